@@ -1,0 +1,517 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * abi.h - every type and constant that crosses between the guard and the agent.
+ *
+ * Included by the guard after vmlinux.h, by the agent and the tests after
+ * linux/bpf.h. It includes nothing itself. All of it is host byte order but
+ * for addresses and ports, which stay in network order. Times are nanoseconds
+ * of CLOCK_BOOTTIME unless the name says otherwise: the clock that goes on
+ * while the host sleeps, so that sleeping refills no budget late.
+ *
+ * Whoever changes a layout raises CORDON_ABI: an agent that finds another
+ * number on the pins refuses to adopt them.
+ */
+#ifndef CORDON_ABI_H
+#define CORDON_ABI_H
+
+#define CORDON_ABI 1
+
+/* Where the guard lives between agents, below a bpffs. */
+#define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
+
+enum cordon_limits {
+	CORDON_DATASETS = 64,  /* ids 1..63; 0 is no dataset */
+	CORDON_SUBJECTS = 256, /* bit 255 is "*", the least specific */
+	CORDON_DESTS = 256,    /* ids 1..254; 0 is "*" */
+	CORDON_RULES = 1024,
+	CORDON_RELEASES = 16384, /* all rules together, a policy slot */
+	CORDON_RULE_RELEASES = 17,
+	CORDON_PORTS = 16, /* port ranges a prefix can carry */
+	CORDON_NAME = 64,  /* longest name with its final NUL */
+	CORDON_SLOTS = 2,
+	CORDON_SHARES = 8,   /* origins a holding tells apart */
+	CORDON_CHARGES = 8,  /* destinations a holding remembers */
+	CORDON_ORIGINS = 4096,
+	CORDON_GROUPS = 32, /* supplementary groups looked at */
+	CORDON_WALK = 64,   /* directory levels above a file */
+};
+
+#define CORDON_RULE_NONE  0xffff
+#define CORDON_DEST_ANY	  0
+#define CORDON_DEST_READ  0xffff /* the "destination" of a read budget */
+#define CORDON_HOST_WIDE  0xffffffffU
+#define CORDON_UNLIMITED  (~0ULL)
+#define CORDON_LABEL_BITS 22 /* 512 KiB: 1 in 90 unlabelled files collides */
+#define CORDON_TGID_BITS  22 /* PID_MAX_LIMIT of the kernel: 4,194,304 */
+
+/* ---- identity of files ------------------------------------------------ */
+
+/*
+ * A file as the kernel knows it. The device is the kernel's own s_dev (major
+ * << 20 | minor), which on overlayfs differs from what stat(2) says.
+ */
+struct file_key {
+	__u64 ino;
+	__u32 dev;
+	__u32 generation;
+};
+
+enum label_kind {
+	LABEL_FILE = 1,	  /* a file of a dataset */
+	LABEL_DIR = 2,	  /* a directory whose files are a dataset's */
+	LABEL_PARENT = 3, /* a directory with a name in `awaited` */
+};
+
+/*
+ * Labels are the truth about what belongs to a dataset. `record` numbers the
+ * labelled files from 1 for as long as the guard is loaded.
+ */
+struct label {
+	__u32 record;
+	__u8 dataset;
+	__u8 kind;
+	__u8 awaited; /* a LABEL_DIR that is a LABEL_PARENT as well */
+	__u8 pad;
+};
+
+/* A name below a LABEL_PARENT that is a dataset's root once it appears. */
+struct awaited_key {
+	struct file_key parent;
+	char name[CORDON_NAME];
+};
+
+/* ---- policy ------------------------------------------------------------ */
+
+/* window_ns 0: no limit of this kind. */
+struct limit {
+	__u64 max;
+	__u64 window_ns;
+};
+
+enum grant_kind { GRANT_NONE, GRANT_UNLIMITED, GRANT_LIMITED };
+
+struct grant {
+	__u32 kind;
+	__u32 pad;
+	struct limit records;
+	struct limit bytes;
+};
+
+enum rule_flags {
+	RULE_BLOCK = 1,	   /* else alert */
+	RULE_OBSERVE = 2,  /* report, never deny */
+	RULE_PER_USER = 4, /* one budget for each login user */
+	RULE_NARROW = 8,   /* the subject is narrow: floors count */
+};
+
+struct rule {
+	__u32 id;      /* of its name, stable over policies */
+	__u32 subject; /* likewise */
+	__u32 flags;
+	__u16 first_release;
+	__u16 releases;
+	struct grant read;
+};
+
+struct release {
+	__u32 dest;
+	__u32 pad;
+	struct grant grant;
+};
+
+/*
+ * What a policy says of one dataset: which rule each subject has. `has` is
+ * the set of subjects that have one; subjects are numbered so that a lower
+ * bit is more specific.
+ */
+struct dataset_rules {
+	__u32 record_bytes; /* bytes of a row; 0: a record is a file */
+	__u32 floor;	    /* fewest wire bytes a record fits in; 0: unknown */
+	__u64 has[CORDON_SUBJECTS / 64];
+	__u16 rule[CORDON_SUBJECTS];
+};
+
+struct subject_set {
+	__u64 bits[CORDON_SUBJECTS / 64];
+};
+
+/* The conditions a subject can make. */
+enum subject_dim {
+	DIM_UNIT,
+	DIM_CGROUP,
+	DIM_EXE,
+	DIM_USER,
+	DIM_GROUP,
+	DIM_LOGIN,
+	DIM_MAX,
+};
+
+/* Which subjects make no condition of a kind, and which kinds are in use. */
+struct subject_dims {
+	struct subject_set any[DIM_MAX];
+	__u32 used; /* bit per enum subject_dim */
+	__u32 pad;
+};
+
+/*
+ * Key of a condition met. For DIM_EXE `a` is the inode number and `b` device
+ * << 32 | generation; for users and groups `a` is the number. DIM_LOGIN:
+ * `a` is the login uid, ~0 "somebody logged in".
+ */
+struct subject_key {
+	__u32 slot;
+	__u32 dim;
+	__u64 a;
+	__u64 b;
+};
+
+/*
+ * Key of a cgroup or unit name. Units: `node` is 0 and `name` the first
+ * component of the cgroup's path that is not a slice. Cgroup paths: a tree
+ * of components, `node` is the component above (1: the root).
+ */
+struct cgroup_key {
+	__u32 slot;
+	__u32 dim;
+	__u32 node;
+	char name[CORDON_NAME];
+};
+
+struct cgroup_node {
+	__u32 node;
+	__u32 pad;
+	struct subject_set set;
+};
+
+/* Destinations: v4 as ::ffff:a.b.c.d. prefixlen counts the slot's 32 bits. */
+struct dest_key {
+	__u32 prefixlen;
+	__u32 slot;
+	__u8 addr[16];
+};
+
+struct dest_ports {
+	__u16 low; /* host order; 0..65535 is any */
+	__u16 high;
+	__u32 dest;
+};
+
+/* Of this prefix and then of the ones that cover it, longest first. */
+struct dest_value {
+	__u32 count;
+	struct dest_ports ports[CORDON_PORTS];
+};
+
+/* ---- budgets ----------------------------------------------------------- */
+
+enum budget_unit { UNIT_RECORDS, UNIT_BYTES };
+
+struct budget_key {
+	__u32 rule; /* struct rule's id */
+	__u32 who;  /* login user, or CORDON_HOST_WIDE */
+	__u16 dest; /* CORDON_DEST_READ for reads */
+	__u8 dataset;
+	__u8 unit;
+	__u32 pad;
+};
+
+/*
+ * A window is cut into WINDOW_PARTS parts. What was used is kept for each
+ * part; a part that overlaps the edge counts in full, so never more than the
+ * budget is let through in any window, and what was used comes back at most
+ * a sixteenth of the window late.
+ */
+enum { WINDOW_PARTS = 16, WINDOW_RING = WINDOW_PARTS + 1 };
+
+struct window {
+	__u64 part_ns; /* 0: never used */
+	__u64 latest;  /* number of the newest part: time / part_ns */
+	__u64 total;   /* sum of used[] */
+	__u64 used[WINDOW_RING];
+};
+
+struct budget {
+	struct bpf_spin_lock lock;
+	__u32 serial;
+	struct window window;
+	__u32 told; /* percent already reported: 0, 50, 80, 100 */
+	__u32 pad;
+	__u64 refused; /* acts refused or, not enforced, alerted */
+};
+
+/* ---- holdings ---------------------------------------------------------- */
+
+/*
+ * The part of a holding that comes from one origin. What does not fit in the
+ * vector is added up under ORIGIN_FOLDED, which nothing caps; there dataset 0
+ * stands for all of them.
+ */
+#define CORDON_ORIGIN_FOLDED 0xffffffffU
+
+struct share {
+	__u32 origin; /* number in `origins`; 0: free */
+	__u32 dataset;
+	__u64 records;
+	__u64 bytes;
+};
+
+/* What a holding was charged for at a destination. */
+struct charge {
+	__u32 origin; /* 0: free */
+	__u16 dest;
+	__u16 pad;
+	__u32 rule; /* struct rule's id: another rule, another budget */
+	__u32 pad2;
+	__u64 records;
+	__u64 wire_bytes;
+};
+
+struct holding {
+	struct bpf_spin_lock lock;
+	__u32 refs; /* processes */
+	struct share shares[CORDON_SHARES];
+	struct charge charges[CORDON_CHARGES];
+};
+
+/* Processes by tgid: who holds. A holder without an entry is unknown: held. */
+struct process {
+	__u64 holding;
+	__u32 last_record; /* touched last, with its scopes still valid */
+	__u32 last_epoch;
+	struct file_key last_file;
+	__u64 last_until; /* the touch need not be looked up before this */
+};
+
+/* Processes of one origin and dataset. */
+enum kin { KIN_SESSION = 1, KIN_CGROUP = 2 };
+
+struct origin_key {
+	__u32 kin;
+	__u32 dataset;
+	__u64 id;
+};
+
+struct origin {
+	struct origin_key key;
+	__u32 serial; /* never used twice; 0: free */
+	__u32 holdings;
+	__u64 read_bytes;
+	__u64 read_records;
+	__u64 first_ns;
+	__u32 tgid; /* of the first reader */
+	__u32 uid;
+	__u32 login;
+	__u32 session;
+	char comm[16];
+};
+
+/*
+ * A record that a scope has touched: the scope is an origin or a budget. For
+ * row files `chunk` is a run of 64 rows and `rows` tells which of them.
+ */
+enum scope_kind { SCOPE_ORIGIN = 1, SCOPE_BUDGET = 2 };
+
+struct touch_key {
+	__u32 kind;
+	__u32 scope; /* serial of the origin or the budget */
+	__u32 record;
+	__u32 chunk;
+};
+
+struct touch {
+	__u64 rows;
+	__u64 part; /* of the budget's window it was charged to */
+};
+
+/* ---- reports ----------------------------------------------------------- */
+
+enum channel {
+	CHANNEL_READ = 1,
+	CHANNEL_MMAP,
+	CHANNEL_SPLICE, /* sendfile, splice, copy_file_range and the like */
+	CHANNEL_URING,
+	CHANNEL_AIO,
+	CHANNEL_EXEC,
+	CHANNEL_OPEN,
+	CHANNEL_TCP,
+	CHANNEL_UDP,
+	CHANNEL_RAW,
+	CHANNEL_ICMP,
+	CHANNEL_OTHER, /* a family or protocol that nothing can meter */
+	CHANNEL_DEVICE,
+	CHANNEL_MAX,
+};
+
+enum verdict { VERDICT_ALLOW, VERDICT_ALERT, VERDICT_BLOCK };
+
+struct ledger_key {
+	__u32 origin; /* serial */
+	__u32 subject;
+	__u16 dest;
+	__u8 dataset;
+	__u8 channel;
+	__u32 pad;
+};
+
+struct ledger {
+	__u64 acts;
+	__u64 bytes;
+	__u64 records;
+	__u64 over_acts; /* acts over the budget: blocked or alerted */
+	__u64 over_bytes;
+	__u64 blocked_acts; /* of them, denied */
+	__u64 first_ns;
+	__u64 last_ns;
+};
+
+enum event_type {
+	EVENT_FIRST_READ = 1, /* an origin began */
+	EVENT_BUDGET,	      /* 50, 80 or 100 percent used */
+	EVENT_VERDICT,	      /* alert or block */
+	EVENT_FIRST_RELEASE,  /* first bytes of an origin to a destination */
+	EVENT_FAULT,	      /* something could not be known or stored */
+	EVENT_DIRTY,	      /* a budget was used since it was last saved */
+};
+
+enum fault {
+	FAULT_LABEL_FULL,
+	FAULT_PROCESS_FULL,
+	FAULT_HOLDING_FULL,
+	FAULT_ORIGIN_FULL,
+	FAULT_TOUCH_FULL,
+	FAULT_BUDGET_FULL,
+	FAULT_LEDGER_FULL,
+	FAULT_SOCKET_FULL,
+	FAULT_EVENT_LOST,
+	FAULT_UNREADABLE, /* a fact that the kernel would not tell */
+	FAULT_UNKNOWN_HOLDING,
+	FAULT_MAX,
+};
+
+struct event {
+	__u64 time_ns;
+	__u64 policy; /* serial of the policy that decided */
+	__u32 type;
+	__u32 verdict;
+	__u32 tgid;
+	__u32 pid;
+	__u32 uid;
+	__u32 login;
+	__u32 session;
+	__u32 origin; /* serial */
+	__u32 rule;
+	__u32 subject;
+	__u32 record;
+	__u32 error; /* errno that the act got, 0 if it went on */
+	__u64 bytes; /* of the act */
+	__u64 records;
+	__u64 used; /* of the budget, with the act */
+	__u64 max;
+	__u64 window_ns;
+	__u64 repeats; /* acts refused alike so far; told at powers of two */
+	__u16 dest;
+	__u16 port;
+	__u8 dataset;
+	__u8 channel;
+	__u8 unit;
+	__u8 fault;
+	__u8 addr[16];
+	char comm[16];
+	char name[CORDON_NAME]; /* of the file */
+};
+
+/* ---- the guard's own state --------------------------------------------- */
+
+enum hook {
+	HOOK_FILE_OPEN,
+	HOOK_FILE_PERMISSION,
+	HOOK_MMAP_FILE,
+	HOOK_FILE_IOCTL,
+	HOOK_BPRM_CHECK,
+	HOOK_INODE_LINK,
+	HOOK_INODE_RENAME,
+	HOOK_D_INSTANTIATE,
+	HOOK_INODE_FREE,
+	HOOK_NEWTASK,
+	HOOK_EXEC,
+	HOOK_EXIT,
+	HOOK_SOCKET_SENDMSG,
+	HOOK_EGRESS,
+	HOOK_READ_DONE,
+	HOOK_MAX,
+};
+
+/* What the agent asks of the guard for its own next open of a file. */
+enum capture_kind {
+	CAPTURE_NONE,
+	CAPTURE_IDENTITY, /* tell the file's key */
+	CAPTURE_LABEL,	  /* and give it the label */
+};
+
+struct capture {
+	__u32 kind;
+	__u32 tid; /* the thread whose open is meant */
+	struct label label;
+	struct file_key ret_key; /* of the outermost file */
+	__u64 ret_magic;	 /* of its file system */
+	__u32 ret_done;
+	__u32 pad;
+};
+
+/*
+ * One instance, the guard's whole .bss, mapped by the agent. Single words are
+ * read and written whole; the generation's low bit is the policy slot in use.
+ */
+struct guard_state {
+	__u32 abi;
+	__u32 agent; /* tgid of the agent, which is no reader */
+	__u64 generation;
+	__u64 policy_serial[CORDON_SLOTS];
+	__u32 mode[CORDON_SLOTS]; /* enum guard_mode */
+	__u32 epoch; /* raised when what a subject is changes */
+	__u32 armed; /* datasets with a label: nothing to do before */
+	__u32 holders; /* set once, for the first one ever */
+	__u32 tagged;  /* likewise, sockets */
+	__u32 next_record;
+	__u32 next_serial; /* origins and budgets */
+	__u32 next_origin;
+	__u32 scanning;	 /* the labels are not complete yet */
+	__u32 dirty;	 /* budgets were used since they were saved */
+	__u32 probe_tid; /* the thread that tests the hooks */
+	__u64 next_holding;
+	__u64 probed;  /* bit per enum hook that saw the probe */
+	__u64 dropped; /* packets the meter dropped */
+	__u64 faults[FAULT_MAX];
+	struct capture capture;
+	__u64 fs_bits[4]; /* file systems with labels, hashed */
+	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
+	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
+};
+
+enum guard_mode { MODE_ENFORCE, MODE_OBSERVE };
+
+#define CORDON_ASSERT_SIZE(type, size) \
+	_Static_assert(sizeof(struct type) == (size), "size of " #type)
+
+CORDON_ASSERT_SIZE(file_key, 16);
+CORDON_ASSERT_SIZE(label, 8);
+CORDON_ASSERT_SIZE(awaited_key, 80);
+CORDON_ASSERT_SIZE(grant, 40);
+CORDON_ASSERT_SIZE(rule, 56);
+CORDON_ASSERT_SIZE(release, 48);
+CORDON_ASSERT_SIZE(dataset_rules, 552);
+CORDON_ASSERT_SIZE(subject_key, 24);
+CORDON_ASSERT_SIZE(cgroup_key, 76);
+CORDON_ASSERT_SIZE(dest_key, 24);
+CORDON_ASSERT_SIZE(dest_value, 132);
+CORDON_ASSERT_SIZE(budget_key, 16);
+CORDON_ASSERT_SIZE(window, 160);
+CORDON_ASSERT_SIZE(budget, 184);
+CORDON_ASSERT_SIZE(holding, 456);
+CORDON_ASSERT_SIZE(origin, 80);
+CORDON_ASSERT_SIZE(touch_key, 16);
+CORDON_ASSERT_SIZE(ledger_key, 16);
+CORDON_ASSERT_SIZE(ledger, 64);
+CORDON_ASSERT_SIZE(event, 216);
+
+#endif

@@ -1,0 +1,255 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * decide.h - the arithmetic of budgets, holdings and verdicts, and nothing else.
+ *
+ * No helpers, no maps, no clock: everything comes in as arguments. Compiled
+ * into the guard, into the agent and into the unit tests, so that what the
+ * tests prove is what the kernel runs. Callers hold the lock of the structure
+ * they pass. Includes abi.h only.
+ */
+#ifndef CORDON_DECIDE_H
+#define CORDON_DECIDE_H
+
+#include "abi.h"
+
+#ifndef __always_inline
+#define __always_inline inline __attribute__((always_inline))
+#endif
+
+/* ---- windows ----------------------------------------------------------- */
+
+/*
+ * Brings @w to @now for a window of @window_ns and forgets the parts that no
+ * longer overlap it. A window of another length keeps what was used, all of it
+ * in the newest part: that can only hold it longer. A clock that another CPU
+ * reads a little earlier counts as the newest part.
+ */
+static __always_inline void window_roll(struct window *w, __u64 now,
+					__u64 window_ns)
+{
+	__u64 part_ns = window_ns / WINDOW_PARTS;
+	__u64 part, step, total;
+	int i;
+
+	if (!part_ns)
+		part_ns = 1;
+	part = now / part_ns;
+	if (w->part_ns != part_ns) {
+		total = w->total;
+		for (i = 0; i < WINDOW_RING; i++)
+			w->used[i] = 0;
+		w->part_ns = part_ns;
+		w->latest = part;
+		w->used[part % WINDOW_RING] = total;
+		return;
+	}
+	if (part <= w->latest)
+		return;
+	step = part - w->latest;
+	if (step >= WINDOW_RING) {
+		for (i = 0; i < WINDOW_RING; i++)
+			w->used[i] = 0;
+		w->total = 0;
+		w->latest = part;
+		return;
+	}
+	/* Each new part takes the place of the one that left the window. */
+	for (i = 1; i < WINDOW_RING; i++) {
+		__u32 at;
+
+		if ((__u64)i > step)
+			break;
+		at = (w->latest + i) % WINDOW_RING;
+		w->total -= w->used[at];
+		w->used[at] = 0;
+	}
+	w->latest = part;
+}
+
+/*
+ * Charges @n to the newest part if that keeps the window within @max.
+ * Returns 1 if charged, 0 if there is no room (nothing changed but the roll).
+ */
+static __always_inline int window_charge(struct window *w, __u64 now,
+					 __u64 window_ns, __u64 max, __u64 n)
+{
+	window_roll(w, now, window_ns);
+	if (w->total > max || n > max - w->total)
+		return 0;
+	w->used[w->latest % WINDOW_RING] += n;
+	w->total += n;
+	return 1;
+}
+
+/* Charges @n whether or not there is room: what has happened has happened. */
+static __always_inline void window_force(struct window *w, __u64 now,
+					 __u64 window_ns, __u64 n)
+{
+	window_roll(w, now, window_ns);
+	w->used[w->latest % WINDOW_RING] += n;
+	w->total += n;
+}
+
+/*
+ * Gives back @n of what was charged to part @part. What has left the window
+ * meanwhile is gone already; more than the part holds is never given back.
+ */
+static __always_inline void window_refund(struct window *w, __u64 part, __u64 n)
+{
+	__u32 at = part % WINDOW_RING;
+
+	if (part > w->latest || w->latest - part >= WINDOW_RING)
+		return;
+	if (n > w->used[at])
+		n = w->used[at];
+	w->used[at] -= n;
+	w->total -= n;
+}
+
+/* Is what was charged to @part still part of the window? */
+static __always_inline int window_holds(const struct window *w, __u64 part)
+{
+	return w->part_ns && part <= w->latest &&
+	       w->latest - part < WINDOW_RING;
+}
+
+/* ---- holdings ---------------------------------------------------------- */
+
+static __always_inline __u64 add_capped(__u64 a, __u64 b, __u64 cap)
+{
+	__u64 sum = a + b;
+
+	if (sum < a)
+		sum = ~0ULL;
+	return sum < cap ? sum : cap;
+}
+
+/* The place of @origin's share in @h, or -1. */
+static __always_inline int share_find(const struct holding *h, __u32 origin,
+				      __u32 dataset)
+{
+	int i;
+
+	for (i = 0; i < CORDON_SHARES; i++)
+		if (h->shares[i].origin == origin &&
+		    h->shares[i].dataset == dataset)
+			return i;
+	return -1;
+}
+
+/*
+ * Adds to the share of @origin, up to what the origin has read (@cap_*). When
+ * the vector is full, shares fold upward: two of one dataset become one that
+ * no origin caps, or, when each is of another dataset, the first becomes a
+ * share of every dataset. Nothing is ever dropped.
+ */
+static __always_inline void share_add(struct holding *h, __u32 origin,
+				      __u32 dataset, __u64 bytes, __u64 records,
+				      __u64 cap_bytes, __u64 cap_records)
+{
+	int i, at = -1, same = -1;
+
+	for (i = 0; i < CORDON_SHARES; i++) {
+		struct share *s = &h->shares[i];
+
+		if (s->origin == origin && s->dataset == dataset) {
+			s->bytes = add_capped(s->bytes, bytes, cap_bytes);
+			s->records =
+				add_capped(s->records, records, cap_records);
+			return;
+		}
+		if (!s->origin && at < 0)
+			at = i;
+		if (s->origin && same < 0 && s->dataset == dataset)
+			same = i;
+	}
+	if (at >= 0) {
+		h->shares[at].origin = origin;
+		h->shares[at].dataset = dataset;
+		h->shares[at].bytes = add_capped(0, bytes, cap_bytes);
+		h->shares[at].records = add_capped(0, records, cap_records);
+		return;
+	}
+	if (same < 0) {
+		same = 0;
+		dataset = 0;
+	}
+	for (i = 0; i < CORDON_SHARES; i++) {
+		struct share *s = &h->shares[i];
+
+		/* The verifier of 6.1 wants a constant place. */
+		if (i != same)
+			continue;
+		s->origin = CORDON_ORIGIN_FOLDED;
+		s->dataset = dataset;
+		s->bytes = add_capped(s->bytes, bytes, ~0ULL);
+		s->records = add_capped(s->records, records, ~0ULL);
+	}
+}
+
+/*
+ * How many records @n more bytes to one destination are charged: all the
+ * records held, for a narrow subject at most as many as fit in the bytes it
+ * ever sent there (@floor: fewest wire bytes of a record), less what this
+ * holding was charged there before.
+ */
+static __always_inline __u64 records_due(__u64 held, __u32 floor,
+					 __u64 wire_bytes, __u64 charged)
+{
+	__u64 due = held;
+
+	if (floor) {
+		__u64 fit = wire_bytes / floor + !!(wire_bytes % floor);
+
+		if (fit < due)
+			due = fit;
+	}
+	return due > charged ? due - charged : 0;
+}
+
+/* ---- rows -------------------------------------------------------------- */
+
+/* First row and number of rows that @n bytes from @pos on cover. */
+static __always_inline __u64 rows_first(__u64 pos, __u32 row)
+{
+	return row ? pos / row : 0;
+}
+
+static __always_inline __u64 rows_count(__u64 pos, __u64 n, __u32 row)
+{
+	if (!n || !row)
+		return 0;
+	return (pos + n - 1) / row - pos / row + 1;
+}
+
+/* ---- TCP --------------------------------------------------------------- */
+
+/*
+ * Bytes of a segment [@seq, @seq + @len) beyond @sent_end, the end of what
+ * was metered: a retransmission counts once. Sequence numbers wrap; 2^31 is
+ * more than any window.
+ */
+static __always_inline __u32 segment_new(__u32 sent_end, __u32 seq, __u32 len)
+{
+	__s32 ahead = (__s32)(seq + len - sent_end);
+
+	if (ahead <= 0)
+		return 0;
+	return (__u32)ahead < len ? (__u32)ahead : len;
+}
+
+/* ---- identity ---------------------------------------------------------- */
+
+/* Bit of a file in label_bits: multiplication spreads neighbouring inodes. */
+static __always_inline __u32 label_bit(__u64 ino, __u32 dev)
+{
+	return ((ino ^ ((__u64)dev << 32)) * 0x9e3779b97f4a7c15ULL) >>
+	       (64 - CORDON_LABEL_BITS);
+}
+
+static __always_inline __u32 fs_bit(__u32 dev)
+{
+	return (dev ^ (dev >> 20)) & 255;
+}
+
+#endif
