@@ -20,7 +20,7 @@
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
 
 enum cordon_limits {
-	CORDON_DATASETS = 64,  /* ids 1..63; 0 is no dataset */
+	CORDON_DATASETS = 65,  /* ids 1..64; 0 is no dataset */
 	CORDON_SUBJECTS = 256, /* bit 255 is "*", the least specific */
 	CORDON_DESTS = 256,    /* ids 1..254; 0 is "*" */
 	CORDON_RULES = 1024,
@@ -418,6 +418,22 @@ struct event {
 	__u8 addr[16];
 	char comm[16];
 	char name[CORDON_NAME]; /* of the file */
+};
+
+/*
+ * Names by number, so that a rule, subject, dataset or destination keeps its
+ * number, and with it its budgets, when the policy changes. Written by the
+ * agent only.
+ */
+enum name_kind { NAME_RULE = 1, NAME_SUBJECT, NAME_DATASET, NAME_DEST };
+
+struct name_key {
+	__u32 kind;
+	__u32 id;
+};
+
+struct name_value {
+	char text[256];
 };
 
 /* ---- the guard's own state --------------------------------------------- */
