@@ -15,14 +15,23 @@
  *
  *     1. the one whose subject has most conditions: unit or cgroup, exe,
  *        user, group and login count one each, "*" counts none;
- *     2. among those, the one that stands first in the file.
+ *     2. among those, the one whose subject stands first under `subjects`;
+ *     3. among the rules of one subject, the first in the file.
  *
- *   struct policy keeps the rules in the order of the file and, in .order,
- *   that order of decision: walk it and take the first that covers the act.
- *   The destination plays no part in the choice of the rule: a destination
- *   that the winning rule does not name, and for which it has no "*", has a
- *   release budget of none. When no rule covers the act, reading and releasing
- *   are refused: budget none, action block, whatever the policy's mode is.
+ *   struct policy keeps rules and subjects in the order of the file and, in
+ *   .rule_order and .subject_order, that order of decision: walk it and take
+ *   the first that covers the act. The order of subjects is the same for
+ *   every dataset, so the guard can number them by it. The destination plays
+ *   no part in the choice of the rule: a destination that the winning rule
+ *   does not name, and for which it has no "*", has a release budget of none.
+ *   When no rule covers the act, reading and releasing are refused: budget
+ *   none, action block, in the policy's mode.
+ *
+ * Which destination an address belongs to
+ *
+ *   The one with the longest prefix that holds the address, of those that
+ *   have the port; of equal prefixes, the destination that stands first under
+ *   `destinations`. None: anywhere.
  */
 #ifndef CORDON_POLICY_H
 #define CORDON_POLICY_H
@@ -35,36 +44,40 @@
 #define POLICY_FILE_BYTES_MAX	(16U << 20)
 #define POLICY_RULES_MAX	1000
 #define POLICY_DATASETS_MAX	64
-#define POLICY_SUBJECTS_MAX	255	/* named ones; "*" comes on top */
-#define POLICY_DESTINATIONS_MAX	254	/* named ones; "*" comes on top */
-#define POLICY_RELEASES_MAX	16	/* release entries of one rule */
-#define POLICY_NETWORKS_MAX	20000	/* of all destinations together */
-#define POLICY_PORTS_MAX	64	/* port entries of one destination */
-#define POLICY_PATHS_MAX	64	/* paths of one dataset */
-#define POLICY_HOSTS_MAX	256
-#define POLICY_HOST_CHARS_MAX	253
-#define POLICY_NAME_CHARS_MAX	63
-#define POLICY_TEXT_CHARS_MAX	64	/* bytes of a classification */
-#define POLICY_ISSUER_CHARS_MAX	128	/* bytes of the issuer's name */
-#define POLICY_PATH_CHARS_MAX	4095
-#define POLICY_UNIT_CHARS_MAX	255
-#define POLICY_ACCOUNT_CHARS_MAX 32	/* as useradd(8) allows */
-#define POLICY_ERRORS_MAX	20
-#define POLICY_ERROR_CHARS_MAX	640
+#define POLICY_SUBJECTS_MAX	255   /* named ones; "*" comes on top */
+#define POLICY_DESTINATIONS_MAX 254   /* named ones; "*" comes on top */
+#define POLICY_RELEASES_MAX	16    /* release entries of one rule */
+#define POLICY_NETWORKS_MAX	20000 /* of all destinations together */
+#define POLICY_PORTS_MAX	16    /* port entries of one destination */
+/* Of one network and the wider ones around it, up to and with the first that
+ * has every port. */
+#define POLICY_NETWORK_PORTS_MAX 16
+#define POLICY_PATHS_MAX	 64 /* paths of one dataset */
+#define POLICY_HOSTS_MAX	 256
+#define POLICY_HOST_CHARS_MAX	 253
+#define POLICY_HOST_STARS_MAX	 4 /* fnmatch(3) backtracks at each */
+#define POLICY_NAME_CHARS_MAX	 63
+#define POLICY_TEXT_CHARS_MAX	 64  /* bytes of a classification */
+#define POLICY_ISSUER_CHARS_MAX	 128 /* bytes of the issuer's name */
+#define POLICY_PATH_CHARS_MAX	 4095
+#define POLICY_UNIT_CHARS_MAX	 255
+#define POLICY_ACCOUNT_CHARS_MAX 255 /* LOGIN_NAME_MAX - 1 */
+#define POLICY_ERRORS_MAX	 20
+#define POLICY_ERROR_CHARS_MAX	 640
 
-#define POLICY_RECORD_BYTES_MAX	(1U << 20)
-#define POLICY_SQUEEZE_MAX	10000
-#define POLICY_BUDGET_RECORDS_MAX 2147483647ULL		/* 2^31 - 1 */
-#define POLICY_BUDGET_BYTES_MAX	(1ULL << 60)
-#define POLICY_WINDOW_NS_MIN	1000000000ULL		/* one second */
-#define POLICY_WINDOW_NS_MAX	(4ULL * 7 * 86400 * 1000000000ULL)
+#define POLICY_RECORD_BYTES_MAX	  (1U << 20)
+#define POLICY_SQUEEZE_MAX	  10000
+#define POLICY_BUDGET_RECORDS_MAX 2147483647ULL /* 2^31 - 1 */
+#define POLICY_BUDGET_BYTES_MAX	  (1ULL << 60)
+#define POLICY_WINDOW_NS_MIN	  1000000000ULL /* one second */
+#define POLICY_WINDOW_NS_MAX	  (4ULL * 7 * 86400 * 1000000000ULL)
 
 /* Index 0 of .subjects and .destinations is always "*". */
-#define POLICY_EVERYONE		0U
-#define POLICY_ANYWHERE		0U
+#define POLICY_EVERYONE 0U
+#define POLICY_ANYWHERE 0U
 /* A rule's dataset when the file says "*"; datasets count from 0. */
-#define POLICY_ANY_DATASET	UINT32_MAX
-#define POLICY_NO_RULE		UINT32_MAX
+#define POLICY_ANY_DATASET UINT32_MAX
+#define POLICY_NO_RULE	   UINT32_MAX
 
 /* Where something stands in the file, both counted from 1; col counts
  * characters. 0, 0: not from the file (a default, a built-in entry). */
@@ -89,7 +102,7 @@ enum policy_per {
 };
 
 enum policy_budget_kind {
-	POLICY_BUDGET_NONE,		/* nothing at all */
+	POLICY_BUDGET_NONE, /* nothing at all */
 	POLICY_BUDGET_UNLIMITED,
 	POLICY_BUDGET_LIMITED,
 };
@@ -106,7 +119,7 @@ struct policy_budget {
 	uint64_t records_window_ns;
 	uint64_t bytes;
 	uint64_t bytes_window_ns;
-	struct policy_pos pos;		/* 0, 0: not given, hence none */
+	struct policy_pos pos; /* 0, 0: not given, hence none */
 };
 
 enum policy_record {
@@ -116,7 +129,7 @@ enum policy_record {
 };
 
 struct policy_path {
-	char *path;			/* absolute, normalized, never "/" */
+	char *path; /* absolute, normalized, never "/" */
 	struct policy_pos pos;
 };
 
@@ -124,12 +137,12 @@ struct policy_dataset {
 	char *name;
 	struct policy_pos pos;
 	struct policy_path *paths;
-	size_t n_paths;			/* 1..POLICY_PATHS_MAX */
+	size_t n_paths; /* 1..POLICY_PATHS_MAX */
 	enum policy_record record;
-	uint32_t record_bytes;		/* only for POLICY_RECORD_BYTES */
-	char *classification;		/* NULL: not given */
-	uint32_t squeeze;		/* 1..POLICY_SQUEEZE_MAX, 0: absent */
-	uint32_t floor_bytes;		/* 1..1 MiB, 0: absent */
+	uint32_t record_bytes; /* only for POLICY_RECORD_BYTES */
+	char *classification;  /* NULL: not given */
+	uint32_t squeeze;      /* 1..POLICY_SQUEEZE_MAX, 0: absent */
+	uint32_t floor_bytes;  /* 1..1 MiB, 0: absent */
 };
 
 /* A user or group as the file names it: a number (is_id) or a name. */
@@ -137,28 +150,28 @@ struct policy_account {
 	bool set;
 	bool is_id;
 	uint32_t id;
-	char *name;			/* NULL when is_id */
+	char *name; /* NULL when is_id */
 };
 
 enum policy_login {
-	POLICY_LOGIN_UNSET,		/* no condition */
-	POLICY_LOGIN_ANY,		/* somebody has logged in */
-	POLICY_LOGIN_NONE,		/* nobody has: a service */
-	POLICY_LOGIN_USER,		/* .login_user has */
+	POLICY_LOGIN_UNSET, /* no condition */
+	POLICY_LOGIN_ANY,   /* somebody has logged in */
+	POLICY_LOGIN_NONE,  /* nobody has: a service */
+	POLICY_LOGIN_USER,  /* .login_user has */
 };
 
 struct policy_subject {
-	char *name;			/* "*" at index 0 */
+	char *name; /* "*" at index 0 */
 	struct policy_pos pos;
-	char *unit;			/* NULL: no condition; never both ... */
-	char *cgroup;			/* ... unit and cgroup */
+	char *unit;   /* NULL: no condition; never both ... */
+	char *cgroup; /* ... unit and cgroup */
 	char *exe;
-	struct policy_account user;	/* effective user */
-	struct policy_account group;	/* effective group */
-	enum policy_login login;	/* audit login user, kept by sudo */
+	struct policy_account user;  /* effective user */
+	struct policy_account group; /* one of its groups */
+	enum policy_login login;     /* audit login user, kept by sudo */
 	struct policy_account login_user;
 	bool narrow;
-	uint32_t specificity;		/* number of conditions, 0..5 */
+	uint32_t specificity; /* number of conditions, 0..5 */
 };
 
 /* An address is 16 bytes in network order, IPv4 mapped (::ffff:a.b.c.d), and
@@ -166,71 +179,74 @@ struct policy_subject {
  * behind the prefix are 0. */
 struct policy_network {
 	uint8_t addr[16];
-	uint8_t prefix_len;		/* 0..128 */
+	uint8_t prefix_len; /* 0..128 */
 	struct policy_pos pos;
 };
 
 struct policy_ports {
-	uint16_t first;			/* 1..65535 */
-	uint16_t last;			/* >= first */
+	uint16_t first; /* 1..65535 */
+	uint16_t last;	/* >= first */
 };
 
 struct policy_destination {
-	char *name;			/* "*" at index 0: anywhere */
+	char *name; /* "*" at index 0: anywhere */
 	struct policy_pos pos;
 	struct policy_network *networks;
-	size_t n_networks;		/* >= 1, but 0 for "*" */
+	size_t n_networks; /* >= 1, but 0 for "*" */
 	struct policy_ports *ports;
-	size_t n_ports;			/* 0: every port */
+	size_t n_ports; /* 0: every port */
 };
 
 struct policy_release {
-	uint32_t destination;		/* index, POLICY_ANYWHERE for "*" */
-	struct policy_budget budget;	/* none is written out: `X: none` */
+	uint32_t destination;	     /* index, POLICY_ANYWHERE for "*" */
+	struct policy_budget budget; /* none is written out: `X: none` */
 	struct policy_pos pos;
 };
 
 struct policy_rule {
 	struct policy_pos pos;
-	uint32_t subject;		/* index, POLICY_EVERYONE for "*" */
-	uint32_t dataset;		/* index or POLICY_ANY_DATASET */
+	uint32_t subject; /* index, POLICY_EVERYONE for "*" */
+	uint32_t dataset; /* index or POLICY_ANY_DATASET */
 	enum policy_per per;
 	enum policy_action action;
-	enum policy_mode mode;		/* the rule's, else the policy's */
-	struct policy_budget read;	/* none if the file has no `read` */
+	enum policy_mode mode;	   /* the rule's, else the policy's */
+	struct policy_budget read; /* none if the file has no `read` */
 	struct policy_release *releases;
-	size_t n_releases;		/* 0: nothing may leave */
+	size_t n_releases; /* 0: nothing may leave */
 };
 
 struct policy_host {
-	char *glob;			/* for fnmatch(3), lower case */
+	char *glob; /* for fnmatch(3), lower case */
 	struct policy_pos pos;
 };
 
 struct policy {
 	char *issuer;
-	uint64_t serial;		/* 1..2^63-1 */
-	int64_t not_before_s;		/* since the epoch; 0: not given */
-	int64_t expires_s;		/* INT64_MAX: not given */
+	uint64_t serial;      /* 1..2^63-1 */
+	int64_t not_before_s; /* since the epoch; 0: not given */
+	int64_t expires_s;    /* INT64_MAX: not given */
 	struct policy_pos expires_pos;
 	enum policy_mode mode;
-	struct policy_host *hosts;	/* ["*"] if the file has none */
+	struct policy_host *hosts; /* ["*"] if the file has none */
 	size_t n_hosts;
 	struct policy_dataset *datasets;
-	size_t n_datasets;		/* 1..POLICY_DATASETS_MAX */
+	size_t n_datasets; /* 1..POLICY_DATASETS_MAX */
 	struct policy_subject *subjects;
-	size_t n_subjects;		/* with "*": 1..256 */
+	size_t n_subjects; /* with "*": 1..256 */
 	struct policy_destination *destinations;
-	size_t n_destinations;		/* with "*": 1..255 */
+	size_t n_destinations; /* with "*": 1..255 */
 	struct policy_rule *rules;
-	size_t n_rules;			/* 0..POLICY_RULES_MAX */
-	uint32_t *order;		/* n_rules indices, see above */
+	size_t n_rules; /* 0..POLICY_RULES_MAX */
+	/* Indices in the order of decision, see above; "*" is the last. */
+	uint32_t *rule_order;	 /* n_rules */
+	uint32_t *subject_order; /* n_subjects */
 };
 
 /*
  * What is wrong with a policy, in the order of the file where that is known.
- * Plain memory of the caller, no need to initialize or free it. Each text is
- * one printable line without newline: `FILE:LINE:COL: what; expected what`.
+ * Plain memory of the caller, no need to initialize or free it (13 KiB: mind
+ * small stacks). Each text is one printable line without newline:
+ * `FILE:LINE:COL: what; expected what`, without LINE:COL if there is no place.
  */
 struct policy_error {
 	struct policy_pos pos;
@@ -238,10 +254,22 @@ struct policy_error {
 };
 
 struct policy_errors {
-	size_t n;			/* entries of v in use */
-	size_t n_dropped;		/* found, but v was full */
+	size_t n;	  /* entries of v in use */
+	size_t n_dropped; /* found, but v was full */
 	struct policy_error v[POLICY_ERRORS_MAX];
 };
+
+/* Empties errs, which may be NULL. */
+void policy_errors_init(struct policy_errors *errs);
+
+/*
+ * Adds an entry, for layers that find fault with the same file (a signature,
+ * a serial) and report in the same way; counts it only, when errs is full.
+ * Controls and the like in the text become `?`. errs may be NULL.
+ */
+void policy_errors_add(struct policy_errors *errs, const char *name,
+		       struct policy_pos pos, const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
 
 /*
  * Parses the len bytes at buf. name stands for the file in error messages.
@@ -296,17 +324,16 @@ int policy_find_destination(const struct policy *policy, const char *name,
 
 /*
  * The destination that an address of 16 bytes (IPv4 mapped) and a port belong
- * to: the longest prefix that holds the address and whose destination has the
- * port wins, then the order in the file; POLICY_ANYWHERE if there is none.
- * Port 0 stands for "not said": every destination has it.
+ * to, as told at the top. Port 0 stands for "not said": every destination has
+ * it.
  */
 uint32_t policy_match_address(const struct policy *policy,
 			      const uint8_t addr[16], uint16_t port);
 
 /* The rule's budget for a destination: its own entry, then "*", then none.
  * Never NULL, lives as long as the rule. */
-const struct policy_budget *
-policy_rule_release(const struct policy_rule *rule, uint32_t destination);
+const struct policy_budget *policy_rule_release(const struct policy_rule *rule,
+						uint32_t destination);
 
 /*
  * Who acts, in words. NULL is "not known": a condition on it does not match.
@@ -314,12 +341,12 @@ policy_rule_release(const struct policy_rule *rule, uint32_t destination);
  * (no host is asked), so a subject written with a number matches a number.
  */
 struct policy_actor {
-	const char *unit;	/* systemd unit, e.g. backup.service */
-	const char *cgroup;	/* path of its cgroup; its unit is in there */
+	const char *unit;   /* systemd unit, e.g. backup.service */
+	const char *cgroup; /* path of its cgroup; its unit is in there */
 	const char *exe;
 	const char *user;
-	const char *group;
-	const char *login;	/* "none": nobody logged in */
+	const char *group; /* or all its groups: `print,lp,1004` */
+	const char *login; /* "none": nobody logged in */
 };
 
 /* Bits: the conditions of a subject that an actor does not meet. */
@@ -338,34 +365,35 @@ unsigned int policy_subject_misses(const struct policy_subject *subject,
 
 enum policy_why {
 	POLICY_WHY_WINS,
-	POLICY_WHY_SUBJECT,	/* the subject does not match: .misses */
-	POLICY_WHY_DATASET,	/* the rule is about another dataset */
+	POLICY_WHY_SUBJECT,	  /* the subject does not match: .misses */
+	POLICY_WHY_DATASET,	  /* the rule is about another dataset */
 	POLICY_WHY_LESS_SPECIFIC, /* than the winner */
-	POLICY_WHY_LATER,	/* as specific, but later in the file */
+	POLICY_WHY_LATER_SUBJECT, /* as specific, but defined later */
+	POLICY_WHY_LATER_RULE,	  /* the same subject, but later */
 };
 
 struct policy_candidate {
 	uint32_t rule;
 	enum policy_why why;
-	unsigned int misses;	/* enum policy_condition, for WHY_SUBJECT */
+	unsigned int misses; /* enum policy_condition, for WHY_SUBJECT */
 };
 
 struct policy_explanation {
 	uint32_t dataset;
 	bool has_destination;
-	uint32_t destination;	/* an address in no network: ANYWHERE */
-	/* The subjects that match, most specific first, "*" last. */
+	uint32_t destination; /* an address in no network: ANYWHERE */
+	/* The subjects that match, in the order of decision. */
 	uint32_t *subjects;
 	size_t n_subjects;
 	/* Every rule, in the order of decision. */
 	struct policy_candidate *candidates;
 	size_t n_candidates;
-	uint32_t rule;		/* the winner or POLICY_NO_RULE */
+	uint32_t rule; /* the winner or POLICY_NO_RULE */
 	enum policy_action action;
 	enum policy_mode mode;
 	enum policy_per per;
 	struct policy_budget read;
-	struct policy_budget release;	/* only with has_destination */
+	struct policy_budget release; /* only with has_destination */
 };
 
 /*
@@ -403,8 +431,8 @@ void policy_budget_format(const struct policy_budget *budget, char *buf,
 			  size_t size);
 
 enum policy_finding {
-	POLICY_WARNING,		/* the policy may not mean what it says */
-	POLICY_NOTE,		/* what it means in numbers */
+	POLICY_WARNING, /* the policy may not mean what it says */
+	POLICY_NOTE,	/* what it means in numbers */
 };
 
 typedef void (*policy_finding_fn)(enum policy_finding kind,
