@@ -1,0 +1,342 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The guard as the agent sees it: probing the kernel, loading or adopting the
+ * guard, giving it a policy, reading what it counted. This is the only header
+ * over libbpf and the skeleton; callers know neither.
+ *
+ * The guard lives in the kernel, pinned below CORDON_PIN_DIR, and goes on
+ * without an agent: guard_close() leaves it running, guard_detach() ends it.
+ *
+ * A struct guard belongs to one thread. Functions return 0 or -errno and leave
+ * their ret_ arguments alone when they fail. Texts for people go to a struct
+ * guard_say, one finished line each (what happened, where, what to do); a
+ * failing function has said at least one GUARD_ERROR, but for -ENOMEM.
+ */
+#ifndef CORDON_GUARD_H
+#define CORDON_GUARD_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/bpf.h>
+
+#include "../bpf/abi.h"
+#include "policy.h"
+
+#define GUARD_TEXT_CHARS_MAX 1024
+
+struct guard;
+
+enum guard_level {
+	GUARD_NOTE,
+	GUARD_WARNING,	/* goes on, but somebody should look */
+	GUARD_ERROR,	/* why the call fails, or protection that is missing */
+};
+
+/* text lives for the call. fn may be NULL. */
+struct guard_say {
+	void (*fn)(enum guard_level level, const char *text, void *arg);
+	void *arg;
+};
+
+/* ---- the kernel ---------------------------------------------------------- */
+
+enum guard_attach {
+	GUARD_ATTACH_AUTO,	/* lsm if bpf is an active LSM, else fmod */
+	GUARD_ATTACH_LSM,
+	GUARD_ATTACH_FMOD,
+};
+
+/* One thing that the guard needs or would like. Strings are static or in
+ * struct guard_probe. remedy is "" when all is well. */
+enum guard_status { GUARD_GOOD, GUARD_POOR, GUARD_MISSING };
+
+#define GUARD_FINDINGS_MAX 64
+
+struct guard_finding {
+	enum guard_status status;	/* MISSING: guard_open() would fail */
+	char what[64];			/* `kernel BTF`, `hook file_open` */
+	char text[160];			/* what was found */
+	char remedy[320];		/* what to do about it */
+};
+
+struct guard_probe {
+	char release[72];		/* uname -r */
+	bool btf;			/* /sys/kernel/btf/vmlinux is readable */
+	bool lsm_known;			/* securityfs could be read */
+	bool lsm_bpf;			/* bpf is an active LSM */
+	bool root_caps;			/* CAP_BPF, PERFMON, NET_ADMIN, ADMIN */
+	bool bpffs;			/* mounted at /sys/fs/bpf */
+	char lockdown[24];		/* none, integrity, confidentiality, "" */
+	char cgroup2[256];		/* where it is mounted, "" if nowhere */
+	uint64_t memlock;		/* RLIMIT_MEMLOCK; ~0: unlimited */
+	enum guard_attach attach;	/* what AUTO comes to; never AUTO */
+	bool usable;			/* nothing is GUARD_MISSING */
+	size_t n_findings;
+	struct guard_finding findings[GUARD_FINDINGS_MAX];
+};
+
+/*
+ * Looks and changes nothing; works for every user (what may not be looked at
+ * is a finding). Loads no program: guard_probe_hooks() tests those.
+ * 0 or -ENOMEM.
+ */
+int guard_probe(struct guard_probe *ret_probe);
+
+/* ---- one agent ----------------------------------------------------------- */
+
+/*
+ * Takes the lock that lets one agent speak to the guard: flock(2) on path,
+ * made if it is missing (mode 0600) with the pid inside. The lock lasts as
+ * long as the descriptor; close it to give it up.
+ * -EWOULDBLOCK: another agent has it, said with its pid; else as open(2) says.
+ */
+int guard_lock(const char *path, const struct guard_say *say, int *ret_fd);
+
+/* ---- loading and adopting ------------------------------------------------ */
+
+struct guard_options {
+	const char *pin_dir;		/* NULL: CORDON_PIN_DIR */
+	const char *cgroup2;		/* NULL: found; must be its root */
+	enum guard_attach attach;
+	uint32_t max_records;		/* labels; 0: GUARD_RECORDS_DEFAULT */
+	bool adopt_other_build;		/* same CORDON_ABI is enough */
+};
+
+#define GUARD_RECORDS_DEFAULT	262144U
+#define GUARD_RECORDS_MAX	(1U << 24)
+
+/*
+ * Adopts the guard that is pinned, or loads, attaches and pins one. After
+ * either, this process is the agent (state->agent) and reads freely. A load
+ * that fails half way leaves no pin behind. opts may be NULL.
+ *
+ * A fresh guard has no policy and protects nothing until the first
+ * guard_apply_policy(); guard_load_state() stands between the two.
+ *
+ * 0: *ret_guard is for guard_close(); *ret_adopted (may be NULL) tells which.
+ * -EEXIST: a guard of another CORDON_ABI is pinned; -ESTALE: one of another
+ * build, and !adopt_other_build. Both go on protecting; the text says how to
+ * replace them.
+ * -EUCLEAN: a pin is missing, of the wrong kind or unreadable; the text has
+ * its name. guard_detach_pins() clears the way.
+ * -EOPNOTSUPP: the kernel lacks something; guard_probe() has the details.
+ * -EPERM: not root, or the kernel is locked down. -ENOMEM. Else libbpf's.
+ */
+int guard_open(const struct guard_options *opts, const struct guard_say *say,
+	       struct guard **ret_guard, bool *ret_adopted);
+
+/* Gives up being the agent; the guard keeps running. Takes NULL. */
+void guard_close(struct guard *guard);
+
+/*
+ * Ends protection: detaches every program and unlinks every pin. The guard is
+ * to be closed after that all the same. The first error, after trying all.
+ */
+int guard_detach(struct guard *guard, const struct guard_say *say);
+
+/*
+ * The same without a struct guard, for what guard_open() would not adopt.
+ * pin_dir NULL: CORDON_PIN_DIR. 0 also if there was nothing.
+ */
+int guard_detach_pins(const char *pin_dir, const struct guard_say *say);
+
+/* lsm or fmod; how the running guard is attached. */
+enum guard_attach guard_attached(const struct guard *guard);
+
+/* ---- policy -------------------------------------------------------------- */
+
+/* Called now and then while datasets are scanned: files seen so far. */
+typedef void (*guard_progress_fn)(uint64_t files, void *arg);
+
+struct guard_applied {
+	uint64_t generation;		/* in use now */
+	uint32_t roots;			/* dataset paths that exist */
+	uint32_t awaited;		/* ... and that do not yet */
+	uint64_t files;			/* opened by the scan */
+	uint64_t unreadable;		/* ... that could not be; each said */
+	uint64_t unlabelled;		/* labels of dropped datasets removed */
+	uint32_t unresolved;		/* users, groups, executables unknown */
+};
+
+/*
+ * Puts policy into force. Everything that can be wrong with it on this host
+ * (limits, file systems, names) is found before anything changes: on failure
+ * the running policy goes on untouched. Then it is compiled into the idle
+ * slot, no program is left reading that slot, and one store switches. Budgets
+ * keep what was used: rules are known by SUBJECT/DATASET/PER.
+ *
+ * After the switch the datasets' roots are labelled, the labels of datasets
+ * that are gone are deleted, and, unless scan is false, the trees are walked
+ * so that every file has its label (about 10 s a million files). progress may
+ * be NULL. What goes wrong there is said as GUARD_ERROR and counted in
+ * *ret_applied (may be NULL), but the policy is in force: returns 0.
+ *
+ * policy may be freed afterwards. -EINVAL: a limit of the guard is exceeded;
+ * -EOPNOTSUPP: a dataset on a file system that cannot be guarded; -ENOSPC: the
+ * guard's tables are full; -ENOMEM; else what a map update says.
+ */
+int guard_apply_policy(struct guard *guard, const struct policy *policy,
+		       bool scan, guard_progress_fn progress, void *arg,
+		       const struct guard_say *say,
+		       struct guard_applied *ret_applied);
+
+/*
+ * Walks the datasets of the policy in force once more, e.g. after
+ * guard_apply_policy() without scan or after a mount.
+ */
+int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
+	       const struct guard_say *say, struct guard_applied *ret_applied);
+
+/*
+ * A descriptor to poll for reading: it wakes when a dataset path that did not
+ * exist, the executable of a subject or the account files changed. Then call
+ * guard_watch_handle(), which resolves again, labels, scans what is new and
+ * raises state->epoch. -1 before the first policy.
+ */
+int guard_watch_fd(const struct guard *guard);
+int guard_watch_handle(struct guard *guard, const struct guard_say *say);
+
+/* ---- state over reboots -------------------------------------------------- */
+
+/*
+ * Saves the names and the budgets with windows of an hour or more to path:
+ * written beside it, synced, then renamed; the copy before stays as path.old.
+ * Clears state->dirty before it reads. As open(2), write(2), rename(2) say.
+ */
+int guard_save_state(struct guard *guard, const char *path,
+		     const struct guard_say *say);
+
+/*
+ * Loads what was saved, after a fresh guard_open() and before the first
+ * policy; see state.h for how windows cross a reboot. 0 also if there is no
+ * file. A corrupt file is renamed to path.corrupt and path.old is taken; is
+ * that bad as well, -EUCLEAN: budgets start empty, which the caller reports as
+ * an incident.
+ */
+int guard_load_state(struct guard *guard, const char *path,
+		     const struct guard_say *say);
+
+/* ---- reading ------------------------------------------------------------- */
+
+/* The live state, mapped; valid until guard_close(). Never NULL. */
+const struct guard_state *guard_state(const struct guard *guard);
+
+/*
+ * The name behind a number (enum name_kind), "*" for destination 0 and dataset
+ * 0, "read" for CORDON_DEST_READ, "?" if nobody knows. Never NULL; valid until
+ * the next guard_apply_policy() or guard_close().
+ */
+const char *guard_name(const struct guard *guard, uint32_t kind, uint32_t id);
+
+/* The other way round: 0 and the number, or -ENOENT. */
+int guard_name_find(const struct guard *guard, uint32_t kind, const char *name,
+		    uint32_t *ret_id);
+
+/*
+ * Each calls fn for every entry, in no order; entries that come or go during
+ * the walk may or may not be seen, none is seen twice. fn returns 0 to go on;
+ * anything else ends the walk and is returned. Pointers live for the call.
+ */
+typedef int (*guard_ledger_fn)(const struct ledger_key *key,
+			       const struct ledger *ledger, void *arg);
+int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg);
+
+struct guard_budget {
+	struct budget_key key;
+	uint32_t serial;
+	uint64_t used;		/* in the window that ends now */
+	uint64_t max;		/* of the policy in force; CORDON_UNLIMITED */
+	uint64_t window_ns;
+	uint64_t refused;
+	uint64_t free_ns;	/* boottime when the oldest part comes back;
+				 * 0: nothing is used */
+	uint32_t rule;		/* place in the policy; POLICY_NO_RULE: the
+				 * rule is gone, max is 0 */
+};
+typedef int (*guard_budget_fn)(const struct guard_budget *budget, void *arg);
+int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg);
+
+/* A process that holds; several share a holding when they share memory.
+ * holding is NULL if the process is known, but what it holds is not. */
+struct guard_holder {
+	uint32_t tgid;
+	uint64_t id;		/* of the holding */
+	const struct holding *holding;
+};
+typedef int (*guard_holder_fn)(const struct guard_holder *holder, void *arg);
+int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg);
+
+/* slot is the number that shares and kin use; origin->serial the lasting one. */
+typedef int (*guard_origin_fn)(uint32_t slot, const struct origin *origin,
+			       void *arg);
+int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg);
+
+/* By slot: 0, or -ENOENT if it is free. */
+int guard_origin(const struct guard *guard, uint32_t slot,
+		 struct origin *ret_origin);
+
+struct guard_table {
+	const char *name;	/* of the map, static */
+	uint64_t entries;
+	uint64_t max;
+};
+#define GUARD_TABLES_MAX 16
+
+struct guard_stats {
+	uint64_t generation;
+	uint64_t policy_serial;
+	uint64_t dropped;
+	uint64_t faults[FAULT_MAX];
+	uint64_t labels;		/* files with a label */
+	size_t n_tables;
+	struct guard_table tables[GUARD_TABLES_MAX];
+};
+
+/* Counts entries by walking the maps: for a person, not for a loop. */
+int guard_stats(const struct guard *guard, struct guard_stats *ret_stats);
+
+/* `label table full`, never NULL. */
+const char *guard_fault_name(uint32_t fault);
+
+/*
+ * The path of a labelled record's file is not kept by the guard; this finds
+ * the key of a record by walking the labels. -ENOENT.
+ */
+int guard_record_key(const struct guard *guard, uint32_t record,
+		     struct file_key *ret_key);
+
+/* ---- events -------------------------------------------------------------- */
+
+/* A descriptor for epoll: readable when there are events. */
+int guard_events_fd(const struct guard *guard);
+
+/*
+ * Calls fn for every waiting event, and only then gives its room back. An
+ * error of fn does not stop the others; the first one is returned, else the
+ * number of events.
+ */
+typedef int (*guard_event_fn)(const struct event *event, void *arg);
+int guard_events(struct guard *guard, guard_event_fn fn, void *arg);
+
+/* ---- self test ----------------------------------------------------------- */
+
+struct guard_hooks {
+	uint64_t expected;	/* bits of enum hook that apply here */
+	uint64_t seen;
+};
+
+/*
+ * Does one harmless act for every hook, in a directory of its own below dir
+ * (NULL: /run), and looks whether the guard saw it. Makes a child. 0: tested,
+ * see *ret_hooks; the hooks in expected & ~seen are said as GUARD_ERROR. Else
+ * what making the test's files said.
+ */
+int guard_probe_hooks(struct guard *guard, const char *dir,
+		      const struct guard_say *say,
+		      struct guard_hooks *ret_hooks);
+
+/* `file_open`, never NULL. */
+const char *guard_hook_name(uint32_t hook);
+
+#endif
