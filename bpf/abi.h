@@ -31,6 +31,7 @@ enum cordon_limits {
 	CORDON_SLOTS = 2,
 	CORDON_SHARES = 8,   /* origins a holding tells apart */
 	CORDON_CHARGES = 8,  /* destinations a holding remembers */
+	CORDON_METERED = 4,  /* datasets that one socket can be charged for */
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
@@ -257,29 +258,31 @@ struct share {
 
 /* What a holding was charged for at a destination. */
 struct charge {
-	__u32 origin; /* 0: free */
-	__u16 dest;
-	__u16 pad;
+	__u32 dataset; /* 0: free */
+	__u32 dest;
 	__u32 rule; /* struct rule's id: another rule, another budget */
-	__u32 pad2;
+	__u32 pad;
 	__u64 records;
 	__u64 wire_bytes;
 };
 
+/*
+ * What a process may hold; processes that share their memory share one. The
+ * last file is a cache: until `last_until` its record is charged already.
+ */
 struct holding {
 	struct bpf_spin_lock lock;
 	__u32 refs; /* processes */
 	struct share shares[CORDON_SHARES];
 	struct charge charges[CORDON_CHARGES];
+	struct file_key last_file;
+	__u64 last_until;
+	__u64 last_policy; /* generation and epoch it was charged under */
 };
 
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
 struct process {
 	__u64 holding;
-	__u32 last_record; /* touched last, with its scopes still valid */
-	__u32 last_epoch;
-	struct file_key last_file;
-	__u64 last_until; /* the touch need not be looked up before this */
 };
 
 /* Processes of one origin and dataset. */
@@ -420,6 +423,42 @@ struct event {
 	char name[CORDON_NAME]; /* of the file */
 };
 
+/* ---- sockets ----------------------------------------------------------- */
+
+enum meter_flags {
+	METER_FORCE = 1,     /* over the budget is reported, not stopped */
+	METER_UNLIMITED = 2, /* counted only */
+};
+
+/* What bytes on a socket are charged to, one for each dataset held. */
+struct metered {
+	struct budget_key key;
+	struct ledger_key ledger;
+	__u64 max;
+	__u64 window_ns;
+	__u64 part; /* of the window, of the last reservation */
+	__u32 flags;
+	__u32 pad;
+};
+
+/*
+ * The meter on a socket that a holder sent on. `charged` counts the bytes
+ * reserved when they were sent, `metered` those that left; what is between
+ * them is queued, or was never taken and is given back.
+ */
+struct meter {
+	struct bpf_spin_lock lock;
+	__u32 sent_end; /* TCP: sequence number up to which it was metered */
+	__u64 charged;
+	__u64 metered;
+	__u64 last; /* bytes of the last reservation */
+	__u32 fresh; /* TCP: sent_end is not known before the SYN */
+	__u32 stopped; /* over the budget: no payload any more */
+	__u32 count;
+	__u32 pad;
+	struct metered to[CORDON_METERED];
+};
+
 /*
  * Names by number, so that a rule, subject, dataset or destination keeps its
  * number, and with it its budgets, when the policy changes. Written by the
@@ -442,8 +481,6 @@ enum hook {
 	HOOK_FILE_OPEN,
 	HOOK_FILE_PERMISSION,
 	HOOK_MMAP_FILE,
-	HOOK_FILE_IOCTL,
-	HOOK_BPRM_CHECK,
 	HOOK_INODE_LINK,
 	HOOK_INODE_RENAME,
 	HOOK_D_INSTANTIATE,
@@ -452,8 +489,11 @@ enum hook {
 	HOOK_EXEC,
 	HOOK_EXIT,
 	HOOK_SOCKET_SENDMSG,
+	HOOK_INET_RELEASE,
 	HOOK_EGRESS,
-	HOOK_READ_DONE,
+	HOOK_READV_DONE,
+	HOOK_SPLICE_DONE,
+	HOOK_COPY_DONE,
 	HOOK_MAX,
 };
 
@@ -485,9 +525,11 @@ struct guard_state {
 	__u64 policy_serial[CORDON_SLOTS];
 	__u32 mode[CORDON_SLOTS]; /* enum guard_mode */
 	__u32 epoch; /* raised when what a subject is changes */
-	__u32 armed; /* datasets with a label: nothing to do before */
+	__u32 armed; /* set by the agent before its first capture */
 	__u32 holders; /* set once, for the first one ever */
 	__u32 tagged;  /* likewise, sockets */
+	__u32 touches; /* entries of `touched`; the agent sweeps */
+	__u32 pad;
 	__u32 next_record;
 	__u32 next_serial; /* origins and budgets */
 	__u32 next_origin;
@@ -523,7 +565,7 @@ CORDON_ASSERT_SIZE(dest_value, 132);
 CORDON_ASSERT_SIZE(budget_key, 16);
 CORDON_ASSERT_SIZE(window, 160);
 CORDON_ASSERT_SIZE(budget, 184);
-CORDON_ASSERT_SIZE(holding, 456);
+CORDON_ASSERT_SIZE(holding, 488);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);
