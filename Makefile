@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Cordon. `make deps` once, then `make`; `make help` lists the rest. Whatever
+# is generated goes to $(B). V=1 shows the commands, JOBS=1 builds serially.
+
+B ?= build
+BTF ?= /sys/kernel/btf/vmlinux
+CLANG ?= clang
+BPFTOOL ?= bpftool
+JOBS ?= $(shell nproc)
+FUZZ_SECONDS ?= 60
+
+ifeq ($(MAKELEVEL),0)
+MAKEFLAGS += -j$(JOBS) --no-print-directory
+endif
+export PATH := $(PATH):/usr/sbin:/sbin
+export B
+
+BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev libfyaml-dev \
+	libjansson-dev libsystemd-dev linux-libc-dev llvm make pkg-config \
+	zlib1g-dev
+TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git libclang-rt-14-dev \
+	libcmocka-dev mandoc shellcheck
+VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
+
+WARN := -Wall -Wextra -Wstrict-prototypes -Wmissing-prototypes -Wundef -Werror
+HARDEN := -fstack-protector-strong -D_FORTIFY_SOURCE=2
+CPPFLAGS := -D_GNU_SOURCE -I$(B) -Ibpf -Iuser
+CFLAGS ?= -O2 -g
+ALL_CFLAGS = -std=c17 $(WARN) -fPIE $(HARDEN) $(CFLAGS)
+LDFLAGS := -pie -Wl,-z,relro,-z,now -Wl,--as-needed
+BPF_CFLAGS := -target bpf -mcpu=v3 -O2 -g -Wall -Werror -D__TARGET_ARCH_x86 \
+	-I$(B) -Ibpf
+
+# SANITIZE=address,undefined makes another build, in a $(B) of its own.
+ifdef SANITIZE
+HARDEN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
+	-fno-omit-frame-pointer
+endif
+
+# The loader is all that knows libbpf; the command is not linked with it.
+LOADER := user/guard.c
+AGENT := user/cordond.c $(wildcard $(LOADER))
+COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
+LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
+UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+LIBS := -lfyaml -ljansson
+AGENT_LIBS := -lbpf -lelf -lz -lsystemd
+
+ifeq ($(V),1)
+Q :=
+say = @:
+else
+Q := @
+say = @printf '  %-8s %s\n' $(1) $(2)
+endif
+
+objects = $(patsubst %.c,$(B)/%.o,$(1))
+
+all: $(B)/cordond $(B)/cordon ## build the agent, the guard and the command
+
+$(B)/cordond: $(call objects,$(AGENT)) $(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(AGENT_LIBS)
+
+$(B)/cordon: $(call objects,$(COMMAND)) $(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+$(B)/libcordon.a: $(call objects,$(LIBRARY))
+	$(call say,AR,$@)
+	$(Q)rm -f $@ && $(AR) rcsD $@ $^
+
+$(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+$(B)/%.o: %.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+
+# The guard is one translation unit, which includes the other files of bpf/.
+$(B)/guard.bpf.o: bpf/guard.bpf.c $(B)/vmlinux.h Makefile
+	$(call say,BPF,$@)
+	$(Q)$(CLANG) $(BPF_CFLAGS) -MMD -MP -c -o $@ $<
+
+$(B)/guard.skel.h: $(B)/guard.bpf.o
+	$(call say,SKEL,$@)
+	$(Q)$(BPFTOOL) gen skeleton $< name guard >$@.new && mv $@.new $@
+
+$(call objects,$(AGENT)): $(B)/guard.skel.h
+
+# Unchanged types keep the old file: the BTF looks new after every boot.
+$(B)/vmlinux.h: $(BTF)
+	$(call say,BTF,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(BPFTOOL) btf dump file $< format c >$@.new
+	$(Q)if cmp -s $@.new $@; then rm $@.new; else mv $@.new $@; fi
+
+$(BTF):
+	@echo "$@: no such file: the guard is built from the types of a" \
+		"kernel. Boot a kernel with CONFIG_DEBUG_INFO_BTF=y (every" \
+		"kernel of Debian has it), or name the vmlinux of any kernel" \
+		"from 6.1 on: make BTF=/path/to/vmlinux" >&2; exit 1
+
+deps: ## install the Debian packages that building and testing need
+	$(Q).ci/deps $(BUILD_DEPS) $(TEST_DEPS) $(VM_DEPS)
+
+test: all $(UNIT) ## unit tests, then the guard on real kernels
+	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
+	$(Q)tests/part unit tests/unit/run unit $(UNIT)
+	$(Q)[ ! -x tests/run-kernels ] || tests/part kernels tests/run-kernels
+	$(Q)tests/tally
+
+unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
+	$(Q)tests/unit/run unit $(UNIT)
+
+sanitize: ## the unit tests under AddressSanitizer and UBSan
+	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit
+
+fuzz: ## every parser of untrusted bytes, FUZZ_SECONDS (60) each
+	$(Q)$(MAKE) B=$(B)/fuzz CC=$(CLANG) \
+		SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
+	$(Q)tests/fuzz/run $(B)/fuzz $(FUZZ_SECONDS)
+
+# Each harness twice: as it is, and with a planted fault that it must find.
+FUZZ := $(wildcard tests/fuzz/fuzz_*.c)
+fuzz-programs: $(FUZZ:%.c=$(B)/%) $(FUZZ:%.c=$(B)/%-planted)
+
+$(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
+
+$(B)/tests/fuzz/%-planted.o: tests/fuzz/%.c Makefile
+	$(call say,CC,$@)
+	$(Q)mkdir -p $(@D)
+	$(Q)$(CC) $(CPPFLAGS) $(ALL_CFLAGS) -DFUZZ_PLANTED -MMD -MP -c -o $@ $<
+
+lint: $(B)/guard.skel.h ## form and static analysis of all sources
+	$(Q)CPPFLAGS='$(CPPFLAGS)' BPF_CFLAGS='$(BPF_CFLAGS)' tests/lint
+
+clean: ## remove what was built, but not the kernels of the VM bench
+	$(Q)find $(B) -mindepth 1 -maxdepth 1 ! -name vm -exec rm -rf {} +
+
+help: ## this list
+	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' $(firstword $(MAKEFILE_LIST)) | \
+		expand -t 12
+
+-include $(wildcard tests/*/build.mk)
+-include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
+
+.PHONY: all deps test unit sanitize fuzz fuzz-programs lint clean help
+.DELETE_ON_ERROR:
+.SECONDARY:
