@@ -36,8 +36,8 @@ vm_kernel()
 			END { exit !f }'
 }
 
-# Everything that decides the content of a piece goes into its key, the
-# scripts included: a changed recipe is a changed result.
+# Everything that decides the content of a piece goes into its key, the build
+# script included: a changed recipe is a changed result.
 vm_userland_key()
 {
 	cat "$vm_src/packages" "$vm_src/build" | sha256sum | cut -c1-16
@@ -45,8 +45,7 @@ vm_userland_key()
 
 vm_kernel_key()
 {
-	{ vm_kernel "$1" && cat "$vm_src/build" "$vm_src/boot-init" \
-		"$vm_src/guest-init"; } | sha256sum | cut -c1-16
+	{ vm_kernel "$1" && cat "$vm_src/build"; } | sha256sum | cut -c1-16
 }
 
 vm_userland()
