@@ -29,8 +29,8 @@ struct guard;
 
 enum guard_level {
 	GUARD_NOTE,
-	GUARD_WARNING,	/* goes on, but somebody should look */
-	GUARD_ERROR,	/* why the call fails, or protection that is missing */
+	GUARD_WARNING, /* goes on, but somebody should look */
+	GUARD_ERROR,   /* why the call fails, or protection that is missing */
 };
 
 /* text lives for the call. fn may be NULL. */
@@ -42,7 +42,7 @@ struct guard_say {
 /* ---- the kernel ---------------------------------------------------------- */
 
 enum guard_attach {
-	GUARD_ATTACH_AUTO,	/* lsm if bpf is an active LSM, else fmod */
+	GUARD_ATTACH_AUTO, /* lsm if bpf is an active LSM, else fmod */
 	GUARD_ATTACH_LSM,
 	GUARD_ATTACH_FMOD,
 };
@@ -54,24 +54,24 @@ enum guard_status { GUARD_GOOD, GUARD_POOR, GUARD_MISSING };
 #define GUARD_FINDINGS_MAX 64
 
 struct guard_finding {
-	enum guard_status status;	/* MISSING: guard_open() would fail */
-	char what[64];			/* `kernel BTF`, `hook file_open` */
-	char text[160];			/* what was found */
-	char remedy[320];		/* what to do about it */
+	enum guard_status status; /* MISSING: guard_open() would fail */
+	char what[64];		  /* `kernel BTF`, `hook file_open` */
+	char text[160];		  /* what was found */
+	char remedy[320];	  /* what to do about it */
 };
 
 struct guard_probe {
-	char release[72];		/* uname -r */
-	bool btf;			/* /sys/kernel/btf/vmlinux is readable */
-	bool lsm_known;			/* securityfs could be read */
-	bool lsm_bpf;			/* bpf is an active LSM */
-	bool root_caps;			/* CAP_BPF, PERFMON, NET_ADMIN, ADMIN */
-	bool bpffs;			/* mounted at /sys/fs/bpf */
-	char lockdown[24];		/* none, integrity, confidentiality, "" */
-	char cgroup2[256];		/* where it is mounted, "" if nowhere */
-	uint64_t memlock;		/* RLIMIT_MEMLOCK; ~0: unlimited */
-	enum guard_attach attach;	/* what AUTO comes to; never AUTO */
-	bool usable;			/* nothing is GUARD_MISSING */
+	char release[72];	  /* uname -r */
+	bool btf;		  /* /sys/kernel/btf/vmlinux is readable */
+	bool lsm_known;		  /* securityfs could be read */
+	bool lsm_bpf;		  /* bpf is an active LSM */
+	bool root_caps;		  /* CAP_BPF, PERFMON, NET_ADMIN, ADMIN */
+	bool bpffs;		  /* mounted at /sys/fs/bpf */
+	char lockdown[24];	  /* none, integrity, confidentiality, "" */
+	char cgroup2[256];	  /* where it is mounted, "" if nowhere */
+	uint64_t memlock;	  /* RLIMIT_MEMLOCK; ~0: unlimited */
+	enum guard_attach attach; /* what AUTO comes to; never AUTO */
+	bool usable;		  /* nothing is GUARD_MISSING */
 	size_t n_findings;
 	struct guard_finding findings[GUARD_FINDINGS_MAX];
 };
@@ -96,15 +96,15 @@ int guard_lock(const char *path, const struct guard_say *say, int *ret_fd);
 /* ---- loading and adopting ------------------------------------------------ */
 
 struct guard_options {
-	const char *pin_dir;		/* NULL: CORDON_PIN_DIR */
-	const char *cgroup2;		/* NULL: found; must be its root */
+	const char *pin_dir; /* NULL: CORDON_PIN_DIR */
+	const char *cgroup2; /* NULL: found; must be its root */
 	enum guard_attach attach;
-	uint32_t max_records;		/* labels; 0: GUARD_RECORDS_DEFAULT */
-	bool adopt_other_build;		/* same CORDON_ABI is enough */
+	uint32_t max_records;	/* labels; 0: GUARD_RECORDS_DEFAULT */
+	bool adopt_other_build; /* same CORDON_ABI is enough */
 };
 
-#define GUARD_RECORDS_DEFAULT	262144U
-#define GUARD_RECORDS_MAX	(1U << 24)
+#define GUARD_RECORDS_DEFAULT 262144U
+#define GUARD_RECORDS_MAX     (1U << 24)
 
 /*
  * Adopts the guard that is pinned, or loads, attaches and pins one. After
@@ -150,13 +150,13 @@ enum guard_attach guard_attached(const struct guard *guard);
 typedef void (*guard_progress_fn)(uint64_t files, void *arg);
 
 struct guard_applied {
-	uint64_t generation;		/* in use now */
-	uint32_t roots;			/* dataset paths that exist */
-	uint32_t awaited;		/* ... and that do not yet */
-	uint64_t files;			/* opened by the scan */
-	uint64_t unreadable;		/* ... that could not be; each said */
-	uint64_t unlabelled;		/* labels of dropped datasets removed */
-	uint32_t unresolved;		/* users, groups, executables unknown */
+	uint64_t generation; /* in use now */
+	uint32_t roots;	     /* dataset paths that exist */
+	uint32_t awaited;    /* ... and that do not yet */
+	uint64_t files;	     /* opened by the scan */
+	uint64_t unreadable; /* ... that could not be; each said */
+	uint64_t unlabelled; /* labels of dropped datasets removed */
+	uint32_t unresolved; /* users, groups, executables unknown */
 };
 
 /*
@@ -245,13 +245,13 @@ int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg);
 struct guard_budget {
 	struct budget_key key;
 	uint32_t serial;
-	uint64_t used;		/* in the window that ends now */
-	uint64_t max;		/* of the policy in force; CORDON_UNLIMITED */
+	uint64_t used; /* in the window that ends now */
+	uint64_t max;  /* of the policy in force; CORDON_UNLIMITED */
 	uint64_t window_ns;
 	uint64_t refused;
-	uint64_t free_ns;	/* boottime when the oldest part comes back;
+	uint64_t free_ns; /* boottime when the oldest part comes back;
 				 * 0: nothing is used */
-	uint32_t rule;		/* place in the policy; POLICY_NO_RULE: the
+	uint32_t rule;	  /* place in the policy; POLICY_NO_RULE: the
 				 * rule is gone, max is 0 */
 };
 typedef int (*guard_budget_fn)(const struct guard_budget *budget, void *arg);
@@ -261,7 +261,7 @@ int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg);
  * holding is NULL if the process is known, but what it holds is not. */
 struct guard_holder {
 	uint32_t tgid;
-	uint64_t id;		/* of the holding */
+	uint64_t id; /* of the holding */
 	const struct holding *holding;
 };
 typedef int (*guard_holder_fn)(const struct guard_holder *holder, void *arg);
@@ -277,7 +277,7 @@ int guard_origin(const struct guard *guard, uint32_t slot,
 		 struct origin *ret_origin);
 
 struct guard_table {
-	const char *name;	/* of the map, static */
+	const char *name; /* of the map, static */
 	uint64_t entries;
 	uint64_t max;
 };
@@ -288,7 +288,7 @@ struct guard_stats {
 	uint64_t policy_serial;
 	uint64_t dropped;
 	uint64_t faults[FAULT_MAX];
-	uint64_t labels;		/* files with a label */
+	uint64_t labels; /* files with a label */
 	size_t n_tables;
 	struct guard_table tables[GUARD_TABLES_MAX];
 };
@@ -322,7 +322,7 @@ int guard_events(struct guard *guard, guard_event_fn fn, void *arg);
 /* ---- self test ----------------------------------------------------------- */
 
 struct guard_hooks {
-	uint64_t expected;	/* bits of enum hook that apply here */
+	uint64_t expected; /* bits of enum hook that apply here */
 	uint64_t seen;
 };
 

@@ -1,0 +1,81 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Numbers for names: a rule, subject, dataset or destination keeps its number,
+ * and with it its budgets and its lines in the ledger, from policy to policy.
+ *
+ * Plain memory: the guard's `names` map and the saved state hold copies. A new
+ * policy is numbered in a copy, which becomes the registry once it is in force.
+ */
+#ifndef CORDON_REGISTRY_H
+#define CORDON_REGISTRY_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <linux/bpf.h>
+
+#include "../bpf/abi.h"
+
+/* Highest numbers; the lowest is 1. */
+#define REGISTRY_RULES_MAX    8192U
+#define REGISTRY_SUBJECTS_MAX 4096U
+#define REGISTRY_DATASETS_MAX (CORDON_DATASETS - 1U)
+#define REGISTRY_DESTS_MAX    (CORDON_DESTS - 2U)
+#define REGISTRY_NAMES_MAX                                                    \
+	(REGISTRY_RULES_MAX + REGISTRY_SUBJECTS_MAX + REGISTRY_DATASETS_MAX + \
+	 REGISTRY_DESTS_MAX)
+
+enum registry_use {
+	REGISTRY_IN_FORCE = 1, /* by the policy in force */
+	REGISTRY_IN_NEXT = 2,  /* by the one that is being numbered */
+};
+
+struct registry_name {
+	uint32_t kind; /* enum name_kind */
+	uint32_t id;
+	uint32_t use;
+	char *text;
+};
+
+/* All zero is an empty registry. */
+struct registry {
+	struct registry_name *names;
+	size_t n;
+	size_t size;
+};
+
+void registry_release(struct registry *reg);
+
+/* Makes *ret_copy, which must be empty, a copy. -ENOMEM. */
+int registry_copy(const struct registry *reg, struct registry *ret_copy);
+
+/*
+ * Enters a name whose number is known: it was read from the guard or from the
+ * saved state. -EINVAL: the kind, number or text cannot be; -EEXIST: the number
+ * or the name is taken; -ENOMEM.
+ */
+int registry_add(struct registry *reg, uint32_t kind, uint32_t id,
+		 const char *text);
+
+/*
+ * The number of a name, given out if it has none yet, and marked as used by the
+ * next policy. Numbers never used come first; when there are none left, one
+ * that neither the policy in force nor the next one uses changes its name, and
+ * what was counted under it stays (it can only be too much).
+ * -ENOSPC: all are in use; -EINVAL: the text is empty or too long; -ENOMEM.
+ */
+int registry_number(struct registry *reg, uint32_t kind, const char *text,
+		    uint32_t *ret_id);
+
+/* Looks without giving out: 0 or -ENOENT. */
+int registry_find(const struct registry *reg, uint32_t kind, const char *text,
+		  uint32_t *ret_id);
+
+/* NULL: nobody has this number. Lives until the registry changes. */
+const char *registry_text(const struct registry *reg, uint32_t kind,
+			  uint32_t id);
+
+/* The next policy is in force: what it does not use may be given out again. */
+void registry_commit(struct registry *reg);
+
+#endif
