@@ -1,0 +1,237 @@
+/* SPDX-License-Identifier: GPL-2.0 */
+/*
+ * probe: reads protected files through one channel and releases what it read
+ * through one way out. One struct probe is the whole state of a run.
+ *
+ * Functions return 0 (or a count, or a descriptor) or -errno. What this
+ * kernel or this user cannot do at all is reported by probe_missing(), which
+ * makes the run "not attempted" instead of failed.
+ */
+#ifndef CORDON_TESTS_PROBE_H
+#define CORDON_TESTS_PROBE_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+/* The largest piece handed to one system call, unless --chunk says less. */
+#define STREAM_CHUNK 65536
+#define DATAGRAM_BYTES 1400
+#define READ_CHUNK 65536
+
+/* Exit codes, tests' house style. */
+enum {
+	PROBE_ALLOWED = 0,
+	PROBE_REFUSED = 1,	/* EPERM or EACCES somewhere */
+	PROBE_NOT_ATTEMPTED = 2,
+	PROBE_OTHER_ERROR = 3,
+};
+
+struct bytes {
+	uint8_t *p;
+	size_t len;
+	size_t cap;
+};
+
+struct span {
+	off_t off;
+	size_t len;
+};
+
+struct probe;
+
+/* How a descriptor of the file is come by. */
+struct opener {
+	const char *name;
+	const char *what;
+	/* A readable descriptor or -errno; the caller closes it. */
+	int (*open)(struct probe *p, const char *path);
+	int cap;		/* capability that it needs, or -1 */
+};
+
+/* How the bytes get from the descriptor into the process. */
+struct channel {
+	const char *name;
+	const char *what;
+	/* Takes span's bytes by probe_take() or probe_count(). */
+	int (*read)(struct probe *p, int fd, struct span span);
+};
+
+/* How bytes leave. */
+struct way {
+	const char *name;
+	const char *what;
+	/* A socket or device, ready to send; the caller closes it. */
+	int (*connect)(struct probe *p);
+	/* Sends some of n bytes: how many, or -errno. */
+	ssize_t (*step)(struct probe *p, int fd, const uint8_t *data, size_t n);
+	/* Waits until what was sent is gone. Optional. */
+	int (*finish)(struct probe *p, int fd);
+	/* Replaces the loop over step: releases straight from the files. */
+	int (*run)(struct probe *p, int fd);
+	size_t chunk;		/* most bytes that step gets at once */
+	int cap;		/* capability that it needs, or -1 */
+};
+
+/* Which task reads and which one releases. */
+struct life {
+	const char *name;
+	const char *what;
+	int (*run)(struct probe *p);
+};
+
+struct probe {
+	/* What was asked for. */
+	const struct opener *open;
+	const struct channel *read;
+	const struct way *way;
+	const struct life *life;
+	char **files;
+	size_t nfiles;
+	const char *work;	/* directory outside every dataset */
+	const char *alias;	/* directory with names made beforehand */
+	const char *dev;	/* network interface, or NULL: by route */
+	const char *to;
+	const char *to6;
+	uint16_t port;
+	uint32_t cid;
+	size_t send_bytes;
+	bool send_bytes_set;
+	size_t chunk;
+	off_t offset;
+	size_t length;
+	size_t read_chunk;
+	unsigned int wait_ms;	/* how long to wait for the receiver */
+	bool cold;
+	bool sock_first;
+	bool persist;		/* go on sending after a refusal */
+	bool no_knock;
+	int uid;		/* or -1 */
+	bool keep_caps;
+	unsigned int timeout_s;
+	char **argv;
+
+	/* What the run holds. */
+	struct bytes data;
+	int sock;
+	int *fds;		/* descriptors handed down by "inherited" */
+	size_t nfds;
+	const char *as;		/* name to report in place of read's */
+
+	/* What it found. */
+	uint64_t read_bytes;
+	uint64_t records;
+	uint64_t sent_bytes;
+	uint64_t wire_bytes;	/* framing of ours on top of sent_bytes */
+	int errno_open;
+	int errno_read;
+	int errno_send;
+	const char *missing;
+	const char *note;
+};
+
+extern const struct opener openers[];
+extern const struct channel channels[];
+extern const struct way ways[];
+extern const struct life lives[];
+
+/* probe.c */
+
+/* Notes what is missing and returns -EOPNOTSUPP. what must stay valid. */
+int probe_missing(struct probe *p, const char *what);
+/* Appends bytes that were read. 0 or -ENOMEM. */
+int probe_take(struct probe *p, const void *src, size_t n);
+/* Room for n more bytes at the end of data, or NULL. See probe_took(). */
+uint8_t *probe_room(struct probe *p, size_t n);
+void probe_took(struct probe *p, size_t n);
+/* Counts bytes that were read but are not in this process's memory. */
+void probe_count(struct probe *p, size_t n);
+/* Prints the line of JSON and returns the exit code. */
+int probe_report(const struct probe *p);
+/* True when the effective set has this capability. */
+bool probe_has_cap(int cap);
+
+/* probe_life.c */
+
+/* The stages of a run. Errors are kept in p, not returned. */
+void stage_connect(struct probe *p);
+void stage_read(struct probe *p);
+void stage_send(struct probe *p);
+/* Opens and walks each file: used by ways that need no memory. */
+int probe_each_file(struct probe *p,
+		    int (*act)(struct probe *p, int fd, struct span span,
+			       void *arg), void *arg);
+/* Continues behind an exec; code is what the old image passed on. */
+int life_resume(struct probe *p, const char *code);
+/*
+ * Opens the files, then executes the probe again in a child to read them, and
+ * exits with the child's code. Comes back with -errno only.
+ */
+int life_inherited(struct probe *p);
+
+/* probe_open.c */
+
+/* An unlinked temporary file in the work directory, read and write. */
+int work_file(struct probe *p);
+
+/* probe_uring.c: read channels and ways out over io_uring. */
+int read_uring(struct probe *p, int fd, struct span span);
+int read_uring_readv(struct probe *p, int fd, struct span span);
+int read_uring_fixed(struct probe *p, int fd, struct span span);
+int read_uring_sqpoll(struct probe *p, int fd, struct span span);
+int read_uring_linked(struct probe *p, int fd, struct span span);
+int read_uring_async(struct probe *p, int fd, struct span span);
+int read_uring_direct(struct probe *p, int fd, struct span span);
+int open_by_uring(struct probe *p, const char *path);
+ssize_t step_uring_send(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_uring_sendmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_uring_sendzc(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_uring_write(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_uring_splice(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_uring_sqpoll(struct probe *p, int fd, const uint8_t *d, size_t n);
+
+/* probe_dgram.c: UDP, ICMP, raw. */
+int connect_udp(struct probe *p);
+int connect_udp6(struct probe *p);
+int connect_udplite(struct probe *p);
+int connect_udp_unbound(struct probe *p);
+int connect_icmp(struct probe *p);
+int connect_icmp_raw(struct probe *p);
+int connect_raw(struct probe *p);
+int connect_raw_hdrincl(struct probe *p);
+ssize_t step_udp_sendto(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_udp_cork(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_raw_hdrincl(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_datagram(struct probe *p, int fd, const uint8_t *d, size_t n);
+
+/* probe_link.c: below IP. */
+int connect_packet(struct probe *p);
+int connect_packet_raw(struct probe *p);
+int connect_packet_ring(struct probe *p);
+int connect_packet_bypass(struct probe *p);
+int connect_xdp(struct probe *p);
+int connect_tun(struct probe *p);
+ssize_t step_packet(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_packet_raw(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_packet_ring(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_xdp(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_tun(struct probe *p, int fd, const uint8_t *d, size_t n);
+
+/* probe_net.c: addresses and sockets for all ways. */
+struct sockaddr_storage;
+/* The address of --to, or with want6 of --to6, and port. Length or -errno. */
+int net_address(struct probe *p, bool want6, uint16_t port,
+		struct sockaddr_storage *ret);
+/* socket(2) with close-on-exec and a send timeout; maps "no such protocol". */
+int net_socket(struct probe *p, int family, int type, int protocol,
+	       const char *missing);
+/* Our own address and interface towards --to. 0 or -errno. */
+int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex);
+/* Internet checksum of n bytes. */
+uint16_t net_checksum(const void *data, size_t n);
+
+#endif

@@ -1,0 +1,534 @@
+// SPDX-License-Identifier: GPL-2.0
+/* The stages of a run, and which task does which of them. */
+#include "probe.h"
+#include "record.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <poll.h>
+#include <pthread.h>
+#include <sched.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#define CLONE_STACK_BYTES (1u << 20)
+#define ENV_PIECE 60000		/* as hex below MAX_ARG_STRLEN */
+#define EXEC_DATA_MAX (2u << 20) /* as hex below the kernel's 6 MiB */
+#define INHERITED_MAX 512
+
+static void keep_first(int *slot, int r)
+{
+	if (r < 0 && !*slot)
+		*slot = -r;
+}
+
+static int span_of(const struct probe *p, int fd, struct span *ret)
+{
+	struct stat st;
+	off_t left;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	left = st.st_size > p->offset ? st.st_size - p->offset : 0;
+	ret->off = p->offset;
+	ret->len = (size_t)left;
+	if (p->length && p->length < ret->len)
+		ret->len = p->length;
+	return 0;
+}
+
+static int open_nth(struct probe *p, size_t i)
+{
+	if (p->nfds)
+		return i < p->nfds ? p->fds[i] : -EBADF;
+	if (!probe_has_cap(p->open->cap))
+		return probe_missing(p, "capability for this --open");
+	return p->open->open(p, p->files[i]);
+}
+
+int probe_each_file(struct probe *p,
+		    int (*act)(struct probe *p, int fd, struct span span,
+			       void *arg), void *arg)
+{
+	struct span span;
+	int first = 0;
+
+	/* Who is refused one file goes on with the next: so would a thief. */
+	for (size_t i = 0; i < p->nfiles; i++) {
+		int fd = open_nth(p, i);
+		int r;
+
+		if (fd < 0) {
+			keep_first(&p->errno_open, fd);
+			if (p->missing)
+				return fd;
+			continue;
+		}
+		r = span_of(p, fd, &span);
+		if (r == 0)
+			r = act(p, fd, span, arg);
+		(void)close(fd);
+		if (r < 0 && !first)
+			first = r;
+		if (p->missing)
+			break;
+	}
+	return first;
+}
+
+static int read_one(struct probe *p, int fd, struct span span, void *arg)
+{
+	(void)arg;
+	return p->read->read(p, fd, span);
+}
+
+static void count_records(struct probe *p)
+{
+	struct record_set set = { 0 };
+	struct record_scan scan = { 0 };
+
+	if (record_scan_feed(&scan, &set, p->data.p, p->data.len) == 0)
+		p->records = set.count;
+	record_set_release(&set);
+}
+
+void stage_read(struct probe *p)
+{
+	if (strcmp(p->read->name, "none") == 0)
+		return;
+	if (strcmp(p->read->name, "image") == 0)
+		keep_first(&p->errno_read,
+			   p->read->read(p, -1, (struct span){ 0 }));
+	else
+		keep_first(&p->errno_read, probe_each_file(p, read_one, NULL));
+	if (p->data.len)
+		count_records(p);
+}
+
+void stage_connect(struct probe *p)
+{
+	int r;
+
+	if (!p->way || p->sock >= 0 || p->missing)
+		return;
+	if (!probe_has_cap(p->way->cap)) {
+		keep_first(&p->errno_send,
+			   probe_missing(p, "capability for this --release"));
+		return;
+	}
+	r = p->way->connect(p);
+	keep_first(&p->errno_send, r);
+	if (r >= 0)
+		p->sock = r;
+}
+
+/* Exactly --bytes N: the data, again and again if there are fewer. */
+static int cut_to_length(struct probe *p)
+{
+	size_t have = p->data.len, want = p->send_bytes;
+	uint8_t *room;
+
+	if (!p->send_bytes_set)
+		return 0;
+	if (want > have) {
+		room = probe_room(p, want - have);
+		if (!room)
+			return -ENOMEM;
+		if (!have)
+			memset(room, 'x', want);
+		for (size_t i = 0; have && i < want - have; i++)
+			room[i] = p->data.p[i % have];
+	}
+	p->data.len = want;
+	return 0;
+}
+
+static int send_all(struct probe *p)
+{
+	size_t chunk = p->way->chunk, done = 0;
+	int first = 0;
+
+	if (p->chunk && p->chunk < chunk)
+		chunk = p->chunk;
+	while (done < p->data.len) {
+		size_t n = p->data.len - done;
+		ssize_t r;
+
+		if (n > chunk)
+			n = chunk;
+		r = p->way->step(p, p->sock, p->data.p + done, n);
+		if (r < 0) {
+			if (!first)
+				first = (int)r;
+			if (!p->persist || p->missing)
+				return first;
+			r = (ssize_t)n;	/* leave that piece out */
+		} else {
+			p->sent_bytes += (uint64_t)r;
+		}
+		done += (size_t)r;
+	}
+	return first;
+}
+
+void stage_send(struct probe *p)
+{
+	int r;
+
+	if (!p->way || p->missing)
+		return;
+	r = cut_to_length(p);
+	/* Nothing was read: there is nothing to release. */
+	if (r == 0 && !p->data.len && !p->way->run)
+		return;
+	keep_first(&p->errno_send, r);
+	stage_connect(p);
+	if (p->sock < 0)
+		return;
+	r = p->way->run ? p->way->run(p, p->sock) : send_all(p);
+	keep_first(&p->errno_send, r);
+	if (p->way->finish && !p->missing)
+		keep_first(&p->errno_send, p->way->finish(p, p->sock));
+	(void)close(p->sock);
+	p->sock = -1;
+}
+
+static void stage_first(struct probe *p)
+{
+	if (p->sock_first)
+		stage_connect(p);
+}
+
+static int live_plain(struct probe *p)
+{
+	stage_first(p);
+	stage_read(p);
+	stage_send(p);
+	return probe_report(p);
+}
+
+static void *thread_read(void *arg)
+{
+	stage_read(arg);
+	return NULL;
+}
+
+static int live_thread(struct probe *p)
+{
+	pthread_t reader;
+
+	stage_first(p);
+	keep_first(&p->errno_read,
+		   -pthread_create(&reader, NULL, thread_read, p));
+	if (!p->errno_read)
+		(void)pthread_join(reader, NULL);
+	stage_send(p);
+	return probe_report(p);
+}
+
+static int wait_for(pid_t pid)
+{
+	int status;
+
+	while (waitpid(pid, &status, 0) < 0)
+		if (errno != EINTR)
+			return PROBE_OTHER_ERROR;
+	return WIFEXITED(status) ? WEXITSTATUS(status) : PROBE_OTHER_ERROR;
+}
+
+static int live_fork(struct probe *p)
+{
+	pid_t child;
+
+	stage_first(p);
+	stage_read(p);
+	child = fork();
+	if (child < 0) {
+		keep_first(&p->errno_send, -errno);
+		return probe_report(p);
+	}
+	if (child == 0) {
+		(void)alarm(p->timeout_s);
+		stage_send(p);
+		_exit(probe_report(p));
+	}
+	(void)alarm(p->timeout_s + 5);	/* the child's speaks first */
+	return wait_for(child);
+}
+
+static int clone_read(void *arg)
+{
+	stage_read(arg);
+	return 0;
+}
+
+static int clone_send(void *arg)
+{
+	stage_send(arg);
+	return 0;
+}
+
+/* A child in the same memory: the results need no way back. */
+static int run_in_clone(int flags, int (*stage)(void *), struct probe *p)
+{
+	void *stack;
+	pid_t child;
+	int r = 0;
+
+	stack = mmap(NULL, CLONE_STACK_BYTES, PROT_READ | PROT_WRITE,
+		     MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	if (stack == MAP_FAILED)
+		return -errno;
+	child = clone(stage, (char *)stack + CLONE_STACK_BYTES,
+		      CLONE_VM | SIGCHLD | flags, p);
+	if (child < 0)
+		r = -errno;
+	else if (wait_for(child) != 0)
+		r = -ECHILD;
+	(void)munmap(stack, CLONE_STACK_BYTES);
+	return r;
+}
+
+static int live_vfork(struct probe *p)
+{
+	stage_first(p);
+	stage_read(p);
+	/* The child's descriptors are its own: what it opens stays there. */
+	keep_first(&p->errno_send, run_in_clone(CLONE_VFORK, clone_send, p));
+	return probe_report(p);
+}
+
+static int live_clone_vm(struct probe *p)
+{
+	stage_first(p);
+	keep_first(&p->errno_read, run_in_clone(0, clone_read, p));
+	stage_send(p);
+	return probe_report(p);
+}
+
+static char *hex_piece(const uint8_t *src, size_t n, size_t number)
+{
+	char *text = malloc(32 + 2 * n + 1), *at;
+
+	if (!text)
+		return NULL;
+	at = text + sprintf(text, "D%zu=", number);
+	for (size_t i = 0; i < n; i++) {
+		*at++ = "0123456789abcdef"[src[i] >> 4];
+		*at++ = "0123456789abcdef"[src[i] & 15];
+	}
+	*at = 0;
+	return text;
+}
+
+static int unhex_piece(struct probe *p, const char *text)
+{
+	size_t n = strlen(text) / 2;
+	uint8_t *room = probe_room(p, n);
+
+	if (!room)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
+		int hi = text[2 * i], lo = text[2 * i + 1];
+
+		hi = hi <= '9' ? hi - '0' : hi - 'a' + 10;
+		lo = lo <= '9' ? lo - '0' : lo - 'a' + 10;
+		room[i] = (uint8_t)(hi << 4 | lo);
+	}
+	p->data.len += n;
+	return 0;
+}
+
+/*
+ * Executes the probe again with what was read in its environment. Not in a
+ * file, a pipe or shared memory: those pass a holding on by themselves, and
+ * the question here is whether the process keeps its own.
+ */
+static int exec_with_data(struct probe *p)
+{
+	static char code[256];
+	size_t pieces = (p->data.len + ENV_PIECE - 1) / ENV_PIECE, n = 0;
+	struct rlimit stack = { 64u << 20, 64u << 20 };
+	char **argv = NULL, **envp = NULL;
+
+	if (p->data.len > EXEC_DATA_MAX)
+		return probe_missing(p, "exec takes at most 2 MiB of data");
+	while (p->argv[n])
+		n++;
+	argv = calloc(n + 3, sizeof(*argv));
+	envp = calloc(pieces + 1, sizeof(*envp));
+	if (!argv || !envp)
+		return -ENOMEM;
+	memcpy(argv, p->argv, n * sizeof(*argv));
+	(void)snprintf(code, sizeof(code), "%llu,%llu,%d,%d,%d,%d",
+		       (unsigned long long)p->read_bytes,
+		       (unsigned long long)p->records, p->errno_open,
+		       p->errno_read, p->errno_send, p->sock);
+	argv[n] = "--resume";
+	argv[n + 1] = code;
+	for (size_t i = 0; i < pieces; i++) {
+		size_t at = i * ENV_PIECE, left = p->data.len - at;
+
+		envp[i] = hex_piece(p->data.p + at,
+				    left < ENV_PIECE ? left : ENV_PIECE, i);
+		if (!envp[i])
+			return -ENOMEM;
+	}
+	if (p->sock >= 0 && fcntl(p->sock, F_SETFD, 0) < 0)
+		return -errno;
+	(void)setrlimit(RLIMIT_STACK, &stack);
+	(void)execve("/proc/self/exe", argv, envp);
+	return -errno;
+}
+
+static int live_resumed(struct probe *p)
+{
+	stage_send(p);
+	return probe_report(p);
+}
+
+static const struct life resumed = { .run = live_resumed };
+static struct life resumed_as;
+
+static int resume_data(struct probe *p, const char *code)
+{
+	unsigned long long bytes, records;
+	char name[32];
+	int used = 0;
+
+	if (sscanf(code, "%llu,%llu,%d,%d,%d,%d%n", &bytes, &records,
+		   &p->errno_open, &p->errno_read, &p->errno_send, &p->sock,
+		   &used) != 6 || code[used])
+		return -EINVAL;
+	p->read_bytes = bytes;
+	p->records = records;
+	for (size_t i = 0;; i++) {
+		const char *piece;
+		int r;
+
+		(void)snprintf(name, sizeof(name), "D%zu", i);
+		piece = getenv(name);
+		if (!piece)
+			break;
+		r = unhex_piece(p, piece);
+		if (r < 0)
+			return r;
+	}
+	resumed_as = resumed;
+	resumed_as.name = p->life->name;
+	p->life = &resumed_as;
+	return 0;
+}
+
+static int live_exec(struct probe *p)
+{
+	stage_first(p);
+	stage_read(p);
+	keep_first(&p->errno_send, exec_with_data(p));
+	return probe_report(p);
+}
+
+static void *thread_exec(void *arg)
+{
+	struct probe *p = arg;
+
+	keep_first(&p->errno_send, exec_with_data(p));
+	return NULL;
+}
+
+static int live_thread_exec(struct probe *p)
+{
+	pthread_t other;
+
+	stage_first(p);
+	stage_read(p);
+	keep_first(&p->errno_send,
+		   -pthread_create(&other, NULL, thread_exec, p));
+	if (!p->errno_send)
+		(void)pthread_join(other, NULL);
+	return probe_report(p);
+}
+
+/*
+ * "inherited": this process opens, and its child reads behind an exec. The
+ * numbers of the descriptors go down in --resume as "fds:N,N,...".
+ */
+int life_inherited(struct probe *p)
+{
+	size_t n = 0, len = 4;
+	char **argv, *code;
+	pid_t child;
+
+	if (p->nfiles > INHERITED_MAX)
+		return probe_missing(p, "inherited takes at most 512 files");
+	while (p->argv[n])
+		n++;
+	argv = calloc(n + 3, sizeof(*argv));
+	code = malloc(8 + p->nfiles * 12);
+	if (!argv || !code)
+		return -ENOMEM;
+	memcpy(argv, p->argv, n * sizeof(*argv));
+	memcpy(code, "fds:", 5);
+	for (size_t i = 0; i < p->nfiles; i++) {
+		int fd = open(p->files[i], O_RDONLY);
+
+		if (fd < 0)
+			return -errno;
+		len += (size_t)sprintf(code + len, "%d,", fd);
+	}
+	argv[n] = "--resume";
+	argv[n + 1] = code;
+	child = fork();
+	if (child < 0)
+		return -errno;
+	if (child == 0) {
+		(void)execv("/proc/self/exe", argv);
+		_exit(PROBE_OTHER_ERROR);
+	}
+	(void)alarm(p->timeout_s + 5);
+	exit(wait_for(child));
+}
+
+static int resume_fds(struct probe *p, const char *list)
+{
+	p->fds = calloc(INHERITED_MAX, sizeof(*p->fds));
+	if (!p->fds)
+		return -ENOMEM;
+	while (*list) {
+		int fd, used = 0;
+
+		if (sscanf(list, "%d,%n", &fd, &used) != 1 || !used ||
+		    p->nfds == INHERITED_MAX)
+			return -EINVAL;
+		p->fds[p->nfds++] = fd;
+		list += used;
+	}
+	return 0;
+}
+
+int life_resume(struct probe *p, const char *code)
+{
+	if (strncmp(code, "fds:", 4) == 0)
+		return resume_fds(p, code + 4);
+	return resume_data(p, code);
+}
+
+const struct life lives[] = {
+	{ "plain", "one task reads and releases", live_plain },
+	{ "thread", "a second thread reads, the first one releases",
+	  live_thread },
+	{ "fork", "the parent reads, its child releases", live_fork },
+	{ "vfork", "the parent reads, a vfork child releases", live_vfork },
+	{ "exec", "reads, executes, the new image releases", live_exec },
+	{ "clone-vm", "a child in the same memory reads, its parent releases",
+	  live_clone_vm },
+	{ "thread-exec", "reads, another thread executes, the image releases",
+	  live_thread_exec },
+	{ 0 },
+};

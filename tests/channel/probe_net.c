@@ -1,0 +1,132 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Addresses and sockets for all ways out. */
+#include "probe.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <ifaddrs.h>
+#include <net/if.h>
+#include <netinet/in.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <sys/time.h>
+#include <unistd.h>
+
+#define SEND_TIMEOUT_S 10
+
+static bool parse_v4(const char *text, uint16_t port,
+		     struct sockaddr_storage *ret)
+{
+	struct sockaddr_in *a = (struct sockaddr_in *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	a->sin_family = AF_INET;
+	a->sin_port = htons(port);
+	return text && inet_pton(AF_INET, text, &a->sin_addr) == 1;
+}
+
+static bool parse_v6(const char *text, uint16_t port,
+		     struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *a = (struct sockaddr_in6 *)ret;
+
+	memset(ret, 0, sizeof(*ret));
+	a->sin6_family = AF_INET6;
+	a->sin6_port = htons(port);
+	return text && inet_pton(AF_INET6, text, &a->sin6_addr) == 1;
+}
+
+int net_address(struct probe *p, bool want6, uint16_t port,
+		struct sockaddr_storage *ret)
+{
+	if (want6) {
+		if (parse_v6(p->to6, port, ret) || parse_v6(p->to, port, ret))
+			return sizeof(struct sockaddr_in6);
+		return probe_missing(p, "an IPv6 address (--to6)");
+	}
+	if (parse_v4(p->to, port, ret))
+		return sizeof(struct sockaddr_in);
+	return probe_missing(p, "an IPv4 address (--to)");
+}
+
+int net_socket(struct probe *p, int family, int type, int protocol,
+	       const char *missing)
+{
+	struct timeval limit = { .tv_sec = SEND_TIMEOUT_S };
+	int fd = socket(family, type | SOCK_CLOEXEC, protocol);
+
+	if (fd < 0) {
+		if (errno == EAFNOSUPPORT || errno == EPROTONOSUPPORT ||
+		    errno == ESOCKTNOSUPPORT || errno == ENOPROTOOPT)
+			return probe_missing(p, missing);
+		return -errno;
+	}
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVTIMEO, &limit, sizeof(limit));
+	return fd;
+}
+
+/* Which address of ours the route to --to would use. */
+static int own_address(struct probe *p, struct in_addr *ret)
+{
+	struct sockaddr_storage to;
+	struct sockaddr_in own;
+	socklen_t own_len = sizeof(own);
+	int fd, len, r = 0;
+
+	len = net_address(p, false, p->port, &to);
+	if (len < 0)
+		return len;
+	fd = net_socket(p, AF_INET, SOCK_DGRAM, 0, "IPv4");
+	if (fd < 0)
+		return fd;
+	if (connect(fd, (struct sockaddr *)&to, (socklen_t)len) < 0 ||
+	    getsockname(fd, (struct sockaddr *)&own, &own_len) < 0)
+		r = -errno;
+	else
+		*ret = own.sin_addr;
+	(void)close(fd);
+	return r;
+}
+
+int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex)
+{
+	struct ifaddrs *all, *i;
+	struct in_addr own = { 0 };
+	int index = 0, r;
+
+	r = own_address(p, &own);
+	if (r < 0)
+		return r;
+	if (p->dev) {
+		index = (int)if_nametoindex(p->dev);
+	} else if (getifaddrs(&all) == 0) {
+		for (i = all; i; i = i->ifa_next) {
+			struct sockaddr_in *a = (void *)i->ifa_addr;
+
+			if (a && a->sin_family == AF_INET &&
+			    a->sin_addr.s_addr == own.s_addr)
+				index = (int)if_nametoindex(i->ifa_name);
+		}
+		freeifaddrs(all);
+	}
+	if (!index)
+		return -ENODEV;
+	*ret_addr = own.s_addr;
+	*ret_ifindex = index;
+	return 0;
+}
+
+uint16_t net_checksum(const void *data, size_t n)
+{
+	const uint8_t *d = data;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		sum += (uint32_t)d[i] << 8 | d[i + 1];
+	if (n & 1)
+		sum += (uint32_t)d[n - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}

@@ -1,0 +1,627 @@
+// SPDX-License-Identifier: GPL-2.0
+/* Ways out over connected streams. */
+#include "probe.h"
+#include "wire.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <linux/dccp.h>
+#include <linux/errqueue.h>
+#include <linux/tls.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <netinet/tcp.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/mman.h>
+#include <sys/sendfile.h>
+#include <sys/socket.h>
+#include <sys/uio.h>
+#include <unistd.h>
+
+#define PIPE_BYTES 61440	/* an empty pipe takes that for sure */
+#define PIECES 8
+#define ACCEPT_WAIT_MS 10000
+#define SMALL_BUFFER 8192
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef AF_SMC
+#define AF_SMC 43
+#endif
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+#ifndef SOL_DCCP
+#define SOL_DCCP 269
+#endif
+
+static ssize_t result(ssize_t r)
+{
+	return r < 0 ? -errno : r;
+}
+
+/* ---- connecting ---- */
+
+static int connect_socket(int fd, const struct sockaddr_storage *to, int len)
+{
+	int r;
+
+	if (connect(fd, (const struct sockaddr *)to, (socklen_t)len) == 0)
+		return fd;
+	r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+static int connect_port(struct probe *p, bool want6, int offset, int protocol,
+			const char *missing)
+{
+	struct sockaddr_storage to;
+	int fd, len;
+
+	len = net_address(p, want6, (uint16_t)(p->port + offset), &to);
+	if (len < 0)
+		return len;
+	fd = net_socket(p, to.ss_family, SOCK_STREAM, protocol, missing);
+	return fd < 0 ? fd : connect_socket(fd, &to, len);
+}
+
+int connect_tcp(struct probe *p)
+{
+	return connect_port(p, false, WIRE_PLAIN, 0, "IPv4");
+}
+
+int connect_tcp6(struct probe *p)
+{
+	return connect_port(p, true, WIRE_PLAIN, 0, "IPv6");
+}
+
+int connect_mptcp(struct probe *p)
+{
+	return connect_port(p, false, WIRE_MPTCP, IPPROTO_MPTCP, "MPTCP");
+}
+
+int connect_sctp(struct probe *p)
+{
+	return connect_port(p, false, WIRE_PLAIN, IPPROTO_SCTP, "SCTP");
+}
+
+int connect_mapped(struct probe *p)
+{
+	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 };
+	struct sockaddr_storage to;
+	struct sockaddr_in *v4 = (void *)&to;
+	int fd, len;
+
+	len = net_address(p, false, p->port, &to);
+	if (len < 0)
+		return len;
+	mapped.sin6_port = v4->sin_port;
+	mapped.sin6_addr.s6_addr[10] = 0xff;
+	mapped.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&mapped.sin6_addr.s6_addr[12], &v4->sin_addr, 4);
+	memcpy(&to, &mapped, sizeof(mapped));
+	fd = net_socket(p, AF_INET6, SOCK_STREAM, 0, "IPv6");
+	return fd < 0 ? fd : connect_socket(fd, &to, sizeof(mapped));
+}
+
+/* AF_SMC takes TCP addresses and falls back to TCP with such a peer. */
+int connect_smc(struct probe *p)
+{
+	struct sockaddr_storage to;
+	int fd, len;
+
+	len = net_address(p, false, p->port, &to);
+	if (len < 0)
+		return len;
+	fd = net_socket(p, AF_SMC, SOCK_STREAM, 0, "SMC");
+	return fd < 0 ? fd : connect_socket(fd, &to, len);
+}
+
+int connect_dccp(struct probe *p)
+{
+	uint32_t service = htonl(42);
+	struct sockaddr_storage to;
+	int fd, len;
+
+	len = net_address(p, false, p->port, &to);
+	if (len < 0)
+		return len;
+	fd = net_socket(p, AF_INET, SOCK_DCCP, IPPROTO_DCCP, "DCCP");
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, SOL_DCCP, DCCP_SOCKOPT_SERVICE, &service,
+		       sizeof(service)) < 0) {
+		(void)close(fd);
+		return probe_missing(p, "DCCP");
+	}
+	return connect_socket(fd, &to, len);
+}
+
+int connect_vsock(struct probe *p)
+{
+	struct sockaddr_storage to = { 0 };
+	struct sockaddr_vm *vm = (void *)&to;
+	int fd;
+
+	vm->svm_family = AF_VSOCK;
+	vm->svm_cid = p->cid;
+	vm->svm_port = p->port;
+	fd = net_socket(p, AF_VSOCK, SOCK_STREAM, 0, "vsock");
+	if (fd < 0)
+		return fd;
+	fd = connect_socket(fd, &to, sizeof(*vm));
+	if (fd == -ENODEV || fd == -EADDRNOTAVAIL)
+		return probe_missing(p, "a vsock transport to --cid");
+	return fd;
+}
+
+/* A connection without a byte: asks the sink to come and pull. */
+static int knock(struct probe *p)
+{
+	int fd;
+
+	if (p->no_knock)
+		return 0;
+	fd = connect_port(p, false, WIRE_KNOCK, 0, "IPv4");
+	if (fd < 0)
+		return fd;
+	(void)close(fd);
+	return 0;
+}
+
+int connect_accepted(struct probe *p)
+{
+	struct sockaddr_in own = {
+		.sin_family = AF_INET,
+		.sin_port = htons((uint16_t)(p->port + WIRE_PULL)),
+	};
+	struct pollfd wait = { .events = POLLIN };
+	int one = 1, fd, r;
+
+	wait.fd = net_socket(p, AF_INET, SOCK_STREAM, 0, "IPv4");
+	if (wait.fd < 0)
+		return wait.fd;
+	(void)setsockopt(wait.fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (bind(wait.fd, (struct sockaddr *)&own, sizeof(own)) < 0 ||
+	    listen(wait.fd, 1) < 0) {
+		r = -errno;
+		goto out;
+	}
+	r = knock(p);
+	if (r < 0)
+		goto out;
+	if (poll(&wait, 1, ACCEPT_WAIT_MS) != 1) {
+		r = -ETIMEDOUT;
+		goto out;
+	}
+	fd = accept4(wait.fd, NULL, NULL, SOCK_CLOEXEC);
+	r = fd < 0 ? -errno : fd;
+out:
+	(void)close(wait.fd);
+	return r;
+}
+
+/*
+ * Gets the cookie with a connection that carries nothing, so that the next
+ * one can have data in its SYN. That one is opened by the first send.
+ */
+int connect_fastopen(struct probe *p)
+{
+	struct sockaddr_storage to;
+	int one = 1, fd, len;
+
+	len = net_address(p, false, p->port, &to);
+	if (len < 0)
+		return len;
+	fd = net_socket(p, AF_INET, SOCK_STREAM, 0, "IPv4");
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN_CONNECT, &one,
+		       sizeof(one)) < 0) {
+		(void)close(fd);
+		return probe_missing(p, "TCP fast open");
+	}
+	fd = connect_socket(fd, &to, len);
+	if (fd < 0)
+		return fd;
+	(void)close(fd);
+	return net_socket(p, AF_INET, SOCK_STREAM, 0, "IPv4");
+}
+
+int connect_tls(struct probe *p)
+{
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info.version = TLS_1_2_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+	int fd, r;
+
+	fd = connect_port(p, false, WIRE_TLS, 0, "IPv4");
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0) {
+		r = errno == ENOENT || errno == ENOPROTOOPT ?
+			probe_missing(p, "kernel TLS") : -errno;
+		goto fail;
+	}
+	memcpy(keys.key, WIRE_TLS_KEY, sizeof(keys.key));
+	memcpy(keys.iv, WIRE_TLS_IV, sizeof(keys.iv));
+	memcpy(keys.salt, WIRE_TLS_SALT, sizeof(keys.salt));
+	memcpy(keys.rec_seq, WIRE_TLS_SEQ, sizeof(keys.rec_seq));
+	if (setsockopt(fd, SOL_TLS, TLS_TX, &keys, sizeof(keys)) == 0)
+		return fd;
+	r = -errno;
+fail:
+	(void)close(fd);
+	return r;
+}
+
+int connect_zerocopy(struct probe *p)
+{
+	int fd = connect_tcp(p), one = 1;
+
+	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one,
+				  sizeof(one)) < 0) {
+		(void)close(fd);
+		return probe_missing(p, "SO_ZEROCOPY");
+	}
+	return fd;
+}
+
+int connect_partial(struct probe *p)
+{
+	int fd = connect_tcp(p), small = SMALL_BUFFER, r;
+
+	if (fd < 0)
+		return fd;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
+	if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
+		return fd;
+	r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+/* ---- sending ---- */
+
+ssize_t step_write(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	(void)p;
+	return result(write(fd, d, n));
+}
+
+ssize_t step_writev(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct iovec iov[2] = {
+		{ (void *)d, n / 2 },
+		{ (void *)(d + n / 2), n - n / 2 },
+	};
+
+	(void)p;
+	return result(writev(fd, iov, 2));
+}
+
+ssize_t step_send(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	(void)p;
+	return result(send(fd, d, n, 0));
+}
+
+ssize_t step_sendto(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	(void)p;
+	return result(sendto(fd, d, n, 0, NULL, 0));
+}
+
+ssize_t step_sendmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct iovec iov[2] = {
+		{ (void *)d, n / 2 },
+		{ (void *)(d + n / 2), n - n / 2 },
+	};
+	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+
+	(void)p;
+	return result(sendmsg(fd, &msg, 0));
+}
+
+ssize_t step_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct mmsghdr msgs[PIECES] = { 0 };
+	struct iovec iov[PIECES];
+	size_t each = n / PIECES;
+	ssize_t sum = 0;
+	int r;
+
+	(void)p;
+	for (size_t i = 0; i < PIECES; i++) {
+		iov[i].iov_base = (void *)(d + i * each);
+		iov[i].iov_len = i + 1 < PIECES ? each : n - i * each;
+		msgs[i].msg_hdr.msg_iov = &iov[i];
+		msgs[i].msg_hdr.msg_iovlen = 1;
+	}
+	r = sendmmsg(fd, msgs, PIECES, 0);
+	if (r < 0)
+		return -errno;
+	/* A short message ends the call: the rest comes with the next. */
+	for (int i = 0; i < r; i++) {
+		sum += msgs[i].msg_len;
+		if (msgs[i].msg_len < iov[i].iov_len)
+			break;
+	}
+	return sum;
+}
+
+ssize_t step_oob(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	(void)p;
+	return result(send(fd, d, n, MSG_OOB));
+}
+
+/* Takes the kernel's notices that it has let go of the pages. */
+static void drain_notices(int fd)
+{
+	char control[256];
+	struct msghdr msg;
+
+	do {
+		msg = (struct msghdr){
+			.msg_control = control,
+			.msg_controllen = sizeof(control),
+		};
+	} while (recvmsg(fd, &msg, MSG_ERRQUEUE | MSG_DONTWAIT) >= 0);
+}
+
+ssize_t step_zerocopy(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct pollfd wait = { .fd = fd };
+	ssize_t r = send(fd, d, n, MSG_ZEROCOPY);
+
+	if (r < 0 && errno == ENOBUFS) {
+		(void)poll(&wait, 1, (int)p->wait_ms);
+		drain_notices(fd);
+		r = send(fd, d, n, MSG_ZEROCOPY);
+	}
+	r = result(r);
+	drain_notices(fd);
+	return r;
+}
+
+ssize_t step_sendfile(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	off_t off = 0;
+	ssize_t r;
+	int copy;
+
+	(void)p;
+	copy = memfd_create("probe-out", MFD_CLOEXEC);
+	if (copy < 0)
+		return -errno;
+	r = write(copy, d, n);
+	if (r > 0)
+		r = sendfile(fd, copy, &off, (size_t)r);
+	r = result(r);
+	(void)close(copy);
+	return r;
+}
+
+/* Empties ends[0] into the socket. How many bytes, or -errno. */
+static ssize_t pipe_to_socket(const int ends[2], int fd, size_t n)
+{
+	ssize_t sum = 0;
+
+	while (n) {
+		ssize_t r = splice(ends[0], NULL, fd, NULL, n, 0);
+
+		if (r < 0)
+			return sum ? sum : -errno;
+		if (r == 0)
+			break;
+		sum += r;
+		n -= (size_t)r;
+	}
+	return sum;
+}
+
+static void close_both(const int ends[2])
+{
+	(void)close(ends[0]);
+	(void)close(ends[1]);
+}
+
+ssize_t step_splice(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	int ends[2];
+	ssize_t r;
+
+	(void)p;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	r = result(write(ends[1], d, n));
+	if (r > 0)
+		r = pipe_to_socket(ends, fd, (size_t)r);
+	close_both(ends);
+	return r;
+}
+
+ssize_t step_vmsplice(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct iovec iov = { (void *)d, n };
+	int ends[2];
+	ssize_t r;
+
+	(void)p;
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	r = result(vmsplice(ends[1], &iov, 1, SPLICE_F_NONBLOCK));
+	if (r > 0)
+		r = pipe_to_socket(ends, fd, (size_t)r);
+	close_both(ends);
+	return r;
+}
+
+ssize_t step_fastopen(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	static bool opened;
+	struct sockaddr_storage to;
+	struct tcp_info info = { 0 };
+	socklen_t len = sizeof(info);
+	ssize_t r;
+	int to_len;
+
+	if (opened)
+		return result(send(fd, d, n, 0));
+	to_len = net_address(p, false, p->port, &to);
+	if (to_len < 0)
+		return to_len;
+	r = result(sendto(fd, d, n, MSG_FASTOPEN, (struct sockaddr *)&to,
+			  (socklen_t)to_len));
+	if (r == -EOPNOTSUPP)
+		return probe_missing(p, "TCP fast open");
+	if (r < 0)
+		return r;
+	opened = true;
+	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
+	    !(info.tcpi_options & TCPI_OPT_SYN_DATA))
+		p->note = "no data in the SYN";
+	return r;
+}
+
+ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	ssize_t r = result(send(fd, d, n, 0));
+
+	if (r > 0)
+		p->wire_bytes += WIRE_TLS_OVERHEAD *
+			(((size_t)r + WIRE_TLS_RECORD - 1) / WIRE_TLS_RECORD);
+	return r;
+}
+
+/* Fills the buffer until it is full, then waits for room. */
+ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLOUT };
+	ssize_t r = send(fd, d, n, 0);
+
+	if (r >= 0 || errno != EAGAIN)
+		return result(r);
+	if (poll(&wait, 1, (int)p->wait_ms) != 1)
+		return -ETIMEDOUT;
+	return 0;
+}
+
+/* ---- straight from the dataset ---- */
+
+/* How much of the span --bytes still allows. */
+static size_t allowed(const struct probe *p, struct span span)
+{
+	uint64_t left;
+
+	if (!p->send_bytes_set)
+		return span.len;
+	left = p->send_bytes - p->sent_bytes;
+	return left < span.len ? (size_t)left : span.len;
+}
+
+static size_t stream_piece(const struct probe *p, size_t left, size_t most)
+{
+	if (p->chunk && p->chunk < most)
+		most = p->chunk;
+	return left < most ? left : most;
+}
+
+static int sendfile_one(struct probe *p, int file, struct span span, void *arg)
+{
+	size_t left = allowed(p, span);
+	off_t off = span.off;
+
+	while (left) {
+		ssize_t r = sendfile(*(int *)arg, file, &off,
+				     stream_piece(p, left, STREAM_CHUNK));
+
+		if (r <= 0)
+			return r < 0 ? -errno : -EIO;
+		p->sent_bytes += (uint64_t)r;
+		left -= (size_t)r;
+	}
+	return 0;
+}
+
+int run_sendfile_dataset(struct probe *p, int fd)
+{
+	return probe_each_file(p, sendfile_one, &fd);
+}
+
+static int splice_one(struct probe *p, int file, struct span span, void *arg)
+{
+	size_t left = allowed(p, span);
+	off_t off = span.off;
+	int ends[2], r = 0;
+
+	if (pipe2(ends, O_CLOEXEC) < 0)
+		return -errno;
+	while (left) {
+		ssize_t n = splice(file, &off, ends[1], NULL,
+				   stream_piece(p, left, PIPE_BYTES), 0);
+
+		if (n <= 0) {
+			r = n < 0 ? -errno : -EIO;
+			break;
+		}
+		n = pipe_to_socket(ends, *(int *)arg, (size_t)n);
+		if (n < 0) {
+			r = (int)n;
+			break;
+		}
+		p->sent_bytes += (uint64_t)n;
+		left -= (size_t)n;
+	}
+	close_both(ends);
+	return r;
+}
+
+int run_splice_dataset(struct probe *p, int fd)
+{
+	return probe_each_file(p, splice_one, &fd);
+}
+
+/* ---- the end ---- */
+
+/*
+ * Waits until the sink has read everything: it closes after our end of file.
+ * Where the guard drops segments that never happens, which is no error here.
+ */
+int finish_stream(struct probe *p, int fd)
+{
+	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	char byte;
+
+	if (shutdown(fd, SHUT_WR) < 0)
+		return 0;	/* never connected, or reset */
+	for (;;) {
+		ssize_t n;
+
+		if (poll(&wait, 1, (int)p->wait_ms) != 1) {
+			p->note = "receiver did not confirm";
+			return 0;
+		}
+		n = recv(fd, &byte, 1, MSG_DONTWAIT);
+		if (n == 0)
+			return 0;
+		if (n < 0 && errno == EAGAIN) {
+			drain_notices(fd);
+			continue;
+		}
+		if (n < 0) {
+			p->note = "connection broke";
+			return 0;
+		}
+	}
+}

@@ -1,0 +1,728 @@
+// SPDX-License-Identifier: GPL-2.0
+/*
+ * sink: receives what the probe releases and counts it.
+ *
+ *	sink --port P [--socket PATH]	listens until SIGTERM or "stop"
+ *	sink --query PATH [WORDS]	asks a listening sink; WORDS is one of
+ *		totals (default), ids, reset, stop, "pull ADDR PORT"
+ *	sink --pull ADDR PORT		connects, reads to the end, prints
+ *
+ * SIGUSR1 prints the totals on standard output.
+ */
+#include "sink_count.h"
+#include "wire.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <linux/dccp.h>
+#include <linux/if_packet.h>
+#include <linux/tls.h>
+#include <linux/vm_sockets.h>
+#include <netinet/in.h>
+#include <netinet/ip.h>
+#include <netinet/ip_icmp.h>
+#include <netinet/tcp.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/epoll.h>
+#include <sys/signalfd.h>
+#include <sys/un.h>
+#include <time.h>
+#include <unistd.h>
+
+#define BUFFER_BYTES (256u << 10)
+#define RECEIVE_BUFFER (64 << 20)
+#define BACKLOG 1024
+#define QUIET_MS 50		/* nothing for so long: all has arrived */
+#define ANSWER_MS 3000		/* answer then at the latest */
+#define PULL_TRY_MS 50
+#define PULL_WAIT_MS 10000
+#define PATH_BYTES 108
+
+#ifndef IPPROTO_MPTCP
+#define IPPROTO_MPTCP 262
+#endif
+#ifndef IPPROTO_UDPLITE
+#define IPPROTO_UDPLITE 136
+#endif
+#ifndef TCP_ULP
+#define TCP_ULP 31
+#endif
+#ifndef SOL_TLS
+#define SOL_TLS 282
+#endif
+#ifndef SOL_DCCP
+#define SOL_DCCP 269
+#endif
+
+struct sink;
+
+/* One descriptor that epoll watches. */
+struct source {
+	int fd;
+	enum protocol protocol;
+	void (*ready)(struct sink *s, struct source *src);
+	/* What an accepted connection does first, or NULL. */
+	void (*greet)(struct sink *s, int fd);
+	struct record_scan scan;
+	char text[PATH_BYTES];	/* a question, as far as it came */
+	size_t text_len;
+};
+
+struct sink {
+	int epoll;
+	uint16_t port;
+	bool stop;
+	struct counts counts;
+	struct source *asking;	/* waits for its answer, or NULL */
+	long asked_ms;
+	char buf[BUFFER_BYTES];
+};
+
+static long now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+static void pause_ms(long ms)
+{
+	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+
+	(void)nanosleep(&t, NULL);
+}
+
+static int watch(struct sink *s, int fd, enum protocol protocol,
+		 void (*ready)(struct sink *s, struct source *src),
+		 void (*greet)(struct sink *s, int fd))
+{
+	struct source *src = calloc(1, sizeof(*src));
+	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = src };
+
+	if (!src)
+		return -ENOMEM;
+	src->fd = fd;
+	src->protocol = protocol;
+	src->ready = ready;
+	src->greet = greet;
+	if (epoll_ctl(s->epoll, EPOLL_CTL_ADD, fd, &ev) < 0) {
+		int r = -errno;
+
+		free(src);
+		return r;
+	}
+	return 0;
+}
+
+static void forget(struct source *src)
+{
+	(void)close(src->fd);	/* leaves epoll with it */
+	free(src);
+}
+
+/* ---- streams ---- */
+
+static void on_stream(struct sink *s, struct source *src)
+{
+	ssize_t n = recv(src->fd, s->buf, sizeof(s->buf), MSG_DONTWAIT);
+
+	if (n > 0)
+		counts_stream(&s->counts, src->protocol, &src->scan, s->buf,
+			      (size_t)n);
+	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+		forget(src);
+}
+
+static void on_listener(struct sink *s, struct source *src)
+{
+	int one = 1, fd;
+
+	fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC);
+	if (fd < 0)
+		return;
+	s->counts.connections++;
+	/* Urgent bytes are bytes too. */
+	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
+	if (src->greet)
+		src->greet(s, fd);
+	if (watch(s, fd, src->protocol, on_stream, NULL) < 0)
+		(void)close(fd);
+}
+
+static int set_port(struct sockaddr_storage *a, uint16_t port)
+{
+	if (a->ss_family == AF_INET6) {
+		((struct sockaddr_in6 *)a)->sin6_port = htons(port);
+		return sizeof(struct sockaddr_in6);
+	}
+	((struct sockaddr_in *)a)->sin_port = htons(port);
+	return sizeof(struct sockaddr_in);
+}
+
+static int pull_from(struct sink *s, struct sockaddr_storage *peer,
+		     uint16_t port)
+{
+	struct timeval limit = { .tv_sec = 3 };
+	int len = set_port(peer, port), fd, r;
+
+	fd = socket(peer->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_SNDTIMEO, &limit, sizeof(limit));
+	if (connect(fd, (struct sockaddr *)peer, (socklen_t)len) < 0)
+		r = -errno;
+	else
+		r = watch(s, fd, P_TCP, on_stream, NULL);
+	if (r < 0)
+		(void)close(fd);
+	return r;
+}
+
+static void greet_knock(struct sink *s, int fd)
+{
+	struct sockaddr_storage peer = { 0 };
+	socklen_t len = sizeof(peer);
+
+	if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
+		(void)pull_from(s, &peer, (uint16_t)(s->port + WIRE_PULL));
+}
+
+/* Without kernel TLS the wire's bytes are counted instead of the plain ones. */
+static void greet_tls(struct sink *s, int fd)
+{
+	struct tls12_crypto_info_aes_gcm_128 keys = {
+		.info.version = TLS_1_2_VERSION,
+		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
+	};
+
+	(void)s;
+	memcpy(keys.key, WIRE_TLS_KEY, sizeof(keys.key));
+	memcpy(keys.iv, WIRE_TLS_IV, sizeof(keys.iv));
+	memcpy(keys.salt, WIRE_TLS_SALT, sizeof(keys.salt));
+	memcpy(keys.rec_seq, WIRE_TLS_SEQ, sizeof(keys.rec_seq));
+	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) == 0)
+		(void)setsockopt(fd, SOL_TLS, TLS_RX, &keys, sizeof(keys));
+}
+
+/* ---- datagrams ---- */
+
+static ssize_t receive(struct sink *s, int fd, struct sockaddr_storage *from)
+{
+	socklen_t len = sizeof(*from);
+
+	memset(from, 0, sizeof(*from));
+	return recvfrom(fd, s->buf, sizeof(s->buf), MSG_DONTWAIT,
+			(struct sockaddr *)from, &len);
+}
+
+static void on_datagram(struct sink *s, struct source *src)
+{
+	struct sockaddr_storage from;
+	ssize_t n;
+
+	while ((n = receive(s, src->fd, &from)) >= 0)
+		counts_datagram(&s->counts, src->protocol, &from, s->buf,
+				(size_t)n);
+}
+
+/* Length of the IPv4 header in front of n bytes, or n when there is none. */
+static size_t ip_header(const char *packet, size_t n)
+{
+	size_t len;
+
+	if (n < sizeof(struct iphdr))
+		return n;
+	len = (size_t)((const struct iphdr *)packet)->ihl * 4;
+	return len < n ? len : n;
+}
+
+static void on_raw(struct sink *s, struct source *src)
+{
+	struct sockaddr_storage from;
+	ssize_t n;
+
+	while ((n = receive(s, src->fd, &from)) >= 0) {
+		size_t head = ip_header(s->buf, (size_t)n);
+
+		counts_datagram(&s->counts, P_RAW, &from, s->buf + head,
+				(size_t)n - head);
+	}
+}
+
+static void on_icmp(struct sink *s, struct source *src)
+{
+	struct sockaddr_storage from;
+	ssize_t n;
+
+	while ((n = receive(s, src->fd, &from)) >= 0) {
+		size_t head = ip_header(s->buf, (size_t)n);
+		const struct icmphdr *icmp = (void *)(s->buf + head);
+
+		if ((size_t)n - head < sizeof(*icmp) ||
+		    icmp->type != ICMP_ECHO)
+			continue;
+		head += sizeof(*icmp);
+		counts_datagram(&s->counts, P_ICMP, &from, s->buf + head,
+				(size_t)n - head);
+	}
+}
+
+static void on_packet(struct sink *s, struct source *src)
+{
+	struct wire_frame *frame = (void *)s->buf;
+	struct sockaddr_storage from;
+	ssize_t n;
+
+	while ((n = receive(s, src->fd, &from)) >= 0) {
+		size_t head = 0, len = (size_t)n;
+
+		if (len >= sizeof(*frame) &&
+		    memcmp(frame->magic, WIRE_FRAME_MAGIC, 2) == 0) {
+			head = sizeof(*frame);
+			len = (size_t)frame->len[0] << 8 | frame->len[1];
+			if (len > (size_t)n - head)
+				len = (size_t)n - head;
+		}
+		counts_datagram(&s->counts, P_PACKET, &from, s->buf + head,
+				len);
+	}
+}
+
+/* ---- questions ---- */
+
+static bool parse_address(const char *text, struct sockaddr_storage *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->ss_family = AF_INET;
+	if (inet_pton(AF_INET, text, &((struct sockaddr_in *)ret)->sin_addr))
+		return true;
+	ret->ss_family = AF_INET6;
+	return inet_pton(AF_INET6, text,
+			 &((struct sockaddr_in6 *)ret)->sin6_addr) == 1;
+}
+
+static void answer_pull(struct sink *s, const char *where, FILE *out)
+{
+	struct sockaddr_storage peer;
+	char address[64];
+	unsigned int port;
+	int r;
+
+	if (sscanf(where, "%63s %u", address, &port) != 2 || port > 65535 ||
+	    !parse_address(address, &peer))
+		r = -EINVAL;
+	else
+		r = pull_from(s, &peer, (uint16_t)port);
+	(void)fprintf(out, "{\"pull\":%d}\n", -r);
+}
+
+static void answer(struct sink *s, struct source *src)
+{
+	FILE *out = fdopen(dup(src->fd), "w");
+
+	if (!out)
+		return;
+	if (strncmp(src->text, "pull ", 5) == 0) {
+		answer_pull(s, src->text + 5, out);
+	} else if (strcmp(src->text, "ids") == 0) {
+		counts_print_ids(&s->counts, out);
+	} else {
+		counts_print(&s->counts, out);
+		if (strcmp(src->text, "reset") == 0)
+			counts_reset(&s->counts);
+		s->stop = strcmp(src->text, "stop") == 0;
+	}
+	(void)fclose(out);
+}
+
+/* A question ends with a newline. Its answer waits until all is quiet. */
+static void on_question(struct sink *s, struct source *src)
+{
+	ssize_t n = recv(src->fd, src->text + src->text_len,
+			 sizeof(src->text) - 1 - src->text_len, MSG_DONTWAIT);
+
+	if (n <= 0) {
+		if (n < 0 && errno == EAGAIN)
+			return;
+		if (s->asking == src)
+			s->asking = NULL;
+		forget(src);
+		return;
+	}
+	src->text_len += (size_t)n;
+	if (src->text[src->text_len - 1] != '\n')
+		return;
+	src->text[src->text_len - 1] = 0;
+	if (s->asking) {	/* one at a time: the first is answered now */
+		answer(s, s->asking);
+		forget(s->asking);
+	}
+	s->asking = src;
+	s->asked_ms = now_ms();
+}
+
+static void on_control(struct sink *s, struct source *src)
+{
+	int fd = accept4(src->fd, NULL, NULL, SOCK_CLOEXEC);
+
+	if (fd >= 0 && watch(s, fd, P_TCP, on_question, NULL) < 0)
+		(void)close(fd);
+}
+
+static void on_signal(struct sink *s, struct source *src)
+{
+	struct signalfd_siginfo info;
+
+	if (read(src->fd, &info, sizeof(info)) != sizeof(info))
+		return;
+	counts_print(&s->counts, stdout);
+	s->stop = info.ssi_signo != SIGUSR1;
+}
+
+/* ---- listening ---- */
+
+static int bind_any(int family, int type, int protocol, uint16_t port)
+{
+	struct sockaddr_storage any = { .ss_family = (sa_family_t)family };
+	int one = 1, buffer = RECEIVE_BUFFER, fd, len, r;
+
+	fd = socket(family, type | SOCK_CLOEXEC, protocol);
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one));
+	if (type != SOCK_STREAM)
+		(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
+				 sizeof(buffer));
+	len = set_port(&any, port);
+	if (bind(fd, (struct sockaddr *)&any, (socklen_t)len) == 0)
+		return fd;
+	r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+/* For both families where IPv6 is on, else for IPv4. */
+static int bind_both(int type, int protocol, uint16_t port)
+{
+	int fd = bind_any(AF_INET6, type, protocol, port);
+
+	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
+		fd = bind_any(AF_INET, type, protocol, port);
+	return fd;
+}
+
+static int watch_listener(struct sink *s, int fd, enum protocol protocol,
+			  void (*greet)(struct sink *s, int fd))
+{
+	int queue = 64;
+
+	if (fd < 0)
+		return fd;
+	if (protocol == P_TCP)
+		(void)setsockopt(fd, IPPROTO_TCP, TCP_FASTOPEN, &queue,
+				 sizeof(queue));
+	if (listen(fd, BACKLOG) < 0)
+		return -errno;
+	return watch(s, fd, protocol, on_listener, greet);
+}
+
+static int listen_vsock(struct sink *s)
+{
+	struct sockaddr_vm any = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_ANY,
+		.svm_port = s->port,
+	};
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || bind(fd, (struct sockaddr *)&any, sizeof(any)) < 0)
+		return -errno;
+	return watch_listener(s, fd, P_VSOCK, NULL);
+}
+
+static int listen_dccp(struct sink *s)
+{
+	uint32_t service = htonl(42);
+	int fd = bind_both(SOCK_DCCP, IPPROTO_DCCP, s->port);
+
+	if (fd >= 0 && setsockopt(fd, SOL_DCCP, DCCP_SOCKOPT_SERVICE, &service,
+				  sizeof(service)) < 0)
+		return -errno;
+	return watch_listener(s, fd, P_DCCP, NULL);
+}
+
+static int watch_datagrams(struct sink *s, int fd, enum protocol protocol,
+			   void (*ready)(struct sink *, struct source *))
+{
+	return fd < 0 ? fd : watch(s, fd, protocol, ready, NULL);
+}
+
+static int listen_packets(struct sink *s)
+{
+	int buffer = RECEIVE_BUFFER, fd;
+
+	fd = socket(AF_PACKET, SOCK_DGRAM | SOCK_CLOEXEC,
+		    htons(WIRE_ETHERTYPE));
+	if (fd < 0)
+		return -errno;
+	(void)setsockopt(fd, SOL_SOCKET, SO_RCVBUFFORCE, &buffer,
+			 sizeof(buffer));
+	return watch(s, fd, P_PACKET, on_packet, NULL);
+}
+
+/* A server only answers fast open when its network namespace says so. */
+static void allow_fastopen(void)
+{
+	FILE *f = fopen("/proc/sys/net/ipv4/tcp_fastopen", "we");
+
+	if (!f)
+		return;
+	(void)fputs("3\n", f);
+	(void)fclose(f);
+}
+
+static uint16_t port_at(const struct sink *s, int offset)
+{
+	return (uint16_t)(s->port + offset);
+}
+
+/* TCP and UDP there must be; what else is missing is noted. */
+static int listen_all(struct sink *s)
+{
+	bool *missing = s->counts.missing;
+	int r;
+
+	allow_fastopen();
+	r = watch_listener(s, bind_both(SOCK_STREAM, 0, s->port), P_TCP, NULL);
+	if (r == 0)
+		r = watch_listener(s, bind_both(SOCK_STREAM, 0,
+						port_at(s, WIRE_KNOCK)),
+				   P_TCP, greet_knock);
+	if (r == 0)
+		r = watch_listener(s, bind_both(SOCK_STREAM, 0,
+						port_at(s, WIRE_TLS)),
+				   P_TCP, greet_tls);
+	if (r == 0)
+		r = watch_datagrams(s, bind_both(SOCK_DGRAM, 0, s->port),
+				    P_UDP, on_datagram);
+	if (r < 0)
+		return r;
+	(void)watch_listener(s, bind_both(SOCK_STREAM, IPPROTO_MPTCP,
+					  port_at(s, WIRE_MPTCP)),
+			     P_TCP, NULL);
+	missing[P_UDPLITE] =
+		watch_datagrams(s, bind_both(SOCK_DGRAM, IPPROTO_UDPLITE,
+					     s->port),
+				P_UDPLITE, on_datagram) < 0;
+	missing[P_RAW] =
+		watch_datagrams(s, bind_any(AF_INET, SOCK_RAW,
+					    WIRE_RAW_PROTOCOL, 0),
+				P_RAW, on_raw) < 0;
+	missing[P_ICMP] =
+		watch_datagrams(s, bind_any(AF_INET, SOCK_RAW, IPPROTO_ICMP,
+					    0),
+				P_ICMP, on_icmp) < 0;
+	missing[P_SCTP] =
+		watch_listener(s, bind_both(SOCK_STREAM, IPPROTO_SCTP,
+					    s->port), P_SCTP, NULL) < 0;
+	missing[P_PACKET] = listen_packets(s) < 0;
+	missing[P_DCCP] = listen_dccp(s) < 0;
+	missing[P_VSOCK] = listen_vsock(s) < 0;
+	return 0;
+}
+
+static int control_address(const char *path, struct sockaddr_un *ret)
+{
+	memset(ret, 0, sizeof(*ret));
+	ret->sun_family = AF_UNIX;
+	if (strlen(path) >= sizeof(ret->sun_path))
+		return -ENAMETOOLONG;
+	memcpy(ret->sun_path, path, strlen(path));
+	return 0;
+}
+
+static int listen_control(struct sink *s, const char *path)
+{
+	struct sockaddr_un at;
+	int fd, r;
+
+	r = control_address(path, &at);
+	if (r < 0)
+		return r;
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	(void)unlink(path);
+	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    listen(fd, BACKLOG) < 0)
+		return -errno;
+	return watch(s, fd, P_TCP, on_control, NULL);
+}
+
+static int watch_signals(struct sink *s)
+{
+	sigset_t set;
+	int fd;
+
+	(void)sigemptyset(&set);
+	(void)sigaddset(&set, SIGUSR1);
+	(void)sigaddset(&set, SIGTERM);
+	(void)sigaddset(&set, SIGINT);
+	if (sigprocmask(SIG_BLOCK, &set, NULL) < 0)
+		return -errno;
+	fd = signalfd(-1, &set, SFD_CLOEXEC);
+	return fd < 0 ? -errno : watch(s, fd, P_TCP, on_signal, NULL);
+}
+
+static void loop(struct sink *s)
+{
+	struct epoll_event ev;
+
+	while (!s->stop) {
+		/* One event a round: its handler may free other sources. */
+		int n = epoll_wait(s->epoll, &ev, 1,
+				   s->asking ? QUIET_MS : -1);
+
+		if (n == 1) {
+			struct source *src = ev.data.ptr;
+
+			src->ready(s, src);
+		}
+		if (s->asking && (n == 0 ||
+				  now_ms() - s->asked_ms > ANSWER_MS)) {
+			answer(s, s->asking);
+			forget(s->asking);
+			s->asking = NULL;
+		}
+	}
+}
+
+static int fail(const char *what, int r)
+{
+	(void)fprintf(stderr, "sink: %s: %s\n", what, strerror(-r));
+	return 1;
+}
+
+static int serve(uint16_t port, const char *control)
+{
+	static struct sink s;
+	int r;
+
+	s.port = port;
+	s.epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (s.epoll < 0)
+		return fail("epoll", -errno);
+	(void)signal(SIGPIPE, SIG_IGN);
+	r = watch_signals(&s);
+	if (r < 0)
+		return fail("signals", r);
+	r = listen_all(&s);
+	if (r < 0)
+		return fail("listening", r);
+	/* Last: when the control socket answers, everything listens. */
+	if (control)
+		r = listen_control(&s, control);
+	if (r < 0)
+		return fail(control, r);
+	loop(&s);
+	if (control)
+		(void)unlink(control);
+	return 0;
+}
+
+/* ---- the other commands ---- */
+
+static int query(const char *path, const char *words)
+{
+	struct sockaddr_un at;
+	char buf[4096];
+	ssize_t n;
+	int fd, r;
+
+	r = control_address(path, &at);
+	if (r < 0)
+		return fail(path, r);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
+		return fail(path, -errno);
+	if (dprintf(fd, "%s\n", words) < 0)
+		return fail(path, -errno);
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		(void)fwrite(buf, 1, (size_t)n, stdout);
+	return n < 0 ? fail(path, -errno) : 0;
+}
+
+static int pull(const char *address, uint16_t port)
+{
+	static struct counts counts;
+	static char buf[BUFFER_BYTES];
+	struct record_scan scan = { 0 };
+	struct sockaddr_storage peer;
+	long until = now_ms() + PULL_WAIT_MS;
+	ssize_t n;
+	int fd, len;
+
+	if (!parse_address(address, &peer))
+		return fail(address, -EINVAL);
+	len = set_port(&peer, port);
+	for (;;) {
+		fd = socket(peer.ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
+		if (fd < 0)
+			return fail("socket", -errno);
+		if (connect(fd, (struct sockaddr *)&peer, (socklen_t)len) == 0)
+			break;
+		if (errno != ECONNREFUSED || now_ms() > until)
+			return fail(address, -errno);
+		(void)close(fd);
+		pause_ms(PULL_TRY_MS);
+	}
+	counts.connections = 1;
+	while ((n = read(fd, buf, sizeof(buf))) > 0)
+		counts_stream(&counts, P_TCP, &scan, buf, (size_t)n);
+	counts_print(&counts, stdout);
+	return n < 0 ? fail(address, -errno) : 0;
+}
+
+static bool parse_port(const char *text, uint16_t *ret)
+{
+	unsigned long v;
+	char *end;
+
+	if (!text || *text < '0' || *text > '9')
+		return false;
+	v = strtoul(text, &end, 10);
+	if (*end || v < 1 || v > 65530)
+		return false;
+	*ret = (uint16_t)v;
+	return true;
+}
+
+static int usage(void)
+{
+	(void)fputs("usage: sink --port P [--socket PATH]\n"
+		    "       sink --query PATH [totals|ids|reset|stop|"
+		    "\"pull ADDR PORT\"]\n"
+		    "       sink --pull ADDR PORT\n", stderr);
+	return 2;
+}
+
+int main(int argc, char **argv)
+{
+	uint16_t port;
+
+	if (argc < 3)
+		return usage();
+	if (strcmp(argv[1], "--query") == 0 && argc <= 4)
+		return query(argv[2], argc == 4 ? argv[3] : "totals");
+	if (strcmp(argv[1], "--pull") == 0 && argc == 4 &&
+	    parse_port(argv[3], &port))
+		return pull(argv[2], port);
+	if (strcmp(argv[1], "--port") != 0 || !parse_port(argv[2], &port))
+		return usage();
+	if (argc == 3)
+		return serve(port, NULL);
+	if (argc == 5 && strcmp(argv[3], "--socket") == 0)
+		return serve(port, argv[4]);
+	return usage();
+}
