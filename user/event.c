@@ -1,0 +1,557 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "event.h"
+#include "log.h"
+#include "text.h"
+
+#include <arpa/inet.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <pwd.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+#include <unistd.h>
+
+#define NS_PER_S 1000000000LL
+#define ACCOUNTS 64 /* names remembered: one place each, by number */
+#define NOBODY	 UINT32_MAX
+
+static const char *const types[] = {
+	[EVENT_FIRST_READ] = "first-read",
+	[EVENT_BUDGET] = "budget",
+	[EVENT_VERDICT] = "verdict",
+	[EVENT_FIRST_RELEASE] = "first-release",
+	[EVENT_FAULT] = "fault",
+	[EVENT_DIRTY] = "dirty",
+};
+
+static const char *const channels[CHANNEL_MAX] = {
+	[CHANNEL_READ] = "read",     [CHANNEL_MMAP] = "mmap",
+	[CHANNEL_SPLICE] = "splice", [CHANNEL_URING] = "io_uring",
+	[CHANNEL_AIO] = "aio",	     [CHANNEL_EXEC] = "exec",
+	[CHANNEL_OPEN] = "open",     [CHANNEL_TCP] = "tcp",
+	[CHANNEL_UDP] = "udp",	     [CHANNEL_RAW] = "raw",
+	[CHANNEL_ICMP] = "icmp",     [CHANNEL_OTHER] = "other",
+	[CHANNEL_DEVICE] = "device",
+};
+
+static const char *const verdicts[] = {
+	[VERDICT_ALLOW] = "allow",
+	[VERDICT_ALERT] = "alert",
+	[VERDICT_BLOCK] = "block",
+};
+
+#define NAME_IN(table, i) \
+	((i) < sizeof(table) / sizeof((table)[0]) && (table)[i] ? (table)[i] : "?")
+
+const char *event_type_name(uint32_t type)
+{
+	return NAME_IN(types, type);
+}
+
+const char *event_channel_name(uint32_t channel)
+{
+	return NAME_IN(channels, channel);
+}
+
+const char *event_verdict_name(uint32_t verdict)
+{
+	return NAME_IN(verdicts, verdict);
+}
+
+/* ---- who ---------------------------------------------------------------- */
+
+void event_account(uint32_t uid, char buf[EVENT_ACCOUNT_CHARS_MAX])
+{
+	/* Asking the host for a name can take a network: not twice a minute
+	 * for the same number. */
+	static struct {
+		time_t until;
+		uint32_t uid;
+		char name[EVENT_ACCOUNT_CHARS_MAX];
+	} known[ACCOUNTS];
+	char space[4096];
+	struct passwd pw, *found = NULL;
+	time_t now = time(NULL);
+	size_t at = uid % ACCOUNTS;
+
+	if (known[at].uid != uid || known[at].until < now ||
+	    known[at].until > now + 60) {
+		if (getpwuid_r(uid, &pw, space, sizeof(space), &found) == 0 &&
+		    found && strlen(pw.pw_name) < EVENT_ACCOUNT_CHARS_MAX)
+			(void)strcpy(known[at].name, pw.pw_name);
+		else
+			(void)snprintf(known[at].name, sizeof(known[at].name),
+				       "%" PRIu32, uid);
+		log_clean(known[at].name);
+		known[at].uid = uid;
+		known[at].until = now + 60;
+	}
+	memcpy(buf, known[at].name, EVENT_ACCOUNT_CHARS_MAX);
+}
+
+const char *event_unit_of(const char *path, size_t *ret_len)
+{
+	static const char slice[] = ".slice";
+	size_t len;
+
+	while (*path == '/') {
+		path++;
+		len = strcspn(path, "/\n");
+		if (len >= sizeof(slice) - 1 &&
+		    memcmp(path + len - (sizeof(slice) - 1), slice,
+			   sizeof(slice) - 1) == 0) {
+			path += len;
+			continue;
+		}
+		if (len == 0)
+			return NULL;
+		*ret_len = len;
+		return path;
+	}
+	return NULL;
+}
+
+static void look_up_unit(uint32_t tgid, char *ret_unit)
+{
+	char name[64], text[4096];
+	const char *line, *unit;
+	ssize_t n;
+	size_t len;
+	int fd;
+
+	(void)snprintf(name, sizeof(name), "/proc/%" PRIu32 "/cgroup", tgid);
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return;
+	n = read(fd, text, sizeof(text) - 1);
+	(void)close(fd);
+	if (n <= 0)
+		return;
+	text[n] = '\0';
+	/* Hierarchy 0 is cgroup2; below systemd it is there on every host. */
+	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
+	if (!line)
+		return;
+	unit = event_unit_of(strchr(line, '/') ? strchr(line, '/') : "", &len);
+	if (!unit || len >= EVENT_UNIT_CHARS_MAX)
+		return;
+	memcpy(ret_unit, unit, len);
+	ret_unit[len] = '\0';
+	log_clean(ret_unit);
+}
+
+static void look_up_exe(uint32_t tgid, char *ret_exe)
+{
+	char name[64];
+	ssize_t n;
+
+	(void)snprintf(name, sizeof(name), "/proc/%" PRIu32 "/exe", tgid);
+	n = readlink(name, ret_exe, EVENT_EXE_CHARS_MAX - 1);
+	ret_exe[n > 0 ? n : 0] = '\0';
+	log_clean(ret_exe);
+}
+
+void event_look_up(const struct event *event, struct event_who *ret_who)
+{
+	memset(ret_who, 0, sizeof(*ret_who));
+	event_account(event->uid, ret_who->user);
+	if (event->login != NOBODY)
+		event_account(event->login, ret_who->login);
+	look_up_unit(event->tgid, ret_who->unit);
+	look_up_exe(event->tgid, ret_who->exe);
+}
+
+/* ---- forms -------------------------------------------------------------- */
+
+int64_t event_realtime_ns(uint64_t boottime_ns)
+{
+	struct timespec real, boot;
+
+	(void)clock_gettime(CLOCK_REALTIME, &real);
+	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
+	return (real.tv_sec - boot.tv_sec) * NS_PER_S + real.tv_nsec -
+	       boot.tv_nsec + (int64_t)boottime_ns;
+}
+
+void event_time(int64_t realtime_ns, char buf[EVENT_TIME_CHARS_MAX])
+{
+	int64_t s = realtime_ns / NS_PER_S;
+	size_t len;
+
+	text_format_time(s, buf, EVENT_TIME_CHARS_MAX);
+	len = strlen(buf);
+	if (len > 0 && buf[len - 1] == 'Z')
+		(void)snprintf(buf + len - 1, EVENT_TIME_CHARS_MAX - len + 1,
+			       ".%03dZ",
+			       (int)(realtime_ns % NS_PER_S / 1000000));
+}
+
+void event_size(uint64_t bytes, char *buf, size_t size)
+{
+	static const char *const units[] = {"B",   "KiB", "MiB", "GiB",
+					    "TiB", "PiB", "EiB"};
+	double value = (double)bytes;
+	size_t i = 0;
+
+	while (value >= 1024 && i < 6) {
+		value /= 1024;
+		i++;
+	}
+	(void)snprintf(buf, size, i > 0 && value < 100 ? "%.1f %s" : "%.0f %s",
+		       value, units[i]);
+}
+
+void event_address(const struct event *event,
+		   char buf[EVENT_ADDRESS_CHARS_MAX])
+{
+	static const uint8_t none[16];
+	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
+
+	buf[0] = '\0';
+	if (memcmp(event->addr, none, sizeof(none)) == 0)
+		return;
+	if (memcmp(event->addr, v4, sizeof(v4)) == 0)
+		(void)inet_ntop(AF_INET, event->addr + 12, buf,
+				EVENT_ADDRESS_CHARS_MAX);
+	else
+		(void)inet_ntop(AF_INET6, event->addr, buf,
+				EVENT_ADDRESS_CHARS_MAX);
+}
+
+/* A name from the kernel: bounded, maybe not ended, maybe not text. */
+static void copy_name(char *buf, size_t size, const char *name, size_t len)
+{
+	len = strnlen(name, len);
+	if (len >= size)
+		len = size - 1;
+	memcpy(buf, name, len);
+	buf[len] = '\0';
+	log_clean(buf);
+}
+
+static const char *name_of(const struct event_names *names, uint32_t kind,
+			   uint32_t id)
+{
+	return names->name(kind, id, names->arg);
+}
+
+/* ---- for programs ------------------------------------------------------- */
+
+/*
+ * Adds value, which it steals. A field that there was no memory for makes the
+ * whole object worthless, so *r tells.
+ */
+static void put(json_t *object, const char *key, json_t *value, int *r)
+{
+	if (json_object_set_new(object, key, value) < 0)
+		*r = -ENOMEM;
+}
+
+static void put_text(json_t *object, const char *key, const char *text, int *r)
+{
+	if (text[0] != '\0')
+		put(object, key, json_string(text), r);
+}
+
+static void put_number(json_t *object, const char *key, uint64_t n, int *r)
+{
+	/* JSON's numbers here are signed; nothing real is that large. */
+	put(object, key, json_integer(n > INT64_MAX ? INT64_MAX : (int64_t)n),
+	    r);
+}
+
+static void put_who(json_t *object, const struct event *event,
+		    const struct event_who *who, int *r)
+{
+	char comm[sizeof(event->comm) + 1];
+
+	copy_name(comm, sizeof(comm), event->comm, sizeof(event->comm));
+	put_text(object, "comm", comm, r);
+	put_number(object, "tgid", event->tgid, r);
+	put_number(object, "pid", event->pid, r);
+	put_number(object, "uid", event->uid, r);
+	put_text(object, "user", who->user, r);
+	if (event->login != NOBODY)
+		put_number(object, "login_uid", event->login, r);
+	put_text(object, "login", who->login, r);
+	if (event->session != NOBODY)
+		put_number(object, "session", event->session, r);
+	put_text(object, "unit", who->unit, r);
+	put_text(object, "exe", who->exe, r);
+}
+
+static void put_act(json_t *object, const struct event *event,
+		    const struct event_names *names, int *r)
+{
+	char address[EVENT_ADDRESS_CHARS_MAX], file[CORDON_NAME + 1];
+
+	put_number(object, "origin", event->origin, r);
+	put_text(object, "subject",
+		 name_of(names, NAME_SUBJECT, event->subject), r);
+	put_text(object, "rule", name_of(names, NAME_RULE, event->rule), r);
+	put_text(object, "dataset",
+		 name_of(names, NAME_DATASET, event->dataset), r);
+	put_text(object, "channel", event_channel_name(event->channel), r);
+	put_text(object, "destination",
+		 name_of(names, NAME_DEST, event->dest), r);
+	event_address(event, address);
+	put_text(object, "address", address, r);
+	if (address[0])
+		put_number(object, "port", ntohs(event->port), r);
+	if (event->record)
+		put_number(object, "record", event->record, r);
+	copy_name(file, sizeof(file), event->name, sizeof(event->name));
+	put_text(object, "file", file, r);
+	put_number(object, "bytes", event->bytes, r);
+	put_number(object, "records", event->records, r);
+	if (event->type != EVENT_BUDGET && event->type != EVENT_VERDICT)
+		return;
+	put_text(object, "budget",
+		 event->unit == UNIT_RECORDS ? "records" : "bytes", r);
+	put_number(object, "used", event->used, r);
+	if (event->max != CORDON_UNLIMITED)
+		put_number(object, "max", event->max, r);
+	put_number(object, "window_ns", event->window_ns, r);
+}
+
+static void put_verdict(json_t *object, const struct event *event, int *r)
+{
+	const char *name = strerrorname_np((int)event->error);
+
+	put_text(object, "verdict", event_verdict_name(event->verdict), r);
+	if (event->error)
+		put_text(object, "error", name ? name : "?", r);
+	put_number(object, "repeats", event->repeats, r);
+}
+
+json_t *event_json(const struct event *event, const struct event_who *who,
+		   const struct event_names *names, uint64_t seq,
+		   int64_t realtime_ns)
+{
+	char when[EVENT_TIME_CHARS_MAX];
+	json_t *object;
+	int r = 0;
+
+	object = json_object();
+	if (!object)
+		return NULL;
+	event_time(realtime_ns, when);
+	put_number(object, "cordon", 1, &r);
+	put_text(object, "type", event_type_name(event->type), &r);
+	put_number(object, "seq", seq, &r);
+	put_text(object, "time", when, &r);
+	put_number(object, "boottime_ns", event->time_ns, &r);
+	put_number(object, "policy", event->policy, &r);
+	if (event->type == EVENT_VERDICT)
+		put_verdict(object, event, &r);
+	if (event->type == EVENT_FAULT)
+		put_text(object, "fault", names->fault(event->fault), &r);
+	put_who(object, event, who, &r);
+	put_act(object, event, names, &r);
+	if (r) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
+/* ---- for people --------------------------------------------------------- */
+
+struct words {
+	char *buf;
+	size_t size;
+	size_t len;
+};
+
+static void say(struct words *words, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+static void say(struct words *words, const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(words->buf + words->len, words->size - words->len, format,
+		      ap);
+	va_end(ap);
+	if (n < 0)
+		return;
+	words->len += (size_t)n;
+	if (words->len >= words->size)
+		words->len = words->size - 1;
+}
+
+static void say_who(struct words *words, const struct event *event,
+		    const struct event_who *who)
+{
+	char comm[sizeof(event->comm) + 1];
+
+	copy_name(comm, sizeof(comm), event->comm, sizeof(event->comm));
+	say(words, "%s (pid %" PRIu32 ", user %s, %s%s", comm, event->tgid,
+	    who->user, who->login[0] ? "login " : "no login", who->login);
+	if (who->unit[0])
+		say(words, ", unit %s", who->unit);
+	say(words, ")");
+}
+
+static void say_amount(struct words *words, uint64_t n, uint8_t unit)
+{
+	char size[TEXT_NUMBER_CHARS_MAX];
+
+	if (unit == UNIT_RECORDS) {
+		say(words, "%" PRIu64 " record%s", n, n == 1 ? "" : "s");
+		return;
+	}
+	event_size(n, size, sizeof(size));
+	say(words, "%s", size);
+}
+
+static void say_what(struct words *words, const struct event *event,
+		     const struct event_names *names)
+{
+	char file[CORDON_NAME + 1];
+
+	say_amount(words, event->bytes, UNIT_BYTES);
+	if (event->records) {
+		say(words, " and ");
+		say_amount(words, event->records, UNIT_RECORDS);
+	}
+	say(words, " of %s", name_of(names, NAME_DATASET, event->dataset));
+	copy_name(file, sizeof(file), event->name, sizeof(event->name));
+	if (file[0])
+		say(words, " (file %s)", file);
+}
+
+static void say_where(struct words *words, const struct event *event,
+		      const struct event_names *names)
+{
+	const char *dest = name_of(names, NAME_DEST, event->dest);
+	char address[EVENT_ADDRESS_CHARS_MAX];
+
+	/* "*" is every place that the policy has no name for. */
+	say(words, " to %s", strcmp(dest, "*") == 0 ? "elsewhere" : dest);
+	event_address(event, address);
+	if (address[0])
+		say(words, strchr(address, ':') ? " ([%s]:%u, %s)"
+						: " (%s:%u, %s)",
+		    address, ntohs(event->port),
+		    event_channel_name(event->channel));
+	else
+		say(words, " (%s)", event_channel_name(event->channel));
+}
+
+static void say_limit(struct words *words, const struct event *event)
+{
+	char window[TEXT_NUMBER_CHARS_MAX];
+
+	if (!event->max) {
+		say(words, "nothing");
+		return;
+	}
+	say_amount(words, event->max, event->unit);
+	text_format_duration(event->window_ns, window, sizeof(window));
+	if (event->window_ns)
+		say(words, strchr(window, ' ') ? " in %s" : " an %s", window);
+}
+
+/* The rule's name, and how much of what it allows is used. */
+static void say_rule(struct words *words, const struct event *event,
+		     const struct event_names *names)
+{
+	const char *rule = name_of(names, NAME_RULE, event->rule);
+
+	if (strcmp(rule, "?") == 0) {
+		say(words, "no rule of the policy lets this subject do so");
+		return;
+	}
+	say(words, "rule %s allows ", rule);
+	say_limit(words, event);
+	if (event->max) {
+		say(words, " and ");
+		say_amount(words, event->used, event->unit);
+		say(words, " would be used with it");
+	}
+}
+
+static void say_verdict(struct words *words, const struct event *event,
+			const struct event_who *who,
+			const struct event_names *names)
+{
+	bool blocked = event->verdict == VERDICT_BLOCK;
+	bool read = event->dest == CORDON_DEST_READ;
+
+	say(words, blocked ? "blocked: " : "alert: ");
+	say_who(words, event, who);
+	say(words, blocked ? " tried to %s " : " %s ",
+	    blocked ? (read ? "read" : "send") : (read ? "read" : "sent"));
+	say_what(words, event, names);
+	if (!read)
+		say_where(words, event, names);
+	say(words, "; ");
+	say_rule(words, event, names);
+	if (event->repeats > 1)
+		say(words, "; %llu times so far",
+		    (unsigned long long)event->repeats);
+	say(words, "; if this is work that has to be done, ask the issuer for "
+		   "a budget, else find out what this login did: cordon "
+		   "ledger, origin %" PRIu32, event->origin);
+}
+
+static void say_budget(struct words *words, const struct event *event,
+		       const struct event_names *names)
+{
+	uint64_t percent = event->max && event->used < UINT64_MAX / 100
+				   ? event->used * 100 / event->max
+				   : 100;
+
+	say(words, "budget: %" PRIu64 "%% used of rule %s: ", percent,
+	    name_of(names, NAME_RULE, event->rule));
+	say_amount(words, event->used, event->unit);
+	say(words, " of ");
+	say_limit(words, event);
+	say(words, " of %s %s %s; at 100%% the next is refused, so look at "
+		   "cordon ledger",
+	    name_of(names, NAME_DATASET, event->dataset),
+	    event->dest == CORDON_DEST_READ ? "for" : "to",
+	    name_of(names, NAME_DEST, event->dest));
+}
+
+void event_words(const struct event *event, const struct event_who *who,
+		 const struct event_names *names, char *buf, size_t size)
+{
+	struct words words = {.buf = buf, .size = size};
+
+	buf[0] = '\0';
+	switch (event->type) {
+	case EVENT_VERDICT:
+		say_verdict(&words, event, who, names);
+		break;
+	case EVENT_BUDGET:
+		say_budget(&words, event, names);
+		break;
+	case EVENT_FIRST_READ:
+		say_who(&words, event, who);
+		say(&words, " began to read %s: origin %" PRIu32,
+		    name_of(names, NAME_DATASET, event->dataset),
+		    event->origin);
+		break;
+	case EVENT_FIRST_RELEASE:
+		say_who(&words, event, who);
+		say(&words, " sent its first bytes of %s",
+		    name_of(names, NAME_DATASET, event->dataset));
+		say_where(&words, event, names);
+		say(&words, ": origin %" PRIu32, event->origin);
+		break;
+	case EVENT_FAULT:
+		say(&words, "fault: %s, met by ", names->fault(event->fault));
+		say_who(&words, event, who);
+		break;
+	default:
+		say(&words, "event of an unknown type %" PRIu32, event->type);
+		break;
+	}
+}
