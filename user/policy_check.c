@@ -1,0 +1,497 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What is odd, though not wrong, about a policy. A check is one function;
+ * policy_check_warnings() lists them.
+ */
+#include "policy.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+#define FINDING_CHARS_MAX 512
+
+_Static_assert(POLICY_DATASETS_MAX <= 64, "a set of datasets is one word");
+
+struct checker {
+	const struct policy *policy;
+	int64_t now_s;
+	policy_finding_fn fn;
+	void *arg;
+	int n_warnings;
+};
+
+__attribute__((format(printf, 4, 5))) static void tell(struct checker *c,
+						       enum policy_finding kind,
+						       struct policy_pos pos,
+						       const char *format, ...)
+{
+	char text[FINDING_CHARS_MAX];
+	va_list ap;
+
+	c->n_warnings += kind == POLICY_WARNING;
+	if (!c->fn)
+		return;
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	c->fn(kind, pos, text, c->arg);
+}
+
+/* Datasets as bits. */
+static uint64_t all_datasets(const struct policy *p)
+{
+	return p->n_datasets == 64 ? UINT64_MAX : (1ULL << p->n_datasets) - 1;
+}
+
+static uint64_t datasets_of(const struct policy *p,
+			    const struct policy_rule *rule)
+{
+	return rule->dataset == POLICY_ANY_DATASET ? all_datasets(p)
+						   : 1ULL << rule->dataset;
+}
+
+static const char *dataset_name(const struct policy *p, uint32_t dataset)
+{
+	return dataset == POLICY_ANY_DATASET ? "*" : p->datasets[dataset].name;
+}
+
+/* ---- dates ------------------------------------------------------------- */
+
+static void check_dates(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_pos top = {1, 1};
+	char when[TEXT_NUMBER_CHARS_MAX];
+
+	if (p->expires_s == INT64_MAX) {
+		tell(c, POLICY_WARNING, top,
+		     "no key \"expires\": a host that is cut off keeps this "
+		     "policy and never says that it is old");
+	} else if (c->now_s >= p->expires_s) {
+		text_format_time(p->expires_s, when, sizeof(when));
+		tell(c, POLICY_WARNING, p->expires_pos,
+		     "expired at %s: hosts keep enforcing it, and say so",
+		     when);
+	}
+	if (c->now_s < p->not_before_s) {
+		text_format_time(p->not_before_s, when, sizeof(when));
+		tell(c, POLICY_WARNING, top,
+		     "not valid before %s: hosts refuse it until then", when);
+	}
+}
+
+/* ---- rules that cover too little or are never reached ------------------ */
+
+static void check_catch_all(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	uint64_t left = all_datasets(p);
+
+	for (size_t i = 0; i < p->n_rules; i++)
+		if (p->rules[i].subject == POLICY_EVERYONE)
+			left &= ~datasets_of(p, &p->rules[i]);
+	if (left == 0)
+		return;
+	tell(c, POLICY_WARNING,
+	     p->rules ? p->rules[p->n_rules - 1].pos
+		      : (struct policy_pos){1, 1},
+	     "no rule with subject \"*\" and dataset \"*\": whoever matches no "
+	     "other rule can read nothing, not even root (dataset %s)",
+	     p->datasets[__builtin_ctzll(left)].name);
+}
+
+static bool same_text(const char *a, const char *b)
+{
+	return a && strcmp(a, b) == 0;
+}
+
+static bool same_account(const struct policy_account *a,
+			 const struct policy_account *b)
+{
+	if (!a->set || a->is_id != b->is_id)
+		return false;
+	return a->is_id ? a->id == b->id : strcmp(a->name, b->name) == 0;
+}
+
+static bool login_implies(const struct policy_subject *a,
+			  const struct policy_subject *b)
+{
+	switch (b->login) {
+	case POLICY_LOGIN_UNSET:
+		return true;
+	case POLICY_LOGIN_ANY:
+		return a->login == POLICY_LOGIN_ANY ||
+		       a->login == POLICY_LOGIN_USER;
+	case POLICY_LOGIN_NONE:
+		return a->login == POLICY_LOGIN_NONE;
+	case POLICY_LOGIN_USER:
+		return a->login == POLICY_LOGIN_USER &&
+		       same_account(&a->login_user, &b->login_user);
+	}
+	return false;
+}
+
+static bool below(const char *path, const char *above)
+{
+	size_t len = strlen(above);
+
+	return path && strncmp(path, above, len) == 0 &&
+	       (path[len] == '\0' || path[len] == '/');
+}
+
+/* Whether every process that matches a matches b. */
+static bool subject_implies(const struct policy_subject *a,
+			    const struct policy_subject *b)
+{
+	return (!b->unit || same_text(a->unit, b->unit)) &&
+	       (!b->cgroup || below(a->cgroup, b->cgroup)) &&
+	       (!b->exe || same_text(a->exe, b->exe)) &&
+	       (!b->user.set || same_account(&a->user, &b->user)) &&
+	       (!b->group.set || same_account(&a->group, &b->group)) &&
+	       login_implies(a, b);
+}
+
+/* In the order of decision, each rule against the ones before it. */
+static void check_shadowed(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_rule *rule, *before;
+	const struct policy_subject *subject;
+	uint32_t first_line;
+	uint64_t left;
+
+	for (size_t i = 1; i < p->n_rules; i++) {
+		rule = &p->rules[p->rule_order[i]];
+		subject = &p->subjects[rule->subject];
+		left = datasets_of(p, rule);
+		first_line = 0;
+		for (size_t j = 0; j < i && left; j++) {
+			before = &p->rules[p->rule_order[j]];
+			if (!(left & datasets_of(p, before)) ||
+			    !subject_implies(subject,
+					     &p->subjects[before->subject]))
+				continue;
+			left &= ~datasets_of(p, before);
+			if (!first_line)
+				first_line = before->pos.line;
+		}
+		if (left == 0)
+			tell(c, POLICY_WARNING, rule->pos,
+			     "this rule (subject %s, dataset %s) can never win:"
+			     " the one in line %" PRIu32 " always comes first",
+			     subject->name, dataset_name(p, rule->dataset),
+			     first_line);
+	}
+}
+
+static void check_rules(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_rule *rule;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		rule = &p->rules[i];
+		if (rule->read.pos.line == 0)
+			tell(c, POLICY_WARNING, rule->pos,
+			     "no key \"read\": the rule lets nothing be read; "
+			     "write \"read: none\" if that is meant");
+		if (rule->subject == POLICY_EVERYONE &&
+		    rule->read.kind == POLICY_BUDGET_UNLIMITED)
+			tell(c, POLICY_WARNING, rule->read.pos,
+			     "everyone may read without limit");
+		for (size_t j = 0; j < rule->n_releases; j++)
+			if (rule->releases[j].destination == POLICY_ANYWHERE &&
+			    rule->releases[j].budget.kind ==
+				    POLICY_BUDGET_UNLIMITED)
+				tell(c, POLICY_WARNING, rule->releases[j].pos,
+				     "subject %s may release without limit, to "
+				     "anywhere",
+				     p->subjects[rule->subject].name);
+	}
+}
+
+/* ---- things that nothing uses ------------------------------------------ */
+
+static void check_unused(struct checker *c)
+{
+	bool subjects[POLICY_SUBJECTS_MAX + 1] = {false};
+	bool destinations[POLICY_DESTINATIONS_MAX + 1] = {false};
+	const struct policy *p = c->policy;
+	const struct policy_rule *rule;
+	uint64_t datasets = 0;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		rule = &p->rules[i];
+		subjects[rule->subject] = true;
+		datasets |= datasets_of(p, rule);
+		for (size_t j = 0; j < rule->n_releases; j++)
+			destinations[rule->releases[j].destination] = true;
+	}
+	for (size_t i = 1; i < p->n_subjects; i++)
+		/* a narrow subject matters without a rule of its own */
+		if (!subjects[i] && !p->subjects[i].narrow)
+			tell(c, POLICY_WARNING, p->subjects[i].pos,
+			     "subject %s is in no rule", p->subjects[i].name);
+	for (size_t i = 1; i < p->n_destinations; i++)
+		if (!destinations[i])
+			tell(c, POLICY_WARNING, p->destinations[i].pos,
+			     "destination %s is in no rule",
+			     p->destinations[i].name);
+	for (size_t i = 0; i < p->n_datasets; i++)
+		if (!(datasets & 1ULL << i))
+			tell(c, POLICY_WARNING, p->datasets[i].pos,
+			     "dataset %s is in no rule: nobody can read it",
+			     p->datasets[i].name);
+}
+
+/* ---- datasets ---------------------------------------------------------- */
+
+struct placed_path {
+	const struct policy_path *path;
+	const struct policy_dataset *dataset;
+};
+
+/* '/' before all else, so that what is inside a path follows right on it. */
+static int compare_placed(const void *a, const void *b)
+{
+	const struct placed_path *pa = a, *pb = b;
+	const char *sa = pa->path->path, *sb = pb->path->path;
+
+	while (*sa && *sa == *sb) {
+		sa++;
+		sb++;
+	}
+	if (*sa == *sb)
+		return 0;
+	if (*sa == '\0' || *sb == '\0')
+		return *sa == '\0' ? -1 : 1;
+	if (*sa == '/' || *sb == '/')
+		return *sa == '/' ? -1 : 1;
+	return (unsigned char)*sa < (unsigned char)*sb ? -1 : 1;
+}
+
+static int check_nested(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	struct placed_path *all, *outer;
+	size_t n = 0;
+
+	for (size_t i = 0; i < p->n_datasets; i++)
+		n += p->datasets[i].n_paths;
+	all = calloc(n + 1, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 0; i < p->n_datasets; i++)
+		for (size_t j = 0; j < p->datasets[i].n_paths; j++, n++) {
+			all[n].path = &p->datasets[i].paths[j];
+			all[n].dataset = &p->datasets[i];
+		}
+	qsort(all, n, sizeof(*all), compare_placed);
+
+	/* each path against the outermost one that may hold it */
+	outer = &all[0];
+	for (size_t i = 1; i < n; i++) {
+		if (!below(all[i].path->path, outer->path->path)) {
+			outer = &all[i];
+			continue;
+		}
+		tell(c, POLICY_WARNING, all[i].path->pos,
+		     "this path of dataset %s lies inside one of dataset %s "
+		     "(line %" PRIu32 "): its files belong to the longer path",
+		     all[i].dataset->name, outer->dataset->name,
+		     outer->path->pos.line);
+	}
+	free(all);
+	return 0;
+}
+
+static void check_narrow(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_dataset *dataset;
+	const struct policy_subject *narrow = NULL;
+
+	for (size_t i = 1; i < p->n_subjects && !narrow; i++)
+		if (p->subjects[i].narrow)
+			narrow = &p->subjects[i];
+	if (!narrow)
+		return;
+	for (size_t i = 0; i < p->n_datasets; i++) {
+		dataset = &p->datasets[i];
+		if (dataset->squeeze && dataset->floor_bytes)
+			continue;
+		tell(c, POLICY_WARNING, dataset->pos,
+		     "dataset %s has no %s: what leaves narrow subject %s of it"
+		     " counts as if it left another subject",
+		     dataset->name,
+		     dataset->squeeze	    ? "floor"
+		     : dataset->floor_bytes ? "squeeze"
+					    : "squeeze and floor",
+		     narrow->name);
+	}
+}
+
+/* ---- destinations ------------------------------------------------------ */
+
+struct placed_network {
+	const struct policy_network *network;
+	const struct policy_destination *destination;
+};
+
+static int compare_networks(const void *a, const void *b)
+{
+	const struct placed_network *na = a, *nb = b;
+	int r = memcmp(na->network->addr, nb->network->addr, 16);
+
+	if (r)
+		return r;
+	if (na->network->prefix_len != nb->network->prefix_len)
+		return na->network->prefix_len < nb->network->prefix_len ? -1
+									 : 1;
+	if (na->destination != nb->destination)
+		return na->destination < nb->destination ? -1 : 1;
+	return na->network < nb->network ? -1 : na->network > nb->network;
+}
+
+static bool ports_meet(const struct policy_destination *a,
+		       const struct policy_destination *b)
+{
+	if (a->n_ports == 0 || b->n_ports == 0)
+		return true;
+	for (size_t i = 0; i < a->n_ports; i++)
+		for (size_t j = 0; j < b->n_ports; j++)
+			if (a->ports[i].first <= b->ports[j].last &&
+			    b->ports[j].first <= a->ports[i].last)
+				return true;
+	return false;
+}
+
+/* The same network twice; neighbours in the sorted order suffice to warn. */
+static int check_networks(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	struct placed_network *all, *a, *b;
+	size_t n = 0;
+
+	for (size_t i = 1; i < p->n_destinations; i++)
+		n += p->destinations[i].n_networks;
+	all = calloc(n + 1, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 1; i < p->n_destinations; i++)
+		for (size_t j = 0; j < p->destinations[i].n_networks;
+		     j++, n++) {
+			all[n].network = &p->destinations[i].networks[j];
+			all[n].destination = &p->destinations[i];
+		}
+	qsort(all, n, sizeof(*all), compare_networks);
+	for (size_t i = 1; i < n; i++) {
+		a = &all[i - 1];
+		b = &all[i];
+		if (a->network->prefix_len != b->network->prefix_len ||
+		    memcmp(a->network->addr, b->network->addr, 16) != 0 ||
+		    !ports_meet(a->destination, b->destination))
+			continue;
+		tell(c, POLICY_WARNING, b->network->pos,
+		     "this network already belongs to destination %s (line "
+		     "%" PRIu32 "), which comes first where both have the port",
+		     a->destination->name, a->network->pos.line);
+	}
+	free(all);
+	return 0;
+}
+
+/* ---- what byte budgets mean in records --------------------------------- */
+
+static void note_budget(struct checker *c, const char *act,
+			const struct policy_budget *budget,
+			const struct policy_dataset *dataset)
+{
+	char text[POLICY_BUDGET_CHARS_MAX];
+
+	policy_budget_format(budget, text, sizeof(text));
+	if (dataset->floor_bytes)
+		tell(c, POLICY_NOTE, budget->pos,
+		     "%s %s: at most %" PRIu64 " records of dataset %s, at its "
+		     "floor of %" PRIu32 " bytes",
+		     act, text, budget->bytes / dataset->floor_bytes,
+		     dataset->name, dataset->floor_bytes);
+	else if (dataset->record == POLICY_RECORD_BYTES)
+		tell(c, POLICY_NOTE, budget->pos,
+		     "%s %s: %" PRIu64 " records of dataset %s at %" PRIu32
+		     " bytes each, and more if they are packed; add a limit of "
+		     "records",
+		     act, text, budget->bytes / dataset->record_bytes,
+		     dataset->name, dataset->record_bytes);
+	else
+		tell(c, POLICY_NOTE, budget->pos,
+		     "%s %s: any number of records of dataset %s, whose size "
+		     "is not stated; add a limit of records, or a floor",
+		     act, text, dataset->name);
+}
+
+static void note_budgets(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_budget *budget;
+	const struct policy_rule *rule;
+	char act[POLICY_NAME_CHARS_MAX + 16];
+	uint64_t datasets;
+
+	for (size_t i = 0; i < p->n_rules; i++) {
+		rule = &p->rules[i];
+		datasets = datasets_of(p, rule);
+		for (size_t j = 0; j <= rule->n_releases; j++) {
+			/* the read budget, then those of release */
+			budget = j ? &rule->releases[j - 1].budget
+				   : &rule->read;
+			if (!budget->bytes_window_ns ||
+			    budget->records_window_ns)
+				continue;
+			(void)snprintf(act, sizeof(act), "%s%s",
+				       j ? "release to " : "read",
+				       j ? p->destinations[rule->releases[j - 1]
+								   .destination]
+						       .name
+					 : "");
+			for (size_t d = 0; d < p->n_datasets; d++)
+				if (datasets & 1ULL << d)
+					note_budget(c, act, budget,
+						    &p->datasets[d]);
+		}
+	}
+}
+
+int policy_check_warnings(const struct policy *policy, int64_t now_s,
+			  policy_finding_fn fn, void *arg)
+{
+	struct checker c = {
+		.policy = policy,
+		.now_s = now_s,
+		.fn = fn,
+		.arg = arg,
+	};
+	int r;
+
+	check_dates(&c);
+	check_catch_all(&c);
+	check_shadowed(&c);
+	check_rules(&c);
+	check_unused(&c);
+	check_narrow(&c);
+	r = check_nested(&c);
+	if (!r)
+		r = check_networks(&c);
+	if (r)
+		return r;
+	note_budgets(&c);
+	return c.n_warnings;
+}

@@ -1,0 +1,401 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "policy_yaml.h"
+
+#include <errno.h>
+#include <libfyaml.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+struct builder {
+	const char *name;
+	struct policy_errors *errs;
+	bool bad;
+	/* Newest node of all; the root is the oldest. */
+	struct policy_yaml *newest;
+	struct policy_yaml *root;
+	struct policy_yaml *open; /* the list or map being filled */
+	struct policy_pos pos;	  /* of the last event that had one */
+	size_t n_nodes;
+	unsigned int depth;
+	unsigned int n_documents;
+};
+
+static void free_all(struct policy_yaml *newest)
+{
+	struct policy_yaml *older;
+
+	for (; newest; newest = older) {
+		older = newest->older;
+		free(newest->text);
+		free(newest);
+	}
+}
+
+void policy_yaml_free(struct policy_yaml *root)
+{
+	/* the root's `older` is the newest: see policy_yaml_parse() */
+	struct policy_yaml *newest;
+
+	if (!root)
+		return;
+	newest = root->older;
+	root->older = NULL;
+	free_all(newest);
+}
+
+#define complain(b, pos, ...)                                                \
+	do {                                                                 \
+		(b)->bad = true;                                             \
+		policy_errors_add((b)->errs, (b)->name, (pos), __VA_ARGS__); \
+	} while (0)
+
+/* The place of the byte at offset. */
+static struct policy_pos place_of(const char *buf, size_t offset)
+{
+	struct policy_pos pos = {1, 1};
+
+	for (size_t i = 0; i < offset; i++) {
+		if (buf[i] == '\n') {
+			pos.line++;
+			pos.col = 1;
+		} else if (((unsigned char)buf[i] & 0xc0) != 0x80) {
+			pos.col++;
+		}
+	}
+	return pos;
+}
+
+/*
+ * libfyaml takes a NUL or a byte order mark of UTF-16 for the end of the input
+ * and says nothing: what follows would be signed, but not parsed.
+ */
+static int check_bytes(const char *name, const char *buf, size_t len,
+		       struct policy_errors *errs)
+{
+	size_t ok = text_clean_prefix(buf, len, "\n\r\t");
+	struct policy_pos pos;
+
+	if (ok == len)
+		return 0;
+	pos = place_of(buf, ok);
+	if (buf[ok] == '\0')
+		policy_errors_add(errs, name, pos,
+				  "a NUL byte; expected text in UTF-8");
+	else
+		policy_errors_add(errs, name, pos,
+				  "byte 0x%02x starts an invisible, control "
+				  "or invalid character; expected plain text "
+				  "in UTF-8",
+				  (unsigned char)buf[ok]);
+	return -EINVAL;
+}
+
+static bool text_is_null(const char *text, size_t len)
+{
+	static const char *const nulls[] = {"", "~", "null", "Null", "NULL"};
+
+	for (size_t i = 0; i < sizeof(nulls) / sizeof(nulls[0]); i++)
+		if (len == strlen(nulls[i]) && memcmp(text, nulls[i], len) == 0)
+			return true;
+	return false;
+}
+
+/* *ret_node is the tree's, linked in below b->open. */
+static int add_node(struct builder *b, enum policy_yaml_type type,
+		    struct policy_yaml **ret_node)
+{
+	struct policy_yaml *node = calloc(1, sizeof(*node));
+
+	if (!node)
+		return -ENOMEM;
+	node->type = type;
+	node->pos = b->pos;
+	node->older = b->newest;
+	b->newest = node;
+	b->n_nodes++;
+	if (!b->root)
+		b->root = node;
+
+	node->parent = b->open;
+	if (b->open) {
+		if (b->open->last)
+			b->open->last->next = node;
+		else
+			b->open->first = node;
+		b->open->last = node;
+		b->open->n_children++;
+	}
+	*ret_node = node;
+	return 0;
+}
+
+static int add_scalar(struct builder *b, struct fy_token *token)
+{
+	enum fy_scalar_style style = FYSS_PLAIN;
+	struct policy_yaml *node;
+	const char *text = "";
+	size_t len = 0;
+	int r;
+
+	if (token) {
+		style = fy_token_scalar_style(token);
+		text = fy_token_get_text(token, &len);
+		if (!text)
+			return -ENOMEM;
+	}
+	/* the mark of a quoted scalar stands behind the quote */
+	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
+	    b->pos.col > 1)
+		b->pos.col--;
+
+	r = add_node(b, POLICY_YAML_SCALAR, &node);
+	if (r)
+		return r;
+	if (!text_is_clean(text, len, "")) {
+		char quoted[TEXT_QUOTE_CHARS_MAX];
+
+		/* a NUL would end the text for us, but not for the reader */
+		text_quote(text, len, quoted, sizeof(quoted));
+		complain(b, b->pos,
+			 "%s holds a line break, control or invisible "
+			 "character; expected text of one line",
+			 quoted);
+		len = 0;
+	}
+	node->text = malloc(len + 1);
+	if (!node->text)
+		return -ENOMEM;
+	memcpy(node->text, text, len);
+	node->text[len] = '\0';
+	node->len = len;
+	node->is_null = style == FYSS_PLAIN && text_is_null(text, len);
+	return 0;
+}
+
+static int open_node(struct builder *b, enum policy_yaml_type type)
+{
+	struct policy_yaml *node;
+	int r;
+
+	if (b->depth >= POLICY_YAML_DEPTH_MAX) {
+		complain(b, b->pos,
+			 "nested deeper than %d levels; expected the structure "
+			 "that cordon-policy(5) shows",
+			 POLICY_YAML_DEPTH_MAX);
+		return -EINVAL;
+	}
+	r = add_node(b, type, &node);
+	if (r)
+		return r;
+	b->depth++;
+	b->open = node;
+	return 0;
+}
+
+static void close_node(struct builder *b)
+{
+	if (b->open->type == POLICY_YAML_MAP)
+		b->open->n_children /= 2;
+	b->open = b->open->parent;
+	b->depth--;
+}
+
+static void refuse_properties(struct builder *b, struct fy_event *event)
+{
+	struct fy_token *token;
+
+	token = fy_event_get_anchor_token(event);
+	if (token && event->type != FYET_ALIAS)
+		complain(b, b->pos,
+			 "an anchor (&); expected every value written out");
+	token = fy_event_get_tag_token(event);
+	if (token)
+		complain(b, b->pos, "a tag (!); expected the value alone");
+}
+
+static int start_document(struct builder *b, struct fy_event *event)
+{
+	struct fy_document_state *state = event->document_start.document_state;
+
+	b->n_documents++;
+	if (b->n_documents > 1) {
+		complain(b, b->pos,
+			 "a second document begins; expected one policy a "
+			 "file, without a second `---`");
+		return -EINVAL;
+	}
+	if (state && (fy_document_state_version_explicit(state) ||
+		      fy_document_state_tags_explicit(state))) {
+		complain(b, b->pos,
+			 "a YAML directive (%%) stands before this; expected "
+			 "none");
+		return -EINVAL;
+	}
+	return 0;
+}
+
+static int add_event(struct builder *b, struct fy_event *event)
+{
+	const struct fy_mark *mark = fy_event_start_mark(event);
+
+	if (mark && mark->line >= 0 && mark->column >= 0) {
+		b->pos.line = (uint32_t)mark->line + 1;
+		b->pos.col = (uint32_t)mark->column + 1;
+	}
+	if (b->n_nodes >= POLICY_YAML_NODES_MAX) {
+		complain(b, b->pos,
+			 "more than %d values; expected a smaller policy",
+			 POLICY_YAML_NODES_MAX);
+		return -EINVAL;
+	}
+
+	switch (event->type) {
+	case FYET_DOCUMENT_START:
+		return start_document(b, event);
+	case FYET_MAPPING_START:
+		refuse_properties(b, event);
+		return open_node(b, POLICY_YAML_MAP);
+	case FYET_SEQUENCE_START:
+		refuse_properties(b, event);
+		return open_node(b, POLICY_YAML_LIST);
+	case FYET_SCALAR:
+		refuse_properties(b, event);
+		return add_scalar(b, event->scalar.value);
+	case FYET_ALIAS:
+		complain(b, b->pos,
+			 "an alias (*); expected the value written out, "
+			 "or \"*\" in quotes for everyone and everything");
+		return add_scalar(b, NULL);
+	case FYET_MAPPING_END:
+	case FYET_SEQUENCE_END:
+		close_node(b);
+		return 0;
+	default:
+		return 0;
+	}
+}
+
+/* What to do about the mistakes in YAML that people really make. */
+static const char *remedy(const char *msg)
+{
+	static const struct {
+		const char *part;
+		const char *remedy;
+	} known[] = {
+		{"tab", "spaces for indentation"},
+		{"closing quote", "a quote at the end of the text"},
+		{"closing bracket", "a ] at the end of the list"},
+		{"closing brace", "a } at the end of the map"},
+		{"cannot start with", "such text in quotes"},
+		{"multiline plain key", "each key in a line of its own, with "
+					"the indentation of the keys around "
+					"it"},
+		{"nested block mapping", "text with \": \" in quotes"},
+	};
+
+	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
+		if (strstr(msg, known[i].part))
+			return known[i].remedy;
+	return "YAML as cordon-policy(5) shows it";
+}
+
+/* The first error: the ones after it come from it. */
+static void report_syntax(struct builder *b, struct fy_diag *diag)
+{
+	const struct fy_diag_error *error;
+	void *prev = NULL;
+
+	while ((error = fy_diag_errors_iterate(diag, &prev))) {
+		if (error->type != FYET_ERROR || !error->msg)
+			continue;
+		if (error->line > 0 && error->column > 0) {
+			b->pos.line = (uint32_t)error->line;
+			b->pos.col = (uint32_t)error->column;
+		}
+		/* `subject: *`, of all mistakes the likeliest */
+		if (strstr(error->msg, "invalid alias")) {
+			b->pos.col -= b->pos.col > 1;
+			complain(b, b->pos,
+				 "a * alone starts an alias in YAML; expected "
+				 "\"*\" in quotes");
+			return;
+		}
+		complain(b, b->pos, "%s; expected %s", error->msg,
+			 remedy(error->msg));
+		return;
+	}
+	complain(b, b->pos, "cannot be read as YAML; expected %s", remedy(""));
+}
+
+static int add_events(struct builder *b, struct fy_parser *parser,
+		      struct fy_diag *diag)
+{
+	struct fy_event *event;
+	bool ended = false;
+	int r;
+
+	while ((event = fy_parser_parse(parser))) {
+		ended = event->type == FYET_STREAM_END;
+		r = add_event(b, event);
+		fy_parser_event_free(parser, event);
+		if (r)
+			return r;
+	}
+	if (fy_parser_get_stream_error(parser) || !ended) {
+		report_syntax(b, diag);
+		return -EINVAL;
+	}
+	if (!b->root) {
+		complain(b, ((struct policy_pos){1, 1}),
+			 "the policy is empty; expected `cordon: 1` and what "
+			 "cordon-policy(5) lists");
+		return -EINVAL;
+	}
+	return b->bad ? -EINVAL : 0;
+}
+
+int policy_yaml_parse(const char *name, const char *buf, size_t len,
+		      struct policy_yaml **ret_root, struct policy_errors *errs)
+{
+	struct builder b = {.name = name, .errs = errs, .pos = {1, 1}};
+	struct fy_parse_cfg cfg = {
+		.flags = FYPCF_QUIET | FYPCF_JSON_NONE |
+			 FYPCF_DEFAULT_VERSION_1_2,
+	};
+	struct fy_parser *parser = NULL;
+	struct fy_diag_cfg diag_cfg;
+	struct fy_diag *diag;
+	int r;
+
+	r = check_bytes(name, buf, len, errs);
+	if (r)
+		return r;
+
+	fy_diag_cfg_default(&diag_cfg);
+	diag_cfg.fp = NULL;
+	diag = fy_diag_create(&diag_cfg);
+	if (!diag)
+		return -ENOMEM;
+	fy_diag_set_collect_errors(diag, true);
+	cfg.diag = diag;
+	parser = fy_parser_create(&cfg);
+	if (!parser || fy_parser_set_string(parser, buf, len)) {
+		r = -ENOMEM;
+		goto out;
+	}
+
+	r = add_events(&b, parser, diag);
+	if (r)
+		goto out;
+
+	b.root->older = b.newest;
+	*ret_root = b.root;
+	b.newest = NULL;
+out:
+	free_all(b.newest);
+	fy_parser_destroy(parser);
+	fy_diag_destroy(diag);
+	return r;
+}
