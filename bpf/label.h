@@ -1,0 +1,168 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * label.h - which files belong to a dataset.
+ *
+ * A file has a label from the first time the guard sees it below a dataset's
+ * directory: at a scan by the agent, at its creation, look-up, link, rename
+ * or open. From then on the label follows the object, whatever its name.
+ */
+#ifndef CORDON_LABEL_H
+#define CORDON_LABEL_H
+
+static __always_inline int fs_known(__u32 dev)
+{
+	__u32 bit = fs_bit(dev);
+
+	return state.fs_bits[bit / 64 & 3] >> (bit & 63) & 1;
+}
+
+static __always_inline int label_possible(__u64 ino, __u32 dev)
+{
+	__u32 bit = label_bit(ino, dev) & ((1 << CORDON_LABEL_BITS) - 1);
+
+	return state.label_bits[bit / 64] >> (bit & 63) & 1;
+}
+
+/* NULL: this file has no label. Tests the bit first: most files end there. */
+static __always_inline struct label *label_get(const struct inode *inode)
+{
+	struct file_key key;
+
+	if (!label_possible(inode->i_ino, inode->i_sb->s_dev))
+		return NULL;
+	file_key_of(inode, &key);
+	return bpf_map_lookup_elem(&labels, &key);
+}
+
+/*
+ * Gives the file @key the label @l, a number of its own if it is a record.
+ * What has a label keeps it. Returns the label, NULL if there is no room.
+ */
+static __noinline struct label *label_put(struct file_key *key, struct label *l)
+{
+	struct label *found = bpf_map_lookup_elem(&labels, key);
+	__u32 bit;
+
+	if (found) {
+		if (found->kind == LABEL_PARENT && l->kind == LABEL_DIR) {
+			found->dataset = l->dataset;
+			found->awaited = 1;
+			found->kind = LABEL_DIR;
+		} else if (found->kind == LABEL_DIR &&
+			   l->kind == LABEL_PARENT) {
+			found->awaited = 1;
+		}
+		return found;
+	}
+	if (l->kind == LABEL_FILE && !l->record)
+		l->record = __sync_fetch_and_add(&state.next_record, 1) + 1;
+	/* The bits first: who sees the label must not stop at the bits. */
+	bit = fs_bit(key->dev);
+	__sync_fetch_and_or(&state.fs_bits[bit / 64 & 3], 1ULL << (bit & 63));
+	bit = label_bit(key->ino, key->dev) & ((1 << CORDON_LABEL_BITS) - 1);
+	__sync_fetch_and_or(&state.label_bits[bit / 64], 1ULL << (bit & 63));
+	bpf_map_update_elem(&labels, key, l, BPF_NOEXIST);
+	found = bpf_map_lookup_elem(&labels, key);
+	if (!found)
+		__sync_fetch_and_add(&state.faults[FAULT_LABEL_FULL], 1);
+	return found;
+}
+
+/* The dataset of the nearest labelled directory above @dentry, or 0. */
+static __always_inline __u32 dataset_above(const struct dentry *dentry)
+{
+	const struct dentry *above;
+	const struct inode *inode;
+	struct label *l;
+	int i;
+
+	for (i = 0; i < CORDON_WALK; i++) {
+		above = dentry->d_parent;
+		if (above == dentry)
+			return 0; /* the root, or cut off from it */
+		dentry = above;
+		inode = dentry->d_inode;
+		if (!inode)
+			return 0;
+		l = label_get(inode);
+		if (l && l->kind == LABEL_DIR)
+			return l->dataset;
+	}
+	return 0;
+}
+
+/* A name in a directory that waits for it: the root of a dataset appears. */
+static __noinline int label_awaited(const struct dentry *dentry,
+				    const struct inode *inode)
+{
+	struct awaited_key key = {};
+	struct label *above, *l, new = {};
+	const struct inode *dir = dentry->d_parent->d_inode;
+	struct file_key own;
+	__u32 mode;
+
+	if (!dir)
+		return 0;
+	above = label_get(dir);
+	if (!above || (above->kind != LABEL_PARENT && !above->awaited))
+		return 0;
+	file_key_of(dir, &key.parent);
+	if (bpf_probe_read_kernel_str(key.name, sizeof(key.name),
+				      dentry->d_name.name) <= 0)
+		return 0;
+	l = bpf_map_lookup_elem(&awaited, &key);
+	if (!l)
+		return 0;
+	mode = inode->i_mode & S_IFMT;
+	new.dataset = l->dataset;
+	new.kind = mode == S_IFDIR ? LABEL_DIR : LABEL_FILE;
+	if (mode != S_IFDIR && mode != S_IFREG)
+		return 0;
+	file_key_of(inode, &own);
+	label_put(&own, &new);
+	return 1;
+}
+
+/*
+ * The label of a regular file that is seen under the name @dentry, given to
+ * it now if a directory above says so. NULL: none, or there was no room for
+ * it, then *@ret_dataset is not 0.
+ */
+static __always_inline struct label *label_find(const struct inode *inode,
+						const struct dentry *dentry,
+						__u32 *ret_dataset)
+{
+	struct label *l = label_get(inode), new = {};
+	struct file_key key;
+
+	*ret_dataset = 0;
+	if (l)
+		return l->kind == LABEL_FILE ? l : NULL;
+	new.dataset = dataset_above(dentry);
+	if (!new.dataset)
+		return NULL;
+	*ret_dataset = new.dataset;
+	new.kind = LABEL_FILE;
+	file_key_of(inode, &key);
+	return label_put(&key, &new);
+}
+
+/* The dentry under which the user sees @file, if @file lies below another. */
+static __always_inline struct dentry *backed_dentry(const struct file *file)
+{
+	struct dentry *dentry = file->f_path.dentry;
+	struct backing_file___user *b;
+
+	if (dentry->d_inode != file->f_inode)
+		return dentry; /* 6.1 */
+	if (!(file->f_mode & FMODE_BACKING_HINT) ||
+	    !bpf_core_type_exists(struct backing_file___user))
+		return NULL;
+	b = (struct backing_file___user *)file;
+	dentry = BPF_CORE_READ(b, user_path.dentry);
+	if (BPF_CORE_READ(dentry, d_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+		return NULL;
+	return dentry;
+}
+
+#endif

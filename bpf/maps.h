@@ -1,0 +1,116 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * maps.h - everything the guard remembers.
+ *
+ * The sizes here are the ones of a small host; the agent raises those that
+ * grow with the datasets before it loads the guard. Nothing that a verdict
+ * rests on lives in a map that evicts: when one is full, the act is refused
+ * inside scope, and counted.
+ */
+#ifndef CORDON_MAPS_H
+#define CORDON_MAPS_H
+
+#define MAP(name_, type_, key_, value_, entries_, flags_)                      \
+	struct {                                                               \
+		__uint(type, BPF_MAP_TYPE_##type_);                            \
+		__uint(max_entries, entries_);                                 \
+		__uint(map_flags, flags_);                                     \
+		__type(key, key_);                                             \
+		__type(value, value_);                                         \
+	} name_ SEC(".maps")
+
+/* The whole .bss. The agent maps it too. */
+struct guard_state state;
+
+/* Labels and names to come. */
+MAP(labels, HASH, struct file_key, struct label, 262144, BPF_F_NO_PREALLOC);
+MAP(awaited, HASH, struct awaited_key, struct label, 8192, BPF_F_NO_PREALLOC);
+
+/* Policy, in two slots. */
+MAP(rules, ARRAY, __u32, struct rule, CORDON_SLOTS *CORDON_RULES, 0);
+MAP(releases, ARRAY, __u32, struct release, CORDON_SLOTS *CORDON_RELEASES, 0);
+MAP(datasets, ARRAY, __u32, struct dataset_rules,
+    CORDON_SLOTS *CORDON_DATASETS, 0);
+MAP(dims, ARRAY, __u32, struct subject_dims, CORDON_SLOTS, 0);
+MAP(subjects, HASH, struct subject_key, struct subject_set, 8192,
+    BPF_F_NO_PREALLOC);
+MAP(cgroups, HASH, struct cgroup_key, struct cgroup_node, 8192,
+    BPF_F_NO_PREALLOC);
+MAP(dests, LPM_TRIE, struct dest_key, struct dest_value, 65536,
+    BPF_F_NO_PREALLOC);
+
+/* Who holds what. */
+MAP(processes, HASH, __u32, struct process, 16384, BPF_F_NO_PREALLOC);
+MAP(holdings, HASH, __u64, struct holding, 16384, BPF_F_NO_PREALLOC);
+MAP(origins, ARRAY, __u32, struct origin, CORDON_ORIGINS, 0);
+MAP(origin_of, HASH, struct origin_key, __u32, CORDON_ORIGINS,
+    BPF_F_NO_PREALLOC);
+MAP(touched, HASH, struct touch_key, struct touch, 524288, BPF_F_NO_PREALLOC);
+
+/* What was used, and what was done. */
+MAP(budgets, HASH, struct budget_key, struct budget, 16384, BPF_F_NO_PREALLOC);
+MAP(ledger, HASH, struct ledger_key, struct ledger, 16384, BPF_F_NO_PREALLOC);
+
+struct {
+	__uint(type, BPF_MAP_TYPE_RINGBUF);
+	__uint(max_entries, 512 * 1024);
+} events SEC(".maps");
+
+/* A read whose length the kernel tells only when it is over, by thread. */
+struct pending {
+	__u64 file; /* address, to tell one file from another */
+	__u64 bytes;
+	__u64 holding;
+	__u64 part;
+	__u64 window_ns;
+	struct budget_key budget;
+	struct ledger_key ledger;
+	__u32 origin;
+	__u32 limited; /* there is a byte budget to give back to */
+};
+
+MAP(pendings, HASH, __u32, struct pending, 16384, BPF_F_NO_PREALLOC);
+
+/* The meter on a socket goes with the socket. */
+struct {
+	__uint(type, BPF_MAP_TYPE_SK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct meter);
+} meters SEC(".maps");
+
+/*
+ * Which subjects the facts of a process meet: a cache of a pure function of
+ * the key, so that eviction costs time and never changes an answer.
+ */
+struct actor {
+	__u64 policy; /* generation and epoch */
+	__u64 cgroup;
+	struct file_key exe;
+	__u32 user;
+	__u32 group;
+	__u32 login;
+	__u32 pad;
+};
+
+MAP(actors, LRU_HASH, struct actor, struct subject_set, 4096, 0);
+
+/* For the agent only. */
+MAP(names, HASH, struct name_key, struct name_value, 8192, BPF_F_NO_PREALLOC);
+
+struct inner {
+	__uint(type, BPF_MAP_TYPE_ARRAY);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__type(value, __u32);
+} barrier_inner SEC(".maps");
+
+/* An update of it returns after a grace period: no program runs on as before. */
+struct {
+	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
+	__uint(max_entries, 1);
+	__type(key, __u32);
+	__array(values, struct inner);
+} barrier SEC(".maps") = {.values = {&barrier_inner}};
+
+#endif

@@ -1,0 +1,135 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * process.bpf.c - the life of a holding.
+ *
+ *   task_newtask         a child holds what its parent holds
+ *   sched_process_exec   new memory: a shared holding is shared no longer
+ *   sched_process_exit   the last thread gone, the holding goes
+ *
+ * Processes are known by tgid, which an exec by any thread keeps. A tgid can
+ * be used again, so what is left of its last owner is cleared when a process
+ * is made, before it first runs.
+ */
+
+/* Copies @from into @to, which nobody else can see yet. */
+static __always_inline void holding_copy(struct holding *from,
+					 struct holding *to)
+{
+	bpf_spin_lock(&from->lock);
+	__builtin_memcpy(to->shares, from->shares, sizeof(to->shares));
+	__builtin_memcpy(to->charges, from->charges, sizeof(to->charges));
+	bpf_spin_unlock(&from->lock);
+}
+
+static __always_inline void holding_drop(__u64 id)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
+
+	if (h && __sync_fetch_and_sub(&h->refs, 1) == 1)
+		bpf_map_delete_elem(&holdings, &id);
+}
+
+SEC("tp_btf/task_newtask")
+int BPF_PROG(tp_task_newtask, struct task_struct *task, unsigned long flags)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	__u32 parent, child = task->tgid;
+	struct process *p, new;
+	struct holding *h, *copy;
+	struct act a;
+
+	if (flags & CLONE_THREAD)
+		return 0; /* the process it belongs to is known already */
+	probed(HOOK_NEWTASK);
+	if (!state.holders)
+		return 0;
+	parent = current->tgid;
+	if (is_holder(child)) {
+		bpf_map_delete_elem(&processes, &child);
+		holder_clear(child);
+	}
+	if (!is_holder(parent))
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &parent);
+	if (!p)
+		goto unknown;
+	new.holding = p->holding;
+	h = bpf_map_lookup_elem(&holdings, &new.holding);
+	if (!h)
+		goto unknown;
+	if (flags & CLONE_VM) {
+		__sync_fetch_and_add(&h->refs, 1);
+	} else {
+		copy = holding_new(&new.holding);
+		if (!copy)
+			goto unknown;
+		holding_copy(h, copy);
+	}
+	if (bpf_map_update_elem(&processes, &child, &new, BPF_ANY)) {
+		holding_drop(new.holding);
+		goto unknown;
+	}
+	holder_mark(child);
+	return 0;
+unknown:
+	/* Marked without an entry: held, as much as there is. */
+	holder_mark(child);
+	act_begin(&a, 0, CHANNEL_OTHER);
+	act_fault(&a, FAULT_PROCESS_FULL);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
+{
+	__u32 tgid = task->tgid;
+	struct process *p, new;
+	struct holding *h, *copy;
+	__u64 old;
+
+	probed(HOOK_EXEC);
+	if (!is_holder(tgid))
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p)
+		return 0;
+	old = p->holding;
+	h = bpf_map_lookup_elem(&holdings, &old);
+	if (!h || h->refs <= 1)
+		return 0;
+	/* Without room they go on sharing: more than the truth, never less. */
+	copy = holding_new(&new.holding);
+	if (!copy)
+		return 0;
+	holding_copy(h, copy);
+	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_EXIST)) {
+		holding_drop(new.holding);
+		return 0;
+	}
+	holding_drop(old);
+	return 0;
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tp_sched_process_exit, struct task_struct *task)
+{
+	__u32 tgid = task->tgid, pid = task->pid;
+	struct process *p;
+	__u64 id;
+
+	if (task->tgid == task->pid)
+		probed(HOOK_EXIT);
+	if (!is_holder(tgid))
+		return 0;
+	bpf_map_delete_elem(&pendings, &pid);
+	if (task->signal->live.counter)
+		return 0; /* other threads go on */
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p)
+		return 0;
+	id = p->holding;
+	/* Two last threads may both come here; one of them deletes. */
+	if (!bpf_map_delete_elem(&processes, &tgid))
+		holding_drop(id);
+	return 0;
+}

@@ -1,0 +1,281 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * subject.h - who acts, and which rule that makes.
+ */
+#ifndef CORDON_SUBJECT_H
+#define CORDON_SUBJECT_H
+
+#define CGROUP_LEVELS 16
+
+static __always_inline void file_key_of(const struct inode *inode,
+					struct file_key *key)
+{
+	key->ino = inode->i_ino;
+	key->dev = inode->i_sb->s_dev;
+	key->generation = inode->i_generation;
+}
+
+static __always_inline void set_or(struct subject_set *to,
+				   const struct subject_set *from)
+{
+	int i;
+
+	for (i = 0; i < CORDON_SUBJECTS / 64; i++)
+		to->bits[i] |= from->bits[i];
+}
+
+static __always_inline void set_and(struct subject_set *to,
+				    const struct subject_set *from)
+{
+	int i;
+
+	for (i = 0; i < CORDON_SUBJECTS / 64; i++)
+		to->bits[i] &= from->bits[i];
+}
+
+/* Adds the subjects that ask for (dim, a, b) to @set. */
+static __noinline int subjects_add(struct subject_set *set, __u32 slot,
+				   __u32 dim, __u64 a, __u64 b)
+{
+	struct subject_key key = {.slot = slot, .dim = dim, .a = a, .b = b};
+	struct subject_set *found = bpf_map_lookup_elem(&subjects, &key);
+
+	if (found)
+		set_or(set, found);
+	return 0;
+}
+
+/* Is the component of @len characters with its NUL in @name a slice? */
+static __always_inline int is_slice(const char *name, long len)
+{
+	__u32 at = (len - 7) & (CORDON_NAME - 1);
+
+	if (len < 8 || at > CORDON_NAME - 7)
+		return 0;
+	return name[at] == '.' && name[at + 1] == 's' && name[at + 2] == 'l' &&
+	       name[at + 3] == 'i' && name[at + 4] == 'c' &&
+	       name[at + 5] == 'e';
+}
+
+/*
+ * Subjects by the names in the path of the task's cgroup. The unit is the
+ * first component that is not a slice: what a user's own manager or a
+ * container makes stands below one, so its names are nobody's unit.
+ */
+static __noinline int subjects_by_cgroup(struct subject_set *units,
+					 struct subject_set *paths, __u32 slot)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup *cgroup, *above;
+	struct cgroup_key key = {.slot = slot};
+	struct cgroup_node *found;
+	int i, level, unit_seen = 0, path_over = 0;
+	__u32 node = 1;
+	const char *name;
+	long len;
+
+	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
+	level = BPF_CORE_READ(cgroup, level);
+	for (i = 1; i < CGROUP_LEVELS; i++) {
+		if (i > level || (unit_seen && path_over))
+			break;
+		if (bpf_probe_read_kernel(&above, sizeof(above),
+					  &cgroup->ancestors[i]))
+			break;
+		name = BPF_CORE_READ(above, kn, name);
+		__builtin_memset(key.name, 0, sizeof(key.name));
+		len = bpf_probe_read_kernel_str(key.name, sizeof(key.name),
+						name);
+		if (len <= 0)
+			break;
+		if (!unit_seen && !is_slice(key.name, len)) {
+			unit_seen = 1;
+			key.dim = DIM_UNIT;
+			key.node = 0;
+			found = bpf_map_lookup_elem(&cgroups, &key);
+			/* A name that was cut is nobody's. */
+			if (found && len < CORDON_NAME)
+				set_or(units, &found->set);
+		}
+		if (!path_over) {
+			key.dim = DIM_CGROUP;
+			key.node = node;
+			found = bpf_map_lookup_elem(&cgroups, &key);
+			if (found && len < CORDON_NAME) {
+				node = found->node;
+				set_or(paths, &found->set);
+			} else {
+				path_over = 1;
+			}
+		}
+	}
+	return 0;
+}
+
+static __noinline int subjects_by_group(struct subject_set *set, __u32 slot)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct group_info *groups;
+	kgid_t gid;
+	int i, count;
+
+	subjects_add(set, slot, DIM_GROUP, BPF_CORE_READ(task, cred, egid.val),
+		     0);
+	groups = BPF_CORE_READ(task, cred, group_info);
+	count = BPF_CORE_READ(groups, ngroups);
+	for (i = 0; i < CORDON_GROUPS; i++) {
+		if (i >= count)
+			break;
+		if (bpf_probe_read_kernel(&gid, sizeof(gid), &groups->gid[i]))
+			break;
+		subjects_add(set, slot, DIM_GROUP, gid.val, 0);
+	}
+	return 0;
+}
+
+/* Everything about the current task that a subject can ask for, but groups. */
+static __always_inline void actor_of(struct actor *actor, __u64 policy)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct mm_struct *mm;
+	struct file *exe;
+	struct inode *inode;
+
+	__builtin_memset(actor, 0, sizeof(*actor));
+	actor->policy = policy;
+	actor->cgroup = bpf_get_current_cgroup_id();
+	actor->user = task->cred->euid.val;
+	actor->group = task->cred->egid.val;
+	actor->login = login_of(task);
+	/* io_uring's and other helpers have the leader's memory or none. */
+	mm = task->mm;
+	if (!mm)
+		return;
+	exe = mm->exe_file;
+	if (!exe)
+		return;
+	inode = exe->f_inode;
+	if (!inode)
+		return;
+	file_key_of(inode, &actor->exe);
+}
+
+/* Which subjects the actor meets, without those that ask for a group. */
+static __noinline int subjects_compute(struct actor *actor,
+				       struct subject_set *ret_set)
+{
+	__u32 slot = actor->policy >> 32 & 1;
+	struct subject_dims *d = bpf_map_lookup_elem(&dims, &slot);
+	struct subject_set set, paths;
+
+	__builtin_memset(ret_set, 0, sizeof(*ret_set));
+	if (!d)
+		return 0;
+	__builtin_memset(ret_set, 0xff, sizeof(*ret_set));
+	if (d->used & (1 << DIM_UNIT | 1 << DIM_CGROUP)) {
+		set = d->any[DIM_UNIT];
+		paths = d->any[DIM_CGROUP];
+		subjects_by_cgroup(&set, &paths, slot);
+		set_and(ret_set, &set);
+		set_and(ret_set, &paths);
+	}
+	if (d->used & 1 << DIM_EXE) {
+		set = d->any[DIM_EXE];
+		subjects_add(&set, slot, DIM_EXE, actor->exe.ino,
+			     (__u64)actor->exe.dev << 32 |
+				     actor->exe.generation);
+		set_and(ret_set, &set);
+	}
+	if (d->used & 1 << DIM_USER) {
+		set = d->any[DIM_USER];
+		subjects_add(&set, slot, DIM_USER, actor->user, 0);
+		set_and(ret_set, &set);
+	}
+	if (d->used & 1 << DIM_LOGIN) {
+		set = d->any[DIM_LOGIN];
+		subjects_add(&set, slot, DIM_LOGIN, actor->login, 0);
+		if (actor->login != INVALID_UID)
+			subjects_add(&set, slot, DIM_LOGIN, ~0ULL, 0);
+		set_and(ret_set, &set);
+	}
+	return 0;
+}
+
+static __noinline int subjects_of(struct act *a, struct subject_set *ret_set)
+{
+	struct subject_set *found, set;
+	struct subject_dims *d;
+	struct actor actor;
+	__u32 slot = a->slot;
+
+	actor_of(&actor, a->policy);
+	found = bpf_map_lookup_elem(&actors, &actor);
+	if (found) {
+		*ret_set = *found;
+	} else {
+		subjects_compute(&actor, ret_set);
+		bpf_map_update_elem(&actors, &actor, ret_set, BPF_ANY);
+	}
+	d = bpf_map_lookup_elem(&dims, &slot);
+	if (d && d->used & 1 << DIM_GROUP) {
+		set = d->any[DIM_GROUP];
+		subjects_by_group(&set, slot);
+		set_and(ret_set, &set);
+	}
+	return 0;
+}
+
+static __always_inline int lowest_bit(__u64 x)
+{
+	return bits_set((x & -x) - 1);
+}
+
+/*
+ * The rule that decides over what the current task does with @a->dataset, or
+ * NULL: the one of the most specific subject that has any.
+ */
+static __noinline struct rule *rule_of(struct act *a, struct dataset_rules *d,
+				       struct subject_set *set)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct rule *rule;
+	__u32 subject = CORDON_SUBJECTS, at;
+	__u64 both;
+	int i;
+
+	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
+		both = set->bits[i] & d->has[i];
+		if (both) {
+			subject = i * 64 + lowest_bit(both);
+			break;
+		}
+	}
+	if (subject >= CORDON_SUBJECTS)
+		return NULL;
+	at = d->rule[subject & (CORDON_SUBJECTS - 1)];
+	if (at >= CORDON_RULES)
+		return NULL;
+	at += a->slot * CORDON_RULES;
+	rule = bpf_map_lookup_elem(&rules, &at);
+	if (!rule)
+		return NULL;
+	a->rule = rule->id;
+	a->subject = rule->subject;
+	a->flags = rule->flags;
+	a->who = CORDON_HOST_WIDE;
+	if (rule->flags & RULE_PER_USER) {
+		a->who = login_of(task);
+		if (a->who == INVALID_UID)
+			a->who = task->cred->uid.val;
+	}
+	return rule;
+}
+
+static __always_inline struct dataset_rules *dataset_of(const struct act *a)
+{
+	__u32 at = a->slot * CORDON_DATASETS + a->dataset;
+
+	return bpf_map_lookup_elem(&datasets, &at);
+}
+
+#endif
