@@ -1,0 +1,17 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# The cost bench. Its programs are static: what they cost themselves is then
+# the same in every guest.
+
+BENCH := $(B)/tests/bench/ops $(B)/tests/bench/fanotify
+
+$(BENCH): $(B)/tests/bench/%: $(B)/tests/bench/%.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -static -o $@ $^
+
+bench-programs: $(BENCH) $(B)/tests/makeset
+
+bench: all bench-programs ## what the guard costs, in instructions
+	$(Q)tests/bench/run
+
+.PHONY: bench bench-programs
