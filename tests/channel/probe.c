@@ -54,7 +54,7 @@ static const struct option options[] = {
 	{ "--to6", TEXT, AT(to6) },
 	{ "--as", TEXT, AT(as) },
 	{ "--port", NUMBER, .number = N_PORT, .lo = 1, .hi = 65530 },
-	{ "--cid", NUMBER, .number = N_CID, .hi = UINT32_MAX },
+	{ "--cid", NUMBER, .number = N_CID, .lo = 1, .hi = UINT32_MAX },
 	{ "--bytes", NUMBER, .number = N_BYTES, .hi = 1ul << 32 },
 	{ "--chunk", NUMBER, .number = N_CHUNK, .lo = 1, .hi = 1ul << 30 },
 	{ "--offset", NUMBER, .number = N_OFFSET, .hi = 1ul << 40 },

@@ -206,6 +206,7 @@ ssize_t step_udp_cork(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_raw_hdrincl(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_udp_write(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_datagram(struct probe *p, int fd, const uint8_t *d, size_t n);
 
 /* probe_link.c: below IP. */
@@ -217,6 +218,7 @@ int connect_xdp(struct probe *p);
 int connect_tun(struct probe *p);
 ssize_t step_packet(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_packet_raw(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_packet_bypass(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_packet_ring(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_xdp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_tun(struct probe *p, int fd, const uint8_t *d, size_t n);
@@ -231,6 +233,11 @@ int net_socket(struct probe *p, int family, int type, int protocol,
 	       const char *missing);
 /* Our own address and interface towards --to. 0 or -errno. */
 int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex);
+/*
+ * Pauses now and then: nothing else slows a sender of datagrams, and a full
+ * backlog drops them in silence.
+ */
+void net_pace(unsigned int datagrams);
 /* Internet checksum of n bytes. */
 uint16_t net_checksum(const void *data, size_t n);
 

@@ -10,12 +10,9 @@
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
-#include <time.h>
 #include <unistd.h>
 
 #define PIECES 8
-#define PACE_EVERY 32		/* datagrams, then a pause */
-#define PACE_NS 1000000
 
 #ifndef UDP_SEGMENT
 #define UDP_SEGMENT 103
@@ -27,19 +24,6 @@
 static ssize_t result(ssize_t r)
 {
 	return r < 0 ? -errno : r;
-}
-
-/* Nothing slows a sender of datagrams, and a full backlog drops silently. */
-static void pace(unsigned int datagrams)
-{
-	static unsigned int sent;
-	struct timespec pause = { .tv_nsec = PACE_NS };
-
-	sent += datagrams;
-	if (sent < PACE_EVERY)
-		return;
-	sent = 0;
-	(void)nanosleep(&pause, NULL);
 }
 
 /* ---- connecting ---- */
@@ -118,14 +102,14 @@ int connect_raw_hdrincl(struct probe *p)
 ssize_t step_datagram(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	(void)p;
-	pace(1);
+	net_pace(1);
 	return result(send(fd, d, n, 0));
 }
 
 ssize_t step_udp_write(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	(void)p;
-	pace(1);
+	net_pace(1);
 	return result(write(fd, d, n));
 }
 
@@ -137,7 +121,7 @@ ssize_t step_udp_sendto(struct probe *p, int fd, const uint8_t *d, size_t n)
 	len = net_address(p, false, p->port, &to);
 	if (len < 0)
 		return len;
-	pace(1);
+	net_pace(1);
 	return result(sendto(fd, d, n, 0, (struct sockaddr *)&to,
 			     (socklen_t)len));
 }
@@ -167,7 +151,7 @@ ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 		};
 		at += each;
 	}
-	pace(count);
+	net_pace(count);
 	r = sendmmsg(fd, msgs, count, 0);
 	if (r < 0)
 		return -errno;
@@ -183,7 +167,7 @@ ssize_t step_udp_cork(struct probe *p, int fd, const uint8_t *d, size_t n)
 	ssize_t r;
 
 	(void)p;
-	pace(1);
+	net_pace(1);
 	if (setsockopt(fd, IPPROTO_UDP, UDP_CORK, &on, sizeof(on)) < 0)
 		return -errno;
 	r = send(fd, d, n / 2, 0);
@@ -205,7 +189,7 @@ ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n)
 	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0)
 		return probe_missing(p, "UDP_SEGMENT");
 	r = result(send(fd, d, n, 0));
-	pace(PACE_EVERY);
+	net_pace((unsigned int)(n / DATAGRAM_BYTES));
 	return r;
 }
 
@@ -221,7 +205,7 @@ ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n)
 	packet.head.un.echo.id = htons((uint16_t)getpid());
 	memcpy(packet.data, d, n);
 	packet.head.checksum = net_checksum(&packet, sizeof(packet.head) + n);
-	pace(1);
+	net_pace(1);
 	r = send(fd, &packet, sizeof(packet.head) + n, 0);
 	return r < 0 ? -errno : r - (ssize_t)sizeof(packet.head);
 }
@@ -249,7 +233,7 @@ ssize_t step_raw_hdrincl(struct probe *p, int fd, const uint8_t *d, size_t n)
 	/* The kernel fills in our address, the length and the checksum. */
 	packet.head.daddr = ((struct sockaddr_in *)&to)->sin_addr.s_addr;
 	memcpy(packet.data, d, n);
-	pace(1);
+	net_pace(1);
 	r = send(fd, &packet, sizeof(packet.head) + n, 0);
 	return r < 0 ? -errno : r - (ssize_t)sizeof(packet.head);
 }

@@ -10,9 +10,12 @@
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
+#include <time.h>
 #include <unistd.h>
 
 #define SEND_TIMEOUT_S 10
+#define PACE_EVERY 32		/* datagrams, then a pause */
+#define PACE_NS 1000000
 
 static bool parse_v4(const char *text, uint16_t port,
 		     struct sockaddr_storage *ret)
@@ -129,4 +132,16 @@ uint16_t net_checksum(const void *data, size_t n)
 	while (sum >> 16)
 		sum = (sum & 0xffff) + (sum >> 16);
 	return htons((uint16_t)~sum);
+}
+
+void net_pace(unsigned int datagrams)
+{
+	static unsigned int sent;
+	struct timespec pause = { .tv_nsec = PACE_NS };
+
+	sent += datagrams;
+	if (sent < PACE_EVERY)
+		return;
+	sent = 0;
+	(void)nanosleep(&pause, NULL);
 }

@@ -12,6 +12,7 @@
 #define MMSG_CHUNK (8 * DATAGRAM_BYTES)
 #define GSO_CHUNK (40 * DATAGRAM_BYTES)
 #define FRAGMENTED 8000
+#define FRAME_BYTES 1400
 
 /* A TCP way that differs from "send" in its step alone. */
 #define TCP(name, what, step) \
@@ -71,6 +72,12 @@ const struct way ways[] = {
 
 	DATAGRAM("udp-send", "send(2) on a connected UDP socket", connect_udp,
 		 step_datagram, DATAGRAM_BYTES, -1),
+	DATAGRAM("udp-write", "write(2) on a connected UDP socket",
+		 connect_udp, step_udp_write, DATAGRAM_BYTES, -1),
+	DATAGRAM("udp-uring", "io_uring SEND on a UDP socket", connect_udp,
+		 step_uring_send, DATAGRAM_BYTES, -1),
+	DATAGRAM("udp-sendfile", "sendfile(2) from a memfd to a UDP socket",
+		 connect_udp, step_sendfile, DATAGRAM_BYTES, -1),
 	DATAGRAM("udp-sendto", "sendto(2) with an address",
 		 connect_udp_unbound, step_udp_sendto, DATAGRAM_BYTES, -1),
 	DATAGRAM("udp-sendmmsg", "sendmmsg(2), eight to one address",
@@ -94,5 +101,21 @@ const struct way ways[] = {
 	DATAGRAM("raw-hdrincl", "a raw socket with its own IP header",
 		 connect_raw_hdrincl, step_raw_hdrincl, DATAGRAM_BYTES,
 		 CAP_NET_RAW),
+
+	DATAGRAM("packet", "a packet socket, frames without header",
+		 connect_packet, step_packet, FRAME_BYTES, CAP_NET_RAW),
+	DATAGRAM("packet-raw", "a packet socket, whole UDP packets in frames",
+		 connect_packet_raw, step_packet_raw, FRAME_BYTES,
+		 CAP_NET_RAW),
+	DATAGRAM("packet-ring", "a packet socket's transmit ring",
+		 connect_packet_ring, step_packet_ring, FRAME_BYTES,
+		 CAP_NET_RAW),
+	DATAGRAM("packet-qdisc-bypass", "a packet socket past the queues",
+		 connect_packet_bypass, step_packet_bypass, FRAME_BYTES,
+		 CAP_NET_RAW),
+	DATAGRAM("xdp", "an AF_XDP socket's transmit ring", connect_xdp,
+		 step_xdp, FRAME_BYTES, CAP_NET_RAW),
+	DATAGRAM("tun", "whole UDP packets written to a TUN device",
+		 connect_tun, step_tun, FRAME_BYTES, CAP_NET_ADMIN),
 	{ 0 },
 };

@@ -144,12 +144,35 @@ int connect_dccp(struct probe *p)
 	return connect_socket(fd, &to, len);
 }
 
+/*
+ * Without the loopback transport the kernel hands a connection to the local
+ * CID to the hypervisor, which is none of our business. Binding tells.
+ */
+static bool have_vsock_loopback(void)
+{
+	struct sockaddr_vm own = {
+		.svm_family = AF_VSOCK,
+		.svm_cid = VMADDR_CID_LOCAL,
+		.svm_port = VMADDR_PORT_ANY,
+	};
+	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	bool have;
+
+	if (fd < 0)
+		return false;
+	have = bind(fd, (struct sockaddr *)&own, sizeof(own)) == 0;
+	(void)close(fd);
+	return have;
+}
+
 int connect_vsock(struct probe *p)
 {
 	struct sockaddr_storage to = { 0 };
 	struct sockaddr_vm *vm = (void *)&to;
 	int fd;
 
+	if (p->cid == VMADDR_CID_LOCAL && !have_vsock_loopback())
+		return probe_missing(p, "vsock loopback");
 	vm->svm_family = AF_VSOCK;
 	vm->svm_cid = p->cid;
 	vm->svm_port = p->port;

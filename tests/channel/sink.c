@@ -429,11 +429,12 @@ static int watch_listener(struct sink *s, int fd, enum protocol protocol,
 	return watch(s, fd, protocol, on_listener, greet);
 }
 
+/* Only from this machine: the hypervisor is no part of a test. */
 static int listen_vsock(struct sink *s)
 {
 	struct sockaddr_vm any = {
 		.svm_family = AF_VSOCK,
-		.svm_cid = VMADDR_CID_ANY,
+		.svm_cid = VMADDR_CID_LOCAL,
 		.svm_port = s->port,
 	};
 	int fd = socket(AF_VSOCK, SOCK_STREAM | SOCK_CLOEXEC, 0);

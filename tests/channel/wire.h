@@ -28,7 +28,6 @@ struct wire_frame {
 };
 
 #define WIRE_FRAME_MAGIC "CF"
-#define WIRE_FRAME_BYTES 1400	/* payload behind the header */
 
 /* kTLS, TLS 1.2 with AES-128-GCM. Fixed: there is no handshake. */
 #define WIRE_TLS_KEY "cordon-test-key!"
