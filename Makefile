@@ -119,6 +119,9 @@ unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
 sanitize: ## the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit
 
+mutate: ## break the arithmetic in many places: do the tests notice?
+	$(Q)tests/unit/mutate
+
 fuzz: ## every parser of untrusted bytes, FUZZ_SECONDS (60) each
 	$(Q)$(MAKE) B=$(B)/fuzz CC=$(CLANG) \
 		SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
@@ -150,6 +153,7 @@ help: ## this list
 -include $(wildcard tests/*/build.mk)
 -include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
 
-.PHONY: all deps test unit sanitize fuzz fuzz-programs lint clean help
+.PHONY: all deps test unit sanitize mutate fuzz fuzz-programs \
+	lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
