@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * makeset: makes a synthetic personnel set. Nobody in it exists.
  *
@@ -20,12 +20,12 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define MARK_EVERY 1024
+#define MARK_EVERY	1024
 #define MIN_PHOTO_BYTES 64
 #define MAX_PHOTO_BYTES (64u << 20)
-#define MIN_ROW_BYTES 96
-#define MAX_ROW_BYTES 4096
-#define MAX_RECORDS 1000000u
+#define MIN_ROW_BYTES	96
+#define MAX_ROW_BYTES	4096
+#define MAX_RECORDS	1000000u
 
 struct plan {
 	const char *dir;
@@ -46,8 +46,8 @@ static uint64_t next_random(uint64_t *state)
 static void fill_photo(char *buf, size_t n, uint32_t id)
 {
 	static const unsigned char head[] = {
-		0xff, 0xd8,				/* start of image */
-		0xff, 0xfe, 0, RECORD_MARK_LEN + 2,	/* comment */
+		0xff, 0xd8,			    /* start of image */
+		0xff, 0xfe, 0, RECORD_MARK_LEN + 2, /* comment */
 	};
 	uint64_t state = id;
 	size_t at;
@@ -121,20 +121,22 @@ out:
 static void fill_row(char *row, size_t n, uint32_t number)
 {
 	static const char *const given[] = {
-		"Avery", "Blake", "Casey", "Devon", "Ellis", "Frankie",
-		"Harper", "Indigo", "Jules", "Kendall", "Lane", "Morgan",
-		"Noel", "Oakley", "Parker", "Quinn", "Reese", "Sage", "Tatum",
+		"Avery",   "Blake",  "Casey",  "Devon",	 "Ellis",
+		"Frankie", "Harper", "Indigo", "Jules",	 "Kendall",
+		"Lane",	   "Morgan", "Noel",   "Oakley", "Parker",
+		"Quinn",   "Reese",  "Sage",   "Tatum",
 	};
 	static const char *const family[] = {
-		"Alderfen", "Brackwater", "Coldharbour", "Dunmarsh", "Eastmoor",
-		"Farthinglow", "Greyledge", "Hollowbeck", "Ironfield",
-		"Juniperhill", "Kestrelby", "Lowmeadow", "Millrace",
+		"Alderfen",  "Brackwater",  "Coldharbour", "Dunmarsh",
+		"Eastmoor",  "Farthinglow", "Greyledge",   "Hollowbeck",
+		"Ironfield", "Juniperhill", "Kestrelby",   "Lowmeadow",
+		"Millrace",
 	};
 	static const char *const rank[] = {
-		"Constable", "Sergeant", "Inspector", "Chief Inspector",
-		"Superintendent", "Staff",
+		"Constable",	   "Sergeant",	     "Inspector",
+		"Chief Inspector", "Superintendent", "Staff",
 	};
-	static const char *const vetting[] = { "RV", "CTC", "SC", "MV", "DV" };
+	static const char *const vetting[] = {"RV", "CTC", "SC", "MV", "DV"};
 	uint64_t state = number;
 	char text[256];
 	int len;
@@ -214,7 +216,7 @@ static bool parse_plan(int argc, char **argv, struct plan *plan)
 
 int main(int argc, char **argv)
 {
-	struct plan plan = { .photo_bytes = 4096, .row_bytes = 160 };
+	struct plan plan = {.photo_bytes = 4096, .row_bytes = 160};
 	int r;
 
 	if (!parse_plan(argc, argv, &plan)) {

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * probe: one direct case of the channel matrix in one command.
  *
@@ -26,14 +26,22 @@
 enum option_kind { TEXT, NUMBER, FLAG, FILE_NAME, FILE_LIST, TABLE, RESUME };
 
 enum option_number {
-	N_PORT, N_CID, N_BYTES, N_CHUNK, N_OFFSET, N_LENGTH, N_READ_CHUNK,
-	N_WAIT_MS, N_UID, N_TIMEOUT,
+	N_PORT,
+	N_CID,
+	N_BYTES,
+	N_CHUNK,
+	N_OFFSET,
+	N_LENGTH,
+	N_READ_CHUNK,
+	N_WAIT_MS,
+	N_UID,
+	N_TIMEOUT,
 };
 
 struct option {
 	const char *name;
 	enum option_kind kind;
-	size_t at;		/* TEXT, FLAG: offset in struct probe */
+	size_t at; /* TEXT, FLAG: offset in struct probe */
 	enum option_number number;
 	unsigned long lo, hi;
 };
@@ -41,38 +49,38 @@ struct option {
 #define AT(field) .at = offsetof(struct probe, field)
 
 static const struct option options[] = {
-	{ "--open", TABLE, AT(open) },
-	{ "--read", TABLE, AT(read) },
-	{ "--release", TABLE, AT(way) },
-	{ "--life", TABLE, AT(life) },
-	{ "--file", .kind = FILE_NAME },
-	{ "--files-from", .kind = FILE_LIST },
-	{ "--work", TEXT, AT(work) },
-	{ "--alias", TEXT, AT(alias) },
-	{ "--dev", TEXT, AT(dev) },
-	{ "--to", TEXT, AT(to) },
-	{ "--to6", TEXT, AT(to6) },
-	{ "--as", TEXT, AT(as) },
-	{ "--port", NUMBER, .number = N_PORT, .lo = 1, .hi = 65530 },
-	{ "--cid", NUMBER, .number = N_CID, .lo = 1, .hi = UINT32_MAX },
-	{ "--bytes", NUMBER, .number = N_BYTES, .hi = 1ul << 32 },
-	{ "--chunk", NUMBER, .number = N_CHUNK, .lo = 1, .hi = 1ul << 30 },
-	{ "--offset", NUMBER, .number = N_OFFSET, .hi = 1ul << 40 },
-	{ "--length", NUMBER, .number = N_LENGTH, .lo = 1, .hi = 1ul << 40 },
-	{ "--read-chunk", NUMBER, .number = N_READ_CHUNK, .lo = 1,
-	  .hi = 1ul << 30 },
-	{ "--wait-ms", NUMBER, .number = N_WAIT_MS, .hi = 600000 },
-	{ "--uid", NUMBER, .number = N_UID, .hi = 0x7fffffff },
-	{ "--timeout", NUMBER, .number = N_TIMEOUT, .lo = 1, .hi = 3600 },
-	{ "--cold", FLAG, AT(cold) },
-	{ "--sock-first", FLAG, AT(sock_first) },
-	{ "--persist", FLAG, AT(persist) },
-	{ "--no-knock", FLAG, AT(no_knock) },
-	{ "--keep-caps", FLAG, AT(keep_caps) },
-	{ "--resume", .kind = RESUME },
+	{"--open", TABLE, AT(open)},
+	{"--read", TABLE, AT(read)},
+	{"--release", TABLE, AT(way)},
+	{"--life", TABLE, AT(life)},
+	{"--file", .kind = FILE_NAME},
+	{"--files-from", .kind = FILE_LIST},
+	{"--work", TEXT, AT(work)},
+	{"--alias", TEXT, AT(alias)},
+	{"--dev", TEXT, AT(dev)},
+	{"--to", TEXT, AT(to)},
+	{"--to6", TEXT, AT(to6)},
+	{"--as", TEXT, AT(as)},
+	{"--port", NUMBER, .number = N_PORT, .lo = 1, .hi = 65530},
+	{"--cid", NUMBER, .number = N_CID, .lo = 1, .hi = UINT32_MAX},
+	{"--bytes", NUMBER, .number = N_BYTES, .hi = 1ul << 32},
+	{"--chunk", NUMBER, .number = N_CHUNK, .lo = 1, .hi = 1ul << 30},
+	{"--offset", NUMBER, .number = N_OFFSET, .hi = 1ul << 40},
+	{"--length", NUMBER, .number = N_LENGTH, .lo = 1, .hi = 1ul << 40},
+	{"--read-chunk", NUMBER, .number = N_READ_CHUNK, .lo = 1,
+	 .hi = 1ul << 30},
+	{"--wait-ms", NUMBER, .number = N_WAIT_MS, .hi = 600000},
+	{"--uid", NUMBER, .number = N_UID, .hi = 0x7fffffff},
+	{"--timeout", NUMBER, .number = N_TIMEOUT, .lo = 1, .hi = 3600},
+	{"--cold", FLAG, AT(cold)},
+	{"--sock-first", FLAG, AT(sock_first)},
+	{"--persist", FLAG, AT(persist)},
+	{"--no-knock", FLAG, AT(no_knock)},
+	{"--keep-caps", FLAG, AT(keep_caps)},
+	{"--resume", .kind = RESUME},
 };
 
-static struct probe *running;	/* for on_alarm() alone */
+static struct probe *running; /* for on_alarm() alone */
 
 /*
  * The record that an executable of the dataset is: every copy of the probe
@@ -134,7 +142,7 @@ bool probe_has_cap(int cap)
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct data[2] = { { 0 } };
+	struct __user_cap_data_struct data[2] = {{0}};
 
 	if (cap < 0)
 		return true;
@@ -404,7 +412,7 @@ static int keep_all_caps(void)
 	struct __user_cap_header_struct head = {
 		.version = _LINUX_CAPABILITY_VERSION_3,
 	};
-	struct __user_cap_data_struct data[2] = { { 0 } };
+	struct __user_cap_data_struct data[2] = {{0}};
 
 	if (syscall(SYS_capget, &head, data) < 0)
 		return -errno;
@@ -442,7 +450,8 @@ static void raise_file_limit(void)
 
 static int usage(const char *wrong)
 {
-	(void)fprintf(stderr,
+	(void)fprintf(
+		stderr,
 		"probe: wrong or missing: %s\n"
 		"usage: probe list\n"
 		"       probe [--life LIFE] [--open HOW] [--read CHANNEL]\n"
@@ -454,7 +463,8 @@ static int usage(const char *wrong)
 		"              [--bytes N] [--chunk N] [--sock-first]\n"
 		"              [--persist] [--no-knock] [--dev IF] [--cid N]\n"
 		"              [--wait-ms N]]\n"
-		"For the names: probe list\n", wrong);
+		"For the names: probe list\n",
+		wrong);
 	return 64;
 }
 

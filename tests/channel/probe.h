@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * probe: reads protected files through one channel and releases what it read
  * through one way out. One struct probe is the whole state of a run.
@@ -16,14 +16,14 @@
 #include <sys/types.h>
 
 /* The largest piece handed to one system call, unless --chunk says less. */
-#define STREAM_CHUNK 65536
+#define STREAM_CHUNK   65536
 #define DATAGRAM_BYTES 1400
-#define READ_CHUNK 65536
+#define READ_CHUNK     65536
 
 /* Exit codes, tests' house style. */
 enum {
 	PROBE_ALLOWED = 0,
-	PROBE_REFUSED = 1,	/* EPERM or EACCES somewhere */
+	PROBE_REFUSED = 1, /* EPERM or EACCES somewhere */
 	PROBE_NOT_ATTEMPTED = 2,
 	PROBE_OTHER_ERROR = 3,
 };
@@ -47,7 +47,7 @@ struct opener {
 	const char *what;
 	/* A readable descriptor or -errno; the caller closes it. */
 	int (*open)(struct probe *p, const char *path);
-	int cap;		/* capability that it needs, or -1 */
+	int cap; /* capability that it needs, or -1 */
 };
 
 /* How the bytes get from the descriptor into the process. */
@@ -70,8 +70,8 @@ struct way {
 	int (*finish)(struct probe *p, int fd);
 	/* Replaces the loop over step: releases straight from the files. */
 	int (*run)(struct probe *p, int fd);
-	size_t chunk;		/* most bytes that step gets at once */
-	int cap;		/* capability that it needs, or -1 */
+	size_t chunk; /* most bytes that step gets at once */
+	int cap;      /* capability that it needs, or -1 */
 };
 
 /* Which task reads and which one releases. */
@@ -89,9 +89,9 @@ struct probe {
 	const struct life *life;
 	char **files;
 	size_t nfiles;
-	const char *work;	/* directory outside every dataset */
-	const char *alias;	/* directory with names made beforehand */
-	const char *dev;	/* network interface, or NULL: by route */
+	const char *work;  /* directory outside every dataset */
+	const char *alias; /* directory with names made beforehand */
+	const char *dev;   /* network interface, or NULL: by route */
 	const char *to;
 	const char *to6;
 	uint16_t port;
@@ -102,12 +102,12 @@ struct probe {
 	off_t offset;
 	size_t length;
 	size_t read_chunk;
-	unsigned int wait_ms;	/* how long to wait for the receiver */
+	unsigned int wait_ms; /* how long to wait for the receiver */
 	bool cold;
 	bool sock_first;
-	bool persist;		/* go on sending after a refusal */
+	bool persist; /* go on sending after a refusal */
 	bool no_knock;
-	int uid;		/* or -1 */
+	int uid; /* or -1 */
 	bool keep_caps;
 	unsigned int timeout_s;
 	char **argv;
@@ -115,15 +115,15 @@ struct probe {
 	/* What the run holds. */
 	struct bytes data;
 	int sock;
-	int *fds;		/* descriptors handed down by "inherited" */
+	int *fds; /* descriptors handed down by "inherited" */
 	size_t nfds;
-	const char *as;		/* name to report in place of read's */
+	const char *as; /* name to report in place of read's */
 
 	/* What it found. */
 	uint64_t read_bytes;
 	uint64_t records;
 	uint64_t sent_bytes;
-	uint64_t wire_bytes;	/* framing of ours on top of sent_bytes */
+	uint64_t wire_bytes; /* framing of ours on top of sent_bytes */
 	int errno_open;
 	int errno_read;
 	int errno_send;
@@ -161,7 +161,8 @@ void stage_send(struct probe *p);
 /* Opens and walks each file: used by ways that need no memory. */
 int probe_each_file(struct probe *p,
 		    int (*act)(struct probe *p, int fd, struct span span,
-			       void *arg), void *arg);
+			       void *arg),
+		    void *arg);
 /* Continues behind an exec; code is what the old image passed on. */
 int life_resume(struct probe *p, const char *code);
 /*

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Ways out in datagrams: UDP, UDP-Lite, ICMP and raw IP. */
 #include "probe.h"
 #include "wire.h"
@@ -15,10 +15,10 @@
 #define PIECES 8
 
 #ifndef UDP_SEGMENT
-#define UDP_SEGMENT 103
+#	define UDP_SEGMENT 103
 #endif
 #ifndef IPPROTO_UDPLITE
-#define IPPROTO_UDPLITE 136
+#	define IPPROTO_UDPLITE 136
 #endif
 
 static ssize_t result(ssize_t r)
@@ -93,8 +93,7 @@ int connect_raw(struct probe *p)
 
 int connect_raw_hdrincl(struct probe *p)
 {
-	return connect_dgram(p, false, SOCK_RAW, IPPROTO_RAW, 0,
-			     "raw sockets");
+	return connect_dgram(p, false, SOCK_RAW, IPPROTO_RAW, 0, "raw sockets");
 }
 
 /* ---- sending ---- */
@@ -122,14 +121,14 @@ ssize_t step_udp_sendto(struct probe *p, int fd, const uint8_t *d, size_t n)
 	if (len < 0)
 		return len;
 	net_pace(1);
-	return result(sendto(fd, d, n, 0, (struct sockaddr *)&to,
-			     (socklen_t)len));
+	return result(
+		sendto(fd, d, n, 0, (struct sockaddr *)&to, (socklen_t)len));
 }
 
 /* All with the same address: the kernel asks its hook about the first only. */
 ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
-	struct mmsghdr msgs[PIECES] = { 0 };
+	struct mmsghdr msgs[PIECES] = {0};
 	struct iovec iov[PIECES];
 	struct sockaddr_storage to;
 	unsigned int count = 0;
@@ -142,7 +141,7 @@ ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 	for (size_t at = 0; at < n && count < PIECES; count++) {
 		size_t each = n - at < DATAGRAM_BYTES ? n - at : DATAGRAM_BYTES;
 
-		iov[count] = (struct iovec){ (void *)(d + at), each };
+		iov[count] = (struct iovec){(void *)(d + at), each};
 		msgs[count].msg_hdr = (struct msghdr){
 			.msg_name = &to,
 			.msg_namelen = (socklen_t)len,
@@ -198,7 +197,7 @@ ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n)
 	struct {
 		struct icmphdr head;
 		uint8_t data[DATAGRAM_BYTES];
-	} packet = { .head.type = ICMP_ECHO };
+	} packet = {.head.type = ICMP_ECHO};
 	ssize_t r;
 
 	(void)p;
@@ -216,12 +215,13 @@ ssize_t step_raw_hdrincl(struct probe *p, int fd, const uint8_t *d, size_t n)
 		struct iphdr head;
 		uint8_t data[DATAGRAM_BYTES];
 	} packet = {
-		.head = {
-			.version = 4,
-			.ihl = sizeof(struct iphdr) / 4,
-			.ttl = 64,
-			.protocol = WIRE_RAW_PROTOCOL,
-		},
+		.head =
+			{
+				.version = 4,
+				.ihl = sizeof(struct iphdr) / 4,
+				.ttl = 64,
+				.protocol = WIRE_RAW_PROTOCOL,
+			},
 	};
 	struct sockaddr_storage to;
 	ssize_t r;

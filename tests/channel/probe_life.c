@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* The stages of a run, and which task does which of them. */
 #include "probe.h"
 #include "record.h"
@@ -18,9 +18,9 @@
 #include <unistd.h>
 
 #define CLONE_STACK_BYTES (1u << 20)
-#define ENV_PIECE 60000		/* as hex below MAX_ARG_STRLEN */
-#define EXEC_DATA_MAX (2u << 20) /* as hex below the kernel's 6 MiB */
-#define INHERITED_MAX 512
+#define ENV_PIECE	  60000	     /* as hex below MAX_ARG_STRLEN */
+#define EXEC_DATA_MAX	  (2u << 20) /* as hex below the kernel's 6 MiB */
+#define INHERITED_MAX	  512
 
 static void keep_first(int *slot, int r)
 {
@@ -54,7 +54,8 @@ static int open_nth(struct probe *p, size_t i)
 
 int probe_each_file(struct probe *p,
 		    int (*act)(struct probe *p, int fd, struct span span,
-			       void *arg), void *arg)
+			       void *arg),
+		    void *arg)
 {
 	struct span span;
 	int first = 0;
@@ -90,8 +91,8 @@ static int read_one(struct probe *p, int fd, struct span span, void *arg)
 
 static void count_records(struct probe *p)
 {
-	struct record_set set = { 0 };
-	struct record_scan scan = { 0 };
+	struct record_set set = {0};
+	struct record_scan scan = {0};
 
 	if (record_scan_feed(&scan, &set, p->data.p, p->data.len) == 0)
 		p->records = set.count;
@@ -104,7 +105,7 @@ void stage_read(struct probe *p)
 		return;
 	if (strcmp(p->read->name, "image") == 0)
 		keep_first(&p->errno_read,
-			   p->read->read(p, -1, (struct span){ 0 }));
+			   p->read->read(p, -1, (struct span){0}));
 	else
 		keep_first(&p->errno_read, probe_each_file(p, read_one, NULL));
 	if (p->data.len)
@@ -168,7 +169,7 @@ static int send_all(struct probe *p)
 				first = (int)r;
 			if (!p->persist || p->missing)
 				return first;
-			r = (ssize_t)n;	/* leave that piece out */
+			r = (ssize_t)n; /* leave that piece out */
 		} else {
 			p->sent_bytes += (uint64_t)r;
 		}
@@ -258,7 +259,7 @@ static int live_fork(struct probe *p)
 		stage_send(p);
 		_exit(probe_report(p));
 	}
-	(void)alarm(p->timeout_s + 5);	/* the child's speaks first */
+	(void)alarm(p->timeout_s + 5); /* the child's speaks first */
 	return wait_for(child);
 }
 
@@ -354,7 +355,7 @@ static int exec_with_data(struct probe *p)
 {
 	static char code[256];
 	size_t pieces = (p->data.len + ENV_PIECE - 1) / ENV_PIECE, n = 0;
-	struct rlimit stack = { 64u << 20, 64u << 20 };
+	struct rlimit stack = {64u << 20, 64u << 20};
 	char **argv = NULL, **envp = NULL;
 
 	if (p->data.len > EXEC_DATA_MAX)
@@ -393,7 +394,7 @@ static int live_resumed(struct probe *p)
 	return probe_report(p);
 }
 
-static const struct life resumed = { .run = live_resumed };
+static const struct life resumed = {.run = live_resumed};
 static struct life resumed_as;
 
 static int resume_data(struct probe *p, const char *code)
@@ -404,7 +405,8 @@ static int resume_data(struct probe *p, const char *code)
 
 	if (sscanf(code, "%llu,%llu,%d,%d,%d,%d%n", &bytes, &records,
 		   &p->errno_open, &p->errno_read, &p->errno_send, &p->sock,
-		   &used) != 6 || code[used])
+		   &used) != 6 ||
+	    code[used])
 		return -EINVAL;
 	p->read_bytes = bytes;
 	p->records = records;
@@ -520,15 +522,15 @@ int life_resume(struct probe *p, const char *code)
 }
 
 const struct life lives[] = {
-	{ "plain", "one task reads and releases", live_plain },
-	{ "thread", "a second thread reads, the first one releases",
-	  live_thread },
-	{ "fork", "the parent reads, its child releases", live_fork },
-	{ "vfork", "the parent reads, a vfork child releases", live_vfork },
-	{ "exec", "reads, executes, the new image releases", live_exec },
-	{ "clone-vm", "a child in the same memory reads, its parent releases",
-	  live_clone_vm },
-	{ "thread-exec", "reads, another thread executes, the image releases",
-	  live_thread_exec },
-	{ 0 },
+	{"plain", "one task reads and releases", live_plain},
+	{"thread", "a second thread reads, the first one releases",
+	 live_thread},
+	{"fork", "the parent reads, its child releases", live_fork},
+	{"vfork", "the parent reads, a vfork child releases", live_vfork},
+	{"exec", "reads, executes, the new image releases", live_exec},
+	{"clone-vm", "a child in the same memory reads, its parent releases",
+	 live_clone_vm},
+	{"thread-exec", "reads, another thread executes, the image releases",
+	 live_thread_exec},
+	{0},
 };

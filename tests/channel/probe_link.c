@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ways out below IP: packet sockets, XDP and TUN. None of them passes the
  * egress meter, so a guard has to refuse them to a holder.
@@ -29,25 +29,25 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#define FRAME_MAX 2048
+#define FRAME_MAX   2048
 #define SOURCE_PORT 40253
-#define TUN_OWN "10.255.77.1"
-#define XDP_FRAMES 8u
-#define TX_BLOCK 4096u
-#define TX_FRAMES 2u
+#define TUN_OWN	    "10.255.77.1"
+#define XDP_FRAMES  8u
+#define TX_BLOCK    4096u
+#define TX_FRAMES   2u
 
 #ifndef AF_XDP
-#define AF_XDP 44
+#	define AF_XDP 44
 #endif
 #ifndef SOL_XDP
-#define SOL_XDP 283
+#	define SOL_XDP 283
 #endif
 
 /* The interface towards --to. One a run. */
 static struct {
 	int index;
 	uint8_t mac[ETH_ALEN];
-	uint32_t own;		/* network order */
+	uint32_t own; /* network order */
 	uint32_t to;
 } link_to;
 
@@ -58,7 +58,7 @@ static const uint8_t everyone[ETH_ALEN] = {
 static int find_link(struct probe *p)
 {
 	struct sockaddr_storage to;
-	struct ifreq req = { 0 };
+	struct ifreq req = {0};
 	int fd, r;
 
 	r = net_address(p, false, p->port, &to);
@@ -85,7 +85,7 @@ static int find_link(struct probe *p)
 
 static size_t put_wire_frame(uint8_t *at, const uint8_t *d, size_t n)
 {
-	struct wire_frame head = { .len = { (uint8_t)(n >> 8), (uint8_t)n } };
+	struct wire_frame head = {.len = {(uint8_t)(n >> 8), (uint8_t)n}};
 
 	memcpy(head.magic, WIRE_FRAME_MAGIC, sizeof(head.magic));
 	memcpy(at, &head, sizeof(head));
@@ -95,7 +95,7 @@ static size_t put_wire_frame(uint8_t *at, const uint8_t *d, size_t n)
 
 static size_t put_ethernet(uint8_t *at, uint16_t type)
 {
-	struct ethhdr head = { .h_proto = htons(type) };
+	struct ethhdr head = {.h_proto = htons(type)};
 
 	memcpy(head.h_dest, everyone, ETH_ALEN);
 	memcpy(head.h_source, link_to.mac, ETH_ALEN);
@@ -116,8 +116,8 @@ static size_t put_ip_udp(const struct probe *p, uint8_t *at, uint32_t from,
 	struct iphdr ip = {
 		.version = 4,
 		.ihl = sizeof(ip) / 4,
-		.tot_len = htons((uint16_t)(sizeof(ip) +
-					    sizeof(struct udphdr) + n)),
+		.tot_len = htons(
+			(uint16_t)(sizeof(ip) + sizeof(struct udphdr) + n)),
 		.ttl = 64,
 		.protocol = IPPROTO_UDP,
 		.saddr = from,
@@ -147,8 +147,8 @@ static int packet_socket(struct probe *p, int type)
 	return net_socket(p, AF_PACKET, type, 0, "packet sockets");
 }
 
-static ssize_t send_frame(int fd, const void *frame, size_t len,
-			  uint16_t type, size_t payload)
+static ssize_t send_frame(int fd, const void *frame, size_t len, uint16_t type,
+			  size_t payload)
 {
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET,
@@ -237,8 +237,8 @@ int connect_packet_ring(struct probe *p)
 	    setsockopt(fd, SOL_PACKET, PACKET_TX_RING, &req, sizeof(req)) < 0 ||
 	    bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
 		goto fail;
-	tx_ring = mmap(NULL, TX_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd,
-		       0);
+	tx_ring =
+		mmap(NULL, TX_BLOCK, PROT_READ | PROT_WRITE, MAP_SHARED, fd, 0);
 	if (tx_ring != MAP_FAILED)
 		return fd;
 fail:
@@ -256,8 +256,8 @@ ssize_t step_packet_ring(struct probe *p, int fd, const uint8_t *d, size_t n)
 	size_t len;
 
 	(void)p;
-	len = put_marked_ethernet(at + TPACKET2_HDRLEN -
-				  sizeof(struct sockaddr_ll), d, n);
+	len = put_marked_ethernet(
+		at + TPACKET2_HDRLEN - sizeof(struct sockaddr_ll), d, n);
 	head->tp_len = (unsigned int)len;
 	__sync_synchronize();
 	head->tp_status = TP_STATUS_SEND_REQUEST;
@@ -362,8 +362,9 @@ int connect_xdp(struct probe *p)
 		r = map_rings(fd);
 	own.sxdp_ifindex = (uint32_t)link_to.index;
 	if (r == 0 && bind(fd, (struct sockaddr *)&own, sizeof(own)) < 0)
-		r = errno == EOPNOTSUPP ?
-			probe_missing(p, "AF_XDP on this interface") : -errno;
+		r = errno == EOPNOTSUPP
+			    ? probe_missing(p, "AF_XDP on this interface")
+			    : -errno;
 	if (r == 0)
 		return fd;
 	(void)close(fd);
@@ -399,15 +400,16 @@ ssize_t step_xdp(struct probe *p, int fd, const uint8_t *d, size_t n)
 	xsk.sent++;
 	__atomic_store_n(xsk.tx.producer, xsk.sent, __ATOMIC_RELEASE);
 	r = kick_xdp(p, fd);
-	__atomic_store_n(xsk.completion.consumer,
-			 __atomic_load_n(xsk.completion.producer,
-					 __ATOMIC_ACQUIRE), __ATOMIC_RELEASE);
+	__atomic_store_n(
+		xsk.completion.consumer,
+		__atomic_load_n(xsk.completion.producer, __ATOMIC_ACQUIRE),
+		__ATOMIC_RELEASE);
 	return r < 0 ? r : (ssize_t)n;
 }
 
 /* ---- TUN ---- */
 
-static uint32_t tun_from;	/* who the packets say sent them */
+static uint32_t tun_from; /* who the packets say sent them */
 
 static int set_interface_address(int fd, struct ifreq *req, unsigned long what,
 				 uint32_t address)
@@ -456,7 +458,7 @@ static int allow_forwarding(void)
 
 int connect_tun(struct probe *p)
 {
-	struct ifreq req = { .ifr_flags = IFF_TUN | IFF_NO_PI };
+	struct ifreq req = {.ifr_flags = IFF_TUN | IFF_NO_PI};
 	int fd, r;
 
 	r = find_link(p);
@@ -467,8 +469,9 @@ int connect_tun(struct probe *p)
 		tun_from = link_to.own ^ htonl(0x20);
 	fd = open("/dev/net/tun", O_RDWR | O_CLOEXEC);
 	if (fd < 0)
-		return errno == ENOENT || errno == ENODEV ?
-			probe_missing(p, "/dev/net/tun") : -errno;
+		return errno == ENOENT || errno == ENODEV
+			       ? probe_missing(p, "/dev/net/tun")
+			       : -errno;
 	if (ioctl(fd, TUNSETIFF, &req) < 0)
 		r = -errno;
 	if (r == 0)

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Addresses and sockets for all ways out. */
 #include "probe.h"
 
@@ -14,8 +14,8 @@
 #include <unistd.h>
 
 #define SEND_TIMEOUT_S 10
-#define PACE_EVERY 32		/* datagrams, then a pause */
-#define PACE_NS 1000000
+#define PACE_EVERY     32 /* datagrams, then a pause */
+#define PACE_NS	       1000000
 
 static bool parse_v4(const char *text, uint16_t port,
 		     struct sockaddr_storage *ret)
@@ -55,7 +55,7 @@ int net_address(struct probe *p, bool want6, uint16_t port,
 int net_socket(struct probe *p, int family, int type, int protocol,
 	       const char *missing)
 {
-	struct timeval limit = { .tv_sec = SEND_TIMEOUT_S };
+	struct timeval limit = {.tv_sec = SEND_TIMEOUT_S};
 	int fd = socket(family, type | SOCK_CLOEXEC, protocol);
 
 	if (fd < 0) {
@@ -95,7 +95,7 @@ static int own_address(struct probe *p, struct in_addr *ret)
 int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex)
 {
 	struct ifaddrs *all, *i;
-	struct in_addr own = { 0 };
+	struct in_addr own = {0};
 	int index = 0, r;
 
 	r = own_address(p, &own);
@@ -137,7 +137,7 @@ uint16_t net_checksum(const void *data, size_t n)
 void net_pace(unsigned int datagrams)
 {
 	static unsigned int sent;
-	struct timespec pause = { .tv_nsec = PACE_NS };
+	struct timespec pause = {.tv_nsec = PACE_NS};
 
 	sent += datagrams;
 	if (sent < PACE_EVERY)

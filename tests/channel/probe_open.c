@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * How a descriptor of a protected file is come by. Each trick changes the
  * name, the mount or the process behind the open; none changes the file.
@@ -222,8 +222,7 @@ static int open_parent(const char *path, int flags, const char **ret_base)
 
 	*ret_base = slash ? slash + 1 : path;
 	(void)snprintf(dir, sizeof(dir), "%.*s",
-		       slash ? (int)(slash - path) + 1 : 1,
-		       slash ? path : ".");
+		       slash ? (int)(slash - path) + 1 : 1, slash ? path : ".");
 	fd = open(dir, flags | O_DIRECTORY | O_CLOEXEC);
 	return fd < 0 ? -errno : fd;
 }
@@ -284,14 +283,15 @@ static int open_handle(struct probe *p, const char *path)
 	struct {
 		struct file_handle head;
 		unsigned char room[MAX_HANDLE_SZ];
-	} handle = { .head.handle_bytes = MAX_HANDLE_SZ };
+	} handle = {.head.handle_bytes = MAX_HANDLE_SZ};
 	char dir[PATH_MAX];
 	int mount_id, mount_fd, fd, r;
 
 	if (name_to_handle_at(AT_FDCWD, path, &handle.head, &mount_id, 0) < 0)
-		return errno == EOPNOTSUPP ?
-			probe_missing(p, "file handles on this file system") :
-			-errno;
+		return errno == EOPNOTSUPP
+			       ? probe_missing(
+					 p, "file handles on this file system")
+			       : -errno;
 	r = work_dir(p, path, dir);
 	if (r == 0 && p->cold)
 		r = drop_caches();
@@ -311,10 +311,10 @@ static int open_handle(struct probe *p, const char *path)
  * so before anything was read, and ends when our socket closes.
  */
 struct answer {
-	int fd;			/* its number in the helper, or -errno */
+	int fd; /* its number in the helper, or -errno */
 };
 
-#define PASS_IT 'p'		/* first byte of an order: answer with it */
+#define PASS_IT 'p' /* first byte of an order: answer with it */
 #define KEEP_IT 'k'
 
 static int helper_sock = -1;
@@ -325,9 +325,9 @@ static int send_answer(int sock, struct answer a, bool pass)
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
-	} control = { .head.cmsg_len = CMSG_LEN(sizeof(int)) };
-	struct iovec iov = { &a, sizeof(a) };
-	struct msghdr msg = { .msg_iov = &iov, .msg_iovlen = 1 };
+	} control = {.head.cmsg_len = CMSG_LEN(sizeof(int))};
+	struct iovec iov = {&a, sizeof(a)};
+	struct msghdr msg = {.msg_iov = &iov, .msg_iovlen = 1};
 
 	if (pass && a.fd >= 0) {
 		control.head.cmsg_level = SOL_SOCKET;
@@ -384,12 +384,12 @@ static int start_helper(void)
 static int ask_helper(char order, const char *path, int *ret_passed,
 		      struct answer *ret)
 {
-	struct iovec out[] = { { &order, 1 }, { (char *)path, strlen(path) } };
+	struct iovec out[] = {{&order, 1}, {(char *)path, strlen(path)}};
 	union {
 		struct cmsghdr head;
 		char room[CMSG_SPACE(sizeof(int))];
 	} control;
-	struct iovec iov = { ret, sizeof(*ret) };
+	struct iovec iov = {ret, sizeof(*ret)};
 	struct msghdr msg = {
 		.msg_iov = &iov,
 		.msg_iovlen = 1,
@@ -470,28 +470,28 @@ static int open_inherited(struct probe *p, const char *path)
 }
 
 const struct opener openers[] = {
-	{ "path", "open(2) by its path", open_path, -1 },
-	{ "hardlink", "through a second link outside the dataset",
-	  open_hardlink, -1 },
-	{ "rename-out", "moved out of the dataset, opened there",
-	  open_rename_out, -1 },
-	{ "bind", "through a bind mount in a mount namespace of its own",
-	  open_bind, CAP_SYS_ADMIN },
-	{ "symlink", "through a symbolic link outside the dataset",
-	  open_symlink, -1 },
-	{ "procfd", "O_PATH, then opened again by /proc/self/fd", open_procfd,
-	  -1 },
-	{ "o_path", "openat(2) below an O_PATH descriptor of its directory",
-	  open_o_path, -1 },
-	{ "handle", "open_by_handle_at(2); --cold drops the caches before",
-	  open_handle, CAP_DAC_READ_SEARCH },
-	{ "inherited", "opened by the parent, read by a child after exec",
-	  open_inherited, -1 },
-	{ "scm", "passed by a helper process with SCM_RIGHTS", open_scm, -1 },
-	{ "pidfd_getfd", "taken out of a helper process by pidfd_getfd(2)",
-	  open_pidfd_getfd, -1 },
-	{ "openat2", "openat2(2) with RESOLVE_BENEATH", open_openat2, -1 },
-	{ "uring-openat", "io_uring OPENAT", open_by_uring, -1 },
-	{ "dup", "a duplicate; the first descriptor is closed", open_dup, -1 },
-	{ 0 },
+	{"path", "open(2) by its path", open_path, -1},
+	{"hardlink", "through a second link outside the dataset", open_hardlink,
+	 -1},
+	{"rename-out", "moved out of the dataset, opened there",
+	 open_rename_out, -1},
+	{"bind", "through a bind mount in a mount namespace of its own",
+	 open_bind, CAP_SYS_ADMIN},
+	{"symlink", "through a symbolic link outside the dataset", open_symlink,
+	 -1},
+	{"procfd", "O_PATH, then opened again by /proc/self/fd", open_procfd,
+	 -1},
+	{"o_path", "openat(2) below an O_PATH descriptor of its directory",
+	 open_o_path, -1},
+	{"handle", "open_by_handle_at(2); --cold drops the caches before",
+	 open_handle, CAP_DAC_READ_SEARCH},
+	{"inherited", "opened by the parent, read by a child after exec",
+	 open_inherited, -1},
+	{"scm", "passed by a helper process with SCM_RIGHTS", open_scm, -1},
+	{"pidfd_getfd", "taken out of a helper process by pidfd_getfd(2)",
+	 open_pidfd_getfd, -1},
+	{"openat2", "openat2(2) with RESOLVE_BENEATH", open_openat2, -1},
+	{"uring-openat", "io_uring OPENAT", open_by_uring, -1},
+	{"dup", "a duplicate; the first descriptor is closed", open_dup, -1},
+	{0},
 };

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * Read channels: how the bytes of an open file get into this process, or past
  * it. Those over io_uring are in probe_uring.c, the table is here.
@@ -26,8 +26,8 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PAGE 4096ul
-#define ALIGN 4096ul
+#define PAGE	      4096ul
+#define ALIGN	      4096ul
 #define AIO_TIMEOUT_S 10
 
 static size_t piece(const struct probe *p, size_t left)
@@ -81,8 +81,8 @@ static ssize_t call_pread(int fd, void *buf, size_t n, off_t off)
 
 static void halves(struct iovec iov[2], void *buf, size_t n)
 {
-	iov[0] = (struct iovec){ buf, n / 2 };
-	iov[1] = (struct iovec){ (char *)buf + n / 2, n - n / 2 };
+	iov[0] = (struct iovec){buf, n / 2};
+	iov[1] = (struct iovec){(char *)buf + n / 2, n - n / 2};
 }
 
 static ssize_t call_readv(int fd, void *buf, size_t n, off_t off)
@@ -156,7 +156,7 @@ static void *thread_job_run(void *arg)
 
 static int read_thread(struct probe *p, int fd, struct span span)
 {
-	struct thread_job job = { p, span, fd, 0 };
+	struct thread_job job = {p, span, fd, 0};
 	pthread_t thread;
 	int r;
 
@@ -206,7 +206,7 @@ static int int80_loop(struct probe *p, int fd, void *low, size_t left)
 
 static int read_ia32(struct probe *p, int fd, struct span span)
 {
-	struct sigaction act = { .sa_handler = on_no_int80 }, old;
+	struct sigaction act = {.sa_handler = on_no_int80}, old;
 	void *volatile low;
 	volatile int r = -ENOSYS;
 
@@ -227,9 +227,9 @@ static int read_ia32(struct probe *p, int fd, struct span span)
 /* ---- maps ---- */
 
 struct window {
-	off_t off;		/* page aligned */
+	off_t off; /* page aligned */
 	size_t len;
-	size_t skip;		/* from the window's start to the span's */
+	size_t skip; /* from the window's start to the span's */
 };
 
 static struct window window_of(struct span span)
@@ -372,7 +372,7 @@ static int read_mmap_mprotect(struct probe *p, int fd, struct span span)
  */
 static int take_copy(struct probe *p, int copy, size_t n)
 {
-	struct span all = { 0, n };
+	struct span all = {0, n};
 
 	if (!p->way) {
 		probe_count(p, n);
@@ -388,8 +388,7 @@ static int send_to_file(struct probe *p, int fd, struct span span, int copy)
 	int r = 0;
 
 	while (done < span.len) {
-		ssize_t n = sendfile(copy, fd, &off,
-				     piece(p, span.len - done));
+		ssize_t n = sendfile(copy, fd, &off, piece(p, span.len - done));
 
 		if (n < 0)
 			r = -errno;
@@ -458,9 +457,9 @@ static int read_clone(struct probe *p, int fd, struct span span)
 	if (copy < 0)
 		return copy;
 	if (ioctl(copy, FICLONE, fd) < 0)
-		r = errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY ?
-			probe_missing(p, "FICLONE on this file system") :
-			-errno;
+		r = errno == EOPNOTSUPP || errno == EXDEV || errno == ENOTTY
+			    ? probe_missing(p, "FICLONE on this file system")
+			    : -errno;
 	else
 		r = take_copy(p, copy, span.len);
 	(void)close(copy);
@@ -575,9 +574,10 @@ static int set_direct(struct probe *p, int fd)
 	if (flags < 0)
 		return -errno;
 	if (fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
-		return errno == EINVAL ?
-			probe_missing(p, "O_DIRECT on this file system") :
-			-errno;
+		return errno == EINVAL
+			       ? probe_missing(p,
+					       "O_DIRECT on this file system")
+			       : -errno;
 	return 0;
 }
 
@@ -628,7 +628,7 @@ static int read_direct(struct probe *p, int fd, struct span span)
 
 static ssize_t call_aio(struct probe *p, int fd, void *buf, size_t n, off_t off)
 {
-	struct timespec limit = { .tv_sec = AIO_TIMEOUT_S };
+	struct timespec limit = {.tv_sec = AIO_TIMEOUT_S};
 	struct iocb cb = {
 		.aio_lio_opcode = IOCB_CMD_PREAD,
 		.aio_fildes = (uint32_t)fd,
@@ -636,7 +636,7 @@ static ssize_t call_aio(struct probe *p, int fd, void *buf, size_t n, off_t off)
 		.aio_nbytes = n,
 		.aio_offset = off,
 	};
-	struct iocb *list[] = { &cb };
+	struct iocb *list[] = {&cb};
 	struct io_event done;
 	aio_context_t ctx = 0;
 	ssize_t r;
@@ -714,49 +714,46 @@ static int read_exec(struct probe *p, int fd, struct span span)
 }
 
 const struct channel channels[] = {
-	{ "none", "reads nothing (a bystander; ways that take a file)",
-	  read_none },
-	{ "read", "read(2)", read_read },
-	{ "pread", "pread(2)", read_pread },
-	{ "readv", "readv(2), two buffers", read_readv },
-	{ "preadv", "preadv(2), two buffers", read_preadv },
-	{ "preadv2", "preadv2(2), two buffers", read_preadv2 },
-	{ "mmap-private", "private map", read_mmap_private },
-	{ "mmap-shared", "shared map", read_mmap_shared },
-	{ "mmap-populate", "private map with MAP_POPULATE",
-	  read_mmap_populate },
-	{ "mmap-mremap", "one page mapped, then widened by mremap(2)",
-	  read_mmap_mremap },
-	{ "mmap-remap-pages", "one page mapped, moved by remap_file_pages(2)",
-	  read_mmap_remap },
-	{ "mmap-none-mprotect", "mapped without rights, then mprotect(2)",
-	  read_mmap_mprotect },
-	{ "sendfile-memfd", "sendfile(2) to a memfd", read_sendfile_memfd },
-	{ "sendfile-pipe", "sendfile(2) to a pipe", read_sendfile_pipe },
-	{ "sendfile-file", "sendfile(2) to a file outside",
-	  read_sendfile_file },
-	{ "splice", "splice(2) to a pipe", read_splice },
-	{ "splice-tee", "splice(2) to a pipe, tee(2) to the one read",
-	  read_splice_tee },
-	{ "copy_file_range", "copy_file_range(2) to a file outside",
-	  read_copy_range },
-	{ "clone", "FICLONE to a file outside", read_clone },
-	{ "direct", "O_DIRECT pread(2)", read_direct },
-	{ "aio", "io_submit(2)", read_aio },
-	{ "aio-direct", "io_submit(2) with O_DIRECT", read_aio_direct },
-	{ "uring-read", "io_uring READ", read_uring },
-	{ "uring-readv", "io_uring READV", read_uring_readv },
-	{ "uring-fixed", "io_uring READ_FIXED, registered buffer and file",
-	  read_uring_fixed },
-	{ "uring-sqpoll", "io_uring READ by the polling thread",
-	  read_uring_sqpoll },
-	{ "uring-linked", "io_uring NOP linked to READ", read_uring_linked },
-	{ "uring-async", "io_uring READ forced to a worker",
-	  read_uring_async },
-	{ "uring-direct", "io_uring READ with O_DIRECT", read_uring_direct },
-	{ "read-ia32", "read by int 0x80 from 64-bit code", read_ia32 },
-	{ "thread", "pread(2) in a second thread", read_thread },
-	{ "exec", "executes the file, a copy of the probe", read_exec },
-	{ "image", "what exec mapped of the probe's own file", read_image },
-	{ 0 },
+	{"none", "reads nothing (a bystander; ways that take a file)",
+	 read_none},
+	{"read", "read(2)", read_read},
+	{"pread", "pread(2)", read_pread},
+	{"readv", "readv(2), two buffers", read_readv},
+	{"preadv", "preadv(2), two buffers", read_preadv},
+	{"preadv2", "preadv2(2), two buffers", read_preadv2},
+	{"mmap-private", "private map", read_mmap_private},
+	{"mmap-shared", "shared map", read_mmap_shared},
+	{"mmap-populate", "private map with MAP_POPULATE", read_mmap_populate},
+	{"mmap-mremap", "one page mapped, then widened by mremap(2)",
+	 read_mmap_mremap},
+	{"mmap-remap-pages", "one page mapped, moved by remap_file_pages(2)",
+	 read_mmap_remap},
+	{"mmap-none-mprotect", "mapped without rights, then mprotect(2)",
+	 read_mmap_mprotect},
+	{"sendfile-memfd", "sendfile(2) to a memfd", read_sendfile_memfd},
+	{"sendfile-pipe", "sendfile(2) to a pipe", read_sendfile_pipe},
+	{"sendfile-file", "sendfile(2) to a file outside", read_sendfile_file},
+	{"splice", "splice(2) to a pipe", read_splice},
+	{"splice-tee", "splice(2) to a pipe, tee(2) to the one read",
+	 read_splice_tee},
+	{"copy_file_range", "copy_file_range(2) to a file outside",
+	 read_copy_range},
+	{"clone", "FICLONE to a file outside", read_clone},
+	{"direct", "O_DIRECT pread(2)", read_direct},
+	{"aio", "io_submit(2)", read_aio},
+	{"aio-direct", "io_submit(2) with O_DIRECT", read_aio_direct},
+	{"uring-read", "io_uring READ", read_uring},
+	{"uring-readv", "io_uring READV", read_uring_readv},
+	{"uring-fixed", "io_uring READ_FIXED, registered buffer and file",
+	 read_uring_fixed},
+	{"uring-sqpoll", "io_uring READ by the polling thread",
+	 read_uring_sqpoll},
+	{"uring-linked", "io_uring NOP linked to READ", read_uring_linked},
+	{"uring-async", "io_uring READ forced to a worker", read_uring_async},
+	{"uring-direct", "io_uring READ with O_DIRECT", read_uring_direct},
+	{"read-ia32", "read by int 0x80 from 64-bit code", read_ia32},
+	{"thread", "pread(2) in a second thread", read_thread},
+	{"exec", "executes the file, a copy of the probe", read_exec},
+	{"image", "what exec mapped of the probe's own file", read_image},
+	{0},
 };

@@ -1,6 +1,6 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Ways out over connected streams. */
-#include "probe.h"
+#include "probe_stream.h"
 #include "wire.h"
 
 #include <errno.h>
@@ -20,25 +20,25 @@
 #include <sys/uio.h>
 #include <unistd.h>
 
-#define PIPE_BYTES 61440	/* an empty pipe takes that for sure */
-#define PIECES 8
+#define PIPE_BYTES     61440 /* an empty pipe takes that for sure */
+#define PIECES	       8
 #define ACCEPT_WAIT_MS 10000
-#define SMALL_BUFFER 8192
+#define SMALL_BUFFER   8192
 
 #ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
+#	define IPPROTO_MPTCP 262
 #endif
 #ifndef AF_SMC
-#define AF_SMC 43
+#	define AF_SMC 43
 #endif
 #ifndef TCP_ULP
-#define TCP_ULP 31
+#	define TCP_ULP 31
 #endif
 #ifndef SOL_TLS
-#define SOL_TLS 282
+#	define SOL_TLS 282
 #endif
 #ifndef SOL_DCCP
-#define SOL_DCCP 269
+#	define SOL_DCCP 269
 #endif
 
 static ssize_t result(ssize_t r)
@@ -94,7 +94,7 @@ int connect_sctp(struct probe *p)
 
 int connect_mapped(struct probe *p)
 {
-	struct sockaddr_in6 mapped = { .sin6_family = AF_INET6 };
+	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
 	struct sockaddr_storage to;
 	struct sockaddr_in *v4 = (void *)&to;
 	int fd, len;
@@ -167,7 +167,7 @@ static bool have_vsock_loopback(void)
 
 int connect_vsock(struct probe *p)
 {
-	struct sockaddr_storage to = { 0 };
+	struct sockaddr_storage to = {0};
 	struct sockaddr_vm *vm = (void *)&to;
 	int fd;
 
@@ -205,7 +205,7 @@ int connect_accepted(struct probe *p)
 		.sin_family = AF_INET,
 		.sin_port = htons((uint16_t)(p->port + WIRE_PULL)),
 	};
-	struct pollfd wait = { .events = POLLIN };
+	struct pollfd wait = {.events = POLLIN};
 	int one = 1, fd, r;
 
 	wait.fd = net_socket(p, AF_INET, SOCK_STREAM, 0, "IPv4");
@@ -270,8 +270,9 @@ int connect_tls(struct probe *p)
 	if (fd < 0)
 		return fd;
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0) {
-		r = errno == ENOENT || errno == ENOPROTOOPT ?
-			probe_missing(p, "kernel TLS") : -errno;
+		r = errno == ENOENT || errno == ENOPROTOOPT
+			    ? probe_missing(p, "kernel TLS")
+			    : -errno;
 		goto fail;
 	}
 	memcpy(keys.key, WIRE_TLS_KEY, sizeof(keys.key));
@@ -290,8 +291,8 @@ int connect_zerocopy(struct probe *p)
 {
 	int fd = connect_tcp(p), one = 1;
 
-	if (fd >= 0 && setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one,
-				  sizeof(one)) < 0) {
+	if (fd >= 0 &&
+	    setsockopt(fd, SOL_SOCKET, SO_ZEROCOPY, &one, sizeof(one)) < 0) {
 		(void)close(fd);
 		return probe_missing(p, "SO_ZEROCOPY");
 	}
@@ -323,8 +324,8 @@ ssize_t step_write(struct probe *p, int fd, const uint8_t *d, size_t n)
 ssize_t step_writev(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	struct iovec iov[2] = {
-		{ (void *)d, n / 2 },
-		{ (void *)(d + n / 2), n - n / 2 },
+		{(void *)d, n / 2},
+		{(void *)(d + n / 2), n - n / 2},
 	};
 
 	(void)p;
@@ -346,10 +347,10 @@ ssize_t step_sendto(struct probe *p, int fd, const uint8_t *d, size_t n)
 ssize_t step_sendmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	struct iovec iov[2] = {
-		{ (void *)d, n / 2 },
-		{ (void *)(d + n / 2), n - n / 2 },
+		{(void *)d, n / 2},
+		{(void *)(d + n / 2), n - n / 2},
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 
 	(void)p;
 	return result(sendmsg(fd, &msg, 0));
@@ -357,7 +358,7 @@ ssize_t step_sendmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 
 ssize_t step_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
-	struct mmsghdr msgs[PIECES] = { 0 };
+	struct mmsghdr msgs[PIECES] = {0};
 	struct iovec iov[PIECES];
 	size_t each = n / PIECES;
 	ssize_t sum = 0;
@@ -404,7 +405,7 @@ static void drain_notices(int fd)
 
 ssize_t step_zerocopy(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
-	struct pollfd wait = { .fd = fd };
+	struct pollfd wait = {.fd = fd};
 	ssize_t r = send(fd, d, n, MSG_ZEROCOPY);
 
 	if (r < 0 && errno == ENOBUFS) {
@@ -476,7 +477,7 @@ ssize_t step_splice(struct probe *p, int fd, const uint8_t *d, size_t n)
 
 ssize_t step_vmsplice(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
-	struct iovec iov = { (void *)d, n };
+	struct iovec iov = {(void *)d, n};
 	int ends[2];
 	ssize_t r;
 
@@ -494,7 +495,7 @@ ssize_t step_fastopen(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	static bool opened;
 	struct sockaddr_storage to;
-	struct tcp_info info = { 0 };
+	struct tcp_info info = {0};
 	socklen_t len = sizeof(info);
 	ssize_t r;
 	int to_len;
@@ -522,7 +523,8 @@ ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n)
 	ssize_t r = result(send(fd, d, n, 0));
 
 	if (r > 0)
-		p->wire_bytes += WIRE_TLS_OVERHEAD *
+		p->wire_bytes +=
+			WIRE_TLS_OVERHEAD *
 			(((size_t)r + WIRE_TLS_RECORD - 1) / WIRE_TLS_RECORD);
 	return r;
 }
@@ -530,7 +532,7 @@ ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n)
 /* Fills the buffer until it is full, then waits for room. */
 ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
-	struct pollfd wait = { .fd = fd, .events = POLLOUT };
+	struct pollfd wait = {.fd = fd, .events = POLLOUT};
 	ssize_t r = send(fd, d, n, 0);
 
 	if (r >= 0 || errno != EAGAIN)
@@ -623,11 +625,11 @@ int run_splice_dataset(struct probe *p, int fd)
  */
 int finish_stream(struct probe *p, int fd)
 {
-	struct pollfd wait = { .fd = fd, .events = POLLIN };
+	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	char byte;
 
 	if (shutdown(fd, SHUT_WR) < 0)
-		return 0;	/* never connected, or reset */
+		return 0; /* never connected, or reset */
 	for (;;) {
 		ssize_t n;
 

@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* Ways out over connected streams: the parts that the table names. */
 #ifndef CORDON_TESTS_PROBE_STREAM_H
 #define CORDON_TESTS_PROBE_STREAM_H

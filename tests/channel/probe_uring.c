@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /* Read channels and ways out over io_uring. */
 #include "probe.h"
 
@@ -10,10 +10,10 @@
 #include <string.h>
 #include <unistd.h>
 
-#define DEPTH 8
-#define WAIT_S 10
+#define DEPTH	       8
+#define WAIT_S	       10
 #define SQPOLL_IDLE_MS 50
-#define ALIGN 4096ul
+#define ALIGN	       4096ul
 
 static bool uring_disabled(void)
 {
@@ -45,7 +45,7 @@ static int ring_init(struct probe *p, struct io_uring *ring, unsigned int flags)
 /* Submits what is queued and waits for one completion: its result. */
 static int ring_run(struct io_uring *ring, unsigned int *ret_flags)
 {
-	struct __kernel_timespec limit = { .tv_sec = WAIT_S };
+	struct __kernel_timespec limit = {.tv_sec = WAIT_S};
 	struct io_uring_cqe *cqe;
 	int r;
 
@@ -88,8 +88,8 @@ static int queue_readv(const struct read_job *job)
 {
 	struct io_uring_sqe *sqe = io_uring_get_sqe(job->ring);
 	struct iovec iov[2] = {
-		{ job->buf, job->n / 2 },
-		{ (char *)job->buf + job->n / 2, job->n - job->n / 2 },
+		{job->buf, job->n / 2},
+		{(char *)job->buf + job->n / 2, job->n - job->n / 2},
 	};
 
 	io_uring_prep_readv(sqe, job->fd, iov, 2, (uint64_t)job->off);
@@ -126,14 +126,14 @@ static int queue_linked(const struct read_job *job)
 	sqe = io_uring_get_sqe(job->ring);
 	io_uring_prep_read(sqe, job->fd, job->buf, (unsigned int)job->n,
 			   (uint64_t)job->off);
-	r = ring_run(job->ring, NULL);	/* the NOP */
+	r = ring_run(job->ring, NULL); /* the NOP */
 	return r < 0 ? r : ring_run(job->ring, NULL);
 }
 
 static int read_by_ring(struct probe *p, struct io_uring *ring, int fd,
 			struct span span, queue_read queue)
 {
-	struct read_job job = { .ring = ring, .fd = fd, .off = span.off };
+	struct read_job job = {.ring = ring, .fd = fd, .off = span.off};
 	int r = 0;
 
 	job.buf = malloc(p->read_chunk);
@@ -195,7 +195,7 @@ int read_uring_async(struct probe *p, int fd, struct span span)
 
 int read_uring_fixed(struct probe *p, int fd, struct span span)
 {
-	struct read_job job = { .fd = fd, .off = span.off };
+	struct read_job job = {.fd = fd, .off = span.off};
 	struct io_uring ring;
 	struct iovec iov;
 	int r;
@@ -205,7 +205,7 @@ int read_uring_fixed(struct probe *p, int fd, struct span span)
 		return r;
 	job.ring = &ring;
 	job.buf = malloc(p->read_chunk);
-	iov = (struct iovec){ job.buf, p->read_chunk };
+	iov = (struct iovec){job.buf, p->read_chunk};
 	r = job.buf ? io_uring_register_buffers(&ring, &iov, 1) : -ENOMEM;
 	if (r == 0)
 		r = io_uring_register_files(&ring, &fd, 1);
@@ -228,7 +228,7 @@ int read_uring_direct(struct probe *p, int fd, struct span span)
 	size_t skip = (size_t)span.off % ALIGN, want = span.len + skip;
 	size_t size = (want + ALIGN - 1) & ~(ALIGN - 1);
 	struct io_uring ring;
-	struct read_job job = { .ring = &ring, .fd = fd, .n = size };
+	struct read_job job = {.ring = &ring, .fd = fd, .n = size};
 	int flags, r;
 
 	if (!span.len)
@@ -245,8 +245,9 @@ int read_uring_direct(struct probe *p, int fd, struct span span)
 		goto out;
 	r = queue_plain(&job);
 	if (r >= 0)
-		r = (size_t)r < want ? -EIO :
-			probe_take(p, (char *)job.buf + skip, span.len);
+		r = (size_t)r < want
+			    ? -EIO
+			    : probe_take(p, (char *)job.buf + skip, span.len);
 	io_uring_queue_exit(&ring);
 out:
 	free(job.buf);
@@ -311,18 +312,18 @@ ssize_t step_uring_write(struct probe *p, int fd, const uint8_t *d, size_t n)
 
 	if (r < 0)
 		return r;
-	io_uring_prep_write(io_uring_get_sqe(&out_ring), fd, d,
-			    (unsigned int)n, 0);
+	io_uring_prep_write(io_uring_get_sqe(&out_ring), fd, d, (unsigned int)n,
+			    0);
 	return ring_run(&out_ring, NULL);
 }
 
 ssize_t step_uring_sendmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	struct iovec iov[2] = {
-		{ (void *)d, n / 2 },
-		{ (void *)(d + n / 2), n - n / 2 },
+		{(void *)d, n / 2},
+		{(void *)(d + n / 2), n - n / 2},
 	};
-	struct msghdr msg = { .msg_iov = iov, .msg_iovlen = 2 };
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
 	int r = out_ring_init(p, 0);
 
 	if (r < 0)
@@ -356,7 +357,7 @@ ssize_t step_uring_splice(struct probe *p, int fd, const uint8_t *d, size_t n)
 	if (r < 0)
 		return r;
 	if (n > ALIGN * 15)
-		n = ALIGN * 15;	/* an empty pipe takes that for sure */
+		n = ALIGN * 15; /* an empty pipe takes that for sure */
 	if (pipe2(ends, O_CLOEXEC) < 0)
 		return -errno;
 	queued = write(ends[1], d, n);

@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 #include "record.h"
 
 #include <errno.h>
@@ -53,8 +53,7 @@ bool record_parse(const char *src, uint32_t *ret_id)
 	uint32_t id, check;
 
 	if (memcmp(src, RECORD_MARK, PREFIX_LEN) != 0 ||
-	    !get_hex(src + PREFIX_LEN, 8, &id) ||
-	    src[PREFIX_LEN + 8] != '-' ||
+	    !get_hex(src + PREFIX_LEN, 8, &id) || src[PREFIX_LEN + 8] != '-' ||
 	    !get_hex(src + PREFIX_LEN + 9, 4, &check) ||
 	    check != record_check(id))
 		return false;
@@ -113,7 +112,7 @@ int record_set_add(struct record_set *set, uint32_t id)
 void record_set_release(struct record_set *set)
 {
 	free(set->slots);
-	*set = (struct record_set){ 0 };
+	*set = (struct record_set){0};
 }
 
 static int scan_block(struct record_set *set, const char *p, size_t n)

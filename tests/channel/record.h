@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * The marker that every synthetic record carries, and how to find it again.
  *
@@ -17,13 +17,13 @@
 #include <stddef.h>
 #include <stdint.h>
 
-#define RECORD_MARK "CORDON-REC-"
+#define RECORD_MARK	"CORDON-REC-"
 #define RECORD_MARK_LEN 24
 
-#define RECORD_PHOTO 0x10000000u	/* one file is one record */
-#define RECORD_ROW 0x20000000u		/* one row of the roster */
-#define RECORD_IMAGE 0x30000000u	/* inside the probe's own executable */
-#define RECORD_KIND(id) ((id) & 0xf0000000u)
+#define RECORD_PHOTO	0x10000000u /* one file is one record */
+#define RECORD_ROW	0x20000000u /* one row of the roster */
+#define RECORD_IMAGE	0x30000000u /* inside the probe's own executable */
+#define RECORD_KIND(id) ((id)&0xf0000000u)
 
 /* The marker of RECORD_IMAGE + 1, as a literal that the linker keeps. */
 #define RECORD_IMAGE_LITERAL "CORDON-REC-30000001-b786"

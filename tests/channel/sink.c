@@ -1,4 +1,4 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 /*
  * sink: receives what the probe releases and counts it.
  *
@@ -31,29 +31,29 @@
 #include <time.h>
 #include <unistd.h>
 
-#define BUFFER_BYTES (256u << 10)
+#define BUFFER_BYTES   (256u << 10)
 #define RECEIVE_BUFFER (64 << 20)
-#define BACKLOG 1024
-#define QUIET_MS 50		/* nothing for so long: all has arrived */
-#define ANSWER_MS 3000		/* answer then at the latest */
-#define PULL_TRY_MS 50
-#define PULL_WAIT_MS 10000
-#define PATH_BYTES 108
+#define BACKLOG	       1024
+#define QUIET_MS       50   /* nothing for so long: all has arrived */
+#define ANSWER_MS      3000 /* answer then at the latest */
+#define PULL_TRY_MS    50
+#define PULL_WAIT_MS   10000
+#define PATH_BYTES     108
 
 #ifndef IPPROTO_MPTCP
-#define IPPROTO_MPTCP 262
+#	define IPPROTO_MPTCP 262
 #endif
 #ifndef IPPROTO_UDPLITE
-#define IPPROTO_UDPLITE 136
+#	define IPPROTO_UDPLITE 136
 #endif
 #ifndef TCP_ULP
-#define TCP_ULP 31
+#	define TCP_ULP 31
 #endif
 #ifndef SOL_TLS
-#define SOL_TLS 282
+#	define SOL_TLS 282
 #endif
 #ifndef SOL_DCCP
-#define SOL_DCCP 269
+#	define SOL_DCCP 269
 #endif
 
 struct sink;
@@ -66,7 +66,7 @@ struct source {
 	/* What an accepted connection does first, or NULL. */
 	void (*greet)(struct sink *s, int fd);
 	struct record_scan scan;
-	char text[PATH_BYTES];	/* a question, as far as it came */
+	char text[PATH_BYTES]; /* a question, as far as it came */
 	size_t text_len;
 };
 
@@ -75,7 +75,7 @@ struct sink {
 	uint16_t port;
 	bool stop;
 	struct counts counts;
-	struct source *asking;	/* waits for its answer, or NULL */
+	struct source *asking; /* waits for its answer, or NULL */
 	long asked_ms;
 	char buf[BUFFER_BYTES];
 };
@@ -90,7 +90,7 @@ static long now_ms(void)
 
 static void pause_ms(long ms)
 {
-	struct timespec t = { ms / 1000, ms % 1000 * 1000000 };
+	struct timespec t = {ms / 1000, ms % 1000 * 1000000};
 
 	(void)nanosleep(&t, NULL);
 }
@@ -100,7 +100,7 @@ static int watch(struct sink *s, int fd, enum protocol protocol,
 		 void (*greet)(struct sink *s, int fd))
 {
 	struct source *src = calloc(1, sizeof(*src));
-	struct epoll_event ev = { .events = EPOLLIN, .data.ptr = src };
+	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = src};
 
 	if (!src)
 		return -ENOMEM;
@@ -119,7 +119,7 @@ static int watch(struct sink *s, int fd, enum protocol protocol,
 
 static void forget(struct source *src)
 {
-	(void)close(src->fd);	/* leaves epoll with it */
+	(void)close(src->fd); /* leaves epoll with it */
 	free(src);
 }
 
@@ -165,7 +165,7 @@ static int set_port(struct sockaddr_storage *a, uint16_t port)
 static int pull_from(struct sink *s, struct sockaddr_storage *peer,
 		     uint16_t port)
 {
-	struct timeval limit = { .tv_sec = 3 };
+	struct timeval limit = {.tv_sec = 3};
 	int len = set_port(peer, port), fd, r;
 
 	fd = socket(peer->ss_family, SOCK_STREAM | SOCK_CLOEXEC, 0);
@@ -183,7 +183,7 @@ static int pull_from(struct sink *s, struct sockaddr_storage *peer,
 
 static void greet_knock(struct sink *s, int fd)
 {
-	struct sockaddr_storage peer = { 0 };
+	struct sockaddr_storage peer = {0};
 	socklen_t len = sizeof(peer);
 
 	if (getpeername(fd, (struct sockaddr *)&peer, &len) == 0)
@@ -261,8 +261,7 @@ static void on_icmp(struct sink *s, struct source *src)
 		size_t head = ip_header(s->buf, (size_t)n);
 		const struct icmphdr *icmp = (void *)(s->buf + head);
 
-		if ((size_t)n - head < sizeof(*icmp) ||
-		    icmp->type != ICMP_ECHO)
+		if ((size_t)n - head < sizeof(*icmp) || icmp->type != ICMP_ECHO)
 			continue;
 		head += sizeof(*icmp);
 		counts_datagram(&s->counts, P_ICMP, &from, s->buf + head,
@@ -356,7 +355,7 @@ static void on_question(struct sink *s, struct source *src)
 	if (src->text[src->text_len - 1] != '\n')
 		return;
 	src->text[src->text_len - 1] = 0;
-	if (s->asking) {	/* one at a time: the first is answered now */
+	if (s->asking) { /* one at a time: the first is answered now */
 		answer(s, s->asking);
 		forget(s->asking);
 	}
@@ -386,7 +385,7 @@ static void on_signal(struct sink *s, struct source *src)
 
 static int bind_any(int family, int type, int protocol, uint16_t port)
 {
-	struct sockaddr_storage any = { .ss_family = (sa_family_t)family };
+	struct sockaddr_storage any = {.ss_family = (sa_family_t)family};
 	int one = 1, buffer = RECEIVE_BUFFER, fd, len, r;
 
 	fd = socket(family, type | SOCK_CLOEXEC, protocol);
@@ -499,36 +498,36 @@ static int listen_all(struct sink *s)
 	allow_fastopen();
 	r = watch_listener(s, bind_both(SOCK_STREAM, 0, s->port), P_TCP, NULL);
 	if (r == 0)
-		r = watch_listener(s, bind_both(SOCK_STREAM, 0,
-						port_at(s, WIRE_KNOCK)),
-				   P_TCP, greet_knock);
+		r = watch_listener(
+			s, bind_both(SOCK_STREAM, 0, port_at(s, WIRE_KNOCK)),
+			P_TCP, greet_knock);
 	if (r == 0)
-		r = watch_listener(s, bind_both(SOCK_STREAM, 0,
-						port_at(s, WIRE_TLS)),
-				   P_TCP, greet_tls);
+		r = watch_listener(
+			s, bind_both(SOCK_STREAM, 0, port_at(s, WIRE_TLS)),
+			P_TCP, greet_tls);
 	if (r == 0)
-		r = watch_datagrams(s, bind_both(SOCK_DGRAM, 0, s->port),
-				    P_UDP, on_datagram);
+		r = watch_datagrams(s, bind_both(SOCK_DGRAM, 0, s->port), P_UDP,
+				    on_datagram);
 	if (r < 0)
 		return r;
-	(void)watch_listener(s, bind_both(SOCK_STREAM, IPPROTO_MPTCP,
-					  port_at(s, WIRE_MPTCP)),
-			     P_TCP, NULL);
+	(void)watch_listener(
+		s,
+		bind_both(SOCK_STREAM, IPPROTO_MPTCP, port_at(s, WIRE_MPTCP)),
+		P_TCP, NULL);
 	missing[P_UDPLITE] =
-		watch_datagrams(s, bind_both(SOCK_DGRAM, IPPROTO_UDPLITE,
-					     s->port),
+		watch_datagrams(s,
+				bind_both(SOCK_DGRAM, IPPROTO_UDPLITE, s->port),
 				P_UDPLITE, on_datagram) < 0;
-	missing[P_RAW] =
-		watch_datagrams(s, bind_any(AF_INET, SOCK_RAW,
-					    WIRE_RAW_PROTOCOL, 0),
-				P_RAW, on_raw) < 0;
+	missing[P_RAW] = watch_datagrams(s,
+					 bind_any(AF_INET, SOCK_RAW,
+						  WIRE_RAW_PROTOCOL, 0),
+					 P_RAW, on_raw) < 0;
 	missing[P_ICMP] =
-		watch_datagrams(s, bind_any(AF_INET, SOCK_RAW, IPPROTO_ICMP,
-					    0),
+		watch_datagrams(s, bind_any(AF_INET, SOCK_RAW, IPPROTO_ICMP, 0),
 				P_ICMP, on_icmp) < 0;
 	missing[P_SCTP] =
-		watch_listener(s, bind_both(SOCK_STREAM, IPPROTO_SCTP,
-					    s->port), P_SCTP, NULL) < 0;
+		watch_listener(s, bind_both(SOCK_STREAM, IPPROTO_SCTP, s->port),
+			       P_SCTP, NULL) < 0;
 	missing[P_PACKET] = listen_packets(s) < 0;
 	missing[P_DCCP] = listen_dccp(s) < 0;
 	missing[P_VSOCK] = listen_vsock(s) < 0;
@@ -582,16 +581,15 @@ static void loop(struct sink *s)
 
 	while (!s->stop) {
 		/* One event a round: its handler may free other sources. */
-		int n = epoll_wait(s->epoll, &ev, 1,
-				   s->asking ? QUIET_MS : -1);
+		int n = epoll_wait(s->epoll, &ev, 1, s->asking ? QUIET_MS : -1);
 
 		if (n == 1) {
 			struct source *src = ev.data.ptr;
 
 			src->ready(s, src);
 		}
-		if (s->asking && (n == 0 ||
-				  now_ms() - s->asked_ms > ANSWER_MS)) {
+		if (s->asking &&
+		    (n == 0 || now_ms() - s->asked_ms > ANSWER_MS)) {
 			answer(s, s->asking);
 			forget(s->asking);
 			s->asking = NULL;
@@ -658,7 +656,7 @@ static int pull(const char *address, uint16_t port)
 {
 	static struct counts counts;
 	static char buf[BUFFER_BYTES];
-	struct record_scan scan = { 0 };
+	struct record_scan scan = {0};
 	struct sockaddr_storage peer;
 	long until = now_ms() + PULL_WAIT_MS;
 	ssize_t n;
@@ -704,7 +702,8 @@ static int usage(void)
 	(void)fputs("usage: sink --port P [--socket PATH]\n"
 		    "       sink --query PATH [totals|ids|reset|stop|"
 		    "\"pull ADDR PORT\"]\n"
-		    "       sink --pull ADDR PORT\n", stderr);
+		    "       sink --pull ADDR PORT\n",
+		    stderr);
 	return 2;
 }
 

@@ -1,11 +1,11 @@
-// SPDX-License-Identifier: GPL-2.0
+// SPDX-License-Identifier: GPL-2.0-only
 #include "sink_count.h"
 
 #include <string.h>
 
 static const char *const names[P_COUNT] = {
-	[P_TCP] = "tcp", [P_UDP] = "udp", [P_UDPLITE] = "udplite",
-	[P_RAW] = "raw", [P_ICMP] = "icmp", [P_PACKET] = "packet",
+	[P_TCP] = "tcp",   [P_UDP] = "udp",   [P_UDPLITE] = "udplite",
+	[P_RAW] = "raw",   [P_ICMP] = "icmp", [P_PACKET] = "packet",
 	[P_SCTP] = "sctp", [P_DCCP] = "dccp", [P_VSOCK] = "vsock",
 };
 
@@ -27,7 +27,7 @@ static struct flow *find_flow(struct counts *c, enum protocol protocol,
 		    memcmp(&f->from, from, sizeof(*from)) == 0)
 			return f;
 	f = &c->flows[c->next_flow++ % FLOWS];
-	*f = (struct flow){ .from = *from, .protocol = protocol };
+	*f = (struct flow){.from = *from, .protocol = protocol};
 	return f;
 }
 
@@ -73,7 +73,8 @@ void counts_print(const struct counts *c, FILE *out)
 			      (unsigned long long)c->bytes[i]);
 		total += c->bytes[i];
 	}
-	(void)fprintf(out, "\"total_bytes\":%llu,\"records\":%zu,"
+	(void)fprintf(out,
+		      "\"total_bytes\":%llu,\"records\":%zu,"
 		      "\"photos\":%zu,\"rows\":%zu,\"lost_records\":%s,"
 		      "\"connections\":%llu,",
 		      total, c->records.count, c->records.photos,

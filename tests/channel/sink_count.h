@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the sink has received, by protocol, and the records seen in it. */
 #ifndef CORDON_TESTS_SINK_COUNT_H
 #define CORDON_TESTS_SINK_COUNT_H
@@ -10,7 +10,7 @@
 #include <sys/socket.h>
 
 enum protocol {
-	P_TCP,		/* with MPTCP, SMC in fallback, kTLS decrypted */
+	P_TCP, /* with MPTCP, SMC in fallback, kTLS decrypted */
 	P_UDP,
 	P_UDPLITE,
 	P_RAW,
@@ -37,8 +37,8 @@ struct counts {
 	struct record_set records;
 	struct flow flows[FLOWS];
 	unsigned int next_flow;
-	bool missing[P_COUNT];	/* protocols that this kernel lacks */
-	bool lost_records;	/* out of memory: records is too low */
+	bool missing[P_COUNT]; /* protocols that this kernel lacks */
+	bool lost_records;     /* out of memory: records is too low */
 };
 
 /* Counts the next n payload bytes of a stream. */

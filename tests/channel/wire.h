@@ -1,4 +1,4 @@
-/* SPDX-License-Identifier: GPL-2.0 */
+/* SPDX-License-Identifier: GPL-2.0-only */
 /* What the probe and the sink have to agree on. */
 #ifndef CORDON_TESTS_WIRE_H
 #define CORDON_TESTS_WIRE_H
@@ -10,13 +10,13 @@
  * WIRE_PULL is a port of the *probe*: it listens there for "accepted".
  */
 #define WIRE_PLAIN 0
-#define WIRE_MPTCP 1	/* listens with MPTCP */
-#define WIRE_KNOCK 2	/* on a connection, connects back and pulls */
-#define WIRE_TLS 3	/* decrypts kTLS with the keys below */
-#define WIRE_PULL 4
+#define WIRE_MPTCP 1 /* listens with MPTCP */
+#define WIRE_KNOCK 2 /* on a connection, connects back and pulls */
+#define WIRE_TLS   3 /* decrypts kTLS with the keys below */
+#define WIRE_PULL  4
 
-#define WIRE_RAW_PROTOCOL 253	/* RFC 3692: for experiments */
-#define WIRE_ETHERTYPE 0x88b5	/* IEEE 802: local experiments */
+#define WIRE_RAW_PROTOCOL 253	 /* RFC 3692: for experiments */
+#define WIRE_ETHERTYPE	  0x88b5 /* IEEE 802: local experiments */
 
 /*
  * Frames are padded to 60 bytes by real interfaces, so one of ours begins
@@ -24,17 +24,17 @@
  */
 struct wire_frame {
 	uint8_t magic[2];
-	uint8_t len[2];		/* big endian */
+	uint8_t len[2]; /* big endian */
 };
 
 #define WIRE_FRAME_MAGIC "CF"
 
 /* kTLS, TLS 1.2 with AES-128-GCM. Fixed: there is no handshake. */
-#define WIRE_TLS_KEY "cordon-test-key!"
-#define WIRE_TLS_IV "cordoniv"
-#define WIRE_TLS_SALT "salt"
-#define WIRE_TLS_SEQ "\0\0\0\0\0\0\0"
-#define WIRE_TLS_RECORD 16384
-#define WIRE_TLS_OVERHEAD 29	/* header 5, nonce 8, tag 16 */
+#define WIRE_TLS_KEY	  "cordon-test-key!"
+#define WIRE_TLS_IV	  "cordoniv"
+#define WIRE_TLS_SALT	  "salt"
+#define WIRE_TLS_SEQ	  "\0\0\0\0\0\0\0"
+#define WIRE_TLS_RECORD	  16384
+#define WIRE_TLS_OVERHEAD 29 /* header 5, nonce 8, tag 16 */
 
 #endif
