@@ -345,7 +345,7 @@ json_t *event_json(const struct event *event, const struct event_who *who,
 	put_text(object, "time", when, &r);
 	put_number(object, "boottime_ns", event->time_ns, &r);
 	put_number(object, "policy", event->policy, &r);
-	if (event->type == EVENT_VERDICT)
+	if (event->type == EVENT_VERDICT || event->type == EVENT_FAULT)
 		put_verdict(object, event, &r);
 	if (event->type == EVENT_FAULT)
 		put_text(object, "fault", names->fault(event->fault), &r);
@@ -473,7 +473,7 @@ static void say_rule(struct words *words, const struct event *event,
 	if (event->max) {
 		say(words, " and ");
 		say_amount(words, event->used, event->unit);
-		say(words, " would be used with it");
+		say(words, event->used == 1 ? " is used" : " are used");
 	}
 }
 
@@ -549,6 +549,12 @@ void event_words(const struct event *event, const struct event_who *who,
 	case EVENT_FAULT:
 		say(&words, "fault: %s, met by ", names->fault(event->fault));
 		say_who(&words, event, who);
+		if (event->dataset)
+			say(&words, " with %s (%s)",
+			    name_of(names, NAME_DATASET, event->dataset),
+			    event_channel_name(event->channel));
+		if (event->error)
+			say(&words, ", which was refused");
 		break;
 	default:
 		say(&words, "event of an unknown type %" PRIu32, event->type);

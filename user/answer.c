@@ -1,0 +1,590 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The agent's side of each verb. A reply is made in steps, a few lines each,
+ * so that a large one needs no more memory than a small one: client->step says
+ * how far it is, client->cursor where in a list.
+ */
+#include "agent.h"
+#include "log.h"
+#include "version.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define LINES_AT_ONCE 32
+
+static int64_t boottime_s(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
+	return ts.tv_sec;
+}
+
+/* JSON's numbers here are signed; "unlimited" is null. */
+static json_t *number(uint64_t n)
+{
+	if (n == CORDON_UNLIMITED)
+		return json_null();
+	return json_integer(n > INT64_MAX ? INT64_MAX : (int64_t)n);
+}
+
+static json_t *when(uint64_t boottime_ns)
+{
+	char text[EVENT_TIME_CHARS_MAX];
+
+	event_time(event_realtime_ns(boottime_ns), text);
+	return json_string(text);
+}
+
+static json_t *account(uint32_t uid)
+{
+	char name[EVENT_ACCOUNT_CHARS_MAX];
+
+	if (uid == UINT32_MAX)
+		return json_null();
+	event_account(uid, name);
+	return json_string(name);
+}
+
+/* ---- status ------------------------------------------------------------- */
+
+static int count_holder(const struct guard_holder *holder, void *arg)
+{
+	(void)holder;
+	(*(uint64_t *)arg)++;
+	return 0;
+}
+
+static json_t *status_tables(const struct guard_stats *stats)
+{
+	json_t *tables = json_array();
+
+	for (size_t i = 0; i < stats->n_tables; i++)
+		(void)json_array_append_new(
+			tables, json_pack("{s:s, s:o, s:o}", "name",
+					  stats->tables[i].name, "entries",
+					  number(stats->tables[i].entries),
+					  "max", number(stats->tables[i].max)));
+	return tables;
+}
+
+static json_t *status_faults(const struct guard_stats *stats)
+{
+	json_t *faults = json_object();
+
+	for (uint32_t i = 0; i < FAULT_MAX; i++)
+		if (stats->faults[i])
+			(void)json_object_set_new(faults, guard_fault_name(i),
+						  number(stats->faults[i]));
+	return faults;
+}
+
+static json_t *status_policy(const struct agent *agent)
+{
+	const struct policy *policy = agent->policy;
+	char expires[EVENT_TIME_CHARS_MAX];
+	json_t *object;
+
+	if (!policy)
+		return json_null();
+	event_time(policy->expires_s < INT64_MAX / 1000000000
+			   ? policy->expires_s * 1000000000
+			   : 0,
+		   expires);
+	object = json_pack(
+		"{s:s, s:s, s:s, s:b, s:i}", "file", agent->opts->policy_file,
+		"issuer", policy->issuer, "mode",
+		policy_mode_name(policy->mode), "expired",
+		policy->expires_s <= (int64_t)time(NULL), "rules",
+		(int)policy->n_rules);
+	if (policy->expires_s != INT64_MAX)
+		(void)json_object_set_new(object, "expires",
+					  json_string(expires));
+	return object;
+}
+
+static int status_head(struct agent *agent, struct control_client *client)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+	uint32_t slot = state->generation & 1;
+	struct guard_stats stats;
+	struct utsname uts;
+	uint64_t holders = 0;
+	json_t *line;
+	int r;
+
+	r = guard_stats(agent->guard, &stats);
+	if (r)
+		return r;
+	r = guard_each_holder(agent->guard, count_holder, &holders);
+	if (r)
+		return r;
+	(void)uname(&uts);
+
+	line = json_pack(
+		"{s:i, s:s, s:s, s:i, s:I, s:s, s:s, s:s}", "cordon",
+		CONTROL_VERSION, "type", "status", "version", CORDON_VERSION,
+		"pid", (int)getpid(), "uptime_s",
+		(json_int_t)(boottime_s() - agent->started_s), "mode",
+		state->mode[slot] == MODE_OBSERVE ? "observe" : "enforce",
+		"attach",
+		guard_attached(agent->guard) == GUARD_ATTACH_LSM ? "lsm"
+								 : "fmod_ret",
+		"kernel", uts.release);
+	if (!line)
+		return -ENOMEM;
+	r = json_object_set_new(line, "adopted", json_boolean(agent->adopted)) |
+	    json_object_set_new(line, "generation", number(stats.generation)) |
+	    json_object_set_new(line, "policy_serial",
+				number(stats.policy_serial)) |
+	    json_object_set_new(line, "policy", status_policy(agent)) |
+	    json_object_set_new(line, "labels", number(stats.labels)) |
+	    json_object_set_new(line, "holders", number(holders)) |
+	    json_object_set_new(line, "scanning",
+				json_boolean(state->scanning)) |
+	    json_object_set_new(line, "dropped", number(stats.dropped)) |
+	    json_object_set_new(line, "events",
+				number(eventlog_next(agent->log) - 1)) |
+	    json_object_set_new(line, "events_unwritten",
+				number(eventlog_lost(agent->log))) |
+	    json_object_set_new(line, "clients",
+				number(control_clients(agent->control))) |
+	    json_object_set_new(line, "faults", status_faults(&stats)) |
+	    json_object_set_new(line, "tables", status_tables(&stats));
+	if (agent->problem[0])
+		r |= json_object_set_new(line, "problem",
+					 json_string(agent->problem));
+	if (r) {
+		json_decref(line);
+		return -ENOMEM;
+	}
+	return control_reply(client, line);
+}
+
+static json_t *dataset_line(const struct policy_dataset *dataset)
+{
+	static const char *const records[] = {
+		[POLICY_RECORD_FILE] = "file",
+		[POLICY_RECORD_LINE] = "line",
+		[POLICY_RECORD_BYTES] = "bytes",
+	};
+	json_t *paths = json_array(), *line;
+
+	for (size_t i = 0; i < dataset->n_paths; i++)
+		(void)json_array_append_new(
+			paths, json_string(dataset->paths[i].path));
+	line = json_pack("{s:i, s:s, s:s, s:s, s:o}", "cordon",
+			 CONTROL_VERSION, "type", "dataset", "dataset",
+			 dataset->name, "record", records[dataset->record],
+			 "paths", paths);
+	if (dataset->classification)
+		(void)json_object_set_new(line, "classification",
+					  json_string(dataset->classification));
+	if (dataset->record == POLICY_RECORD_BYTES)
+		(void)json_object_set_new(line, "record_bytes",
+					  number(dataset->record_bytes));
+	return line;
+}
+
+/* A list that a walk of the guard's tables fills, and a reply empties. */
+struct list {
+	size_t n, size;
+	const struct control_request *request;
+	struct agent *agent;
+	union {
+		struct guard_budget *budgets;
+		struct ledger_line {
+			struct ledger_key key;
+			struct ledger ledger;
+		} *ledger;
+		struct origin *origins;
+		void *memory;
+	};
+};
+
+static void list_free(void *data)
+{
+	struct list *list = data;
+
+	if (list)
+		free(list->memory);
+	free(list);
+}
+
+static int list_grow(struct list *list, size_t item)
+{
+	size_t size = list->size ? list->size * 2 : 64;
+	void *memory;
+
+	if (list->n < list->size)
+		return 0;
+	memory = reallocarray(list->memory, size, item);
+	if (!memory)
+		return -ENOMEM;
+	list->memory = memory;
+	list->size = size;
+	return 0;
+}
+
+static struct list *list_new(struct agent *agent,
+			     struct control_client *client)
+{
+	struct list *list = calloc(1, sizeof(*list));
+
+	if (client->free_data)
+		client->free_data(client->data);
+	client->cursor = 0;
+	client->data = list;
+	client->free_data = list_free;
+	if (list) {
+		list->agent = agent;
+		list->request = &client->request;
+	}
+	return list;
+}
+
+static int add_budget(const struct guard_budget *budget, void *arg)
+{
+	struct list *list = arg;
+	int r;
+
+	/* A rule that is gone keeps its budget in case it comes back. */
+	if (budget->rule == POLICY_NO_RULE ||
+	    (!budget->used && !budget->refused))
+		return 0;
+	r = list_grow(list, sizeof(list->budgets[0]));
+	if (!r)
+		list->budgets[list->n++] = *budget;
+	return r;
+}
+
+static int by_budget(const void *a, const void *b)
+{
+	const struct budget_key *x = &((const struct guard_budget *)a)->key;
+	const struct budget_key *y = &((const struct guard_budget *)b)->key;
+
+	if (x->dataset != y->dataset)
+		return x->dataset < y->dataset ? -1 : 1;
+	if (x->rule != y->rule)
+		return x->rule < y->rule ? -1 : 1;
+	if (x->dest != y->dest)
+		return x->dest < y->dest ? -1 : 1;
+	if (x->unit != y->unit)
+		return x->unit < y->unit ? -1 : 1;
+	return x->who < y->who ? -1 : x->who > y->who;
+}
+
+static json_t *budget_line(struct agent *agent,
+			   const struct guard_budget *budget)
+{
+	const struct budget_key *key = &budget->key;
+	struct guard *guard = agent->guard;
+	json_t *line;
+
+	line = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "cordon",
+		CONTROL_VERSION, "type", "budget", "rule",
+		guard_name(guard, NAME_RULE, key->rule), "dataset",
+		guard_name(guard, NAME_DATASET, key->dataset), "destination",
+		guard_name(guard, NAME_DEST, key->dest), "budget",
+		key->unit == UNIT_RECORDS ? "records" : "bytes", "used",
+		number(budget->used), "max", number(budget->max), "window_ns",
+		number(budget->window_ns), "refused", number(budget->refused));
+	if (line && key->who != CORDON_HOST_WIDE)
+		(void)json_object_set_new(line, "user", account(key->who));
+	if (line && budget->free_ns)
+		(void)json_object_set_new(line, "frees",
+					  when(budget->free_ns));
+	return line;
+}
+
+enum status_step { STATUS_HEAD, STATUS_DATASETS, STATUS_WALK, STATUS_BUDGETS };
+
+static int answer_status(struct agent *agent, struct control_client *client)
+{
+	struct list *list = client->data;
+	int r = 0;
+
+	switch ((enum status_step)client->step) {
+	case STATUS_HEAD:
+		client->step = STATUS_DATASETS;
+		r = status_head(agent, client);
+		break;
+	case STATUS_DATASETS:
+		if (agent->policy && client->cursor < agent->policy->n_datasets)
+			r = control_reply(
+				client,
+				dataset_line(&agent->policy->datasets
+						      [client->cursor++]));
+		else
+			client->step = STATUS_WALK;
+		break;
+	case STATUS_WALK:
+		client->step = STATUS_BUDGETS;
+		list = list_new(agent, client);
+		if (!list)
+			return -ENOMEM;
+		r = guard_each_budget(agent->guard, add_budget, list);
+		if (!r && list->n)
+			qsort(list->budgets, list->n, sizeof(list->budgets[0]),
+			      by_budget);
+		break;
+	case STATUS_BUDGETS:
+		for (int i = 0; !r && i < LINES_AT_ONCE; i++) {
+			if (client->cursor == list->n)
+				return CONTROL_END;
+			r = control_reply(
+				client,
+				budget_line(agent,
+					    &list->budgets[client->cursor++]));
+		}
+		break;
+	}
+	return r ? r : CONTROL_MORE;
+}
+
+/* ---- ledger ------------------------------------------------------------- */
+
+static int add_origin(uint32_t slot, const struct origin *origin, void *arg)
+{
+	struct list *list = arg;
+	int r;
+
+	(void)slot;
+	r = list_grow(list, sizeof(list->origins[0]));
+	if (!r)
+		list->origins[list->n++] = *origin;
+	return r;
+}
+
+static bool wanted(const struct agent *agent, const char *want, uint32_t kind,
+		   uint32_t id)
+{
+	return want[0] == '\0' ||
+	       strcmp(want, guard_name(agent->guard, kind, id)) == 0;
+}
+
+static int add_ledger(const struct ledger_key *key, const struct ledger *ledger,
+		      void *arg)
+{
+	struct list *list = arg;
+	const struct control_request *request = list->request;
+	int r;
+
+	if (!wanted(list->agent, request->dataset, NAME_DATASET,
+		    key->dataset) ||
+	    !wanted(list->agent, request->subject, NAME_SUBJECT,
+		    key->subject) ||
+	    !wanted(list->agent, request->destination, NAME_DEST, key->dest))
+		return 0;
+	r = list_grow(list, sizeof(list->ledger[0]));
+	if (!r)
+		list->ledger[list->n++] = (struct ledger_line){*key, *ledger};
+	return r;
+}
+
+static int by_ledger(const void *a, const void *b)
+{
+	const struct ledger_line *x = a, *y = b;
+
+	if (x->key.origin != y->key.origin)
+		return x->key.origin < y->key.origin ? -1 : 1;
+	return x->ledger.first_ns < y->ledger.first_ns
+		       ? -1
+		       : x->ledger.first_ns > y->ledger.first_ns;
+}
+
+static json_t *origin_line(struct agent *agent, const struct origin *origin)
+{
+	char comm[sizeof(origin->comm) + 1];
+
+	memcpy(comm, origin->comm, sizeof(origin->comm));
+	comm[sizeof(origin->comm)] = '\0';
+	log_clean(comm);
+	return json_pack(
+		"{s:i, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"cordon", CONTROL_VERSION, "type", "origin", "origin",
+		number(origin->serial), "dataset",
+		guard_name(agent->guard, NAME_DATASET, origin->key.dataset),
+		"tgid", number(origin->tgid), "comm", comm, "user",
+		account(origin->uid), "login", account(origin->login),
+		"first", when(origin->first_ns), "read_bytes",
+		number(origin->read_bytes), "read_records",
+		number(origin->read_records), "holdings",
+		number(origin->holdings));
+}
+
+static json_t *ledger_line(struct agent *agent, const struct ledger_line *item)
+{
+	const struct ledger_key *key = &item->key;
+	const struct ledger *ledger = &item->ledger;
+	struct guard *guard = agent->guard;
+
+	return json_pack(
+		"{s:i, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
+		"s:o, s:o, s:o}",
+		"cordon", CONTROL_VERSION, "type", "ledger", "origin",
+		number(key->origin), "subject",
+		guard_name(guard, NAME_SUBJECT, key->subject), "dataset",
+		guard_name(guard, NAME_DATASET, key->dataset), "destination",
+		guard_name(guard, NAME_DEST, key->dest), "channel",
+		event_channel_name(key->channel), "acts", number(ledger->acts),
+		"bytes", number(ledger->bytes), "records",
+		number(ledger->records), "over_acts", number(ledger->over_acts),
+		"over_bytes", number(ledger->over_bytes), "blocked_acts",
+		number(ledger->blocked_acts), "first", when(ledger->first_ns),
+		"last", when(ledger->last_ns));
+}
+
+enum ledger_step {
+	LEDGER_WALK_ORIGINS,
+	LEDGER_ORIGINS,
+	LEDGER_WALK,
+	LEDGER_LINES,
+};
+
+static int answer_ledger(struct agent *agent, struct control_client *client)
+{
+	struct list *list = client->data;
+	json_t *line;
+	int r = 0;
+
+	switch ((enum ledger_step)client->step) {
+	case LEDGER_WALK_ORIGINS:
+		client->step = LEDGER_ORIGINS;
+		list = list_new(agent, client);
+		return list ? guard_each_origin(agent->guard, add_origin,
+						list) ?: CONTROL_MORE
+			    : -ENOMEM;
+	case LEDGER_WALK:
+		client->step = LEDGER_LINES;
+		list = list_new(agent, client);
+		if (!list)
+			return -ENOMEM;
+		r = guard_each_ledger(agent->guard, add_ledger, list);
+		if (!r && list->n)
+			qsort(list->ledger, list->n, sizeof(list->ledger[0]),
+			      by_ledger);
+		return r ? r : CONTROL_MORE;
+	case LEDGER_ORIGINS:
+	case LEDGER_LINES:
+		break;
+	}
+
+	for (int i = 0; !r && i < LINES_AT_ONCE; i++) {
+		if (client->cursor == list->n && client->step == LEDGER_LINES)
+			return CONTROL_END;
+		if (client->cursor == list->n) {
+			client->step = LEDGER_WALK;
+			break;
+		}
+		line = client->step == LEDGER_LINES
+			       ? ledger_line(agent,
+					     &list->ledger[client->cursor])
+			       : origin_line(agent,
+					     &list->origins[client->cursor]);
+		client->cursor++;
+		r = control_reply(client, line);
+	}
+	return r ? r : CONTROL_MORE;
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+static int answer_events(struct agent *agent, struct control_client *client)
+{
+	char line[EVENTLOG_LINE_MAX];
+	size_t len;
+	int r;
+
+	if (!client->step) {
+		client->step = 1;
+		client->cursor =
+			client->request.follow && !client->request.since_s
+				? eventlog_next(agent->log)
+				: eventlog_find(agent->log,
+						client->request.since_s);
+	}
+	/* Half of what is queued at most, so that each line has room. */
+	for (int i = 0; i < (int)(CONTROL_OUT_MAX / EVENTLOG_LINE_MAX / 2);
+	     i++) {
+		r = eventlog_line(agent->log, client->cursor, line, &len);
+		if (r == -ENODATA)
+			return client->request.follow ? CONTROL_WAIT
+						      : CONTROL_END;
+		if (r == -ESTALE) {
+			control_fail(client, CONTROL_SLOW,
+				     "fell behind: events %llu to %llu are no "
+				     "longer in memory; they are in "
+				     "%.100s/events.jsonl",
+				     (unsigned long long)client->cursor,
+				     (unsigned long long)eventlog_first(
+					     agent->log) - 1,
+				     agent->opts->state_dir);
+			return -ESTALE;
+		}
+		r = control_reply_text(client, line, len);
+		if (r)
+			return r;
+		client->cursor++;
+	}
+	return CONTROL_MORE;
+}
+
+/* ---- doctor ------------------------------------------------------------- */
+
+struct doctor_reply {
+	struct control_client *client;
+	int r;
+};
+
+static void reply_item(const struct doctor_item *item, void *arg)
+{
+	struct doctor_reply *reply = arg;
+
+	if (!reply->r)
+		reply->r = control_reply(reply->client, doctor_json(item));
+}
+
+static int answer_doctor(struct agent *agent, struct control_client *client)
+{
+	struct doctor_reply reply = {.client = client};
+	struct doctor_options opts = {
+		.policy_file = agent->opts->policy_file,
+		.state_dir = agent->opts->state_dir,
+		.run_dir = agent->opts->run_dir,
+		.guard = &agent->opts->guard,
+		.running = agent->guard,
+	};
+	struct doctor_result result;
+	int r;
+
+	r = doctor_run(&opts, reply_item, &reply, &result);
+	if (!r)
+		r = reply.r;
+	return r ? r : CONTROL_END;
+}
+
+int answer(struct control *control, struct control_client *client, void *arg)
+{
+	struct agent *agent = arg;
+
+	(void)control;
+	switch (client->request.verb) {
+	case CONTROL_STATUS:
+		return answer_status(agent, client);
+	case CONTROL_EVENTS:
+		return answer_events(agent, client);
+	case CONTROL_LEDGER:
+		return answer_ledger(agent, client);
+	case CONTROL_DOCTOR:
+		return answer_doctor(agent, client);
+	case CONTROL_VERB_MAX:
+		break;
+	}
+	return -EINVAL;
+}
