@@ -152,6 +152,13 @@ int args_parse_actor(const char *text, const struct policy *policy,
 		return -ENOMEM;
 	rest = ret_actor->text;
 	while ((part = strsep(&rest, ","))) {
+		/* group=print,lp: the comma was part of a value. */
+		if (!strchr(part, '=') && ret_actor->actor.group &&
+		    ret_actor->actor.group + strlen(ret_actor->actor.group) ==
+			    part - 1) {
+			part[-1] = ',';
+			continue;
+		}
 		r = take_part(&ret_actor->actor, part, error);
 		if (r) {
 			args_actor_release(ret_actor);

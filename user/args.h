@@ -32,7 +32,8 @@ struct args_actor {
 
 /*
  * Who is to be explained: `unit=backup.service,user=root`, with each of unit,
- * cgroup, exe, user, group, login at most once, or the name of a subject of
+ * cgroup, exe, user, group, login at most once (group can be several, with
+ * commas between them), or the name of a subject of
  * the policy, which stands for somebody who meets all its conditions. `*` is
  * somebody of whom nothing is known.
  *

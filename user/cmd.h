@@ -1,0 +1,90 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * The verbs of `cordon`. Each gets its own arguments, argv[0] being the verb,
+ * reads its options with getopt_long() and returns an exit code. Data goes to
+ * standard output, what is wrong to standard error.
+ */
+#ifndef CORDON_CMD_H
+#define CORDON_CMD_H
+
+#include <getopt.h>
+#include <stdbool.h>
+#include <stddef.h>
+
+#include "control.h"
+
+/* Exit codes, as cordon(1) promises them. */
+enum cmd_exit {
+	CMD_OK,
+	CMD_WRONG,  /* a check failed, something is wrong */
+	CMD_USAGE,  /* the command was not understood */
+	CMD_REACH,  /* the agent cannot be reached */
+	CMD_DENIED, /* the agent does not answer this user */
+};
+
+struct verb {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+	const char *help;  /* one line for the list */
+	const char *usage; /* all of its --help */
+};
+
+int cmd_doctor(int argc, char **argv);
+int cmd_status(int argc, char **argv);
+int cmd_events(int argc, char **argv);
+int cmd_ledger(int argc, char **argv);
+int cmd_policy(int argc, char **argv);
+
+/* Options that verbs share; own ones start at CMD_OPT_OWN. */
+enum cmd_option {
+	CMD_OPT_HELP = 256,
+	CMD_OPT_JSON,
+	CMD_OPT_RUN_DIR,
+	CMD_OPT_OWN,
+};
+
+#define CMD_OPTIONS                                     \
+	{"help", no_argument, NULL, CMD_OPT_HELP},      \
+	{"json", no_argument, NULL, CMD_OPT_JSON},      \
+	{"run-dir", required_argument, NULL, CMD_OPT_RUN_DIR}
+
+struct cmd_common {
+	bool json;
+	const char *run_dir; /* NULL: the default */
+};
+
+/*
+ * Takes a shared option. 0: taken; CMD_NOT_SHARED: the caller's turn;
+ * CMD_DONE: the help was shown, exit with CMD_OK; CMD_USAGE: unknown, and said.
+ */
+enum { CMD_NOT_SHARED = -2, CMD_DONE = -1 };
+int cmd_take_shared(struct cmd_common *common, int code, const char *verb);
+
+/* Says what is wrong with the arguments; returns CMD_USAGE. */
+int cmd_usage(const char *verb, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* CMD_USAGE if arguments are left behind the options, else 0. */
+int cmd_no_more(const char *verb, int argc, char **argv);
+
+/*
+ * Asks the agent; with --json the lines are printed as they come, else fn gets
+ * them. Returns an exit code; what went wrong has been said.
+ */
+int cmd_ask(const struct cmd_common *common,
+	    const struct control_request *request, control_line_fn fn,
+	    void *arg);
+
+/* The socket's path; false if it would be too long. */
+bool cmd_socket(const struct cmd_common *common, char *buf, size_t size);
+
+/* ---- reading lines ------------------------------------------------------ */
+
+/* The member of that name, cleaned for a terminal into one of a few static
+ * buffers that are used in turn; "" if it is not there. */
+const char *cmd_text(const json_t *line, const char *key);
+
+/* 0 if it is not there. */
+uint64_t cmd_number(const json_t *line, const char *key);
+
+#endif

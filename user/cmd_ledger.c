@@ -1,0 +1,177 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cmd.h"
+#include "event.h"
+#include "term.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+/* Who an origin is: the lines with origins come before those that name them. */
+struct origin_text {
+	uint64_t serial;
+	char who[96];
+};
+
+struct showing {
+	struct term_table *table;
+	struct origin_text *origins;
+	size_t n, size;
+};
+
+static const struct term_column columns[] = {
+	{"ORIGIN", true},  {"STARTED BY", false},  {"SUBJECT", false},
+	{"DATASET", false}, {"CHANNEL", false},	    {"TO", false},
+	{"ACTS", true},	   {"BYTES", true},	    {"RECORDS", true},
+	{"OVER", true},	   {"BLOCKED", true},	    {"LAST", false},
+};
+
+#define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
+
+static int take_origin(const json_t *line, struct showing *showing)
+{
+	const char *login = cmd_text(line, "login");
+	struct origin_text *origin;
+	size_t size;
+
+	if (showing->n == showing->size) {
+		size = showing->size ? showing->size * 2 : 64;
+		origin = reallocarray(showing->origins, size, sizeof(*origin));
+		if (!origin)
+			return -ENOMEM;
+		showing->origins = origin;
+		showing->size = size;
+	}
+	origin = &showing->origins[showing->n++];
+	origin->serial = cmd_number(line, "origin");
+	(void)snprintf(origin->who, sizeof(origin->who),
+		       "%.32s[%" PRIu64 "] %.40s%s", cmd_text(line, "comm"),
+		       cmd_number(line, "tgid"),
+		       login[0] ? login : cmd_text(line, "user"),
+		       login[0] ? "" : ", no login");
+	return 0;
+}
+
+static const char *find_origin(const struct showing *showing, uint64_t serial)
+{
+	for (size_t i = 0; i < showing->n; i++)
+		if (showing->origins[i].serial == serial)
+			return showing->origins[i].who;
+	return NULL;
+}
+
+static void number(const json_t *line, const char *key, char *buf, size_t size)
+{
+	term_number(cmd_number(line, key), buf, size);
+}
+
+static int take_ledger(const json_t *line, struct showing *showing)
+{
+	char origin[32], acts[32], bytes[TEXT_NUMBER_CHARS_MAX], records[32];
+	char over[32], blocked[32], last[24];
+	const char *to = cmd_text(line, "destination");
+	const char *texts[N_COLUMNS] = {
+		origin,
+		find_origin(showing, cmd_number(line, "origin")),
+		cmd_text(line, "subject"),
+		cmd_text(line, "dataset"),
+		cmd_text(line, "channel"),
+		strcmp(to, "*") == 0 ? "elsewhere" : to,
+		acts,
+		bytes,
+		records,
+		over,
+		blocked,
+		last,
+	};
+	enum term_colour colour = TERM_PLAIN;
+
+	if (strcmp(to, "read") == 0)
+		texts[5] = "(read)";
+	(void)snprintf(origin, sizeof(origin), "%" PRIu64,
+		       cmd_number(line, "origin"));
+	number(line, "acts", acts, sizeof(acts));
+	event_size(cmd_number(line, "bytes"), bytes, sizeof(bytes));
+	number(line, "records", records, sizeof(records));
+	number(line, "over_acts", over, sizeof(over));
+	number(line, "blocked_acts", blocked, sizeof(blocked));
+	(void)snprintf(last, sizeof(last), "%.19sZ", cmd_text(line, "last"));
+	if (cmd_number(line, "over_acts"))
+		colour = cmd_number(line, "blocked_acts") ? TERM_BAD
+							  : TERM_POOR;
+	return term_table_add(showing->table, colour, texts);
+}
+
+static int show(const json_t *line, const char *text, void *arg)
+{
+	const char *type = cmd_text(line, "type");
+
+	(void)text;
+	if (strcmp(type, "origin") == 0)
+		return take_origin(line, arg);
+	if (strcmp(type, "ledger") == 0)
+		return take_ledger(line, arg);
+	return 0;
+}
+
+static int take_name(const char *option, const char *value, char *ret_name)
+{
+	if (strlen(value) >= CORDON_NAME)
+		return cmd_usage("ledger", "--%s: a name has at most %d bytes",
+				 option, CORDON_NAME - 1);
+	(void)strcpy(ret_name, value);
+	return 0;
+}
+
+static int run(const struct cmd_common *common,
+	       const struct control_request *request)
+{
+	struct showing showing = {0};
+	int r;
+
+	showing.table = term_table_new(columns, N_COLUMNS);
+	if (!showing.table)
+		return CMD_WRONG;
+	r = cmd_ask(common, request, show, &showing);
+	if (r == CMD_OK)
+		term_table_print(showing.table, stdout,
+				 term_wants_colour(stdout));
+	term_table_free(showing.table);
+	free(showing.origins);
+	return r;
+}
+
+int cmd_ledger(int argc, char **argv)
+{
+	enum { OPT_DATASET = CMD_OPT_OWN, OPT_SUBJECT, OPT_DESTINATION };
+	static const struct option options[] = {
+		CMD_OPTIONS,
+		{"dataset", required_argument, NULL, OPT_DATASET},
+		{"subject", required_argument, NULL, OPT_SUBJECT},
+		{"destination", required_argument, NULL, OPT_DESTINATION},
+		{0},
+	};
+	struct control_request request = {.verb = CONTROL_LEDGER};
+	struct cmd_common common = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, "ledger");
+		if (code == OPT_DATASET)
+			r = take_name("dataset", optarg, request.dataset);
+		else if (code == OPT_SUBJECT)
+			r = take_name("subject", optarg, request.subject);
+		else if (code == OPT_DESTINATION)
+			r = take_name("destination", optarg,
+				      request.destination);
+		if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	r = cmd_no_more("ledger", argc, argv);
+	if (r)
+		return r;
+	return run(&common, &request);
+}

@@ -1,0 +1,384 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "args.h"
+#include "cmd.h"
+#include "policy.h"
+#include "term.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+/* Prints an object, which it steals, as a line. */
+static void print_json(json_t *line)
+{
+	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
+		(void)putchar('\n');
+	json_decref(line);
+}
+
+/* ---- check -------------------------------------------------------------- */
+
+struct checking {
+	const char *file;
+	bool json;
+	bool colour;
+	unsigned int warnings;
+};
+
+static void finding(const struct checking *checking, enum term_colour colour,
+		    const char *kind, struct policy_pos pos, const char *text)
+{
+	if (checking->json)
+		print_json(json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:s}",
+				     "cordon", 1, "type", "finding", "kind",
+				     kind, "file", checking->file, "line",
+				     (json_int_t)pos.line, "col",
+				     (json_int_t)pos.col, "text", text));
+	else if (strcmp(kind, "error") == 0)
+		/* Its text has the place already. */
+		(void)printf("%serror%s: %s\n",
+			     term_begin(colour, checking->colour),
+			     term_end(colour, checking->colour), text);
+	else if (pos.line)
+		(void)printf("%s%s%s: %s:%" PRIu32 ":%" PRIu32 ": %s\n",
+			     term_begin(colour, checking->colour), kind,
+			     term_end(colour, checking->colour), checking->file,
+			     pos.line, pos.col, text);
+	else
+		(void)printf("%s%s%s: %s: %s\n",
+			     term_begin(colour, checking->colour), kind,
+			     term_end(colour, checking->colour), checking->file,
+			     text);
+}
+
+static void warn(enum policy_finding kind, struct policy_pos pos,
+		 const char *text, void *arg)
+{
+	struct checking *checking = arg;
+
+	if (kind == POLICY_WARNING)
+		finding(checking, TERM_POOR, "warning", pos, text);
+	else
+		finding(checking, TERM_DIM, "note", pos, text);
+}
+
+static void report_errors(const struct checking *checking, int r,
+			  const struct policy_errors *errs)
+{
+	char text[128];
+
+	for (size_t i = 0; i < errs->n; i++)
+		finding(checking, TERM_BAD, "error", errs->v[i].pos,
+			errs->v[i].text);
+	if (errs->n_dropped) {
+		(void)snprintf(text, sizeof(text), "and %zu more errors",
+			       errs->n_dropped);
+		finding(checking, TERM_BAD, "error", (struct policy_pos){0, 0},
+			text);
+	}
+	if (!errs->n)
+		finding(checking, TERM_BAD, "error", (struct policy_pos){0, 0},
+			strerror(-r));
+}
+
+static void report_good(const struct checking *checking,
+			const struct policy *policy, int warnings)
+{
+	if (checking->json) {
+		print_json(json_pack(
+			"{s:i, s:s, s:s, s:b, s:s, s:I, s:s, s:i, s:i, s:i}",
+			"cordon", 1, "type", "policy", "file", checking->file,
+			"good", 1, "issuer", policy->issuer, "serial",
+			(json_int_t)policy->serial, "mode",
+			policy_mode_name(policy->mode), "datasets",
+			(int)policy->n_datasets, "rules", (int)policy->n_rules,
+			"warnings", warnings));
+		return;
+	}
+	(void)printf("%sgood%s: %s: %s, serial %" PRIu64 ", mode %s, %zu "
+		     "dataset%s, %zu rule%s, %d warning%s\n",
+		     term_begin(TERM_GOOD, checking->colour),
+		     term_end(TERM_GOOD, checking->colour), checking->file,
+		     policy->issuer, policy->serial,
+		     policy_mode_name(policy->mode), policy->n_datasets,
+		     policy->n_datasets == 1 ? "" : "s", policy->n_rules,
+		     policy->n_rules == 1 ? "" : "s", warnings,
+		     warnings == 1 ? "" : "s");
+}
+
+/* 0, or CMD_WRONG if the file is no good policy. */
+static int check_file(struct checking *checking, struct policy_errors *errs)
+{
+	struct policy *policy = NULL;
+	int r;
+
+	errs->n = 0;
+	errs->n_dropped = 0;
+	r = policy_load(checking->file, &policy, errs);
+	if (r) {
+		report_errors(checking, r, errs);
+		if (checking->json)
+			print_json(json_pack("{s:i, s:s, s:s, s:b}", "cordon",
+					     1, "type", "policy", "file",
+					     checking->file, "good", 0));
+		return CMD_WRONG;
+	}
+	r = policy_check_warnings(policy, time(NULL), warn, checking);
+	if (r >= 0)
+		report_good(checking, policy, r);
+	policy_free(policy);
+	return r < 0 ? CMD_WRONG : CMD_OK;
+}
+
+static int check(int argc, char **argv)
+{
+	static const struct option options[] = {CMD_OPTIONS, {0}};
+	struct checking checking = {.colour = term_wants_colour(stdout)};
+	struct policy_errors *errs = NULL;
+	struct cmd_common common = {0};
+	int code, r, worst = CMD_OK;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, "policy");
+		if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	if (optind == argc)
+		return cmd_usage("policy", "check: which FILE?");
+	errs = malloc(sizeof(*errs));
+	if (!errs)
+		return CMD_WRONG;
+	checking.json = common.json;
+	for (int i = optind; i < argc; i++) {
+		checking.file = argv[i];
+		r = check_file(&checking, errs);
+		if (r)
+			worst = r;
+	}
+	free(errs);
+	return worst;
+}
+
+/* ---- explain ------------------------------------------------------------ */
+
+struct question {
+	const char *file;
+	const char *subject;
+	const char *dataset;
+	const char *destination; /* NULL: only reading */
+};
+
+static const char *action_in_words(const struct policy_explanation *why)
+{
+	if (why->mode == POLICY_OBSERVE)
+		return "what goes beyond it is reported: the mode is observe";
+	if (why->rule == POLICY_NO_RULE)
+		return "refused: no rule covers this";
+	return why->action == POLICY_BLOCK
+		       ? "what goes beyond it is blocked"
+		       : "what goes beyond it is let through with an alert";
+}
+
+static void explain_text(const struct question *question,
+			 const struct policy *policy,
+			 const struct policy_explanation *why)
+{
+	char text[256];
+	bool colour = term_wants_colour(stdout);
+	enum term_colour shade;
+
+	(void)printf("subjects that match:");
+	for (size_t i = 0; i < why->n_subjects; i++)
+		(void)printf(" %s", policy->subjects[why->subjects[i]].name);
+	(void)printf("\n\nrules, in the order of decision:\n");
+	for (size_t i = 0; i < why->n_candidates; i++) {
+		policy_candidate_format(policy, why, &why->candidates[i], text,
+					sizeof(text));
+		shade = why->candidates[i].why == POLICY_WHY_WINS ? TERM_GOOD
+								  : TERM_DIM;
+		(void)printf("  %s%s%s\n", term_begin(shade, colour), text,
+			     term_end(shade, colour));
+	}
+	policy_budget_format(&why->read, text, sizeof(text));
+	(void)printf("\nread %s: %s\n", question->dataset, text);
+	if (why->has_destination) {
+		policy_budget_format(&why->release, text, sizeof(text));
+		(void)printf("release to %s", question->destination);
+		if (strcmp(question->destination,
+			   policy->destinations[why->destination].name) != 0)
+			(void)printf(" (which is %s)",
+				     policy->destinations[why->destination]
+					     .name);
+		(void)printf(": %s\n", text);
+	}
+	(void)printf("%s%s\n", action_in_words(why),
+		     why->per == POLICY_PER_USER &&
+				     why->rule != POLICY_NO_RULE
+			     ? "; one budget for each login user"
+			     : "");
+}
+
+static json_t *budget_json(const struct policy_budget *budget)
+{
+	char text[POLICY_BUDGET_CHARS_MAX];
+
+	policy_budget_format(budget, text, sizeof(text));
+	return json_string(text);
+}
+
+static void explain_json(const struct question *question,
+			 const struct policy *policy,
+			 const struct policy_explanation *why)
+{
+	json_t *subjects = json_array(), *candidates = json_array(), *line;
+	char text[256];
+
+	for (size_t i = 0; i < why->n_subjects; i++)
+		(void)json_array_append_new(
+			subjects,
+			json_string(policy->subjects[why->subjects[i]].name));
+	for (size_t i = 0; i < why->n_candidates; i++) {
+		policy_candidate_format(policy, why, &why->candidates[i], text,
+					sizeof(text));
+		(void)json_array_append_new(
+			candidates,
+			json_pack("{s:i, s:b, s:s}", "line",
+				  (int)policy->rules[why->candidates[i].rule]
+					  .pos.line,
+				  "wins",
+				  why->candidates[i].why == POLICY_WHY_WINS,
+				  "text", text));
+	}
+	line = json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:o}",
+			 "cordon", 1, "type", "explanation", "file",
+			 question->file, "dataset", question->dataset,
+			 "subjects", subjects, "rules", candidates, "action",
+			 policy_action_name(why->action), "mode",
+			 policy_mode_name(why->mode), "per",
+			 policy_per_name(why->per), "read",
+			 budget_json(&why->read));
+	if (line && why->rule != POLICY_NO_RULE)
+		(void)json_object_set_new(
+			line, "line",
+			json_integer(policy->rules[why->rule].pos.line));
+	if (line && why->has_destination) {
+		(void)json_object_set_new(
+			line, "destination",
+			json_string(
+				policy->destinations[why->destination].name));
+		(void)json_object_set_new(line, "release",
+					  budget_json(&why->release));
+	}
+	print_json(line);
+}
+
+static int answer_question(const struct question *question, bool json,
+			   struct policy_errors *errs)
+{
+	struct checking checking = {
+		.file = question->file,
+		.json = json,
+		.colour = term_wants_colour(stdout),
+	};
+	struct policy_explanation *why = NULL;
+	char error[ARGS_ERROR_CHARS_MAX] = "";
+	struct args_actor actor = {0};
+	struct policy *policy = NULL;
+	int r;
+
+	r = policy_load(question->file, &policy, errs);
+	if (r) {
+		report_errors(&checking, r, errs);
+		return CMD_WRONG;
+	}
+	r = args_parse_actor(question->subject, policy, &actor, error);
+	if (r == -EINVAL) {
+		r = cmd_usage("policy", "--subject: %s", error);
+		goto out;
+	}
+	if (!r)
+		r = policy_explain(policy, &actor.actor, question->dataset,
+				   question->destination, &why, errs);
+	if (r == -ENOENT || r == -EINVAL) {
+		r = cmd_usage("policy", "%s",
+			      errs->n ? errs->v[0].text : strerror(-r));
+		goto out;
+	}
+	if (r) {
+		(void)fprintf(stderr, "cordon policy: %s\n", strerror(-r));
+		r = CMD_WRONG;
+		goto out;
+	}
+	if (json)
+		explain_json(question, policy, why);
+	else
+		explain_text(question, policy, why);
+	r = CMD_OK;
+out:
+	policy_explanation_free(why);
+	args_actor_release(&actor);
+	policy_free(policy);
+	return r;
+}
+
+static int explain(int argc, char **argv)
+{
+	enum { OPT_SUBJECT = CMD_OPT_OWN, OPT_DATASET, OPT_DESTINATION };
+	static const struct option options[] = {
+		CMD_OPTIONS,
+		{"subject", required_argument, NULL, OPT_SUBJECT},
+		{"dataset", required_argument, NULL, OPT_DATASET},
+		{"destination", required_argument, NULL, OPT_DESTINATION},
+		{0},
+	};
+	struct policy_errors *errs = NULL;
+	struct question question = {0};
+	struct cmd_common common = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, "policy");
+		if (code == OPT_SUBJECT)
+			question.subject = optarg;
+		else if (code == OPT_DATASET)
+			question.dataset = optarg;
+		else if (code == OPT_DESTINATION)
+			question.destination = optarg;
+		else if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	if (argc - optind != 1)
+		return cmd_usage("policy", "explain: expected one FILE");
+	if (!question.subject || !question.dataset)
+		return cmd_usage("policy", "explain: --subject and --dataset "
+					   "have to be given");
+	question.file = argv[optind];
+	errs = calloc(1, sizeof(*errs));
+	if (!errs)
+		return CMD_WRONG;
+	r = answer_question(&question, common.json, errs);
+	free(errs);
+	return r;
+}
+
+int cmd_policy(int argc, char **argv)
+{
+	const char *what = argc >= 2 ? argv[1] : "";
+
+	/* The help is the same for both. */
+	if (strcmp(what, "--help") == 0)
+		return check(argc, argv);
+	if (argc < 2)
+		return cmd_usage("policy", "check or explain?");
+	/* getopt_long() begins its messages with it. */
+	argv[1] = argv[0];
+	if (strcmp(what, "check") == 0)
+		return check(argc - 1, argv + 1);
+	if (strcmp(what, "explain") == 0)
+		return explain(argc - 1, argv + 1);
+	return cmd_usage("policy", "%s: expected check or explain", what);
+}

@@ -1,0 +1,279 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "cmd.h"
+#include "event.h"
+#include "term.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <string.h>
+
+#define BAR_WIDTH 10
+
+static const struct term_column dataset_columns[] = {
+	{"DATASET", false}, {"FILES", true}, {"RECORD", false},
+	{"CLASSIFICATION", false}, {"PATHS", false},
+};
+
+static const struct term_column budget_columns[] = {
+	{"DATASET", false}, {"RULE", false},	{"TO", false},
+	{"USER", false},    {"USED", true},	{"OF", true},
+	{"IN", false},	    {"", false},	{"REFUSED", true},
+	{"MORE AT", false},
+};
+
+#define COUNT(a) (sizeof(a) / sizeof((a)[0]))
+
+struct showing {
+	struct term_table *datasets;
+	struct term_table *budgets;
+	bool colour;
+};
+
+static void say(const struct showing *showing, enum term_colour colour,
+		const char *what, const char *text)
+{
+	(void)printf("%-8s  %s%s%s\n", what, term_begin(colour, showing->colour),
+		     text, term_end(colour, showing->colour));
+}
+
+static void show_policy(const json_t *line, const struct showing *showing)
+{
+	const json_t *policy = json_object_get(line, "policy");
+	const char *problem = cmd_text(line, "problem");
+	const char *expires, *mode = cmd_text(line, "mode");
+	bool expired = json_is_true(json_object_get(policy, "expired"));
+	char text[1024];
+
+	expires = cmd_text(policy, "expires");
+	if (json_is_object(policy))
+		(void)snprintf(text, sizeof(text),
+			       "%.128s, serial %" PRIu64 ", %s%.19s%s",
+			       cmd_text(policy, "issuer"),
+			       cmd_number(line, "policy_serial"),
+			       !expires[0] ? "does not expire"
+			       : expired   ? "EXPIRED at "
+					   : "expires at ",
+			       expires, expires[0] ? "Z" : "");
+	else
+		(void)snprintf(text, sizeof(text),
+			       "serial %" PRIu64 ", which the guard has from "
+			       "before",
+			       cmd_number(line, "policy_serial"));
+	say(showing, expired ? TERM_POOR : TERM_PLAIN, "policy", text);
+	if (problem[0]) {
+		(void)snprintf(text, sizeof(text), "not in force: %s", problem);
+		say(showing, TERM_BAD, "", text);
+	}
+	if (strcmp(mode, "enforce") == 0)
+		say(showing, TERM_GOOD, "mode", "enforce");
+	else
+		say(showing, TERM_POOR, "mode", "observe: nothing is blocked");
+}
+
+static void show_faults(const json_t *line, const struct showing *showing)
+{
+	json_t *faults = json_object_get(line, "faults"), *value;
+	const json_t *table;
+	char text[256], name[128];
+	const char *key;
+	uint64_t lost = cmd_number(line, "events_unwritten");
+	size_t i;
+
+	json_object_foreach(faults, key, value) {
+		(void)snprintf(name, sizeof(name), "%s", key);
+		(void)snprintf(text, sizeof(text), "%s: %" JSON_INTEGER_FORMAT,
+			       name, json_integer_value(value));
+		say(showing, TERM_BAD, "fault", text);
+	}
+	if (lost) {
+		(void)snprintf(text, sizeof(text), "%" PRIu64 " events are not "
+			       "in the file: is the disk full?", lost);
+		say(showing, TERM_BAD, "fault", text);
+	}
+	/* A table that fills up is refused data tomorrow: say it today. */
+	json_array_foreach(json_object_get(line, "tables"), i, table) {
+		uint64_t n = cmd_number(table, "entries");
+		uint64_t max = cmd_number(table, "max");
+
+		if (!max || n < max / 5 * 4)
+			continue;
+		(void)snprintf(text, sizeof(text), "table %.64s: %" PRIu64
+			       " of %" PRIu64 " entries in use",
+			       cmd_text(table, "name"), n, max);
+		say(showing, TERM_POOR, "warning", text);
+	}
+}
+
+static void show_head(const json_t *line, const struct showing *showing)
+{
+	char text[512], age[32], labels[32], holders[32], dropped[32];
+
+	term_age(cmd_number(line, "uptime_s"), age, sizeof(age));
+	(void)snprintf(text, sizeof(text),
+		       "cordond %.32s, pid %" PRIu64 ", up %s",
+		       cmd_text(line, "version"), cmd_number(line, "pid"), age);
+	say(showing, TERM_PLAIN, "agent", text);
+	show_policy(line, showing);
+	(void)snprintf(text, sizeof(text), "%.128s, guard attached by %.16s",
+		       cmd_text(line, "kernel"), cmd_text(line, "attach"));
+	say(showing, TERM_PLAIN, "kernel", text);
+	term_number(cmd_number(line, "labels"), labels, sizeof(labels));
+	term_number(cmd_number(line, "holders"), holders, sizeof(holders));
+	term_number(cmd_number(line, "dropped"), dropped, sizeof(dropped));
+	(void)snprintf(text, sizeof(text), "%s files labelled, %s processes "
+		       "hold data, %s packets dropped",
+		       labels, holders, dropped);
+	say(showing, TERM_PLAIN, "guard", text);
+	if (json_is_true(json_object_get(line, "scanning")))
+		say(showing, TERM_POOR, "", "the scan of the datasets is not "
+		    "complete yet");
+	show_faults(line, showing);
+}
+
+static int take_dataset(const json_t *line, const struct showing *showing)
+{
+	char files[32], record[48], paths[512] = "";
+	json_t *array = json_object_get(line, "paths"), *path;
+	const char *class = cmd_text(line, "classification");
+	const char *texts[COUNT(dataset_columns)] = {
+		cmd_text(line, "dataset"),
+		json_object_get(line, "files") ? files : NULL,
+		record,
+		class[0] ? class : NULL,
+		paths,
+	};
+	size_t i, len = 0;
+
+	term_number(cmd_number(line, "files"), files, sizeof(files));
+	if (cmd_number(line, "record_bytes"))
+		(void)snprintf(record, sizeof(record), "%" PRIu64 " bytes",
+			       cmd_number(line, "record_bytes"));
+	else
+		(void)snprintf(record, sizeof(record), "%.32s",
+			       cmd_text(line, "record"));
+	json_array_foreach(array, i, path) {
+		if (i == 3) {
+			(void)snprintf(paths + len, sizeof(paths) - len,
+				       " and %zu more",
+				       json_array_size(array) - i);
+			break;
+		}
+		len += (size_t)snprintf(paths + len, sizeof(paths) - len,
+					"%s%.120s", i ? " " : "",
+					json_string_value(path));
+	}
+	return term_table_add(showing->datasets, TERM_PLAIN, texts);
+}
+
+static void amount(const json_t *line, const char *key, char *buf, size_t size)
+{
+	if (json_is_null(json_object_get(line, key)))
+		(void)snprintf(buf, size, "unlimited");
+	else if (strcmp(cmd_text(line, "budget"), "bytes") == 0)
+		event_size(cmd_number(line, key), buf, size);
+	else
+		term_number(cmd_number(line, key), buf, size);
+}
+
+static int take_budget(const json_t *line, const struct showing *showing)
+{
+	uint64_t used_n = cmd_number(line, "used");
+	uint64_t max_n = cmd_number(line, "max");
+	bool limited = !json_is_null(json_object_get(line, "max"));
+	char used[TEXT_NUMBER_CHARS_MAX], max[TEXT_NUMBER_CHARS_MAX + 8];
+	char window[TEXT_NUMBER_CHARS_MAX], refused[32], more[24];
+	char bar[BAR_WIDTH + 16] = "";
+	const char *user = cmd_text(line, "user");
+	const char *to = cmd_text(line, "destination");
+	const char *texts[COUNT(budget_columns)] = {
+		cmd_text(line, "dataset"),
+		cmd_text(line, "rule"),
+		strcmp(to, "*") == 0 ? "elsewhere" : to,
+		user[0] ? user : NULL,
+		used,
+		max,
+		window,
+		bar,
+		refused,
+		more,
+	};
+	enum term_colour colour = TERM_PLAIN;
+	size_t len;
+
+	if (strcmp(to, "read") == 0)
+		texts[2] = "(read)";
+	amount(line, "used", used, sizeof(used));
+	amount(line, "max", max, sizeof(max));
+	if (limited && strcmp(cmd_text(line, "budget"), "records") == 0)
+		(void)strncat(max, " records",
+			      sizeof(max) - strlen(max) - 1);
+	text_format_duration(cmd_number(line, "window_ns"), window,
+			     sizeof(window));
+	if (limited) {
+		term_bar(used_n, max_n, BAR_WIDTH, bar, sizeof(bar));
+		len = strlen(bar);
+		(void)snprintf(bar + len, sizeof(bar) - len, " %3.0f%%",
+			       max_n ? (double)used_n * 100 / (double)max_n
+				     : 100.0);
+		if (used_n >= max_n)
+			colour = TERM_BAD;
+		else if (used_n >= max_n - max_n / 5)
+			colour = TERM_POOR;
+	}
+	term_number(cmd_number(line, "refused"), refused, sizeof(refused));
+	(void)snprintf(more, sizeof(more), "%.19s%s", cmd_text(line, "frees"),
+		       cmd_text(line, "frees")[0] ? "Z" : "");
+	return term_table_add(showing->budgets, colour, texts);
+}
+
+static int show(const json_t *line, const char *text, void *arg)
+{
+	const struct showing *showing = arg;
+	const char *type = cmd_text(line, "type");
+
+	(void)text;
+	if (strcmp(type, "status") == 0)
+		show_head(line, showing);
+	else if (strcmp(type, "dataset") == 0)
+		return take_dataset(line, showing);
+	else if (strcmp(type, "budget") == 0)
+		return take_budget(line, showing);
+	return 0;
+}
+
+int cmd_status(int argc, char **argv)
+{
+	static const struct option options[] = {CMD_OPTIONS, {0}};
+	struct control_request request = {.verb = CONTROL_STATUS};
+	struct cmd_common common = {0};
+	struct showing showing = {.colour = term_wants_colour(stdout)};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, "status");
+		if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	r = cmd_no_more("status", argc, argv);
+	if (r)
+		return r;
+	showing.datasets =
+		term_table_new(dataset_columns, COUNT(dataset_columns));
+	showing.budgets = term_table_new(budget_columns, COUNT(budget_columns));
+	r = CMD_WRONG;
+	if (!showing.datasets || !showing.budgets)
+		goto out;
+	r = cmd_ask(&common, &request, show, &showing);
+	if (r == CMD_OK && !common.json) {
+		(void)putchar('\n');
+		term_table_print(showing.datasets, stdout, showing.colour);
+		(void)putchar('\n');
+		term_table_print(showing.budgets, stdout, showing.colour);
+	}
+out:
+	term_table_free(showing.datasets);
+	term_table_free(showing.budgets);
+	return r;
+}

@@ -1,0 +1,302 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * cordon - the administrator's and the issuer's command: one table of verbs,
+ * and what they share.
+ */
+#include "args.h"
+#include "cmd.h"
+#include "log.h"
+#include "text.h"
+#include "version.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+
+static int cmd_version(int argc, char **argv);
+static int cmd_help(int argc, char **argv);
+
+#define COMMON_HELP                                                       \
+	"  --json          one JSON object a line, for programs\n"        \
+	"  --run-dir DIR   the agent's, default " CORDON_RUN_DIR "\n"     \
+	"  --help          this text\n"
+
+static const struct verb verbs[] = {
+	{"doctor", cmd_doctor, "check this host, and say what to do",
+	 "usage: cordon doctor [OPTION...]\n"
+	 "\n"
+	 "Checks the kernel, the host, the policy and, live, every hook of the "
+	 "guard.\n"
+	 "Each line says what is wrong and what to do about it.\n"
+	 "\n"
+	 "  --policy FILE   check this policy, if no agent runs\n"
+	 COMMON_HELP
+	 "\n"
+	 "exit: 0 fit, 1 something failed\n"},
+	{"status", cmd_status, "what is guarded, and how much budget is used",
+	 "usage: cordon status [OPTION...]\n"
+	 "\n"
+	 COMMON_HELP},
+	{"events", cmd_events, "what was blocked, alerted, first seen",
+	 "usage: cordon events [OPTION...]\n"
+	 "\n"
+	 "Shows the last events, at most 4096.\n"
+	 "\n"
+	 "  --follow        go on with new ones; alone, shows new ones only\n"
+	 "  --since WHEN    2026-11-01T00:00:00Z, or \"15 minutes\", day ...\n"
+	 COMMON_HELP},
+	{"ledger", cmd_ledger, "who read and released how much, to where",
+	 "usage: cordon ledger [OPTION...]\n"
+	 "\n"
+	 "  --dataset NAME, --subject NAME, --destination NAME\n"
+	 "                  only these; the destination `read` is reading\n"
+	 COMMON_HELP},
+	{"policy", cmd_policy, "check and explain policies: no agent needed",
+	 "usage: cordon policy check [OPTION...] FILE...\n"
+	 "       cordon policy explain [OPTION...] FILE --subject WHO "
+	 "--dataset NAME\n"
+	 "\n"
+	 "check finds every error, then what the author should know. explain "
+	 "says which\n"
+	 "rule decides for somebody, and why not the others.\n"
+	 "\n"
+	 "  --subject WHO       a subject's name, or what is known of a "
+	 "process:\n"
+	 "                      unit=U,cgroup=C,exe=E,user=U,group=G,login=L\n"
+	 "  --dataset NAME      which data\n"
+	 "  --destination TO    a destination's name, or ADDRESS:PORT\n"
+	 COMMON_HELP
+	 "\n"
+	 "exit: 0 good, 1 a policy is bad\n"},
+	{"version", cmd_version, "which version this is",
+	 "usage: cordon version [--json]\n"},
+	{"help", cmd_help, "this list, or more about one verb",
+	 "usage: cordon help [VERB]\n"},
+};
+
+#define N_VERBS (sizeof(verbs) / sizeof(verbs[0]))
+
+static const struct verb *find_verb(const char *name)
+{
+	for (size_t i = 0; i < N_VERBS; i++)
+		if (strcmp(name, verbs[i].name) == 0)
+			return &verbs[i];
+	return NULL;
+}
+
+static void list_verbs(FILE *out)
+{
+	(void)fputs("usage: cordon VERB [OPTION...]\n\n", out);
+	for (size_t i = 0; i < N_VERBS; i++)
+		(void)fprintf(out, "  %-8s %s\n", verbs[i].name,
+			      verbs[i].help);
+	(void)fputs("\n"
+		    "cordon VERB --help says more. exit: 0 ok, 1 something is "
+		    "wrong, 2 usage,\n"
+		    "3 the agent cannot be reached, 4 not permitted. See "
+		    "cordon(1).\n",
+		    out);
+}
+
+/* ---- what verbs share --------------------------------------------------- */
+
+int cmd_usage(const char *verb, const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	log_clean(text);
+	(void)fprintf(stderr, "cordon %s: %s\ntry: cordon %s --help\n", verb,
+		      text, verb);
+	return CMD_USAGE;
+}
+
+int cmd_no_more(const char *verb, int argc, char **argv)
+{
+	if (optind >= argc)
+		return 0;
+	return cmd_usage(verb, "%s: nothing is expected there", argv[optind]);
+}
+
+int cmd_take_shared(struct cmd_common *common, int code, const char *verb)
+{
+	switch (code) {
+	case CMD_OPT_HELP:
+		(void)fputs(find_verb(verb)->usage, stdout);
+		return CMD_DONE;
+	case CMD_OPT_JSON:
+		common->json = true;
+		return 0;
+	case CMD_OPT_RUN_DIR:
+		common->run_dir = optarg;
+		return 0;
+	case '?':
+		/* getopt_long() has said what it does not know. */
+		(void)fprintf(stderr, "try: cordon %s --help\n", verb);
+		return CMD_USAGE;
+	default:
+		return CMD_NOT_SHARED;
+	}
+}
+
+bool cmd_socket(const struct cmd_common *common, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s/" CONTROL_SOCKET,
+			 common->run_dir ? common->run_dir : CORDON_RUN_DIR);
+
+	return n >= 0 && (size_t)n < size;
+}
+
+static int print_line(const json_t *line, const char *text, void *arg)
+{
+	(void)line;
+	(void)arg;
+	/* Followers want each line when it happens. */
+	if (puts(text) == EOF || fflush(stdout) == EOF)
+		return -EPIPE;
+	return 0;
+}
+
+int cmd_ask(const struct cmd_common *common,
+	    const struct control_request *request, control_line_fn fn,
+	    void *arg)
+{
+	char path[4096], error[CONTROL_ERROR_CHARS_MAX];
+	const char *verb = control_verb_name(request->verb);
+	int r;
+
+	if (!cmd_socket(common, path, sizeof(path)))
+		return cmd_usage(verb, "the run directory's name is too long");
+	r = control_call(path, request, common->json ? print_line : fn, arg,
+			 error);
+	if (!r)
+		return CMD_OK;
+	if (ferror(stdout))
+		return CMD_WRONG;
+	(void)fprintf(stderr, "cordon %s: %s\n", verb,
+		      error[0] ? error : strerror(-r));
+	switch (r) {
+	case -EACCES:
+		(void)fprintf(stderr, "use sudo, or join the group "
+				      CONTROL_GROUP "\n");
+		return CMD_DENIED;
+	case -ENOENT:
+	case -ECONNREFUSED:
+		(void)fprintf(stderr, "the agent does not run: systemctl "
+				      "status cordond; journalctl -u "
+				      "cordond\n");
+		return CMD_REACH;
+	case -EPIPE:
+	case -EBUSY:
+	case -ENAMETOOLONG:
+		return CMD_REACH;
+	default:
+		return CMD_WRONG;
+	}
+}
+
+const char *cmd_text(const json_t *line, const char *key)
+{
+	static char buffers[16][1024];
+	static unsigned int next;
+	const char *text = json_string_value(json_object_get(line, key));
+	char *buf = buffers[next++ % 16];
+
+	(void)snprintf(buf, sizeof(buffers[0]), "%s", text ? text : "");
+	log_clean(buf);
+	return buf;
+}
+
+uint64_t cmd_number(const json_t *line, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(line, key));
+
+	return n < 0 ? 0 : (uint64_t)n;
+}
+
+/* ---- verbs of no other file --------------------------------------------- */
+
+static int cmd_version(int argc, char **argv)
+{
+	static const struct option options[] = {CMD_OPTIONS, {0}};
+	struct cmd_common common = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, "version");
+		if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	r = cmd_no_more("version", argc, argv);
+	if (r)
+		return r;
+	(void)printf(common.json ? "{\"cordon\":1,\"type\":\"version\","
+				   "\"version\":\"%s\"}\n"
+				 : "cordon %s\n",
+		     CORDON_VERSION);
+	return CMD_OK;
+}
+
+static int unknown_verb(const char *name)
+{
+	const char *near = args_nearest(name, verbs, N_VERBS,
+					sizeof(verbs[0]));
+	char quoted[TEXT_QUOTE_CHARS_MAX];
+
+	text_quote(name, strlen(name), quoted, sizeof(quoted));
+	(void)fprintf(stderr, "cordon: unknown verb %s%s%s%s\n", quoted,
+		      near ? ": did you mean " : "", near ? near : "",
+		      near ? "?" : "");
+	(void)fprintf(stderr, "try: cordon help\n");
+	return CMD_USAGE;
+}
+
+static int cmd_help(int argc, char **argv)
+{
+	const struct verb *verb;
+
+	if (argc < 2 || argv[1][0] == '-') {
+		list_verbs(stdout);
+		return CMD_OK;
+	}
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return unknown_verb(argv[1]);
+	(void)fputs(verb->usage, stdout);
+	return CMD_OK;
+}
+
+int main(int argc, char **argv)
+{
+	const struct verb *verb;
+	char name[32];
+	int r;
+
+	if (argc < 2) {
+		list_verbs(stderr);
+		return CMD_USAGE;
+	}
+	if (strcmp(argv[1], "--help") == 0 || strcmp(argv[1], "-h") == 0)
+		return cmd_help(1, argv);
+	if (strcmp(argv[1], "--version") == 0)
+		return cmd_version(1, argv);
+	verb = find_verb(argv[1]);
+	if (!verb)
+		return unknown_verb(argv[1]);
+	log_open("cordon", false);
+	/* getopt_long() begins its messages with it. */
+	(void)snprintf(name, sizeof(name), "cordon %s", verb->name);
+	argv[1] = name;
+	r = verb->fn(argc - 1, argv + 1);
+	/* A full disk behind a redirection must not look like success. */
+	if (fflush(stdout) == EOF && r == CMD_OK) {
+		(void)fprintf(stderr, "cordon %s: output: %s\n", verb->name,
+			      strerror(errno));
+		r = CMD_WRONG;
+	}
+	return r;
+}
