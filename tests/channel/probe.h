@@ -232,6 +232,8 @@ int net_address(struct probe *p, bool want6, uint16_t port,
 /* socket(2) with close-on-exec and a send timeout; maps "no such protocol". */
 int net_socket(struct probe *p, int family, int type, int protocol,
 	       const char *missing);
+/* connect(2), waiting where it was interrupted. 0 or -errno. */
+int net_connect(int fd, const struct sockaddr_storage *to, int len);
 /* Our own address and interface towards --to. 0 or -errno. */
 int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex);
 /*

@@ -40,9 +40,9 @@ static int connect_dgram(struct probe *p, bool want6, int type, int protocol,
 	fd = net_socket(p, to.ss_family, type, protocol, missing);
 	if (fd < 0)
 		return fd;
-	if (connect(fd, (struct sockaddr *)&to, (socklen_t)len) == 0)
+	r = net_connect(fd, &to, len);
+	if (r == 0)
 		return fd;
-	r = -errno;
 	(void)close(fd);
 	return r;
 }

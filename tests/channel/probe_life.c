@@ -164,6 +164,8 @@ static int send_all(struct probe *p)
 		if (n > chunk)
 			n = chunk;
 		r = p->way->step(p, p->sock, p->data.p + done, n);
+		if (r == -EINTR)
+			continue;
 		if (r < 0) {
 			if (!first)
 				first = (int)r;

@@ -7,6 +7,7 @@
 #include <ifaddrs.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <poll.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <sys/time.h>
@@ -69,6 +70,25 @@ int net_socket(struct probe *p, int family, int type, int protocol,
 	return fd;
 }
 
+int net_connect(int fd, const struct sockaddr_storage *to, int len)
+{
+	struct pollfd wait = {.fd = fd, .events = POLLOUT};
+	int error = 0;
+	socklen_t error_len = sizeof(error);
+
+	if (connect(fd, (const struct sockaddr *)to, (socklen_t)len) == 0)
+		return 0;
+	/* Rings that are torn down interrupt it; it goes on by itself. */
+	if (errno != EINTR)
+		return -errno;
+	while (poll(&wait, 1, SEND_TIMEOUT_S * 1000) < 0)
+		if (errno != EINTR)
+			return -errno;
+	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
+		return -errno;
+	return wait.revents ? -error : -ETIMEDOUT;
+}
+
 /* Which address of ours the route to --to would use. */
 static int own_address(struct probe *p, struct in_addr *ret)
 {
@@ -83,10 +103,10 @@ static int own_address(struct probe *p, struct in_addr *ret)
 	fd = net_socket(p, AF_INET, SOCK_DGRAM, 0, "IPv4");
 	if (fd < 0)
 		return fd;
-	if (connect(fd, (struct sockaddr *)&to, (socklen_t)len) < 0 ||
-	    getsockname(fd, (struct sockaddr *)&own, &own_len) < 0)
+	r = net_connect(fd, &to, len);
+	if (r == 0 && getsockname(fd, (struct sockaddr *)&own, &own_len) < 0)
 		r = -errno;
-	else
+	if (r == 0)
 		*ret = own.sin_addr;
 	(void)close(fd);
 	return r;

@@ -50,11 +50,10 @@ static ssize_t result(ssize_t r)
 
 static int connect_socket(int fd, const struct sockaddr_storage *to, int len)
 {
-	int r;
+	int r = net_connect(fd, to, len);
 
-	if (connect(fd, (const struct sockaddr *)to, (socklen_t)len) == 0)
+	if (r == 0)
 		return fd;
-	r = -errno;
 	(void)close(fd);
 	return r;
 }
@@ -264,11 +263,14 @@ int connect_tls(struct probe *p)
 		.info.version = TLS_1_2_VERSION,
 		.info.cipher_type = TLS_CIPHER_AES_GCM_128,
 	};
+	char ready;
 	int fd, r;
 
 	fd = connect_port(p, false, WIRE_TLS, 0, "IPv4");
 	if (fd < 0)
 		return fd;
+	/* The sink's word that it is ready: it cannot be after our end. */
+	(void)recv(fd, &ready, 1, 0);
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) < 0) {
 		r = errno == ENOENT || errno == ENOPROTOOPT
 			    ? probe_missing(p, "kernel TLS")
@@ -444,6 +446,8 @@ static ssize_t pipe_to_socket(const int ends[2], int fd, size_t n)
 	while (n) {
 		ssize_t r = splice(ends[0], NULL, fd, NULL, n, 0);
 
+		if (r < 0 && errno == EINTR)
+			continue;
 		if (r < 0)
 			return sum ? sum : -errno;
 		if (r == 0)
@@ -571,6 +575,8 @@ static int sendfile_one(struct probe *p, int file, struct span span, void *arg)
 		ssize_t r = sendfile(*(int *)arg, file, &off,
 				     stream_piece(p, left, STREAM_CHUNK));
 
+		if (r < 0 && errno == EINTR)
+			continue;
 		if (r <= 0)
 			return r < 0 ? -errno : -EIO;
 		p->sent_bytes += (uint64_t)r;
@@ -632,8 +638,11 @@ int finish_stream(struct probe *p, int fd)
 		return 0; /* never connected, or reset */
 	for (;;) {
 		ssize_t n;
+		int n_ready = poll(&wait, 1, (int)p->wait_ms);
 
-		if (poll(&wait, 1, (int)p->wait_ms) != 1) {
+		if (n_ready < 0 && errno == EINTR)
+			continue;
+		if (n_ready != 1) {
 			p->note = "receiver did not confirm";
 			return 0;
 		}
@@ -649,4 +658,14 @@ int finish_stream(struct probe *p, int fd)
 			return 0;
 		}
 	}
+}
+
+/* SCTP says nothing after its shutdown, but close(2) can wait for it. */
+int finish_sctp(struct probe *p, int fd)
+{
+	struct linger wait = {1, (int)(p->wait_ms + 999) / 1000};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_LINGER, &wait, sizeof(wait)) < 0)
+		return -errno;
+	return 0;
 }

@@ -38,5 +38,6 @@ int run_sendfile_dataset(struct probe *p, int fd);
 int run_splice_dataset(struct probe *p, int fd);
 
 int finish_stream(struct probe *p, int fd);
+int finish_sctp(struct probe *p, int fd);
 
 #endif

@@ -52,7 +52,9 @@ static int ring_run(struct io_uring *ring, unsigned int *ret_flags)
 	r = io_uring_submit(ring);
 	if (r < 0)
 		return r;
-	r = io_uring_wait_cqe_timeout(ring, &cqe, &limit);
+	do
+		r = io_uring_wait_cqe_timeout(ring, &cqe, &limit);
+	while (r == -EINTR);
 	if (r < 0)
 		return r == -ETIME ? -ETIMEDOUT : r;
 	r = cqe->res;

@@ -205,6 +205,7 @@ static void greet_tls(struct sink *s, int fd)
 	memcpy(keys.rec_seq, WIRE_TLS_SEQ, sizeof(keys.rec_seq));
 	if (setsockopt(fd, IPPROTO_TCP, TCP_ULP, "tls", sizeof("tls")) == 0)
 		(void)setsockopt(fd, SOL_TLS, TLS_RX, &keys, sizeof(keys));
+	(void)send(fd, "R", 1, MSG_NOSIGNAL);
 }
 
 /* ---- datagrams ---- */
@@ -408,7 +409,7 @@ static int bind_both(int type, int protocol, uint16_t port)
 {
 	int fd = bind_any(AF_INET6, type, protocol, port);
 
-	if (fd == -EAFNOSUPPORT || fd == -EADDRNOTAVAIL)
+	if (fd < 0 && fd != -EADDRINUSE)
 		fd = bind_any(AF_INET, type, protocol, port);
 	return fd;
 }
