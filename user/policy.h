@@ -42,6 +42,7 @@
 
 /* Limits of a policy. Each has an error message that names the limit. */
 #define POLICY_FILE_BYTES_MAX	(16U << 20)
+#define POLICY_LINE_BYTES_MAX	(64U << 10)
 #define POLICY_RULES_MAX	1000
 #define POLICY_DATASETS_MAX	64
 #define POLICY_SUBJECTS_MAX	255   /* named ones; "*" comes on top */

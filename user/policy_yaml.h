@@ -18,6 +18,8 @@
 #define POLICY_YAML_DEPTH_MAX 8
 /* Well above what a policy that uses up every limit has: some 120,000. */
 #define POLICY_YAML_NODES_MAX 200000
+/* Bytes that may begin a value or a property: [ { & ! * and the quotes. */
+#define POLICY_YAML_MARKS_MAX 400000
 
 enum policy_yaml_type {
 	POLICY_YAML_SCALAR,
