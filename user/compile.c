@@ -6,9 +6,12 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define WHERE	     "policy" /* the file's name is the caller's to add */
-#define CGROUP_ROOT  1U
-#define CGROUP_FIRST 2U
+#define WHERE "policy" /* the file's name is the caller's to add */
+/* What the guard compares: a name that fills the key was cut, it thinks. */
+#define NAME_CHARS_MAX	 (CORDON_NAME - 2)
+#define CGROUP_DEPTH_MAX 15 /* CGROUP_LEVELS of the guard, less the root */
+#define CGROUP_ROOT	 1U
+#define CGROUP_FIRST	 2U
 
 /* What is only needed on the way. */
 struct compiling {
@@ -384,7 +387,7 @@ static int name_too_long(struct compiling *c, struct policy_pos pos,
 	policy_errors_add(c->errs, WHERE, pos,
 			  "%s \"%s\" is too long; the guard compares at most "
 			  "%d characters",
-			  what, name, CORDON_NAME - 1);
+			  what, name, NAME_CHARS_MAX);
 	return -EINVAL;
 }
 
@@ -426,7 +429,7 @@ static int add_unit(struct compiling *c, const struct policy_subject *subject,
 	size_t len = strlen(subject->unit);
 	int r;
 
-	if (len >= CORDON_NAME)
+	if (len > NAME_CHARS_MAX)
 		return name_too_long(c, subject->pos, "the unit",
 				     subject->unit);
 	c->out->dims.used |= 1U << DIM_UNIT;
@@ -442,16 +445,24 @@ static int add_cgroup(struct compiling *c, const struct policy_subject *subject,
 {
 	struct compiled_cgroup *cgroup = NULL;
 	const char *p = subject->cgroup;
-	uint32_t node = CGROUP_ROOT;
+	uint32_t node = CGROUP_ROOT, depth = 0;
 	size_t len;
 	int r;
 
 	while (*p) {
 		len = strcspn(p, "/");
-		if (len >= CORDON_NAME)
+		if (len > NAME_CHARS_MAX)
 			return name_too_long(c, subject->pos,
 					     "a component of the cgroup",
 					     subject->cgroup);
+		if (len && ++depth > CGROUP_DEPTH_MAX) {
+			policy_errors_add(
+				c->errs, WHERE, subject->pos,
+				"the cgroup \"%s\" is too deep; the "
+				"guard compares at most %d components",
+				subject->cgroup, CGROUP_DEPTH_MAX);
+			return -EINVAL;
+		}
 		if (len) {
 			r = cgroup_child(c, DIM_CGROUP, node, p, len, next,
 					 &cgroup);

@@ -306,6 +306,14 @@ const char *guard_fault_name(uint32_t fault);
 int guard_record_key(const struct guard *guard, uint32_t record,
 		     struct file_key *ret_key);
 
+/*
+ * Forgets which records were touched in windows that are over, so that the
+ * table of touched records does not fill up. Call it when state->touches has
+ * grown by an eighth of its table since the last time, and now and then.
+ * *ret_swept (may be NULL): how many went.
+ */
+int guard_sweep(struct guard *guard, uint64_t *ret_swept);
+
 /* ---- events -------------------------------------------------------------- */
 
 /* A descriptor for epoll: readable when there are events. */

@@ -1,0 +1,415 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the guard counted, put into words and numbers for a reader.
+ */
+#include "guard_internal.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <time.h>
+
+#include "decide.h"
+
+#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+
+/* ---- names ------------------------------------------------------------- */
+
+const char *guard_name(const struct guard *guard, uint32_t kind, uint32_t id)
+{
+	const char *text;
+
+	if (kind == NAME_DEST && id == CORDON_DEST_READ)
+		return "read";
+	if ((kind == NAME_DEST || kind == NAME_DATASET) && !id)
+		return "*";
+	text = registry_text(&guard->names, kind, id);
+	return text ? text : "?";
+}
+
+int guard_name_find(const struct guard *guard, uint32_t kind, const char *name,
+		    uint32_t *ret_id)
+{
+	if (kind == NAME_DEST && !strcmp(name, "*")) {
+		*ret_id = CORDON_DEST_ANY;
+		return 0;
+	}
+	return registry_find(&guard->names, kind, name, ret_id);
+}
+
+const char *guard_fault_name(uint32_t fault)
+{
+	static const char *const names[FAULT_MAX] = {
+		[FAULT_LABEL_FULL] = "label table full",
+		[FAULT_PROCESS_FULL] = "process table full",
+		[FAULT_HOLDING_FULL] = "holding table full",
+		[FAULT_ORIGIN_FULL] = "origin table full",
+		[FAULT_TOUCH_FULL] = "table of touched records full",
+		[FAULT_BUDGET_FULL] = "budget table full",
+		[FAULT_LEDGER_FULL] = "ledger full",
+		[FAULT_SOCKET_FULL] = "no room on a socket",
+		[FAULT_EVENT_LOST] = "event lost",
+		[FAULT_UNREADABLE] = "a fact that the kernel would not tell",
+		[FAULT_UNKNOWN_HOLDING] = "a holder of unknown holding",
+	};
+
+	return fault < FAULT_MAX && names[fault] ? names[fault] : "?";
+}
+
+const char *guard_hook_name(uint32_t hook)
+{
+	static const char *const names[HOOK_MAX] = {
+		[HOOK_FILE_OPEN] = "file_open",
+		[HOOK_FILE_PERMISSION] = "file_permission",
+		[HOOK_MMAP_FILE] = "mmap_file",
+		[HOOK_INODE_LINK] = "inode_link",
+		[HOOK_INODE_RENAME] = "inode_rename",
+		[HOOK_D_INSTANTIATE] = "d_instantiate",
+		[HOOK_INODE_FREE] = "inode_free",
+		[HOOK_NEWTASK] = "task_newtask",
+		[HOOK_EXEC] = "sched_process_exec",
+		[HOOK_EXIT] = "sched_process_exit",
+		[HOOK_SOCKET_SENDMSG] = "socket_sendmsg",
+		[HOOK_INET_RELEASE] = "inet_release",
+		[HOOK_EGRESS] = "cgroup egress",
+		[HOOK_READV_DONE] = "readv",
+		[HOOK_SPLICE_DONE] = "splice",
+		[HOOK_COPY_DONE] = "copy_file_range",
+	};
+
+	return hook < HOOK_MAX && names[hook] ? names[hook] : "?";
+}
+
+/* ---- walks ------------------------------------------------------------- */
+
+struct walk {
+	const struct guard *guard;
+	void *arg;
+	union {
+		guard_ledger_fn ledger;
+		guard_budget_fn budget;
+		guard_holder_fn holder;
+	} fn;
+	const struct rule *rules; /* of the slot in use */
+	uint64_t now_ns;
+	uint32_t slot;
+	uint32_t record;
+	struct file_key key;
+};
+
+static int on_ledger(const void *key, const void *value, void *arg)
+{
+	const struct walk *w = arg;
+
+	return w->fn.ledger(key, value, w->arg);
+}
+
+int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg)
+{
+	struct walk w = {.guard = guard, .arg = arg, .fn.ledger = fn};
+
+	return guard_map_each(guard, MAP_LEDGER, on_ledger, &w);
+}
+
+static int on_process(const void *key, const void *value, void *arg)
+{
+	const struct process *process = value;
+	const struct walk *w = arg;
+	struct guard_holder holder = {.id = process->holding};
+	struct holding holding;
+
+	memcpy(&holder.tgid, key, sizeof(holder.tgid));
+	if (!guard_map_lookup(w->guard, MAP_HOLDINGS, &holder.id, &holding))
+		holder.holding = &holding;
+	return w->fn.holder(&holder, w->arg);
+}
+
+int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg)
+{
+	struct walk w = {.guard = guard, .arg = arg, .fn.holder = fn};
+
+	return guard_map_each(guard, MAP_PROCESSES, on_process, &w);
+}
+
+int guard_origin(const struct guard *guard, uint32_t slot,
+		 struct origin *ret_origin)
+{
+	struct origin origin;
+	int r;
+
+	if (slot >= CORDON_ORIGINS)
+		return -ENOENT;
+	r = guard_map_lookup(guard, MAP_ORIGINS, &slot, &origin);
+	if (r)
+		return r;
+	if (!origin.serial)
+		return -ENOENT;
+	*ret_origin = origin;
+	return 0;
+}
+
+int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg)
+{
+	uint32_t last = guard->state->next_origin, slot;
+	struct origin origin;
+	int r;
+
+	if (last >= CORDON_ORIGINS)
+		last = CORDON_ORIGINS - 1;
+	for (slot = 0; slot <= last; slot++) {
+		r = guard_origin(guard, slot, &origin);
+		if (r == -ENOENT)
+			continue;
+		if (!r)
+			r = fn(slot, &origin, arg);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+static int on_label(const void *key, const void *value, void *arg)
+{
+	const struct label *label = value;
+	struct walk *w = arg;
+
+	if (label->kind != LABEL_FILE || label->record != w->record)
+		return 0;
+	memcpy(&w->key, key, sizeof(w->key));
+	return 1;
+}
+
+int guard_record_key(const struct guard *guard, uint32_t record,
+		     struct file_key *ret_key)
+{
+	struct walk w = {.record = record};
+	int r;
+
+	r = guard_map_each(guard, MAP_LABELS, on_label, &w);
+	if (r < 0)
+		return r;
+	if (!r)
+		return -ENOENT;
+	*ret_key = w.key;
+	return 0;
+}
+
+/* ---- budgets ----------------------------------------------------------- */
+
+static uint64_t boot_ns(void)
+{
+	struct timespec ts;
+
+	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
+	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+}
+
+/* The rules of the slot in use; those behind the last one are all zero. */
+static int read_rules(const struct guard *guard, uint32_t slot,
+		      struct rule **ret_rules)
+{
+	struct rule *rules;
+	uint32_t i, at;
+	int r;
+
+	rules = calloc(CORDON_RULES, sizeof(*rules));
+	if (!rules)
+		return -ENOMEM;
+	for (i = 0; i < CORDON_RULES; i++) {
+		at = slot * CORDON_RULES + i;
+		r = guard_map_lookup(guard, MAP_RULES, &at, &rules[i]);
+		if (r) {
+			free(rules);
+			return r;
+		}
+		if (!rules[i].id)
+			break;
+	}
+	*ret_rules = rules;
+	return 0;
+}
+
+static uint32_t rule_find(const struct walk *w, uint32_t id)
+{
+	uint32_t i;
+
+	for (i = 0; i < CORDON_RULES && w->rules[i].id; i++)
+		if (w->rules[i].id == id)
+			return i;
+	return POLICY_NO_RULE;
+}
+
+/* What the rule in force grants to the budget's destination. */
+static int grant_find(const struct walk *w, const struct rule *rule,
+		      uint16_t dest, struct grant *ret_grant)
+{
+	struct release release;
+	uint32_t i, at;
+	int r;
+
+	memset(ret_grant, 0, sizeof(*ret_grant));
+	if (dest == CORDON_DEST_READ) {
+		*ret_grant = rule->read;
+		return 0;
+	}
+	for (i = 0; i < rule->releases; i++) {
+		at = w->slot * CORDON_RELEASES + rule->first_release + i;
+		r = guard_map_lookup(w->guard, MAP_RELEASES, &at, &release);
+		if (r)
+			return r;
+		if (release.dest == dest || release.dest == CORDON_DEST_ANY) {
+			*ret_grant = release.grant;
+			return 0;
+		}
+	}
+	return 0;
+}
+
+static uint64_t oldest_leaves(const struct window *w)
+{
+	uint64_t back;
+
+	for (back = WINDOW_PARTS + 1; back--;)
+		if (w->used[(w->latest + WINDOW_RING - back) % WINDOW_RING])
+			return (w->latest + WINDOW_RING - back) * w->part_ns;
+	return 0;
+}
+
+static int on_budget(const void *key, const void *value, void *arg)
+{
+	const struct walk *w = arg;
+	struct guard_budget budget = {0};
+	struct budget raw;
+	const struct limit *limit;
+	struct grant grant;
+	uint64_t window_ns;
+	int r;
+
+	memcpy(&budget.key, key, sizeof(budget.key));
+	memcpy(&raw, value, sizeof(raw));
+	budget.serial = raw.serial;
+	budget.refused = raw.refused;
+	budget.rule = rule_find(w, budget.key.rule);
+	if (budget.rule != POLICY_NO_RULE) {
+		r = grant_find(w, &w->rules[budget.rule], budget.key.dest,
+			       &grant);
+		if (r)
+			return r;
+		limit = budget.key.unit == UNIT_RECORDS ? &grant.records
+							: &grant.bytes;
+		budget.max = limit->max;
+		budget.window_ns = limit->window_ns;
+		if (grant.kind == GRANT_UNLIMITED ||
+		    (grant.kind == GRANT_LIMITED && !limit->window_ns))
+			budget.max = CORDON_UNLIMITED;
+	}
+	window_ns = budget.window_ns;
+	if (!window_ns)
+		window_ns = raw.window.part_ns * WINDOW_PARTS;
+	if (raw.window.part_ns)
+		window_roll(&raw.window, w->now_ns, window_ns);
+	budget.used = raw.window.total;
+	budget.free_ns = oldest_leaves(&raw.window);
+	return w->fn.budget(&budget, w->arg);
+}
+
+int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
+{
+	struct walk w = {.guard = guard, .arg = arg, .fn.budget = fn};
+	struct rule *rules;
+	int r;
+
+	w.slot = guard->state->generation & 1;
+	w.now_ns = boot_ns();
+	r = read_rules(guard, w.slot, &rules);
+	if (r)
+		return r;
+	w.rules = rules;
+	r = guard_map_each(guard, MAP_BUDGETS, on_budget, &w);
+	free(rules);
+	return r;
+}
+
+/* ---- sweeping ---------------------------------------------------------- */
+
+struct scope {
+	uint32_t serial;
+	uint64_t since; /* touches of older parts have left the window */
+};
+
+struct sweep {
+	struct guard *guard;
+	uint64_t now_ns;
+	struct scope *scopes;
+	size_t n;
+	uint64_t swept;
+};
+
+static int sweep_scope(const void *key, const void *value, void *arg)
+{
+	struct sweep *s = arg;
+	struct scope *scopes;
+	struct budget budget;
+	uint64_t part;
+
+	(void)key;
+	memcpy(&budget, value, sizeof(budget));
+	if (!(s->n & (s->n - 1))) {
+		scopes = reallocarray(s->scopes, s->n ? 2 * s->n : 1,
+				      sizeof(*scopes));
+		if (!scopes)
+			return -ENOMEM;
+		s->scopes = scopes;
+	}
+	part = budget.window.part_ns ? s->now_ns / budget.window.part_ns : 0;
+	s->scopes[s->n++] = (struct scope){
+		.serial = budget.serial,
+		.since = part < WINDOW_RING ? 0 : part - WINDOW_RING};
+	return 0;
+}
+
+static int scope_cmp(const void *a, const void *b)
+{
+	const struct scope *x = a, *y = b;
+
+	return x->serial < y->serial ? -1 : x->serial > y->serial;
+}
+
+static int sweep_touch(const void *key, const void *value, void *arg)
+{
+	const struct touch_key *k = key;
+	const struct touch *touch = value;
+	struct sweep *s = arg;
+	struct scope *scope, wanted = {.serial = k->scope};
+
+	/* An origin counts what it read for as long as it is. */
+	if (k->kind != SCOPE_BUDGET)
+		return 0;
+	scope = s->n ? bsearch(&wanted, s->scopes, s->n, sizeof(wanted),
+			       scope_cmp)
+		     : NULL;
+	if (!scope || touch->part >= scope->since)
+		return 0;
+	if (!guard_map_delete(s->guard, MAP_TOUCHED, key))
+		s->swept++;
+	return 0;
+}
+
+int guard_sweep(struct guard *guard, uint64_t *ret_swept)
+{
+	struct sweep s = {.guard = guard, .now_ns = boot_ns()};
+	int r;
+
+	r = guard_map_each(guard, MAP_BUDGETS, sweep_scope, &s);
+	if (!r && s.n)
+		qsort(s.scopes, s.n, sizeof(*s.scopes), scope_cmp);
+	if (!r)
+		r = guard_map_each(guard, MAP_TOUCHED, sweep_touch, &s);
+	free(s.scopes);
+	(void)__atomic_sub_fetch(&guard->state->touches, (uint32_t)s.swept,
+				 __ATOMIC_RELAXED);
+	if (!r && ret_swept)
+		*ret_swept = s.swept;
+	return r;
+}
