@@ -33,7 +33,6 @@ struct agent {
 	const struct agent_options *opts;
 	struct guard *guard;
 	bool adopted;
-	bool faulty; /* the agent ends with a failure */
 	struct policy *policy; /* NULL: the guard's is one we could not read */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	struct eventlog *log;
@@ -43,14 +42,15 @@ struct agent {
 	int epoll_fd;
 	int lock_fd;
 	int signal_fd;
-	int save_fd;	 /* timers */
+	int save_fd; /* timers */
 	int watchdog_fd;
 	int expiry_fd;
-	int watch_fd;	 /* the guard's own, as it was last asked for */
-	bool saving;	 /* save_fd runs */
+	int watch_fd; /* the guard's own, as it was last asked for */
+	bool saving;  /* save_fd runs */
 	bool save_failed;
 	bool log_failed;
 	uint64_t faults_told; /* bit per enum fault */
+	uint32_t swept;	      /* state->touches after the last sweep */
 };
 
 /* control_answer_fn with a struct agent. */

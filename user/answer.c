@@ -95,12 +95,11 @@ static json_t *status_policy(const struct agent *agent)
 			   ? policy->expires_s * 1000000000
 			   : 0,
 		   expires);
-	object = json_pack(
-		"{s:s, s:s, s:s, s:b, s:i}", "file", agent->opts->policy_file,
-		"issuer", policy->issuer, "mode",
-		policy_mode_name(policy->mode), "expired",
-		policy->expires_s <= (int64_t)time(NULL), "rules",
-		(int)policy->n_rules);
+	object = json_pack("{s:s, s:s, s:s, s:b, s:i}", "file",
+			   agent->opts->policy_file, "issuer", policy->issuer,
+			   "mode", policy_mode_name(policy->mode), "expired",
+			   policy->expires_s <= (int64_t)time(NULL), "rules",
+			   (int)policy->n_rules);
 	if (policy->expires_s != INT64_MAX)
 		(void)json_object_set_new(object, "expires",
 					  json_string(expires));
@@ -177,10 +176,9 @@ static json_t *dataset_line(const struct policy_dataset *dataset)
 	for (size_t i = 0; i < dataset->n_paths; i++)
 		(void)json_array_append_new(
 			paths, json_string(dataset->paths[i].path));
-	line = json_pack("{s:i, s:s, s:s, s:s, s:o}", "cordon",
-			 CONTROL_VERSION, "type", "dataset", "dataset",
-			 dataset->name, "record", records[dataset->record],
-			 "paths", paths);
+	line = json_pack("{s:i, s:s, s:s, s:s, s:o}", "cordon", CONTROL_VERSION,
+			 "type", "dataset", "dataset", dataset->name, "record",
+			 records[dataset->record], "paths", paths);
 	if (dataset->classification)
 		(void)json_object_set_new(line, "classification",
 					  json_string(dataset->classification));
@@ -200,7 +198,7 @@ struct list {
 		struct ledger_line {
 			struct ledger_key key;
 			struct ledger ledger;
-		} *ledger;
+		} * ledger;
 		struct origin *origins;
 		void *memory;
 	};
@@ -230,8 +228,7 @@ static int list_grow(struct list *list, size_t item)
 	return 0;
 }
 
-static struct list *list_new(struct agent *agent,
-			     struct control_client *client)
+static struct list *list_new(struct agent *agent, struct control_client *client)
 {
 	struct list *list = calloc(1, sizeof(*list));
 
@@ -297,8 +294,7 @@ static json_t *budget_line(struct agent *agent,
 	if (line && key->who != CORDON_HOST_WIDE)
 		(void)json_object_set_new(line, "user", account(key->who));
 	if (line && budget->free_ns)
-		(void)json_object_set_new(line, "frees",
-					  when(budget->free_ns));
+		(void)json_object_set_new(line, "frees", when(budget->free_ns));
 	return line;
 }
 
@@ -318,8 +314,9 @@ static int answer_status(struct agent *agent, struct control_client *client)
 		if (agent->policy && client->cursor < agent->policy->n_datasets)
 			r = control_reply(
 				client,
-				dataset_line(&agent->policy->datasets
-						      [client->cursor++]));
+				dataset_line(
+					&agent->policy
+						 ->datasets[client->cursor++]));
 		else
 			client->step = STATUS_WALK;
 		break;
@@ -411,8 +408,8 @@ static json_t *origin_line(struct agent *agent, const struct origin *origin)
 		number(origin->serial), "dataset",
 		guard_name(agent->guard, NAME_DATASET, origin->key.dataset),
 		"tgid", number(origin->tgid), "comm", comm, "user",
-		account(origin->uid), "login", account(origin->login),
-		"first", when(origin->first_ns), "read_bytes",
+		account(origin->uid), "login", account(origin->login), "first",
+		when(origin->first_ns), "read_bytes",
 		number(origin->read_bytes), "read_records",
 		number(origin->read_records), "holdings",
 		number(origin->holdings));
@@ -457,8 +454,8 @@ static int answer_ledger(struct agent *agent, struct control_client *client)
 	case LEDGER_WALK_ORIGINS:
 		client->step = LEDGER_ORIGINS;
 		list = list_new(agent, client);
-		return list ? guard_each_origin(agent->guard, add_origin,
-						list) ?: CONTROL_MORE
+		return list ? guard_each_origin(agent->guard, add_origin, list)
+				       ?: CONTROL_MORE
 			    : -ENOMEM;
 	case LEDGER_WALK:
 		client->step = LEDGER_LINES;
@@ -517,14 +514,15 @@ static int answer_events(struct agent *agent, struct control_client *client)
 			return client->request.follow ? CONTROL_WAIT
 						      : CONTROL_END;
 		if (r == -ESTALE) {
-			control_fail(client, CONTROL_SLOW,
-				     "fell behind: events %llu to %llu are no "
-				     "longer in memory; they are in "
-				     "%.100s/events.jsonl",
-				     (unsigned long long)client->cursor,
-				     (unsigned long long)eventlog_first(
-					     agent->log) - 1,
-				     agent->opts->state_dir);
+			control_fail(
+				client, CONTROL_SLOW,
+				"fell behind: events %llu to %llu are no "
+				"longer in memory; they are in "
+				"%.100s/events.jsonl",
+				(unsigned long long)client->cursor,
+				(unsigned long long)eventlog_first(agent->log) -
+					1,
+				agent->opts->state_dir);
 			return -ESTALE;
 		}
 		r = control_reply_text(client, line, len);

@@ -84,8 +84,10 @@ static int take_part(struct policy_actor *actor, char *part, char *error)
 		return 0;
 	}
 	text_quote(part, strlen(part), quoted, sizeof(quoted));
-	return wrong(error, "%s: expected unit=, cgroup=, exe=, user=, group= "
-			    "or login=", quoted);
+	return wrong(error,
+		     "%s: expected unit=, cgroup=, exe=, user=, group= "
+		     "or login=",
+		     quoted);
 }
 
 static const char *account(const struct policy_account *account, char *number)

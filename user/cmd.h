@@ -43,10 +43,12 @@ enum cmd_option {
 	CMD_OPT_OWN,
 };
 
-#define CMD_OPTIONS                                     \
-	{"help", no_argument, NULL, CMD_OPT_HELP},      \
-	{"json", no_argument, NULL, CMD_OPT_JSON},      \
-	{"run-dir", required_argument, NULL, CMD_OPT_RUN_DIR}
+#define CMD_OPTIONS                                                 \
+	{"help", no_argument, NULL, CMD_OPT_HELP},                  \
+		{"json", no_argument, NULL, CMD_OPT_JSON},          \
+	{                                                           \
+		"run-dir", required_argument, NULL, CMD_OPT_RUN_DIR \
+	}
 
 struct cmd_common {
 	bool json;

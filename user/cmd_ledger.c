@@ -23,10 +23,10 @@ struct showing {
 };
 
 static const struct term_column columns[] = {
-	{"ORIGIN", true},  {"STARTED BY", false},  {"SUBJECT", false},
-	{"DATASET", false}, {"CHANNEL", false},	    {"TO", false},
-	{"ACTS", true},	   {"BYTES", true},	    {"RECORDS", true},
-	{"OVER", true},	   {"BLOCKED", true},	    {"LAST", false},
+	{"ORIGIN", true},   {"STARTED BY", false}, {"SUBJECT", false},
+	{"DATASET", false}, {"CHANNEL", false},	   {"TO", false},
+	{"ACTS", true},	    {"BYTES", true},	   {"RECORDS", true},
+	{"OVER", true},	    {"BLOCKED", true},	   {"LAST", false},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))

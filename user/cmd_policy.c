@@ -210,14 +210,13 @@ static void explain_text(const struct question *question,
 		(void)printf("release to %s", question->destination);
 		if (strcmp(question->destination,
 			   policy->destinations[why->destination].name) != 0)
-			(void)printf(" (which is %s)",
-				     policy->destinations[why->destination]
-					     .name);
+			(void)printf(
+				" (which is %s)",
+				policy->destinations[why->destination].name);
 		(void)printf(": %s\n", text);
 	}
 	(void)printf("%s%s\n", action_in_words(why),
-		     why->per == POLICY_PER_USER &&
-				     why->rule != POLICY_NO_RULE
+		     why->per == POLICY_PER_USER && why->rule != POLICY_NO_RULE
 			     ? "; one budget for each login user"
 			     : "");
 }
@@ -253,14 +252,13 @@ static void explain_json(const struct question *question,
 				  why->candidates[i].why == POLICY_WHY_WINS,
 				  "text", text));
 	}
-	line = json_pack("{s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:o}",
-			 "cordon", 1, "type", "explanation", "file",
-			 question->file, "dataset", question->dataset,
-			 "subjects", subjects, "rules", candidates, "action",
-			 policy_action_name(why->action), "mode",
-			 policy_mode_name(why->mode), "per",
-			 policy_per_name(why->per), "read",
-			 budget_json(&why->read));
+	line = json_pack(
+		"{s:i, s:s, s:s, s:s, s:o, s:o, s:s, s:s, s:s, s:o}", "cordon",
+		1, "type", "explanation", "file", question->file, "dataset",
+		question->dataset, "subjects", subjects, "rules", candidates,
+		"action", policy_action_name(why->action), "mode",
+		policy_mode_name(why->mode), "per", policy_per_name(why->per),
+		"read", budget_json(&why->read));
 	if (line && why->rule != POLICY_NO_RULE)
 		(void)json_object_set_new(
 			line, "line",

@@ -12,15 +12,14 @@
 #define BAR_WIDTH 10
 
 static const struct term_column dataset_columns[] = {
-	{"DATASET", false}, {"FILES", true}, {"RECORD", false},
+	{"DATASET", false},	   {"FILES", true},  {"RECORD", false},
 	{"CLASSIFICATION", false}, {"PATHS", false},
 };
 
 static const struct term_column budget_columns[] = {
-	{"DATASET", false}, {"RULE", false},	{"TO", false},
-	{"USER", false},    {"USED", true},	{"OF", true},
-	{"IN", false},	    {"", false},	{"REFUSED", true},
-	{"MORE AT", false},
+	{"DATASET", false}, {"RULE", false},	{"TO", false}, {"USER", false},
+	{"USED", true},	    {"OF", true},	{"IN", false}, {"", false},
+	{"REFUSED", true},  {"MORE AT", false},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -34,8 +33,9 @@ struct showing {
 static void say(const struct showing *showing, enum term_colour colour,
 		const char *what, const char *text)
 {
-	(void)printf("%-8s  %s%s%s\n", what, term_begin(colour, showing->colour),
-		     text, term_end(colour, showing->colour));
+	(void)printf("%-8s  %s%s%s\n", what,
+		     term_begin(colour, showing->colour), text,
+		     term_end(colour, showing->colour));
 }
 
 static void show_policy(const json_t *line, const struct showing *showing)
@@ -81,26 +81,29 @@ static void show_faults(const json_t *line, const struct showing *showing)
 	uint64_t lost = cmd_number(line, "events_unwritten");
 	size_t i;
 
-	json_object_foreach(faults, key, value) {
+	json_object_foreach (faults, key, value) {
 		(void)snprintf(name, sizeof(name), "%s", key);
 		(void)snprintf(text, sizeof(text), "%s: %" JSON_INTEGER_FORMAT,
 			       name, json_integer_value(value));
 		say(showing, TERM_BAD, "fault", text);
 	}
 	if (lost) {
-		(void)snprintf(text, sizeof(text), "%" PRIu64 " events are not "
-			       "in the file: is the disk full?", lost);
+		(void)snprintf(text, sizeof(text),
+			       "%" PRIu64 " events are not "
+			       "in the file: is the disk full?",
+			       lost);
 		say(showing, TERM_BAD, "fault", text);
 	}
 	/* A table that fills up is refused data tomorrow: say it today. */
-	json_array_foreach(json_object_get(line, "tables"), i, table) {
+	json_array_foreach (json_object_get(line, "tables"), i, table) {
 		uint64_t n = cmd_number(table, "entries");
 		uint64_t max = cmd_number(table, "max");
 
 		if (!max || n < max / 5 * 4)
 			continue;
-		(void)snprintf(text, sizeof(text), "table %.64s: %" PRIu64
-			       " of %" PRIu64 " entries in use",
+		(void)snprintf(text, sizeof(text),
+			       "table %.64s: %" PRIu64 " of %" PRIu64
+			       " entries in use",
 			       cmd_text(table, "name"), n, max);
 		say(showing, TERM_POOR, "warning", text);
 	}
@@ -122,12 +125,14 @@ static void show_head(const json_t *line, const struct showing *showing)
 	term_number(cmd_number(line, "labels"), labels, sizeof(labels));
 	term_number(cmd_number(line, "holders"), holders, sizeof(holders));
 	term_number(cmd_number(line, "dropped"), dropped, sizeof(dropped));
-	(void)snprintf(text, sizeof(text), "%s files labelled, %s processes "
+	(void)snprintf(text, sizeof(text),
+		       "%s files labelled, %s processes "
 		       "hold data, %s packets dropped",
 		       labels, holders, dropped);
 	say(showing, TERM_PLAIN, "guard", text);
 	if (json_is_true(json_object_get(line, "scanning")))
-		say(showing, TERM_POOR, "", "the scan of the datasets is not "
+		say(showing, TERM_POOR, "",
+		    "the scan of the datasets is not "
 		    "complete yet");
 	show_faults(line, showing);
 }
@@ -153,7 +158,7 @@ static int take_dataset(const json_t *line, const struct showing *showing)
 	else
 		(void)snprintf(record, sizeof(record), "%.32s",
 			       cmd_text(line, "record"));
-	json_array_foreach(array, i, path) {
+	json_array_foreach (array, i, path) {
 		if (i == 3) {
 			(void)snprintf(paths + len, sizeof(paths) - len,
 				       " and %zu more",
@@ -207,8 +212,7 @@ static int take_budget(const json_t *line, const struct showing *showing)
 	amount(line, "used", used, sizeof(used));
 	amount(line, "max", max, sizeof(max));
 	if (limited && strcmp(cmd_text(line, "budget"), "records") == 0)
-		(void)strncat(max, " records",
-			      sizeof(max) - strlen(max) - 1);
+		(void)strncat(max, " records", sizeof(max) - strlen(max) - 1);
 	text_format_duration(cmd_number(line, "window_ns"), window,
 			     sizeof(window));
 	if (limited) {

@@ -16,19 +16,23 @@
 #include <time.h>
 #include <unistd.h>
 
-#define GROUPS_MAX   1024 /* supplementary groups of a peer looked at */
-#define LINES_MIN    1024 /* first size of a buffer */
+#define GROUPS_MAX 1024 /* supplementary groups of a peer looked at */
+#define LINES_MIN  1024 /* first size of a buffer */
 
 /* ---- requests ----------------------------------------------------------- */
 
-enum field { FIELD_FOLLOW, FIELD_SINCE, FIELD_DATASET, FIELD_SUBJECT,
-	     FIELD_DESTINATION, FIELD_MAX };
+enum field {
+	FIELD_FOLLOW,
+	FIELD_SINCE,
+	FIELD_DATASET,
+	FIELD_SUBJECT,
+	FIELD_DESTINATION,
+	FIELD_MAX
+};
 
 static const char *const field_names[FIELD_MAX] = {
-	[FIELD_FOLLOW] = "follow",
-	[FIELD_SINCE] = "since",
-	[FIELD_DATASET] = "dataset",
-	[FIELD_SUBJECT] = "subject",
+	[FIELD_FOLLOW] = "follow",	     [FIELD_SINCE] = "since",
+	[FIELD_DATASET] = "dataset",	     [FIELD_SUBJECT] = "subject",
 	[FIELD_DESTINATION] = "destination",
 };
 
@@ -94,8 +98,9 @@ static int find_verb(const json_t *object, enum control_verb *ret_verb,
 		}
 	text_quote(json_string_value(value), json_string_length(value), quoted,
 		   sizeof(quoted));
-	return refuse(error, "unknown verb %s: this agent speaks another "
-			     "version of the protocol, update the older side",
+	return refuse(error,
+		      "unknown verb %s: this agent speaks another "
+		      "version of the protocol, update the older side",
 		      quoted);
 }
 
@@ -141,8 +146,9 @@ static int take_field(struct control_request *request, const char *key,
 		return 0;
 	case FIELD_SINCE:
 		if (!json_is_integer(value) || json_integer_value(value) < 0)
-			return refuse(error, "\"%s\" is not a number of "
-					     "seconds since 1970",
+			return refuse(error,
+				      "\"%s\" is not a number of "
+				      "seconds since 1970",
 				      key);
 		request->since_s = json_integer_value(value);
 		return 0;
@@ -189,9 +195,10 @@ int control_request_parse(const char *line, size_t len,
 		goto out;
 	}
 	if (!json_is_object(object)) {
-		r = refuse(error, "a request is one JSON object on one line%s"
-				  "%.100s", object ? "" : ": ",
-			   object ? "" : why.text);
+		r = refuse(error,
+			   "a request is one JSON object on one line%s"
+			   "%.100s",
+			   object ? "" : ": ", object ? "" : why.text);
 		goto out;
 	}
 	r = check_version(object, error);
@@ -200,7 +207,7 @@ int control_request_parse(const char *line, size_t len,
 	r = find_verb(object, &request.verb, error);
 	if (r)
 		goto out;
-	json_object_foreach(object, key, value) {
+	json_object_foreach (object, key, value) {
 		if (strcmp(key, "cordon") == 0 || strcmp(key, "verb") == 0)
 			continue;
 		r = take_field(&request, key, value, error);
@@ -339,10 +346,10 @@ void control_lines_release(struct control_lines *lines)
 /* ---- the agent's side --------------------------------------------------- */
 
 enum phase {
-	PHASE_IDLE,   /* waits for a request */
-	PHASE_REPLY,  /* answer() has more to say */
-	PHASE_WAIT,   /* it will have, after control_wake() */
-	PHASE_CLOSE,  /* goes when what is queued is taken */
+	PHASE_IDLE,  /* waits for a request */
+	PHASE_REPLY, /* answer() has more to say */
+	PHASE_WAIT,  /* it will have, after control_wake() */
+	PHASE_CLOSE, /* goes when what is queued is taken */
 };
 
 /* A slot of the table; `pub` is what answer() sees. */
@@ -463,11 +470,10 @@ void control_fail(struct control_client *client, enum control_error code,
 	va_end(ap);
 	log_clean(message);
 	/* Without memory the client sees the end of file instead. */
-	(void)control_reply(client,
-			    json_pack("{s:i, s:s, s:s, s:s}", "cordon",
-				      CONTROL_VERSION, "type", "error", "code",
-				      control_error_name(code), "message",
-				      message));
+	(void)control_reply(client, json_pack("{s:i, s:s, s:s, s:s}", "cordon",
+					      CONTROL_VERSION, "type", "error",
+					      "code", control_error_name(code),
+					      "message", message));
 	slot->phase = PHASE_CLOSE;
 }
 
@@ -502,8 +508,10 @@ static void ask(struct control *control, struct slot *slot)
 	if (slot->phase == PHASE_CLOSE)
 		return;
 	if (r < 0) {
-		control_fail(&slot->pub, CONTROL_FAILED, "the agent could not "
-			     "answer: %s", strerror(-r));
+		control_fail(&slot->pub, CONTROL_FAILED,
+			     "the agent could not "
+			     "answer: %s",
+			     strerror(-r));
 		return;
 	}
 	if (r == CONTROL_MORE) {
@@ -600,8 +608,10 @@ static void slot_read(struct slot *slot)
 		return;
 	slot->closed = true;
 	if (r == -EMSGSIZE && slot->phase != PHASE_CLOSE)
-		control_fail(&slot->pub, CONTROL_REFUSED, "a request is at "
-			     "most %d bytes", CONTROL_LINE_MAX);
+		control_fail(&slot->pub, CONTROL_REFUSED,
+			     "a request is at "
+			     "most %d bytes",
+			     CONTROL_LINE_MAX);
 	/* A follower that hangs up wants nothing more. */
 	if (r == 0 && slot->phase == PHASE_WAIT)
 		slot->phase = PHASE_CLOSE;
@@ -656,8 +666,10 @@ static struct slot *free_slot(struct control *control)
 	}
 	if (!oldest || now_s() - oldest->moved < CONTROL_STALLED_S)
 		return NULL;
-	control_fail(&oldest->pub, CONTROL_SLOW, "nothing was asked or taken "
-		     "for %d seconds and others wait", CONTROL_STALLED_S);
+	control_fail(&oldest->pub, CONTROL_SLOW,
+		     "nothing was asked or taken "
+		     "for %d seconds and others wait",
+		     CONTROL_STALLED_S);
 	(void)flush(oldest);
 	slot_drop(oldest);
 	return oldest;
@@ -773,8 +785,8 @@ static int listen_at(struct control *control)
 	struct epoll_event event = {.events = EPOLLIN};
 	struct group *group;
 
-	control->listen_fd = socket(
-		AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	control->listen_fd =
+		socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
 	if (control->listen_fd < 0)
 		return -errno;
 	/* Before bind, so that the path never has looser permissions. */
@@ -901,8 +913,10 @@ static int reply_error(const json_t *line, char *error)
 	const char *message =
 		json_string_value(json_object_get(line, "message"));
 
-	(void)refuse(error, "%s", message ? message : "the agent gave no "
-						       "reason");
+	(void)refuse(error, "%s",
+		     message ? message
+			     : "the agent gave no "
+			       "reason");
 	log_clean(error);
 	for (int i = 0; code && i < CONTROL_ERROR_MAX; i++)
 		if (strcmp(code, errors[i].name) == 0)

@@ -49,7 +49,7 @@
 #define CONTROL_SOCKET	    "control.sock" /* below the run directory */
 #define CONTROL_GROUP	    "cordon"
 /* A client that moves no byte for so long makes room when room is needed. */
-#define CONTROL_STALLED_S   10
+#define CONTROL_STALLED_S	10
 #define CONTROL_ERROR_CHARS_MAX 256
 
 enum control_verb {
@@ -193,8 +193,7 @@ void control_fail(struct control_client *client, enum control_error code,
 
 /* Called with each line of the reply but the last: the object, and the text it
  * was read from. Returns 0 to go on, else what control_call() returns. */
-typedef int (*control_line_fn)(const json_t *line, const char *text,
-			       void *arg);
+typedef int (*control_line_fn)(const json_t *line, const char *text, void *arg);
 
 /*
  * Asks the agent at path and waits for the whole reply. 0; -ENOENT and

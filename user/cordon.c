@@ -17,9 +17,9 @@
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
 
-#define COMMON_HELP                                                       \
-	"  --json          one JSON object a line, for programs\n"        \
-	"  --run-dir DIR   the agent's, default " CORDON_RUN_DIR "\n"     \
+#define COMMON_HELP                                                   \
+	"  --json          one JSON object a line, for programs\n"    \
+	"  --run-dir DIR   the agent's, default " CORDON_RUN_DIR "\n" \
 	"  --help          this text\n"
 
 static const struct verb verbs[] = {
@@ -30,28 +30,26 @@ static const struct verb verbs[] = {
 	 "guard.\n"
 	 "Each line says what is wrong and what to do about it.\n"
 	 "\n"
-	 "  --policy FILE   check this policy, if no agent runs\n"
-	 COMMON_HELP
+	 "  --policy FILE   check this policy, if no agent runs\n" COMMON_HELP
 	 "\n"
 	 "exit: 0 fit, 1 something failed\n"},
 	{"status", cmd_status, "what is guarded, and how much budget is used",
 	 "usage: cordon status [OPTION...]\n"
-	 "\n"
-	 COMMON_HELP},
+	 "\n" COMMON_HELP},
 	{"events", cmd_events, "what was blocked, alerted, first seen",
 	 "usage: cordon events [OPTION...]\n"
 	 "\n"
 	 "Shows the last events, at most 4096.\n"
 	 "\n"
 	 "  --follow        go on with new ones; alone, shows new ones only\n"
-	 "  --since WHEN    2026-11-01T00:00:00Z, or \"15 minutes\", day ...\n"
-	 COMMON_HELP},
+	 "  --since WHEN    2026-11-01T00:00:00Z, or \"15 minutes\", day "
+	 "...\n" COMMON_HELP},
 	{"ledger", cmd_ledger, "who read and released how much, to where",
 	 "usage: cordon ledger [OPTION...]\n"
 	 "\n"
 	 "  --dataset NAME, --subject NAME, --destination NAME\n"
-	 "                  only these; the destination `read` is reading\n"
-	 COMMON_HELP},
+	 "                  only these; the destination `read` is "
+	 "reading\n" COMMON_HELP},
 	{"policy", cmd_policy, "check and explain policies: no agent needed",
 	 "usage: cordon policy check [OPTION...] FILE...\n"
 	 "       cordon policy explain [OPTION...] FILE --subject WHO "
@@ -65,9 +63,8 @@ static const struct verb verbs[] = {
 	 "process:\n"
 	 "                      unit=U,cgroup=C,exe=E,user=U,group=G,login=L\n"
 	 "  --dataset NAME      which data\n"
-	 "  --destination TO    a destination's name, or ADDRESS:PORT\n"
-	 COMMON_HELP
-	 "\n"
+	 "  --destination TO    a destination's name, or "
+	 "ADDRESS:PORT\n" COMMON_HELP "\n"
 	 "exit: 0 good, 1 a policy is bad\n"},
 	{"version", cmd_version, "which version this is",
 	 "usage: cordon version [--json]\n"},
@@ -89,8 +86,7 @@ static void list_verbs(FILE *out)
 {
 	(void)fputs("usage: cordon VERB [OPTION...]\n\n", out);
 	for (size_t i = 0; i < N_VERBS; i++)
-		(void)fprintf(out, "  %-8s %s\n", verbs[i].name,
-			      verbs[i].help);
+		(void)fprintf(out, "  %-8s %s\n", verbs[i].name, verbs[i].help);
 	(void)fputs("\n"
 		    "cordon VERB --help says more. exit: 0 ok, 1 something is "
 		    "wrong, 2 usage,\n"
@@ -181,8 +177,9 @@ int cmd_ask(const struct cmd_common *common,
 		      error[0] ? error : strerror(-r));
 	switch (r) {
 	case -EACCES:
-		(void)fprintf(stderr, "use sudo, or join the group "
-				      CONTROL_GROUP "\n");
+		(void)fprintf(stderr,
+			      "use sudo, or join the group " CONTROL_GROUP
+			      "\n");
 		return CMD_DENIED;
 	case -ENOENT:
 	case -ECONNREFUSED:
@@ -243,8 +240,7 @@ static int cmd_version(int argc, char **argv)
 
 static int unknown_verb(const char *name)
 {
-	const char *near = args_nearest(name, verbs, N_VERBS,
-					sizeof(verbs[0]));
+	const char *near = args_nearest(name, verbs, N_VERBS, sizeof(verbs[0]));
 	char quoted[TEXT_QUOTE_CHARS_MAX];
 
 	text_quote(name, strlen(name), quoted, sizeof(quoted));

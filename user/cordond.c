@@ -29,13 +29,14 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define NS_PER_S	   1000000000LL
-#define SAVE_AFTER_S	   5  /* of the first budget used since */
-#define SAVE_AGAIN_S	   60 /* after a save that failed */
-#define START_EXTEND_USEC  "60000000"
-#define STATE_FILE	   "state"
-#define EVENTS_FILE	   "events.jsonl"
-#define LOCK_FILE	   "cordond.lock"
+#define NS_PER_S	  1000000000LL
+#define SAVE_AFTER_S	  5	 /* of the first budget used since */
+#define SAVE_AGAIN_S	  60	 /* after a save that failed */
+#define SWEEP_TOUCHES	  65536U /* an eighth of what the guard remembers */
+#define START_EXTEND_USEC "60000000"
+#define STATE_FILE	  "state"
+#define EVENTS_FILE	  "events.jsonl"
+#define LOCK_FILE	  "cordond.lock"
 
 enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE };
 
@@ -75,6 +76,31 @@ static const char *const fault_remedies[FAULT_MAX] = {
 				  "it is taken to hold everything until it "
 				  "ends",
 };
+
+/*
+ * The guard remembers which records were touched; what no window needs any
+ * more has to go before that table is full, and may when it is.
+ */
+static void sweep(struct agent *agent, bool full)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+	uint64_t gone = 0;
+	int r;
+
+	if (!full && (state->touches < agent->swept ||
+		      state->touches - agent->swept < SWEEP_TOUCHES))
+		return;
+	r = guard_sweep(agent->guard, &gone);
+	agent->swept = state->touches;
+	if (r)
+		log_error("records touched long ago cannot be forgotten: %s; "
+			  "reads will be refused when the table of touched "
+			  "records is full",
+			  strerror(-r));
+	else
+		log_debug("%" PRIu64 " touches forgotten, %" PRIu32 " left",
+			  gone, agent->swept);
+}
 
 /* Each kind is said when it first happens; the counts are in the status. */
 static void check_faults(struct agent *agent)
@@ -139,8 +165,7 @@ static void describe(const struct agent *agent, char *buf, size_t size)
 			       "%s policy serial %" PRIu64 " of %.64s, %zu "
 			       "dataset%s%s",
 			       mode_in_force(agent), serial_in_force(agent),
-			       agent->policy->issuer,
-			       agent->policy->n_datasets,
+			       agent->policy->issuer, agent->policy->n_datasets,
 			       agent->policy->n_datasets == 1 ? "" : "s",
 			       agent->policy->expires_s <= time(NULL)
 				       ? ", EXPIRED"
@@ -432,6 +457,8 @@ static int take_event(const struct event *event, void *arg)
 		save_later(agent, SAVE_AFTER_S);
 		return 0;
 	}
+	if (event->type == EVENT_FAULT && event->fault == FAULT_TOUCH_FULL)
+		sweep(agent, true);
 	event_look_up(event, &who);
 	now_ns = event_realtime_ns(event->time_ns);
 	r = eventlog_add(agent->log,
@@ -460,6 +487,7 @@ static void take_events(struct agent *agent)
 			   agent->opts->state_dir, eventlog_lost(agent->log));
 	agent->log_failed = r < 0;
 	check_faults(agent);
+	sweep(agent, false);
 	control_wake(agent->control);
 }
 
@@ -529,6 +557,7 @@ static void take_save(struct agent *agent)
 	agent->saving = false;
 	save(agent);
 	check_faults(agent);
+	sweep(agent, false);
 }
 
 static bool dispatch(struct agent *agent, int fd)
@@ -1139,8 +1168,10 @@ static int take_option(struct agent_options *opts, int code)
 	case OPT_ATTACH:
 		if (parse_attach(optarg, &opts->guard.attach) == 0)
 			return 0;
-		(void)fprintf(stderr, "cordond: --attach %s: expected auto, "
-				      "lsm or fmod\n", optarg);
+		(void)fprintf(stderr,
+			      "cordond: --attach %s: expected auto, "
+			      "lsm or fmod\n",
+			      optarg);
 		return -EINVAL;
 	case OPT_MAX_RECORDS:
 		if (text_parse_u64(optarg, 1, GUARD_RECORDS_MAX, &number) ==
@@ -1148,9 +1179,10 @@ static int take_option(struct agent_options *opts, int code)
 			opts->guard.max_records = (uint32_t)number;
 			return 0;
 		}
-		(void)fprintf(stderr, "cordond: --max-records %s: expected a "
-				      "number from 1 to %u\n", optarg,
-			      GUARD_RECORDS_MAX);
+		(void)fprintf(stderr,
+			      "cordond: --max-records %s: expected a "
+			      "number from 1 to %u\n",
+			      optarg, GUARD_RECORDS_MAX);
 		return -EINVAL;
 	case OPT_DETACH:
 		opts->detach = true;
@@ -1188,8 +1220,10 @@ static int parse_options(int argc, char **argv, struct agent_options *opts)
 			return r;
 	}
 	if (optind < argc) {
-		(void)fprintf(stderr, "cordond: %s: there is nothing but "
-				      "options\n", argv[optind]);
+		(void)fprintf(stderr,
+			      "cordond: %s: there is nothing but "
+			      "options\n",
+			      argv[optind]);
 		return -EINVAL;
 	}
 	if (opts->json && !opts->doctor) {

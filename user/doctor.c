@@ -106,7 +106,8 @@ static void check_clock(struct doctor *doctor)
 	else if (adjtimex(&timex) == TIME_ERROR)
 		report(doctor, DOCTOR_WARN, "clock",
 		       "start time synchronization: timedatectl set-ntp true",
-		       "%s, but nothing keeps it right: a policy's validity and "
+		       "%s, but nothing keeps it right: a policy's validity "
+		       "and "
 		       "every time in a report depend on it",
 		       now);
 	else
@@ -338,8 +339,7 @@ static void check_agent(struct doctor *doctor)
 			       ? doctor->opts->guard->pin_dir
 			       : CORDON_PIN_DIR);
 	if (access(path, F_OK) == 0)
-		report(doctor, DOCTOR_WARN, "agent",
-		       "systemctl start cordond",
+		report(doctor, DOCTOR_WARN, "agent", "systemctl start cordond",
 		       "not running; the guard goes on enforcing without it, "
 		       "but nothing is reported and no policy can change");
 	else

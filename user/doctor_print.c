@@ -76,11 +76,10 @@ void doctor_print_result(FILE *out, const struct doctor_result *result,
 		worst = DOCTOR_FAIL;
 		verdict = "does not work: do what stands behind the arrows";
 	}
-	(void)fprintf(out, "\n%s%s%s: %u ok, %u warning%s, %u failure%s\n",
-		      colour ? statuses[worst].colour : "", verdict,
-		      colour ? "\033[0m" : "", result->n[DOCTOR_OK],
-		      result->n[DOCTOR_WARN],
-		      result->n[DOCTOR_WARN] == 1 ? "" : "s",
-		      result->n[DOCTOR_FAIL],
-		      result->n[DOCTOR_FAIL] == 1 ? "" : "s");
+	(void)fprintf(
+		out, "\n%s%s%s: %u ok, %u warning%s, %u failure%s\n",
+		colour ? statuses[worst].colour : "", verdict,
+		colour ? "\033[0m" : "", result->n[DOCTOR_OK],
+		result->n[DOCTOR_WARN], result->n[DOCTOR_WARN] == 1 ? "" : "s",
+		result->n[DOCTOR_FAIL], result->n[DOCTOR_FAIL] == 1 ? "" : "s");
 }

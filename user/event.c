@@ -43,8 +43,9 @@ static const char *const verdicts[] = {
 	[VERDICT_BLOCK] = "block",
 };
 
-#define NAME_IN(table, i) \
-	((i) < sizeof(table) / sizeof((table)[0]) && (table)[i] ? (table)[i] : "?")
+#define NAME_IN(table, i)                                                    \
+	((i) < sizeof(table) / sizeof((table)[0]) && (table)[i] ? (table)[i] \
+								: "?")
 
 const char *event_type_name(uint32_t type)
 {
@@ -204,8 +205,7 @@ void event_size(uint64_t bytes, char *buf, size_t size)
 		       value, units[i]);
 }
 
-void event_address(const struct event *event,
-		   char buf[EVENT_ADDRESS_CHARS_MAX])
+void event_address(const struct event *event, char buf[EVENT_ADDRESS_CHARS_MAX])
 {
 	static const uint8_t none[16];
 	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
@@ -295,8 +295,8 @@ static void put_act(json_t *object, const struct event *event,
 	put_text(object, "dataset",
 		 name_of(names, NAME_DATASET, event->dataset), r);
 	put_text(object, "channel", event_channel_name(event->channel), r);
-	put_text(object, "destination",
-		 name_of(names, NAME_DEST, event->dest), r);
+	put_text(object, "destination", name_of(names, NAME_DEST, event->dest),
+		 r);
 	event_address(event, address);
 	put_text(object, "address", address, r);
 	if (address[0])
@@ -436,8 +436,8 @@ static void say_where(struct words *words, const struct event *event,
 	say(words, " to %s", strcmp(dest, "*") == 0 ? "elsewhere" : dest);
 	event_address(event, address);
 	if (address[0])
-		say(words, strchr(address, ':') ? " ([%s]:%u, %s)"
-						: " (%s:%u, %s)",
+		say(words,
+		    strchr(address, ':') ? " ([%s]:%u, %s)" : " (%s:%u, %s)",
 		    address, ntohs(event->port),
 		    event_channel_name(event->channel));
 	else
@@ -496,9 +496,11 @@ static void say_verdict(struct words *words, const struct event *event,
 	if (event->repeats > 1)
 		say(words, "; %llu times so far",
 		    (unsigned long long)event->repeats);
-	say(words, "; if this is work that has to be done, ask the issuer for "
-		   "a budget, else find out what this login did: cordon "
-		   "ledger, origin %" PRIu32, event->origin);
+	say(words,
+	    "; if this is work that has to be done, ask the issuer for "
+	    "a budget, else find out what this login did: cordon "
+	    "ledger, origin %" PRIu32,
+	    event->origin);
 }
 
 static void say_budget(struct words *words, const struct event *event,
@@ -513,8 +515,9 @@ static void say_budget(struct words *words, const struct event *event,
 	say_amount(words, event->used, event->unit);
 	say(words, " of ");
 	say_limit(words, event);
-	say(words, " of %s %s %s; at 100%% the next is refused, so look at "
-		   "cordon ledger",
+	say(words,
+	    " of %s %s %s; at 100%% the next is refused, so look at "
+	    "cordon ledger",
 	    name_of(names, NAME_DATASET, event->dataset),
 	    event->dest == CORDON_DEST_READ ? "for" : "to",
 	    name_of(names, NAME_DEST, event->dest));

@@ -14,10 +14,10 @@
 
 #include "abi.h"
 
-#define EVENT_WORDS_MAX	   1536
+#define EVENT_WORDS_MAX		1536
 #define EVENT_ACCOUNT_CHARS_MAX 33
-#define EVENT_UNIT_CHARS_MAX 256
-#define EVENT_EXE_CHARS_MAX 256
+#define EVENT_UNIT_CHARS_MAX	256
+#define EVENT_EXE_CHARS_MAX	256
 
 /* What the numbers of the guard are called; never returns NULL. */
 struct event_names {

@@ -22,7 +22,7 @@ struct eventlog {
 	uint64_t file_max;
 	uint64_t lost;
 	bool unsynced;
-	bool torn; /* the file's last line has no newline */
+	bool torn;	      /* the file's last line has no newline */
 	uint64_t first, next; /* numbers */
 	uint64_t head;	      /* where the next line starts */
 	struct mark marks[EVENTLOG_KEPT];

@@ -70,16 +70,16 @@ static void log_write(int level, const char *format, va_list ap)
 	(void)!write(STDERR_FILENO, line, len);
 }
 
-#define LOG_FUNCTION(name, level)                       \
-	void log_##name(const char *format, ...)        \
-	{                                               \
-		va_list ap;                             \
-							\
+#define LOG_FUNCTION(name, level)                          \
+	void log_##name(const char *format, ...)           \
+	{                                                  \
+		va_list ap;                                \
+                                                           \
 		if ((level) == LOG_DEBUG && !log_to.debug) \
-			return;                         \
-		va_start(ap, format);                   \
-		log_write((level), format, ap);         \
-		va_end(ap);                             \
+			return;                            \
+		va_start(ap, format);                      \
+		log_write((level), format, ap);            \
+		va_end(ap);                                \
 	}
 
 LOG_FUNCTION(error, LOG_ERR)

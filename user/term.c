@@ -21,7 +21,7 @@ bool term_wants_colour(FILE *out)
 const char *term_begin(enum term_colour colour, bool on)
 {
 	static const char *const codes[] = {
-		[TERM_PLAIN] = "",	     [TERM_GOOD] = "\033[32m",
+		[TERM_PLAIN] = "",	  [TERM_GOOD] = "\033[32m",
 		[TERM_POOR] = "\033[33m", [TERM_BAD] = "\033[1;31m",
 		[TERM_DIM] = "\033[2m",
 	};
@@ -190,8 +190,7 @@ void term_age(uint64_t seconds, char *buf, size_t size)
 		(void)snprintf(buf, size, "%" PRIu64 " s", seconds);
 }
 
-void term_bar(uint64_t used, uint64_t max, size_t width, char *buf,
-	      size_t size)
+void term_bar(uint64_t used, uint64_t max, size_t width, char *buf, size_t size)
 {
 	size_t full = width;
 

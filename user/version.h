@@ -3,7 +3,7 @@
 #define CORDON_VERSION_H
 
 #ifndef CORDON_VERSION
-#define CORDON_VERSION "0.1.0"
+#	define CORDON_VERSION "0.1.0"
 #endif
 
 /* Where the agent and the command expect things, unless told otherwise. */
