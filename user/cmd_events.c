@@ -72,7 +72,7 @@ static void print_budget(const json_t *line)
 		(void)printf(" records");
 	if (window_ns) {
 		text_format_duration(window_ns, used, sizeof(used));
-		(void)printf(strchr(used, ' ') ? " in %s" : " a %s", used);
+		(void)printf("/%s", used);
 	}
 }
 

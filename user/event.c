@@ -455,7 +455,7 @@ static void say_limit(struct words *words, const struct event *event)
 	say_amount(words, event->max, event->unit);
 	text_format_duration(event->window_ns, window, sizeof(window));
 	if (event->window_ns)
-		say(words, strchr(window, ' ') ? " in %s" : " an %s", window);
+		say(words, "/%s", window);
 }
 
 /* The rule's name, and how much of what it allows is used. */
