@@ -71,6 +71,8 @@ static int check_kernel(struct doctor *doctor, bool *ret_usable)
 		[GUARD_MISSING] = DOCTOR_FAIL,
 	};
 	struct guard_probe *probe = NULL;
+	const struct guard_finding *finding;
+	unsigned int hooks = 0;
 	int r;
 
 	probe = malloc(sizeof(*probe));
@@ -79,10 +81,22 @@ static int check_kernel(struct doctor *doctor, bool *ret_usable)
 	r = guard_probe(probe);
 	if (r)
 		goto out;
-	for (size_t i = 0; i < probe->n_findings; i++)
-		report(doctor, statuses[probe->findings[i].status],
-		       probe->findings[i].what, probe->findings[i].remedy, "%s",
-		       probe->findings[i].text);
+	for (size_t i = 0; i < probe->n_findings; i++) {
+		finding = &probe->findings[i];
+		/* Two dozen lines that say "there" hide the one that does
+		 * not. */
+		if (finding->status == GUARD_GOOD &&
+		    strncmp(finding->what, "hook ", 5) == 0)
+			hooks++;
+		else
+			report(doctor, statuses[finding->status], finding->what,
+			       finding->remedy, "%s", finding->text);
+	}
+	if (hooks)
+		report(doctor, DOCTOR_OK, "places for hooks", "",
+		       "%u of the functions that the guard attaches to are in "
+		       "this kernel",
+		       hooks);
 	*ret_usable = probe->usable;
 out:
 	free(probe);
@@ -296,7 +310,8 @@ static void check_hooks(struct doctor *doctor, bool usable)
 	 * not touched. */
 	if (doctor->opts->guard)
 		opts = *doctor->opts->guard;
-	(void)snprintf(pins, sizeof(pins), "%s-doctor.%d", CORDON_PIN_DIR,
+	/* bpffs takes no dot in a name. */
+	(void)snprintf(pins, sizeof(pins), "%s-doctor-%d", CORDON_PIN_DIR,
 		       (int)getpid());
 	opts.pin_dir = pins;
 	opts.max_records = 1024;
