@@ -753,7 +753,7 @@ static void flows_run(uint64_t seed, size_t n_origins, uint32_t n_datasets)
 
 /* ---- holdings: the tests ----------------------------------------------- */
 
-static void share_add_holds_what_arrived_when_data_hops_at_random(void **unused)
+static void share_add_holds_what_arrived_when_data_hops(void **unused)
 {
 	uint64_t seed;
 
@@ -762,8 +762,7 @@ static void share_add_holds_what_arrived_when_data_hops_at_random(void **unused)
 		flows_run(seed, CORDON_SHARES, 3);
 }
 
-static void
-share_add_holds_what_arrived_when_origins_of_few_datasets_fold(void **unused)
+static void share_add_holds_what_arrived_when_origins_fold(void **unused)
 {
 	uint64_t seed;
 
@@ -797,7 +796,7 @@ static void share_add_stops_at_what_the_origin_read(void **unused)
 	assert_int_equal(share_find(&h, 2, 4), -1);
 }
 
-/* Another thread may have counted a read that this one's caller has not seen. */
+/* Another thread may have counted a read that this one has not seen. */
 static void share_add_never_falls_when_the_cap_is_older(void **unused)
 {
 	struct holding h = {};
@@ -990,7 +989,7 @@ static void segment_new_counts_each_byte_once_when_sequence_wraps(void **unused)
 }
 
 static void
-segment_new_counts_its_length_at_most_when_bytes_are_missing(void **unused)
+segment_new_counts_its_length_at_most_when_after_a_gap(void **unused)
 {
 	(void)unused;
 	assert_int_equal(segment_new(1000, 5000, 10), 10);
@@ -1073,8 +1072,8 @@ int main(void)
 		T(window_refund_never_gives_back_more_than_the_part_holds),
 		T(window_refund_gives_nothing_when_the_part_has_gone),
 		T(window_holds_a_part_when_it_overlaps_the_window),
-		T(share_add_holds_what_arrived_when_data_hops_at_random),
-		T(share_add_holds_what_arrived_when_origins_of_few_datasets_fold),
+		T(share_add_holds_what_arrived_when_data_hops),
+		T(share_add_holds_what_arrived_when_origins_fold),
 		T(share_add_holds_what_arrived_when_datasets_fold),
 		T(share_add_stops_at_what_the_origin_read),
 		T(share_add_never_falls_when_the_cap_is_older),
@@ -1088,7 +1087,7 @@ int main(void)
 		T(rows_count_matches_counting_when_ranges_are_random),
 		T(rows_count_is_0_when_there_are_no_rows),
 		T(segment_new_counts_each_byte_once_when_sequence_wraps),
-		T(segment_new_counts_its_length_at_most_when_bytes_are_missing),
+		T(segment_new_counts_its_length_at_most_when_after_a_gap),
 		T(label_bit_stays_in_the_map_when_keys_are_random),
 		T(label_bit_spreads_when_inodes_are_neighbours),
 		T(fs_bit_differs_when_disks_or_partitions_do),
