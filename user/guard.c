@@ -107,25 +107,28 @@ static size_t libbpf_said_bytes;
 __attribute__((format(printf, 2, 0))) static int
 libbpf_print(enum libbpf_print_level level, const char *format, va_list ap)
 {
-	char line[sizeof(libbpf_said) / 2];
-	size_t len, gone;
+	size_t len, skip, keep;
+	char *line;
 	int n;
 
 	if (level == LIBBPF_DEBUG)
 		return 0;
-	n = vsnprintf(line, sizeof(line), format, ap);
+	n = vasprintf(&line, format, ap);
 	if (n <= 0)
 		return 0;
-	len = (size_t)n < sizeof(line) ? (size_t)n : sizeof(line) - 1;
 	/* Of a verifier's log the end is what matters; so does of all. */
-	if (libbpf_said_bytes + len >= sizeof(libbpf_said)) {
-		gone = libbpf_said_bytes + len + 1 - sizeof(libbpf_said);
-		memmove(libbpf_said, libbpf_said + gone,
-			libbpf_said_bytes - gone);
-		libbpf_said_bytes -= gone;
+	len = (size_t)n;
+	skip = len < sizeof(libbpf_said) ? 0 : len + 1 - sizeof(libbpf_said);
+	len -= skip;
+	keep = sizeof(libbpf_said) - 1 - len;
+	if (libbpf_said_bytes > keep) {
+		memmove(libbpf_said, libbpf_said + libbpf_said_bytes - keep,
+			keep);
+		libbpf_said_bytes = keep;
 	}
-	memcpy(libbpf_said + libbpf_said_bytes, line, len);
+	memcpy(libbpf_said + libbpf_said_bytes, line + skip, len);
 	libbpf_said_bytes += len;
+	free(line);
 	return 0;
 }
 
