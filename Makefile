@@ -19,8 +19,8 @@ export B
 BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev libfyaml-dev \
 	libjansson-dev libsystemd-dev linux-libc-dev llvm make pkg-config \
 	zlib1g-dev
-TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git libclang-rt-14-dev \
-	libcmocka-dev mandoc shellcheck
+TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
+	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc shellcheck
 VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
 
 # gcc takes it that errno can be 0 after a failure, and what the callee then
@@ -145,6 +145,7 @@ help: ## this list
 	@sed -n 's/^\([a-z-]*\):.*## /\1\t/p' Makefile \
 		$(wildcard tests/*/build.mk) | expand -t 20
 
+# Each may add programs, targets, and to what `test` needs: test: $(MINE)
 -include $(wildcard tests/*/build.mk)
 -include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
 
