@@ -1,0 +1,690 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The compiled tables against the policy they come from. The guard's way
+ * through the tables is repeated here in plain C, step for step, and has to
+ * come to what policy_explain() says, for random policies and actors.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <arpa/inet.h>
+#include <cmocka.h>
+#include <errno.h>
+
+#include "compile.h"
+
+#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+
+#define ROUNDS 400
+#define ACTORS 60
+
+/* splitmix64: any seed is as good as another. */
+static uint64_t random_next(uint64_t *state)
+{
+	uint64_t z = (*state += 0x9e3779b97f4a7c15ULL);
+
+	z = (z ^ (z >> 30)) * 0xbf58476d1ce4e5b9ULL;
+	z = (z ^ (z >> 27)) * 0x94d049bb133111ebULL;
+	return z ^ (z >> 31);
+}
+
+static uint32_t below(uint64_t *state, uint32_t n)
+{
+	return (uint32_t)(random_next(state) % n);
+}
+
+/* A growing text; policies here are small. */
+struct text {
+	char s[65536];
+	size_t len;
+};
+
+__attribute__((format(printf, 2, 3))) static void put(struct text *text,
+						      const char *format, ...)
+{
+	va_list ap;
+	int n;
+
+	va_start(ap, format);
+	n = vsnprintf(text->s + text->len, sizeof(text->s) - text->len, format,
+		      ap);
+	va_end(ap);
+	assert_true(n >= 0 && (size_t)n < sizeof(text->s) - text->len);
+	text->len += (size_t)n;
+}
+
+static struct policy *parse(const char *text)
+{
+	static struct policy_errors errs;
+	struct policy *policy = NULL;
+	int r;
+
+	r = policy_parse("test", text, strlen(text), &policy, &errs);
+	if (r)
+		fail_msg("%s\n%s", errs.n ? errs.v[0].text : "?", text);
+	return policy;
+}
+
+static struct compiled *compile(const struct policy *policy,
+				struct registry *reg)
+{
+	static struct policy_errors errs;
+	struct compiled *compiled = NULL;
+	int r;
+
+	r = compile_policy(policy, NULL, reg, &compiled, &errs);
+	if (r)
+		fail_msg("compile_policy: %d %s", r,
+			 errs.n ? errs.v[0].text : "");
+	return compiled;
+}
+
+/* What is wrong with a policy that parses but does not compile. */
+static void compile_fails(const char *text, int expected, const char *says)
+{
+	static struct policy_errors errs;
+	struct policy *policy = parse(text);
+	struct compiled *compiled = NULL;
+	struct registry reg = {0};
+
+	assert_int_equal(compile_policy(policy, NULL, &reg, &compiled, &errs),
+			 expected);
+	assert_null(compiled);
+	assert_int_equal(errs.n, 1);
+	assert_non_null(strstr(errs.v[0].text, says));
+	registry_release(&reg);
+	policy_free(policy);
+}
+
+/* ---- the guard's way --------------------------------------------------- */
+
+/* Names stand for what the host would make of them. */
+struct actor {
+	const char *unit;
+	const char *cgroup;
+	const char *exe;
+	const char *user;
+	const char *groups[2];
+	const char *login; /* NULL: nobody */
+};
+
+static const struct subject_set *condition_set(const struct compiled *c,
+					       uint32_t dim, const char *text)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_conditions; i++)
+		if (c->conditions[i].dim == dim &&
+		    !strcmp(c->conditions[i].text, text))
+			return &c->conditions[i].set;
+	return NULL;
+}
+
+static void add_condition(const struct compiled *c, struct subject_set *set,
+			  uint32_t dim, const char *text)
+{
+	const struct subject_set *found = condition_set(c, dim, text);
+
+	if (found)
+		subject_set_join(set, found);
+}
+
+static void add_key(const struct compiled *c, struct subject_set *set,
+		    uint32_t dim, uint64_t a)
+{
+	size_t i;
+
+	for (i = 0; i < c->n_subjects; i++)
+		if (c->subjects[i].key.dim == dim && c->subjects[i].key.a == a)
+			subject_set_join(set, &c->subjects[i].set);
+}
+
+static const struct cgroup_node *cgroup_find(const struct compiled *c,
+					     uint32_t dim, uint32_t node,
+					     const char *name)
+{
+	const struct cgroup_node *found = NULL;
+	size_t i;
+
+	for (i = 0; i < c->n_cgroups; i++)
+		if (c->cgroups[i].key.dim == dim &&
+		    c->cgroups[i].key.node == node &&
+		    !strcmp(c->cgroups[i].key.name, name)) {
+			assert_null(found);
+			found = &c->cgroups[i].node;
+		}
+	return found;
+}
+
+static void add_cgroups(const struct compiled *c, struct subject_set *units,
+			struct subject_set *paths, const char *path)
+{
+	const struct cgroup_node *found, *deepest = NULL;
+	bool unit_seen = false, path_over = false;
+	char copy[256], *save = NULL, *name;
+	uint32_t node = 1;
+	size_t len;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	for (name = strtok_r(copy, "/", &save); name;
+	     name = strtok_r(NULL, "/", &save)) {
+		len = strlen(name);
+		if (!unit_seen &&
+		    (len < 7 || strcmp(name + len - 6, ".slice") != 0)) {
+			unit_seen = true;
+			found = cgroup_find(c, DIM_UNIT, 0, name);
+			if (found)
+				subject_set_join(units, &found->set);
+		}
+		found = path_over ? NULL
+				  : cgroup_find(c, DIM_CGROUP, node, name);
+		if (found) {
+			node = found->node;
+			deepest = found;
+		} else {
+			path_over = true;
+		}
+	}
+	/* Those above are in it already. */
+	if (deepest)
+		subject_set_join(paths, &deepest->set);
+}
+
+static void set_and(struct subject_set *set, const struct subject_set *other)
+{
+	size_t i;
+
+	for (i = 0; i < N_ELEMENTS(set->bits); i++)
+		set->bits[i] &= other->bits[i];
+}
+
+static struct subject_set subjects_of(const struct compiled *c,
+				      const struct actor *actor)
+{
+	struct subject_set all, dims[DIM_MAX];
+	size_t i;
+
+	memset(&all, 0xff, sizeof(all));
+	memcpy(dims, c->dims.any, sizeof(dims));
+	if (actor->cgroup)
+		add_cgroups(c, &dims[DIM_UNIT], &dims[DIM_CGROUP],
+			    actor->cgroup);
+	if (actor->exe)
+		add_condition(c, &dims[DIM_EXE], DIM_EXE, actor->exe);
+	add_condition(c, &dims[DIM_USER], DIM_USER, actor->user);
+	for (i = 0; i < 2; i++)
+		if (actor->groups[i])
+			add_condition(c, &dims[DIM_GROUP], DIM_GROUP,
+				      actor->groups[i]);
+	if (actor->login) {
+		add_condition(c, &dims[DIM_LOGIN], DIM_LOGIN, actor->login);
+		add_key(c, &dims[DIM_LOGIN], DIM_LOGIN, ~0ULL);
+	} else {
+		add_key(c, &dims[DIM_LOGIN], DIM_LOGIN, 0xffffffff);
+	}
+	/* A kind that nobody asks about is not looked at. */
+	for (i = 0; i < DIM_MAX; i++)
+		if (c->dims.used >> i & 1)
+			set_and(&all, &dims[i]);
+	return all;
+}
+
+static uint32_t rule_of(const struct compiled *c, uint32_t dataset,
+			const struct subject_set *set)
+{
+	const struct dataset_rules *d = &c->datasets[dataset];
+	uint32_t bit;
+
+	for (bit = 0; bit < CORDON_SUBJECTS; bit++)
+		if (set->bits[bit / 64] & d->has[bit / 64] & 1ULL << bit % 64)
+			return d->rule[bit];
+	return POLICY_NO_RULE;
+}
+
+static bool prefix_holds(const struct dest_key *key, const uint8_t addr[16])
+{
+	uint32_t bits = key->prefixlen - 32, i;
+
+	for (i = 0; i < bits; i++)
+		if ((key->addr[i / 8] ^ addr[i / 8]) & 0x80 >> i % 8)
+			return false;
+	return true;
+}
+
+static uint32_t dest_of(const struct compiled *c, const uint8_t addr[16],
+			uint16_t port)
+{
+	const struct compiled_dest *best = NULL;
+	size_t i;
+
+	for (i = 0; i < c->n_dests; i++)
+		if (prefix_holds(&c->dests[i].key, addr) &&
+		    (!best || best->key.prefixlen < c->dests[i].key.prefixlen))
+			best = &c->dests[i];
+	for (i = 0; best && i < best->value.count; i++)
+		if (port >= best->value.ports[i].low &&
+		    port <= best->value.ports[i].high)
+			return best->value.ports[i].dest;
+	return CORDON_DEST_ANY;
+}
+
+/* ---- random policies --------------------------------------------------- */
+
+static const char *const units[] = {"a.service", "b.service", "c.scope"};
+static const char *const cgroups[] = {
+	"/system.slice/a.service", "/system.slice", "/user.slice/u.slice",
+	"/system.slice/a.service/x", "/system.slice/b.service"};
+static const char *const exes[] = {"/bin/one", "/bin/two"};
+static const char *const users[] = {"ann", "bob", "cat"};
+
+static void put_subject(struct text *text, uint64_t *seed, uint32_t i)
+{
+	const char *comma = "";
+	bool any = false;
+
+	put(text, "  s%u: {", i);
+	while (!any) {
+		if (!below(seed, 3)) {
+			if (below(seed, 2))
+				put(text, "%sunit: %s", comma,
+				    units[below(seed, 3)]);
+			else
+				put(text, "%scgroup: %s", comma,
+				    cgroups[below(seed, 5)]);
+			any = true;
+			comma = ", ";
+		}
+		if (!below(seed, 3)) {
+			put(text, "%sexe: %s", comma, exes[below(seed, 2)]);
+			any = true;
+			comma = ", ";
+		}
+		if (!below(seed, 3)) {
+			put(text, "%suser: %s", comma, users[below(seed, 3)]);
+			any = true;
+			comma = ", ";
+		}
+		if (!below(seed, 4)) {
+			put(text, "%sgroup: %s", comma, users[below(seed, 3)]);
+			any = true;
+			comma = ", ";
+		}
+		if (!below(seed, 3)) {
+			put(text, "%slogin: %s", comma,
+			    below(seed, 3)   ? users[below(seed, 3)]
+			    : below(seed, 2) ? "any"
+					     : "none");
+			any = true;
+			comma = ", ";
+		}
+		if (any)
+			break;
+	}
+	put(text, "}\n");
+}
+
+static void put_policy(struct text *text, uint64_t *seed, uint32_t *ret_sets)
+{
+	uint32_t subjects = 1 + below(seed, 8), sets = 1 + below(seed, 4);
+	uint32_t dests = 1 + below(seed, 5), rules = below(seed, 24), i, k;
+	uint32_t s, d;
+
+	put(text, "cordon: 1\nissuer: t\nserial: 1\ndatasets:\n");
+	for (i = 0; i < sets; i++)
+		put(text, "  d%u: {paths: [/srv/d%u], record: file}\n", i, i);
+	put(text, "subjects:\n");
+	for (i = 0; i < subjects; i++)
+		put_subject(text, seed, i);
+	put(text, "destinations:\n");
+	for (i = 0; i < dests; i++) {
+		put(text, "  n%u: {networks: [", i);
+		for (k = 0; k <= below(seed, 3); k++) {
+			d = 8 * (1 + below(seed, 4));
+			put(text, "%s10.%u.%u.%u/%u", k ? ", " : "",
+			    d > 8 ? below(seed, 2) : 0,
+			    d > 16 ? below(seed, 2) : 0,
+			    d > 24 ? below(seed, 2) : 0, d);
+		}
+		put(text, "]");
+		if (below(seed, 2))
+			put(text, ", ports: [%u, \"%u-%u\"]",
+			    1 + below(seed, 4), 10 + below(seed, 4),
+			    14 + below(seed, 4));
+		put(text, "}\n");
+	}
+	put(text, "rules:%s\n", rules ? "" : " []");
+	for (i = 0; i < rules; i++) {
+		s = below(seed, subjects + 1);
+		d = below(seed, sets + 1);
+		put(text, "  - {subject: ");
+		put(text, s == subjects ? "\"*\"" : "s%u", s);
+		put(text, ", dataset: ");
+		put(text, d == sets ? "\"*\"" : "d%u", d);
+		put(text, ", read: %u records/day}\n", i + 1);
+	}
+	*ret_sets = sets;
+}
+
+static void random_actor(struct actor *actor, uint64_t *seed)
+{
+	memset(actor, 0, sizeof(*actor));
+	actor->cgroup = cgroups[below(seed, 5)];
+	if (below(seed, 4))
+		actor->exe = exes[below(seed, 2)];
+	actor->user = users[below(seed, 3)];
+	actor->groups[0] = users[below(seed, 3)];
+	if (below(seed, 2))
+		actor->groups[1] = users[below(seed, 3)];
+	if (below(seed, 2))
+		actor->login = users[below(seed, 3)];
+}
+
+static void compare_rule(const struct policy *policy, const struct compiled *c,
+			 const struct actor *actor, uint32_t dataset,
+			 uint64_t round, const char *text)
+{
+	struct policy_explanation *explanation = NULL;
+	struct policy_actor said = {.cgroup = actor->cgroup,
+				    .exe = actor->exe,
+				    .user = actor->user};
+	struct subject_set set = subjects_of(c, actor);
+	char groups[64], name[16];
+	uint32_t rule;
+
+	(void)snprintf(groups, sizeof(groups), "%s%s%s", actor->groups[0],
+		       actor->groups[1] ? "," : "",
+		       actor->groups[1] ? actor->groups[1] : "");
+	said.group = groups;
+	said.login = actor->login ? actor->login : "none";
+	(void)snprintf(name, sizeof(name), "d%u", dataset);
+	assert_int_equal(
+		policy_explain(policy, &said, name, NULL, &explanation, NULL),
+		0);
+	rule = rule_of(c, c->dataset_ids[dataset], &set);
+	if (rule != explanation->rule)
+		fail_msg("round %u: dataset %s, %s %s %s %s %s: the guard has "
+			 "rule %d, the policy %d\n%s",
+			 (unsigned int)round, name, actor->cgroup,
+			 actor->exe ? actor->exe : "-", actor->user, groups,
+			 said.login, (int)rule, (int)explanation->rule, text);
+	if (rule != POLICY_NO_RULE)
+		assert_int_equal(c->rules[rule].read.records.max,
+				 policy->rules[rule].read.records);
+	policy_explanation_free(explanation);
+}
+
+static void compare_dest(const struct policy *policy, const struct compiled *c,
+			 const struct registry *reg, uint64_t *seed,
+			 const char *text)
+{
+	uint8_t addr[16] = {[10] = 0xff, 0xff, 10};
+	uint16_t port = (uint16_t)(1 + below(seed, 20));
+	const char *got, *want;
+	uint32_t dest;
+	int i;
+
+	for (i = 13; i < 16; i++)
+		addr[i] = (uint8_t)below(seed, 3);
+	dest = dest_of(c, addr, port);
+	want = policy->destinations[policy_match_address(policy, addr, port)]
+		       .name;
+	got = dest ? registry_text(reg, NAME_DEST, dest) : "*";
+	if (!got || strcmp(got, want))
+		fail_msg("10.%u.%u.%u:%u: the guard has %s, the policy %s\n%s",
+			 addr[13], addr[14], addr[15], port, got ? got : "?",
+			 want, text);
+}
+
+static void decision_equals_explain_for_random_policies(void **state)
+{
+	static struct text text;
+	struct compiled *compiled;
+	struct policy *policy;
+	struct actor actor;
+	uint32_t sets, i, k;
+	uint64_t round, seed;
+
+	(void)state;
+	for (round = 0; round < ROUNDS; round++) {
+		struct registry reg = {0};
+
+		seed = round * 1000003;
+		text.len = 0;
+		put_policy(&text, &seed, &sets);
+		policy = parse(text.s);
+		compiled = compile(policy, &reg);
+		for (i = 0; i < ACTORS; i++) {
+			random_actor(&actor, &seed);
+			for (k = 0; k < sets; k++)
+				compare_rule(policy, compiled, &actor, k, round,
+					     text.s);
+			compare_dest(policy, compiled, &reg, &seed, text.s);
+		}
+		compile_free(compiled);
+		policy_free(policy);
+		registry_release(&reg);
+	}
+}
+
+/* ---- single facts ------------------------------------------------------ */
+
+static const char head[] =
+	"cordon: 1\nissuer: t\nserial: 5\nmode: observe\ndatasets:\n"
+	"  roster: {paths: [/r], record: {bytes: 160}, floor: 5}\n"
+	"  photos: {paths: [/p], record: file}\n"
+	"  lines: {paths: [/l], record: line}\n";
+
+static void rule_fields_follow_the_policy(void **state)
+{
+	struct registry reg = {0};
+	struct compiled *c;
+	struct policy *policy;
+	struct text text = {.len = 0};
+	const struct release *release;
+	uint32_t dest;
+
+	(void)state;
+	put(&text,
+	    "%s"
+	    "subjects:\n  db: {user: 26, narrow: yes}\n"
+	    "destinations:\n  out: {networks: [10.0.0.0/8]}\n"
+	    "rules:\n"
+	    "  - {subject: db, dataset: \"*\", per: user, action: alert,\n"
+	    "     read: [3 records/hour, 4 KiB/day],\n"
+	    "     release: {\"*\": none, out: unlimited}}\n"
+	    "  - {subject: \"*\", dataset: roster, mode: enforce}\n",
+	    head);
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	assert_int_equal(c->serial, 5);
+	assert_int_equal(c->mode, MODE_OBSERVE);
+	assert_int_equal(c->n_rules, 2);
+	assert_int_equal(c->rules[0].flags,
+			 RULE_OBSERVE | RULE_PER_USER | RULE_NARROW);
+	assert_int_equal(c->rules[1].flags, RULE_BLOCK);
+	assert_string_equal(registry_text(&reg, NAME_RULE, c->rules[0].id),
+			    "db/*/user");
+	assert_string_equal(registry_text(&reg, NAME_RULE, c->rules[1].id),
+			    "*/roster/host");
+	assert_string_equal(
+		registry_text(&reg, NAME_SUBJECT, c->rules[0].subject), "db");
+	assert_int_equal(c->rules[0].read.kind, GRANT_LIMITED);
+	assert_int_equal(c->rules[0].read.records.max, 3);
+	assert_int_equal(c->rules[0].read.records.window_ns, 3600000000000);
+	assert_int_equal(c->rules[0].read.bytes.max, 4096);
+	assert_int_equal(c->rules[1].read.kind, GRANT_NONE);
+	assert_int_equal(c->rules[0].releases, 2);
+	assert_int_equal(c->rules[1].releases, 0);
+
+	/* "*" is last, whatever the file says: the guard takes the first. */
+	release = &c->releases[c->rules[0].first_release];
+	assert_int_equal(registry_find(&reg, NAME_DEST, "out", &dest), 0);
+	assert_int_equal(release[0].dest, dest);
+	assert_int_equal(release[0].grant.kind, GRANT_UNLIMITED);
+	assert_int_equal(release[1].dest, CORDON_DEST_ANY);
+	assert_int_equal(release[1].grant.kind, GRANT_NONE);
+
+	assert_int_equal(c->datasets[c->dataset_ids[0]].record_bytes, 160);
+	assert_int_equal(c->datasets[c->dataset_ids[0]].floor, 5);
+	assert_int_equal(c->datasets[c->dataset_ids[1]].record_bytes, 0);
+	/* Lines that nobody measured: every byte is one. */
+	assert_int_equal(c->datasets[c->dataset_ids[2]].record_bytes, 1);
+
+	/* A user by number needs no host. */
+	assert_int_equal(c->n_conditions, 0);
+	assert_int_equal(c->n_subjects, 1);
+	assert_int_equal(c->subjects[0].key.dim, DIM_USER);
+	assert_int_equal(c->subjects[0].key.a, 26);
+	compile_free(c);
+	policy_free(policy);
+	registry_release(&reg);
+}
+
+static void names_keep_their_numbers_when_the_policy_changes(void **state)
+{
+	static const char first[] =
+		"subjects:\n  a: {user: ann}\n  b: {user: bob}\n"
+		"destinations:\n  x: {networks: [10.0.0.0/8]}\n"
+		"rules:\n  - {subject: a, dataset: roster}\n"
+		"  - {subject: b, dataset: roster}\n";
+	static const char second[] =
+		"subjects:\n  c: {user: cat}\n  b: {user: bob}\n"
+		"destinations:\n  y: {networks: [10.0.0.0/8]}\n"
+		"  x: {networks: [10.0.0.0/8]}\n"
+		"rules:\n  - {subject: c, dataset: roster}\n"
+		"  - {subject: b, dataset: roster, read: 1 records/hour}\n";
+	struct registry reg = {0}, next = {0};
+	struct compiled *one, *two;
+	struct policy *policy;
+	struct text text = {.len = 0};
+	uint32_t x, again;
+
+	(void)state;
+	put(&text, "%s%s", head, first);
+	policy = parse(text.s);
+	one = compile(policy, &reg);
+	policy_free(policy);
+	registry_commit(&reg);
+	assert_int_equal(registry_find(&reg, NAME_DEST, "x", &x), 0);
+
+	assert_int_equal(registry_copy(&reg, &next), 0);
+	text.len = 0;
+	put(&text, "%s%s", head, second);
+	policy = parse(text.s);
+	two = compile(policy, &next);
+	policy_free(policy);
+	assert_int_equal(two->rules[1].id, one->rules[1].id);
+	assert_int_equal(two->rules[1].subject, one->rules[1].subject);
+	assert_int_not_equal(two->rules[0].id, one->rules[0].id);
+	assert_int_equal(registry_find(&next, NAME_DEST, "x", &again), 0);
+	assert_int_equal(x, again);
+	assert_int_equal(registry_find(&next, NAME_DEST, "y", &again), 0);
+	assert_int_not_equal(x, again);
+	/* The copy was numbered, the registry in force was not. */
+	assert_int_equal(registry_find(&reg, NAME_DEST, "y", &again), -ENOENT);
+	compile_free(one);
+	compile_free(two);
+	registry_release(&reg);
+	registry_release(&next);
+}
+
+static void names_are_reused_only_when_no_policy_has_them(void **state)
+{
+	struct registry reg = {0};
+	char name[32];
+	uint32_t id, i;
+
+	(void)state;
+	for (i = 1; i <= REGISTRY_DATASETS_MAX; i++) {
+		(void)snprintf(name, sizeof(name), "d%u", i);
+		assert_int_equal(registry_number(&reg, NAME_DATASET, name, &id),
+				 0);
+		assert_int_equal(id, i);
+	}
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "more", &id),
+			 -ENOSPC);
+	registry_commit(&reg);
+	/* In force now, so still taken. */
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "more", &id),
+			 -ENOSPC);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "d7", &id), 0);
+	registry_commit(&reg);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "more", &id), 0);
+	assert_int_equal(id, 1);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "d7", &id), 0);
+	assert_int_equal(id, 7);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "", &id), -EINVAL);
+	registry_release(&reg);
+}
+
+static void all_255_subjects_have_a_bit(void **state)
+{
+	static struct text text;
+	struct registry reg = {0};
+	struct compiled *c;
+	struct policy *policy;
+	uint32_t i;
+
+	(void)state;
+	text.len = 0;
+	put(&text, "%ssubjects:\n", head);
+	for (i = 0; i < 255; i++)
+		put(&text, "  s%u: {user: %u}\n", i, i);
+	put(&text, "rules:\n");
+	for (i = 0; i < 255; i++)
+		put(&text, "  - {subject: s%u, dataset: roster}\n", i);
+	put(&text, "  - {subject: \"*\", dataset: roster}\n");
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	for (i = 0; i < CORDON_SUBJECTS; i++)
+		assert_int_equal(c->datasets[c->dataset_ids[0]].rule[i], i);
+	for (i = 0; i < 4; i++)
+		assert_true(c->datasets[c->dataset_ids[0]].has[i] ==
+			    UINT64_MAX);
+	for (i = 0; i < DIM_MAX; i++)
+		assert_true(c->dims.any[i].bits[3] >> 63);
+	compile_free(c);
+	policy_free(policy);
+	registry_release(&reg);
+}
+
+static void limits_of_the_guard_are_named_when_exceeded(void **state)
+{
+	struct text text = {.len = 0};
+	uint32_t i;
+
+	(void)state;
+	put(&text,
+	    "%ssubjects:\n  a: {unit: %063d.service}\n"
+	    "rules: []\n",
+	    head, 1);
+	compile_fails(text.s, -EINVAL, "at most 62");
+
+	text.len = 0;
+	put(&text, "%ssubjects:\n  a: {cgroup: ", head);
+	for (i = 0; i < 16; i++)
+		put(&text, "/x%u", i);
+	put(&text, "}\nrules: []\n");
+	compile_fails(text.s, -EINVAL, "at most 15");
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(decision_equals_explain_for_random_policies),
+		cmocka_unit_test(rule_fields_follow_the_policy),
+		cmocka_unit_test(
+			names_keep_their_numbers_when_the_policy_changes),
+		cmocka_unit_test(names_are_reused_only_when_no_policy_has_them),
+		cmocka_unit_test(all_255_subjects_have_a_bit),
+		cmocka_unit_test(limits_of_the_guard_are_named_when_exceeded),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,234 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Where datasets lie: resolving, walking, measuring and watching paths.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "dataset.h"
+#include "watch.h"
+
+static char dir[64];
+
+static const char *in_dir(const char *name)
+{
+	static char path[4][256];
+	static unsigned int turn;
+	char *p = path[turn++ % 4];
+
+	(void)snprintf(p, 256, "%s/%s", dir, name);
+	return p;
+}
+
+static void write_file(const char *path, const char *text)
+{
+	FILE *f = fopen(path, "we");
+
+	assert_non_null(f);
+	assert_int_equal(fwrite(text, 1, strlen(text), f), strlen(text));
+	assert_int_equal(fclose(f), 0);
+}
+
+static uint32_t line_bytes(const char *text)
+{
+	const char *path = in_dir("lines.csv");
+	char where[PATH_MAX];
+	uint32_t bytes;
+
+	write_file(path, text);
+	assert_int_equal(dataset_line_bytes(path, &bytes, where), 0);
+	return bytes;
+}
+
+static void shortest_line_counts_and_no_header_or_blank_line(void **unused)
+{
+	char *text = malloc(700001);
+	uint32_t i;
+
+	(void)unused;
+	assert_non_null(text);
+	assert_int_equal(line_bytes(""), 1);
+	assert_int_equal(line_bytes("id\n"), 1);
+	assert_int_equal(line_bytes("id\n12345\n123\n1234567\n"), 4);
+	assert_int_equal(line_bytes("id\n12345\n\n  \t\n1234567\n"), 6);
+	assert_int_equal(line_bytes("id\n12345\n  1234"), 6);
+	assert_int_equal(line_bytes("id\n12345\n12"), 3);
+	/* A line that goes over the end of a buffer is one line. */
+	for (i = 0; i < 70000; i++)
+		memcpy(text + (size_t)i * 10, "123456789\n", 10);
+	text[700000] = '\0';
+	assert_int_equal(line_bytes(text), 10);
+	free(text);
+}
+
+static void place_is_resolved_as_far_as_it_exists(void **unused)
+{
+	struct dataset_place place;
+	char why[512], want[256];
+
+	(void)unused;
+	assert_int_equal(mkdir(in_dir("real"), 0700), 0);
+	assert_int_equal(symlink("real", in_dir("link")), 0);
+	assert_int_equal(
+		dataset_resolve(in_dir("link"), &place, why, sizeof(why)), 0);
+	assert_true(place.exists && place.is_dir && place.has_parent);
+	assert_string_equal(place.real, in_dir("real"));
+
+	assert_int_equal(
+		dataset_resolve(in_dir("link/x"), &place, why, sizeof(why)), 0);
+	assert_true(!place.exists && place.has_parent);
+	assert_string_equal(place.real, in_dir("real/x"));
+
+	assert_int_equal(dataset_resolve(in_dir("link/x//y/z"), &place, why,
+					 sizeof(why)),
+			 0);
+	assert_true(!place.exists && !place.has_parent);
+	(void)snprintf(want, sizeof(want), "%s/real/x//y/z", dir);
+	assert_string_equal(place.real, want);
+
+	write_file(in_dir("file"), "x");
+	assert_int_equal(
+		dataset_resolve(in_dir("file"), &place, why, sizeof(why)), 0);
+	assert_true(place.exists && !place.is_dir);
+	assert_int_equal(
+		dataset_resolve(in_dir("file/x"), &place, why, sizeof(why)),
+		-ENOTDIR);
+	assert_int_equal(mkfifo(in_dir("fifo"), 0600), 0);
+	assert_int_equal(
+		dataset_resolve(in_dir("fifo"), &place, why, sizeof(why)),
+		-EINVAL);
+	assert_int_equal(dataset_resolve("/proc/sys", &place, why, sizeof(why)),
+			 -EOPNOTSUPP);
+	assert_non_null(strstr(why, "proc"));
+}
+
+struct counted {
+	int files;
+	int skips;
+};
+
+static void count_file(int at, const char *name, const char *path, void *arg)
+{
+	struct counted *counted = arg;
+	struct stat st;
+
+	assert_int_equal(fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISREG(st.st_mode));
+	assert_int_equal(stat(path, &st), 0);
+	counted->files++;
+}
+
+static void count_skip(const char *path, const char *why, void *arg)
+{
+	struct counted *counted = arg;
+
+	(void)path;
+	(void)why;
+	counted->skips++;
+}
+
+static void walk_sees_files_once_and_follows_no_link(void **unused)
+{
+	struct counted counted = {0};
+	struct dataset_visitor visitor = {
+		.file = count_file, .skip = count_skip, .arg = &counted};
+	char path[256], *p;
+	int i;
+
+	(void)unused;
+	assert_int_equal(mkdir(in_dir("tree"), 0700), 0);
+	assert_int_equal(mkdir(in_dir("tree/sub"), 0700), 0);
+	write_file(in_dir("tree/a"), "a");
+	write_file(in_dir("tree/sub/b"), "b");
+	assert_int_equal(symlink("../tree", in_dir("tree/loop")), 0);
+	assert_int_equal(symlink("a", in_dir("tree/alias")), 0);
+	assert_int_equal(mkfifo(in_dir("tree/fifo"), 0600), 0);
+	assert_int_equal(dataset_walk(in_dir("tree"), &visitor), 0);
+	assert_int_equal(counted.files, 2);
+	assert_int_equal(counted.skips, 0);
+	assert_int_equal(dataset_walk(in_dir("none"), &visitor), -ENOENT);
+
+	/* Deeper than the guard looks up: said, not silently left out. */
+	(void)snprintf(path, sizeof(path), "%s", in_dir("tree"));
+	for (i = 0; i < DATASET_DEPTH_MAX + 2; i++) {
+		p = path + strlen(path);
+		(void)snprintf(p, 3, "/d");
+		assert_int_equal(mkdir(path, 0700), 0);
+	}
+	memset(&counted, 0, sizeof(counted));
+	assert_int_equal(dataset_walk(in_dir("tree"), &visitor), 0);
+	assert_int_equal(counted.skips, 1);
+}
+
+static void watch_tells_of_its_paths_and_no_other(void **unused)
+{
+	struct watch *watch;
+
+	(void)unused;
+	assert_int_equal(watch_new(&watch), 0);
+	watch_begin(watch);
+	assert_int_equal(watch_add(watch, in_dir("w/deep/er"), false), 0);
+	assert_int_equal(watch_add(watch, in_dir("log"), true), 0);
+	watch_commit(watch);
+	assert_int_equal(watch_handle(watch), 0);
+	write_file(in_dir("other"), "x");
+	assert_int_equal(watch_handle(watch), 0);
+	assert_int_equal(mkdir(in_dir("w"), 0700), 0);
+	assert_int_equal(watch_handle(watch), 1);
+	assert_int_equal(watch_handle(watch), 0);
+
+	/* Asked again, it goes deeper. */
+	watch_begin(watch);
+	assert_int_equal(watch_add(watch, in_dir("w/deep/er"), false), 0);
+	watch_commit(watch);
+	assert_int_equal(mkdir(in_dir("w/else"), 0700), 0);
+	assert_int_equal(watch_handle(watch), 0);
+	assert_int_equal(mkdir(in_dir("w/deep"), 0700), 0);
+	assert_int_equal(watch_handle(watch), 1);
+	/* What is no longer asked for is not told. */
+	write_file(in_dir("log"), "x");
+	assert_int_equal(watch_handle(watch), 0);
+	watch_free(watch);
+}
+
+static int make_dir(void **unused)
+{
+	(void)unused;
+	/* On tmpfs, which is allowed whatever /tmp is on. */
+	(void)snprintf(dir, sizeof(dir), "/dev/shm/cordon-test.XXXXXX");
+	return mkdtemp(dir) ? 0 : -1;
+}
+
+static int remove_dir(void **unused)
+{
+	char command[128];
+
+	(void)unused;
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(
+			shortest_line_counts_and_no_header_or_blank_line),
+		cmocka_unit_test(place_is_resolved_as_far_as_it_exists),
+		cmocka_unit_test(walk_sees_files_once_and_follows_no_link),
+		cmocka_unit_test(watch_tells_of_its_paths_and_no_other),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}
