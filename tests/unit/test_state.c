@@ -185,6 +185,16 @@ static void clock_that_was_set_back_gives_nothing_back(void **unused)
 		     &again);
 	assert_true(total_at(again, SECOND + 23 * HOUR, DAY) == 9);
 	state_release(&state);
+
+	/* What was old by the old clock stays as old as it was. */
+	state.saved_ns = wall;
+	assert_int_equal(
+		state_add_budget(&state, &key, &budget, 25 * HOUR, wall), 0);
+	state_window(&state, &state.budgets[0], SECOND, wall - 400 * DAY,
+		     &again);
+	assert_true(total_at(again, SECOND + 4 * HOUR, DAY) == 9);
+	assert_true(total_at(again, SECOND + 8 * HOUR, DAY) == 0);
+	state_release(&state);
 }
 
 static void short_windows_are_not_saved(void **unused)
