@@ -69,57 +69,92 @@ static struct policy_pos place_of(const char *buf, size_t offset)
 	return pos;
 }
 
+static bool is_blank_or_end(const char *buf, size_t len, size_t i)
+{
+	return i >= len || strchr(" \r\n", buf[i]);
+}
+
 /*
- * Where the first byte is that must not reach the YAML reader, and why; len if
- * there is none. libfyaml 0.7.12 takes a NUL or a byte order mark of UTF-16
- * for the end of the input and says nothing: what follows would be signed, but
- * not parsed. A lone CR lets a terminal write a line over another. Directives
- * have an unchecked number, and a backslash at the end of the file runs into
- * an assertion. What may turn out to be a key is kept until that is known:
- * 16 MiB of [ took 6 GiB of memory.
+ * Why the byte at i must not reach libfyaml 0.7.12, or NULL. What fuzzing
+ * found: it takes a NUL or a byte order mark of UTF-16 for the end of the
+ * input and says nothing, so that what follows would be signed, but not
+ * parsed; `? s:<tab>-` is freed twice; the number in a directive overflows; a
+ * backslash at the end of the file runs into an assertion. A lone CR lets a
+ * terminal write one line over another. None of it has a place in a policy.
+ */
+static const char *bad_byte(const char *buf, size_t len, size_t i,
+			    bool in_comment)
+{
+	switch (buf[i]) {
+	case '\0':
+		return "a NUL byte; expected text in UTF-8";
+	case '\t':
+		return "a tab; expected blanks";
+	case '\r':
+		if (i + 1 == len || buf[i + 1] != '\n')
+			return "a carriage return alone; expected lines that "
+			       "end in LF or CR LF";
+		return NULL;
+	case '%':
+		if (i == 0 || buf[i - 1] == '\n')
+			return "a YAML directive (%); expected none";
+		return NULL;
+	case '?':
+		if (!in_comment && is_blank_or_end(buf, len, i + 1) &&
+		    (i == 0 || strchr(" \n[{,", buf[i - 1])))
+			return "a complex key (?); expected \"key: value\"";
+		return NULL;
+	case '\\':
+		if (i + 1 == len)
+			return "a backslash ends the file; expected a line "
+			       "break there";
+		return NULL;
+	default:
+		return NULL;
+	}
+}
+
+/*
+ * Where the first byte is that must not reach libfyaml, and why; len if there
+ * is none. Lines and marks are bounded because what may turn out to be a key
+ * is kept until that is known: 16 MiB of [ took 6 GiB of memory.
  */
 static size_t find_bad_byte(const char *buf, size_t len, const char **ret_why)
 {
 	size_t clean = text_clean_prefix(buf, len, "\n\r\t");
-	size_t line_start = 0, n_marks = 0;
+	size_t line_start = 0, n_marks = 0, i;
+	bool in_comment = false, in_indent = true;
+	const char *why;
 
-	for (size_t i = 0; i < clean; i++) {
+	for (i = 0; i < clean; i++) {
 		if (buf[i] == '\n') {
 			line_start = i + 1;
+			in_comment = false;
+			in_indent = true;
 			continue;
 		}
-		if (i - line_start >= POLICY_LINE_BYTES_MAX) {
-			*ret_why = "a line of more than 64 KiB; expected "
-				   "shorter lines";
-			return i;
-		}
+		in_comment = in_comment || (in_indent && buf[i] == '#');
+		in_indent = in_indent && buf[i] == ' ';
+		why = bad_byte(buf, len, i, in_comment);
+		if (i - line_start >= POLICY_LINE_BYTES_MAX)
+			why = "a line of more than 64 KiB; expected shorter "
+			      "lines";
 		if (strchr("[{&!*\"'", buf[i]) &&
-		    ++n_marks > POLICY_YAML_MARKS_MAX) {
-			*ret_why = "more than 400000 quotes and brackets; "
-				   "expected a smaller policy";
-			return i;
-		}
-		if (buf[i] == '\r' && (i + 1 == len || buf[i + 1] != '\n')) {
-			*ret_why = "a carriage return alone; expected lines "
-				   "that end in LF or CR LF";
-			return i;
-		}
-		if (buf[i] == '%' && (i == 0 || buf[i - 1] == '\n')) {
-			*ret_why = "a YAML directive (%); expected none";
-			return i;
-		}
-		if (buf[i] == '\\' && i + 1 == len) {
-			*ret_why = "a backslash ends the file; expected a line "
-				   "break there";
+		    ++n_marks > POLICY_YAML_MARKS_MAX)
+			why = "more than 400000 quotes and brackets; expected "
+			      "a smaller policy";
+		if (why) {
+			*ret_why = why;
 			return i;
 		}
 	}
-	if (clean < len && buf[clean] == '\0')
-		*ret_why = "a NUL byte; expected text in UTF-8";
-	else
-		*ret_why = "an invisible, control or invalid character; "
-			   "expected plain text in UTF-8";
-	return clean;
+	if (i < len) {
+		why = bad_byte(buf, len, i, false);
+		*ret_why = why ? why
+			       : "an invisible, control or invalid character; "
+				 "expected plain text in UTF-8";
+	}
+	return i;
 }
 
 static bool text_is_null(const char *text, size_t len)
@@ -132,12 +167,19 @@ static bool text_is_null(const char *text, size_t len)
 	return false;
 }
 
-/* *ret_node is the tree's, linked in below b->open. */
+/* *ret_node is the tree's, linked in below b->open. -EINVAL: too many. */
 static int add_node(struct builder *b, enum policy_yaml_type type,
 		    struct policy_yaml **ret_node)
 {
-	struct policy_yaml *node = calloc(1, sizeof(*node));
+	struct policy_yaml *node;
 
+	if (b->n_nodes >= POLICY_YAML_NODES_MAX) {
+		complain(b, b->pos,
+			 "more than %d values; expected a smaller policy",
+			 POLICY_YAML_NODES_MAX);
+		return -EINVAL;
+	}
+	node = calloc(1, sizeof(*node));
 	if (!node)
 		return -ENOMEM;
 	node->type = type;
@@ -310,13 +352,6 @@ static int add_event(struct builder *b, struct fy_event *event)
 		b->pos.line = (uint32_t)mark->line + 1;
 		b->pos.col = (uint32_t)mark->column + 1;
 	}
-	if (b->n_nodes >= POLICY_YAML_NODES_MAX) {
-		complain(b, b->pos,
-			 "more than %d values; expected a smaller policy",
-			 POLICY_YAML_NODES_MAX);
-		return -EINVAL;
-	}
-
 	switch (event->type) {
 	case FYET_DOCUMENT_START:
 		return start_document(b);
@@ -330,6 +365,7 @@ static int add_event(struct builder *b, struct fy_event *event)
 		refuse_properties(b, event);
 		return add_scalar(b, event->scalar.value);
 	case FYET_ALIAS:
+		b->pos.col -= b->pos.col > 1; /* the mark is behind the * */
 		complain(b, b->pos,
 			 "an alias (*); expected the value written out, "
 			 "or \"*\" in quotes for everyone and everything");
@@ -350,7 +386,6 @@ static const char *remedy(const char *msg)
 		const char *part;
 		const char *remedy;
 	} known[] = {
-		{"tab", "spaces for indentation"},
 		{"closing quote", "a quote at the end of the text"},
 		{"closing bracket", "a ] at the end of the list"},
 		{"closing brace", "a } at the end of the map"},
