@@ -36,6 +36,9 @@ enum option_number {
 	N_WAIT_MS,
 	N_UID,
 	N_TIMEOUT,
+	N_REPEAT,
+	N_HOLD_MS,
+	N_MOVE_UID,
 };
 
 struct option {
@@ -72,6 +75,12 @@ static const struct option options[] = {
 	{"--wait-ms", NUMBER, .number = N_WAIT_MS, .hi = 600000},
 	{"--uid", NUMBER, .number = N_UID, .hi = 0x7fffffff},
 	{"--timeout", NUMBER, .number = N_TIMEOUT, .lo = 1, .hi = 3600},
+	{"--repeat", NUMBER, .number = N_REPEAT, .lo = 1, .hi = 100000},
+	{"--hold-ms", NUMBER, .number = N_HOLD_MS, .hi = 3600000},
+	{"--move-uid", NUMBER, .number = N_MOVE_UID, .hi = 0x7fffffff},
+	{"--move-cgroup", TEXT, AT(move_cgroup)},
+	{"--move-netns", TEXT, AT(move_netns)},
+	{"--shrink", FLAG, AT(shrink)},
 	{"--cold", FLAG, AT(cold)},
 	{"--sock-first", FLAG, AT(sock_first)},
 	{"--persist", FLAG, AT(persist)},
@@ -224,7 +233,7 @@ static int list(void)
 	for (const struct channel *c = channels; c->name; c++)
 		print_table("read", c->name, c->what);
 	for (const struct way *w = ways; w->name; w++)
-		print_table("release", w->name, w->what);
+		print_table(w->kind ? w->kind : "release", w->name, w->what);
 	for (const struct life *l = lives; l->name; l++)
 		print_table("life", l->name, l->what);
 	return fflush(stdout) == 0 ? PROBE_ALLOWED : PROBE_OTHER_ERROR;
@@ -341,6 +350,15 @@ static void set_number(struct probe *p, enum option_number which,
 		break;
 	case N_UID:
 		p->uid = (int)v;
+		break;
+	case N_REPEAT:
+		p->repeat = v;
+		break;
+	case N_HOLD_MS:
+		p->hold_ms = (unsigned int)v;
+		break;
+	case N_MOVE_UID:
+		p->move_uid = (int)v;
 		break;
 	case N_TIMEOUT:
 		p->timeout_s = (unsigned int)v;
@@ -462,7 +480,9 @@ static int usage(const char *wrong)
 		"             [--release WAY --to ADDR [--to6 ADDR] --port P\n"
 		"              [--bytes N] [--chunk N] [--sock-first]\n"
 		"              [--persist] [--no-knock] [--dev IF] [--cid N]\n"
-		"              [--wait-ms N]]\n"
+		"              [--shrink] [--repeat N] [--hold-ms N]\n"
+		"              [--move-cgroup DIR] [--move-netns FILE]\n"
+		"              [--move-uid N] [--wait-ms N]]\n"
 		"For the names: probe list\n",
 		wrong);
 	return 64;
@@ -478,6 +498,8 @@ int main(int argc, char **argv)
 		.read_chunk = READ_CHUNK,
 		.wait_ms = 3000,
 		.uid = -1,
+		.move_uid = -1,
+		.repeat = 1,
 		.timeout_s = 60,
 		.sock = -1,
 		.argv = argv,

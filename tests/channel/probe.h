@@ -19,6 +19,7 @@
 #define STREAM_CHUNK   65536
 #define DATAGRAM_BYTES 1400
 #define READ_CHUNK     65536
+#define MANY	       8 /* messages of one sendmmsg(2) */
 
 /* Exit codes, tests' house style. */
 enum {
@@ -70,8 +71,9 @@ struct way {
 	int (*finish)(struct probe *p, int fd);
 	/* Replaces the loop over step: releases straight from the files. */
 	int (*run)(struct probe *p, int fd);
-	size_t chunk; /* most bytes that step gets at once */
-	int cap;      /* capability that it needs, or -1 */
+	size_t chunk;	  /* most bytes that step gets at once */
+	int cap;	  /* capability that it needs, or -1 */
+	const char *kind; /* in the list; NULL is "release" */
 };
 
 /* Which task reads and which one releases. */
@@ -106,6 +108,12 @@ struct probe {
 	bool cold;
 	bool sock_first;
 	bool persist; /* go on sending after a refusal */
+	bool shrink;  /* try again with half the chunk after a refusal */
+	size_t repeat;
+	unsigned int hold_ms; /* between reading and releasing */
+	const char *move_cgroup;
+	const char *move_netns;
+	int move_uid; /* or -1 */
 	bool no_knock;
 	int uid; /* or -1 */
 	bool keep_caps;
@@ -118,6 +126,7 @@ struct probe {
 	int *fds; /* descriptors handed down by "inherited" */
 	size_t nfds;
 	const char *as; /* name to report in place of read's */
+	bool moved;
 
 	/* What it found. */
 	uint64_t read_bytes;
@@ -171,6 +180,12 @@ int life_resume(struct probe *p, const char *code);
  */
 int life_inherited(struct probe *p);
 
+/* probe_kernel.c: channels past the file, through the kernel. */
+int read_blockdev(struct probe *p, int fd, struct span span);
+int read_loop_device(struct probe *p, int fd, struct span span);
+int read_dedupe(struct probe *p, int fd, struct span span);
+int read_kcore(struct probe *p, int fd, struct span span);
+
 /* probe_open.c */
 
 /* An unlinked temporary file in the work directory, read and write. */
@@ -195,6 +210,10 @@ ssize_t step_uring_sqpoll(struct probe *p, int fd, const uint8_t *d, size_t n);
 /* probe_dgram.c: UDP, ICMP, raw. */
 int connect_udp(struct probe *p);
 int connect_udp6(struct probe *p);
+int connect_udp_mapped(struct probe *p);
+int connect_icmp6(struct probe *p);
+int connect_raw6(struct probe *p);
+int connect_raw_unbound(struct probe *p);
 int connect_udplite(struct probe *p);
 int connect_udp_unbound(struct probe *p);
 int connect_icmp(struct probe *p);
@@ -203,12 +222,20 @@ int connect_raw(struct probe *p);
 int connect_raw_hdrincl(struct probe *p);
 ssize_t step_udp_sendto(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_raw_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_cork(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_icmp6(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_raw_hdrincl(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_write(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_datagram(struct probe *p, int fd, const uint8_t *d, size_t n);
+
+/* probe_covert.c: in headers, with no payload at all. */
+int connect_covert_syn(struct probe *p);
+ssize_t step_covert_udp(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_covert_icmp(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_covert_syn(struct probe *p, int fd, const uint8_t *d, size_t n);
 
 /* probe_link.c: below IP. */
 int connect_packet(struct probe *p);
@@ -218,6 +245,8 @@ int connect_packet_bypass(struct probe *p);
 int connect_xdp(struct probe *p);
 int connect_tun(struct probe *p);
 ssize_t step_packet(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_packet_sendmmsg(struct probe *p, int fd, const uint8_t *d,
+			     size_t n);
 ssize_t step_packet_raw(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_packet_bypass(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_packet_ring(struct probe *p, int fd, const uint8_t *d, size_t n);
@@ -226,6 +255,7 @@ ssize_t step_tun(struct probe *p, int fd, const uint8_t *d, size_t n);
 
 /* probe_net.c: addresses and sockets for all ways. */
 struct sockaddr_storage;
+struct iovec;
 /* The address of --to, or with want6 of --to6, and port. Length or -errno. */
 int net_address(struct probe *p, bool want6, uint16_t port,
 		struct sockaddr_storage *ret);
@@ -234,6 +264,11 @@ int net_socket(struct probe *p, int family, int type, int protocol,
 	       const char *missing);
 /* connect(2), waiting where it was interrupted. 0 or -errno. */
 int net_connect(int fd, const struct sockaddr_storage *to, int len);
+/* sendmmsg(2) to one address: how many of the pieces went, or -errno. */
+int net_send_many(int fd, const void *to, unsigned int to_len,
+		  struct iovec *pieces, unsigned int count);
+/* --to as an IPv4-mapped IPv6 address. Length or -errno. */
+int net_mapped(struct probe *p, uint16_t port, struct sockaddr_storage *ret);
 /* Our own address and interface towards --to. 0 or -errno. */
 int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex);
 /*

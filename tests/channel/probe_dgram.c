@@ -6,13 +6,13 @@
 #include <errno.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
+#include <netinet/icmp6.h>
 #include <netinet/ip_icmp.h>
 #include <netinet/udp.h>
 #include <string.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
-
-#define PIECES 8
 
 #ifndef UDP_SEGMENT
 #	define UDP_SEGMENT 103
@@ -68,6 +68,24 @@ int connect_udp_unbound(struct probe *p)
 	return net_socket(p, AF_INET, SOCK_DGRAM, 0, "IPv4");
 }
 
+int connect_udp_mapped(struct probe *p)
+{
+	struct sockaddr_storage to;
+	int fd, len, r;
+
+	len = net_mapped(p, p->port, &to);
+	if (len < 0)
+		return len;
+	fd = net_socket(p, AF_INET6, SOCK_DGRAM, 0, "IPv6");
+	if (fd < 0)
+		return fd;
+	r = net_connect(fd, &to, len);
+	if (r == 0)
+		return fd;
+	(void)close(fd);
+	return r;
+}
+
 int connect_icmp(struct probe *p)
 {
 	int fd = connect_dgram(p, false, SOCK_DGRAM, IPPROTO_ICMP, 0,
@@ -77,6 +95,28 @@ int connect_icmp(struct probe *p)
 	if (fd == -EACCES)
 		return probe_missing(p, "net.ipv4.ping_group_range");
 	return fd;
+}
+
+int connect_icmp6(struct probe *p)
+{
+	int fd = connect_dgram(p, true, SOCK_DGRAM, IPPROTO_ICMPV6, 0,
+			       "ping sockets");
+
+	if (fd == -EACCES)
+		return probe_missing(p, "net.ipv4.ping_group_range");
+	return fd;
+}
+
+int connect_raw6(struct probe *p)
+{
+	return connect_dgram(p, true, SOCK_RAW, WIRE_RAW_PROTOCOL, 0,
+			     "raw sockets");
+}
+
+int connect_raw_unbound(struct probe *p)
+{
+	return net_socket(p, AF_INET, SOCK_RAW, WIRE_RAW_PROTOCOL,
+			  "raw sockets");
 }
 
 int connect_icmp_raw(struct probe *p)
@@ -125,38 +165,39 @@ ssize_t step_udp_sendto(struct probe *p, int fd, const uint8_t *d, size_t n)
 		sendto(fd, d, n, 0, (struct sockaddr *)&to, (socklen_t)len));
 }
 
-/* All with the same address: the kernel asks its hook about the first only. */
-ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
+/* All to one address: the kernel asks its hook about the first only. */
+static ssize_t send_to_one(struct probe *p, int fd, uint16_t port,
+			   const uint8_t *d, size_t n)
 {
-	struct mmsghdr msgs[PIECES] = {0};
-	struct iovec iov[PIECES];
+	struct iovec pieces[MANY];
 	struct sockaddr_storage to;
 	unsigned int count = 0;
 	ssize_t sum = 0;
 	int len, r;
 
-	len = net_address(p, false, p->port, &to);
+	len = net_address(p, false, port, &to);
 	if (len < 0)
 		return len;
-	for (size_t at = 0; at < n && count < PIECES; count++) {
+	for (size_t at = 0; at < n && count < MANY; count++) {
 		size_t each = n - at < DATAGRAM_BYTES ? n - at : DATAGRAM_BYTES;
 
-		iov[count] = (struct iovec){(void *)(d + at), each};
-		msgs[count].msg_hdr = (struct msghdr){
-			.msg_name = &to,
-			.msg_namelen = (socklen_t)len,
-			.msg_iov = &iov[count],
-			.msg_iovlen = 1,
-		};
+		pieces[count] = (struct iovec){(void *)(d + at), each};
 		at += each;
 	}
-	net_pace(count);
-	r = sendmmsg(fd, msgs, count, 0);
-	if (r < 0)
-		return -errno;
+	r = net_send_many(fd, &to, (unsigned int)len, pieces, count);
 	for (int i = 0; i < r; i++)
-		sum += msgs[i].msg_len;
-	return sum;
+		sum += (ssize_t)pieces[i].iov_len;
+	return r < 0 ? r : sum;
+}
+
+ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	return send_to_one(p, fd, p->port, d, n);
+}
+
+ssize_t step_raw_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	return send_to_one(p, fd, 0, d, n);
 }
 
 /* Several calls, one datagram: it is sent when the cork comes out. */
@@ -192,21 +233,33 @@ ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n)
 	return r;
 }
 
-ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n)
+static ssize_t send_echo(int fd, uint8_t type, const uint8_t *d, size_t n)
 {
 	struct {
 		struct icmphdr head;
 		uint8_t data[DATAGRAM_BYTES];
-	} packet = {.head.type = ICMP_ECHO};
+	} packet = {.head.type = type};
 	ssize_t r;
 
-	(void)p;
 	packet.head.un.echo.id = htons((uint16_t)getpid());
 	memcpy(packet.data, d, n);
 	packet.head.checksum = net_checksum(&packet, sizeof(packet.head) + n);
 	net_pace(1);
 	r = send(fd, &packet, sizeof(packet.head) + n, 0);
 	return r < 0 ? -errno : r - (ssize_t)sizeof(packet.head);
+}
+
+ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	(void)p;
+	return send_echo(fd, ICMP_ECHO, d, n);
+}
+
+/* Same header; the kernel computes this checksum itself. */
+ssize_t step_icmp6(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	(void)p;
+	return send_echo(fd, ICMP6_ECHO_REQUEST, d, n);
 }
 
 ssize_t step_raw_hdrincl(struct probe *p, int fd, const uint8_t *d, size_t n)

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <poll.h>
 #include <pthread.h>
 #include <sched.h>
@@ -12,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -150,6 +152,11 @@ static int cut_to_length(struct probe *p)
 	return 0;
 }
 
+static bool is_refusal(ssize_t r)
+{
+	return r == -EPERM || r == -EACCES;
+}
+
 static int send_all(struct probe *p)
 {
 	size_t chunk = p->way->chunk, done = 0;
@@ -166,18 +173,84 @@ static int send_all(struct probe *p)
 		r = p->way->step(p, p->sock, p->data.p + done, n);
 		if (r == -EINTR)
 			continue;
-		if (r < 0) {
-			if (!first)
-				first = (int)r;
-			if (!p->persist || p->missing)
-				return first;
-			r = (ssize_t)n; /* leave that piece out */
-		} else {
+		if (r >= 0) {
 			p->sent_bytes += (uint64_t)r;
+			done += (size_t)r;
+			continue;
 		}
-		done += (size_t)r;
+		if (!first)
+			first = (int)r;
+		if (p->shrink && is_refusal(r) && n > 1)
+			chunk = n / 2; /* what still fits the budget? */
+		else if (p->persist && !p->missing)
+			done += n; /* leave that piece out */
+		else
+			return first;
 	}
 	return first;
+}
+
+/* Writes "0" (the writer) to DIR/cgroup.procs. */
+static int enter_cgroup(const char *dir)
+{
+	char name[PATH_MAX];
+	int fd, r = 0;
+
+	(void)snprintf(name, sizeof(name), "%s/cgroup.procs", dir);
+	fd = open(name, O_WRONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (write(fd, "0", 1) != 1)
+		r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+static int enter_netns(const char *name)
+{
+	int fd, r = 0;
+
+	fd = open(name, O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (setns(fd, CLONE_NEWNET) < 0)
+		r = -errno;
+	(void)close(fd);
+	return r;
+}
+
+/* Somebody else, somewhere else, later: a holding has to come along. */
+static int move(struct probe *p)
+{
+	int r = 0;
+
+	if (p->moved)
+		return 0;
+	p->moved = true;
+	if (p->hold_ms)
+		(void)poll(NULL, 0, (int)p->hold_ms);
+	if (p->move_cgroup)
+		r = enter_cgroup(p->move_cgroup);
+	if (r == 0 && p->move_netns)
+		r = enter_netns(p->move_netns);
+	if (r == 0 && p->move_uid >= 0 && setuid((uid_t)p->move_uid) < 0)
+		r = -errno;
+	return r;
+}
+
+static void send_once(struct probe *p)
+{
+	int r;
+
+	stage_connect(p);
+	if (p->sock < 0)
+		return;
+	r = p->way->run ? p->way->run(p, p->sock) : send_all(p);
+	keep_first(&p->errno_send, r);
+	if (p->way->finish && !p->missing)
+		keep_first(&p->errno_send, p->way->finish(p, p->sock));
+	(void)close(p->sock);
+	p->sock = -1;
 }
 
 void stage_send(struct probe *p)
@@ -190,16 +263,14 @@ void stage_send(struct probe *p)
 	/* Nothing was read: there is nothing to release. */
 	if (r == 0 && !p->data.len && !p->way->run)
 		return;
+	if (r == 0)
+		r = move(p);
 	keep_first(&p->errno_send, r);
-	stage_connect(p);
-	if (p->sock < 0)
+	if (r < 0)
 		return;
-	r = p->way->run ? p->way->run(p, p->sock) : send_all(p);
-	keep_first(&p->errno_send, r);
-	if (p->way->finish && !p->missing)
-		keep_first(&p->errno_send, p->way->finish(p, p->sock));
-	(void)close(p->sock);
-	p->sock = -1;
+	for (size_t i = 0; i < p->repeat && !p->missing; i++)
+		if (!p->errno_send || p->persist || p->shrink)
+			send_once(p);
 }
 
 static void stage_first(struct probe *p)
@@ -235,6 +306,40 @@ static int live_thread(struct probe *p)
 	return probe_report(p);
 }
 
+struct early {
+	struct probe *p;
+	pthread_barrier_t go;
+};
+
+static void *early_send(void *arg)
+{
+	struct early *e = arg;
+
+	(void)pthread_barrier_wait(&e->go);
+	stage_send(e->p);
+	return NULL;
+}
+
+/* The thread that releases was there before anything was read. */
+static int live_early_thread(struct probe *p)
+{
+	struct early e = {.p = p};
+	pthread_t sender;
+	int r;
+
+	stage_first(p);
+	r = pthread_barrier_init(&e.go, NULL, 2);
+	if (r == 0)
+		r = pthread_create(&sender, NULL, early_send, &e);
+	keep_first(&p->errno_send, -r);
+	if (r == 0) {
+		stage_read(p);
+		(void)pthread_barrier_wait(&e.go);
+		(void)pthread_join(sender, NULL);
+	}
+	return probe_report(p);
+}
+
 static int wait_for(pid_t pid)
 {
 	int status;
@@ -263,6 +368,60 @@ static int live_fork(struct probe *p)
 	}
 	(void)alarm(p->timeout_s + 5); /* the child's speaks first */
 	return wait_for(child);
+}
+
+static _Noreturn void read_and_leave(struct probe *p, const int gone[2])
+{
+	pid_t child;
+	char byte;
+
+	stage_read(p);
+	child = fork();
+	if (child != 0)
+		_exit(child < 0 ? PROBE_OTHER_ERROR : 0);
+	(void)close(gone[1]);
+	(void)setsid();
+	(void)alarm(p->timeout_s);
+	(void)!read(gone[0], &byte, 1); /* ends when the reader has */
+	stage_send(p);
+	_exit(probe_report(p));
+}
+
+/* The worst exit code of all children; helpers end by a signal. */
+static int wait_for_all(void)
+{
+	int worst = 0, status;
+
+	for (;;) {
+		if (wait(&status) >= 0) {
+			if (WIFEXITED(status) && WEXITSTATUS(status) > worst)
+				worst = WEXITSTATUS(status);
+		} else if (errno != EINTR) {
+			return worst;
+		}
+	}
+}
+
+/* Whoever read is gone, and its orphan releases in a session of its own. */
+static int live_daemon(struct probe *p)
+{
+	int gone[2];
+	pid_t reader;
+
+	stage_first(p);
+	/* The orphan becomes our child, so that its exit code gets here. */
+	if (prctl(PR_SET_CHILD_SUBREAPER, 1, 0, 0, 0) < 0 ||
+	    pipe2(gone, O_CLOEXEC) < 0)
+		return PROBE_OTHER_ERROR;
+	reader = fork();
+	if (reader < 0)
+		return PROBE_OTHER_ERROR;
+	if (reader == 0)
+		read_and_leave(p, gone);
+	(void)close(gone[0]);
+	(void)close(gone[1]);
+	(void)alarm(p->timeout_s + 5);
+	return wait_for_all();
 }
 
 static int clone_read(void *arg)
@@ -527,7 +686,10 @@ const struct life lives[] = {
 	{"plain", "one task reads and releases", live_plain},
 	{"thread", "a second thread reads, the first one releases",
 	 live_thread},
+	{"early-thread", "one task reads, a thread older than that releases",
+	 live_early_thread},
 	{"fork", "the parent reads, its child releases", live_fork},
+	{"daemon", "an orphan in a session of its own releases", live_daemon},
 	{"vfork", "the parent reads, a vfork child releases", live_vfork},
 	{"exec", "reads, executes, the new image releases", live_exec},
 	{"clone-vm", "a child in the same memory reads, its parent releases",

@@ -27,6 +27,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/socket.h>
+#include <sys/uio.h>
 #include <unistd.h>
 
 #define FRAME_MAX   2048
@@ -147,8 +148,7 @@ static int packet_socket(struct probe *p, int type)
 	return net_socket(p, AF_PACKET, type, 0, "packet sockets");
 }
 
-static ssize_t send_frame(int fd, const void *frame, size_t len, uint16_t type,
-			  size_t payload)
+static struct sockaddr_ll link_address(uint16_t type)
 {
 	struct sockaddr_ll to = {
 		.sll_family = AF_PACKET,
@@ -158,6 +158,14 @@ static ssize_t send_frame(int fd, const void *frame, size_t len, uint16_t type,
 	};
 
 	memcpy(to.sll_addr, everyone, ETH_ALEN);
+	return to;
+}
+
+static ssize_t send_frame(int fd, const void *frame, size_t len, uint16_t type,
+			  size_t payload)
+{
+	struct sockaddr_ll to = link_address(type);
+
 	net_pace(1);
 	if (sendto(fd, frame, len, 0, (struct sockaddr *)&to, sizeof(to)) < 0)
 		return -errno;
@@ -176,6 +184,31 @@ ssize_t step_packet(struct probe *p, int fd, const uint8_t *d, size_t n)
 
 	(void)p;
 	return send_frame(fd, frame, len, WIRE_ETHERTYPE, n);
+}
+
+ssize_t step_packet_sendmmsg(struct probe *p, int fd, const uint8_t *d,
+			     size_t n)
+{
+	static uint8_t frames[MANY][FRAME_MAX];
+	struct sockaddr_ll to = link_address(WIRE_ETHERTYPE);
+	struct iovec pieces[MANY];
+	unsigned int count = 0;
+	ssize_t sum = 0;
+	int r;
+
+	(void)p;
+	for (size_t at = 0; at < n && count < MANY; count++) {
+		size_t each = n - at < DATAGRAM_BYTES ? n - at : DATAGRAM_BYTES;
+
+		pieces[count].iov_base = frames[count];
+		pieces[count].iov_len =
+			put_wire_frame(frames[count], d + at, each);
+		at += each;
+	}
+	r = net_send_many(fd, &to, sizeof(to), pieces, count);
+	for (int i = 0; i < r; i++)
+		sum += (ssize_t)(pieces[i].iov_len - sizeof(struct wire_frame));
+	return r < 0 ? r : sum;
 }
 
 int connect_packet_raw(struct probe *p)

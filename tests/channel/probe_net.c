@@ -89,6 +89,45 @@ int net_connect(int fd, const struct sockaddr_storage *to, int len)
 	return wait.revents ? -error : -ETIMEDOUT;
 }
 
+int net_send_many(int fd, const void *to, unsigned int to_len,
+		  struct iovec *pieces, unsigned int count)
+{
+	struct mmsghdr msgs[MANY] = {0};
+	int r;
+
+	for (unsigned int i = 0; i < count; i++)
+		msgs[i].msg_hdr = (struct msghdr){
+			.msg_name = (void *)to,
+			.msg_namelen = to_len,
+			.msg_iov = &pieces[i],
+			.msg_iovlen = 1,
+		};
+	net_pace(count);
+	r = sendmmsg(fd, msgs, count, 0);
+	return r < 0 ? -errno : r;
+}
+
+int net_mapped(struct probe *p, uint16_t port, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 mapped = {
+		.sin6_family = AF_INET6,
+		.sin6_port = htons(port),
+	};
+	struct sockaddr_storage to;
+	int len;
+
+	len = net_address(p, false, port, &to);
+	if (len < 0)
+		return len;
+	mapped.sin6_addr.s6_addr[10] = 0xff;
+	mapped.sin6_addr.s6_addr[11] = 0xff;
+	memcpy(&mapped.sin6_addr.s6_addr[12],
+	       &((struct sockaddr_in *)&to)->sin_addr, 4);
+	memset(ret, 0, sizeof(*ret));
+	memcpy(ret, &mapped, sizeof(mapped));
+	return sizeof(mapped);
+}
+
 /* Which address of ours the route to --to would use. */
 static int own_address(struct probe *p, struct in_addr *ret)
 {

@@ -754,6 +754,11 @@ const struct channel channels[] = {
 	{"read-ia32", "read by int 0x80 from 64-bit code", read_ia32},
 	{"thread", "pread(2) in a second thread", read_thread},
 	{"exec", "executes the file, a copy of the probe", read_exec},
+	{"blockdev", "the file's blocks on the block device", read_blockdev},
+	{"loop", "a loop device on the file", read_loop_device},
+	{"dedupe", "FIDEDUPERANGE, which tells whether a guess is right",
+	 read_dedupe},
+	{"kcore", "records in the page cache, through /proc/kcore", read_kcore},
 	{"image", "what exec mapped of the probe's own file", read_image},
 	{0},
 };

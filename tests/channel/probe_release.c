@@ -1,38 +1,59 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * The table of ways out. What they do is in probe_stream.c, probe_dgram.c,
- * probe_uring.c and probe_link.c.
+ * probe_uring.c, probe_link.c and probe_covert.c.
  */
 #include "probe.h"
 #include "probe_stream.h"
 
 #include <linux/capability.h>
 
-#define PIPE_CHUNK  61440
-#define MMSG_CHUNK  (8 * DATAGRAM_BYTES)
-#define GSO_CHUNK   (40 * DATAGRAM_BYTES)
-#define FRAGMENTED  8000
-#define FRAME_BYTES 1400
+#define PIPE_CHUNK 61440
+#define MMSG_CHUNK (MANY * DATAGRAM_BYTES)
+#define GSO_CHUNK  (40 * DATAGRAM_BYTES)
+#define FRAGMENTED 8000
+#define DCCP_CHUNK 1000
+#define TLS_CHUNK  16384
 
-/* A TCP way that differs from "send" in its step alone. */
-#define TCP(name, what, step)                                       \
-	{                                                           \
-		name, what, connect_tcp, step, finish_stream, NULL, \
-			STREAM_CHUNK, -1                            \
+#define NO_CAP -1
+
+/* Streams end by finish_stream(), in pieces of STREAM_CHUNK. */
+#define STREAM(n, w, c, s)                                                     \
+	{                                                                      \
+		.name = n, .what = w, .connect = c, .step = s,                 \
+		.finish = finish_stream, .chunk = STREAM_CHUNK, .cap = NO_CAP, \
 	}
-#define STREAM(name, what, connect, step)                                     \
+#define TCP(n, w, s) STREAM(n, w, connect_tcp, s)
+
+/* The same, with a piece or an end of its own. */
+#define STREAM_OF(n, w, c, s, f, size, need)                                \
+	{                                                                   \
+		.name = n, .what = w, .connect = c, .step = s, .finish = f, \
+		.chunk = size, .cap = need,                                 \
+	}
+
+/* Straight from the dataset's files. */
+#define DATASET(n, w, r)                                                  \
+	{                                                                 \
+		.name = n, .what = w, .connect = connect_tcp,             \
+		.finish = finish_stream, .run = r, .chunk = STREAM_CHUNK, \
+		.cap = NO_CAP,                                            \
+	}
+
+/* At most size bytes a step, and nobody to wait for. */
+#define DGRAM(n, w, c, s, size, need)                                         \
 	{                                                                     \
-		name, what, connect, step, finish_stream, NULL, STREAM_CHUNK, \
-			-1                                                    \
+		.name = n, .what = w, .connect = c, .step = s, .chunk = size, \
+		.cap = need,                                                  \
 	}
-#define DATASET(name, what, run)                                   \
-	{                                                          \
-		name, what, connect_tcp, NULL, finish_stream, run, \
-			STREAM_CHUNK, -1                           \
-	}
-#define DATAGRAM(name, what, connect, step, chunk, cap)           \
-	{                                                         \
-		name, what, connect, step, NULL, NULL, chunk, cap \
+#define UDP(n, w, c, s) DGRAM(n, w, c, s, DATAGRAM_BYTES, NO_CAP)
+#define RAW(n, w, c, s) DGRAM(n, w, c, s, DATAGRAM_BYTES, CAP_NET_RAW)
+
+/* No payload leaves: known gaps, so they are a list of their own. */
+#define COVERT(n, w, c, s)                                                 \
+	{                                                                  \
+		.name = n, .what = w, .connect = c, .step = s, .chunk = 1, \
+		.cap = NO_CAP, .kind = "covert",                           \
 	}
 
 const struct way ways[] = {
@@ -48,21 +69,25 @@ const struct way ways[] = {
 	TCP("sendfile", "sendfile(2) from a memfd", step_sendfile),
 	DATASET("sendfile-dataset", "sendfile(2) from the dataset's file",
 		run_sendfile_dataset),
-	{"splice", "splice(2) from a pipe", connect_tcp, step_splice,
-	 finish_stream, NULL, PIPE_CHUNK, -1},
-	{"vmsplice", "vmsplice(2) to a pipe, splice(2) from it", connect_tcp,
-	 step_vmsplice, finish_stream, NULL, PIPE_CHUNK, -1},
+	STREAM_OF("splice", "splice(2) from a pipe", connect_tcp, step_splice,
+		  finish_stream, PIPE_CHUNK, NO_CAP),
+	STREAM_OF("vmsplice", "vmsplice(2) to a pipe, splice(2) from it",
+		  connect_tcp, step_vmsplice, finish_stream, PIPE_CHUNK,
+		  NO_CAP),
 	DATASET("splice-dataset", "splice(2) from the dataset's file",
 		run_splice_dataset),
 	STREAM("fastopen", "MSG_FASTOPEN, data in the SYN", connect_fastopen,
 	       step_fastopen),
-	{"ktls", "send(2) with kernel TLS", connect_tls, step_tls,
-	 finish_stream, NULL, 16384, -1},
+	STREAM_OF("ktls", "send(2) with kernel TLS", connect_tls, step_tls,
+		  finish_stream, TLS_CHUNK, NO_CAP),
 	STREAM("accepted", "write(2) to a connection that the sink opened",
 	       connect_accepted, step_write),
 	STREAM("mptcp", "send(2) on an MPTCP socket", connect_mptcp, step_send),
 	STREAM("partial", "non-blocking sends into a full buffer",
 	       connect_partial, step_partial),
+	STREAM_OF("repair", "queued in TCP_REPAIR, leaves as a repetition",
+		  connect_repair, step_send, finish_repair, STREAM_CHUNK,
+		  CAP_NET_ADMIN),
 	STREAM("v6", "send(2) over IPv6", connect_tcp6, step_send),
 	STREAM("v4mapped", "send(2), IPv6 socket to an IPv4 address",
 	       connect_mapped, step_send),
@@ -74,57 +99,69 @@ const struct way ways[] = {
 	TCP("uring-sqpoll-send", "io_uring SEND by the polling thread",
 	    step_uring_sqpoll),
 	STREAM("vsock", "send(2) on a vsock", connect_vsock, step_send),
-	{"sctp", "send(2) on an SCTP socket", connect_sctp, step_send,
-	 finish_sctp, NULL, STREAM_CHUNK, -1},
-	{"dccp", "send(2) on a DCCP socket", connect_dccp, step_datagram,
-	 finish_stream, NULL, 1000, -1},
+	STREAM_OF("sctp", "send(2) on an SCTP socket", connect_sctp, step_send,
+		  finish_linger, STREAM_CHUNK, NO_CAP),
+	STREAM_OF("dccp", "send(2) on a DCCP socket", connect_dccp, step_dccp,
+		  finish_linger, DCCP_CHUNK, NO_CAP),
 	STREAM("smc", "send(2) on an SMC socket", connect_smc, step_send),
 
-	DATAGRAM("udp-send", "send(2) on a connected UDP socket", connect_udp,
-		 step_datagram, DATAGRAM_BYTES, -1),
-	DATAGRAM("udp-write", "write(2) on a connected UDP socket", connect_udp,
-		 step_udp_write, DATAGRAM_BYTES, -1),
-	DATAGRAM("udp-uring", "io_uring SEND on a UDP socket", connect_udp,
-		 step_uring_send, DATAGRAM_BYTES, -1),
-	DATAGRAM("udp-sendfile", "sendfile(2) from a memfd to a UDP socket",
-		 connect_udp, step_sendfile, DATAGRAM_BYTES, -1),
-	DATAGRAM("udp-sendto", "sendto(2) with an address", connect_udp_unbound,
-		 step_udp_sendto, DATAGRAM_BYTES, -1),
-	DATAGRAM("udp-sendmmsg", "sendmmsg(2), eight to one address",
-		 connect_udp_unbound, step_udp_sendmmsg, MMSG_CHUNK, -1),
-	DATAGRAM("udp-cork", "two sends, one datagram (UDP_CORK)", connect_udp,
-		 step_udp_cork, DATAGRAM_BYTES, -1),
-	DATAGRAM("udp-gso", "one send, forty datagrams (UDP_SEGMENT)",
-		 connect_udp, step_udp_gso, GSO_CHUNK, -1),
-	DATAGRAM("udp-frag", "datagrams that IP has to cut", connect_udp,
-		 step_datagram, FRAGMENTED, -1),
-	DATAGRAM("udp6", "send(2) over IPv6", connect_udp6, step_datagram,
-		 DATAGRAM_BYTES, -1),
-	DATAGRAM("udplite", "send(2) on a UDP-Lite socket", connect_udplite,
-		 step_datagram, DATAGRAM_BYTES, -1),
-	DATAGRAM("icmp", "echo requests from a ping socket", connect_icmp,
-		 step_icmp, DATAGRAM_BYTES, -1),
-	DATAGRAM("icmp-raw", "echo requests from a raw socket",
-		 connect_icmp_raw, step_icmp, DATAGRAM_BYTES, CAP_NET_RAW),
-	DATAGRAM("raw", "a raw socket, IP protocol 253", connect_raw,
-		 step_datagram, DATAGRAM_BYTES, CAP_NET_RAW),
-	DATAGRAM("raw-hdrincl", "a raw socket with its own IP header",
-		 connect_raw_hdrincl, step_raw_hdrincl, DATAGRAM_BYTES,
-		 CAP_NET_RAW),
+	UDP("udp-send", "send(2) on a connected UDP socket", connect_udp,
+	    step_datagram),
+	UDP("udp-write", "write(2) on a connected UDP socket", connect_udp,
+	    step_udp_write),
+	UDP("udp-uring", "io_uring SEND on a UDP socket", connect_udp,
+	    step_uring_send),
+	UDP("udp-sendfile", "sendfile(2) from a memfd to a UDP socket",
+	    connect_udp, step_sendfile),
+	UDP("udp-sendto", "sendto(2) with an address", connect_udp_unbound,
+	    step_udp_sendto),
+	DGRAM("udp-sendmmsg", "sendmmsg(2), eight to one address",
+	      connect_udp_unbound, step_udp_sendmmsg, MMSG_CHUNK, NO_CAP),
+	UDP("udp-cork", "two sends, one datagram (UDP_CORK)", connect_udp,
+	    step_udp_cork),
+	DGRAM("udp-gso", "one send, forty datagrams (UDP_SEGMENT)", connect_udp,
+	      step_udp_gso, GSO_CHUNK, NO_CAP),
+	DGRAM("udp-frag", "datagrams that IP has to cut", connect_udp,
+	      step_datagram, FRAGMENTED, NO_CAP),
+	UDP("udp6", "send(2) over IPv6", connect_udp6, step_datagram),
+	UDP("udp-v4mapped", "send(2), IPv6 socket to an IPv4 address",
+	    connect_udp_mapped, step_datagram),
+	UDP("udplite", "send(2) on a UDP-Lite socket", connect_udplite,
+	    step_datagram),
 
-	DATAGRAM("packet", "a packet socket, frames without header",
-		 connect_packet, step_packet, FRAME_BYTES, CAP_NET_RAW),
-	DATAGRAM("packet-raw", "a packet socket, whole UDP packets in frames",
-		 connect_packet_raw, step_packet_raw, FRAME_BYTES, CAP_NET_RAW),
-	DATAGRAM("packet-ring", "a packet socket's transmit ring",
-		 connect_packet_ring, step_packet_ring, FRAME_BYTES,
-		 CAP_NET_RAW),
-	DATAGRAM("packet-qdisc-bypass", "a packet socket past the queues",
-		 connect_packet_bypass, step_packet_bypass, FRAME_BYTES,
-		 CAP_NET_RAW),
-	DATAGRAM("xdp", "an AF_XDP socket's transmit ring", connect_xdp,
-		 step_xdp, FRAME_BYTES, CAP_NET_RAW),
-	DATAGRAM("tun", "whole UDP packets written to a TUN device",
-		 connect_tun, step_tun, FRAME_BYTES, CAP_NET_ADMIN),
+	UDP("icmp", "echo requests from a ping socket", connect_icmp,
+	    step_icmp),
+	UDP("icmp6", "echo requests from an IPv6 ping socket", connect_icmp6,
+	    step_icmp6),
+	RAW("icmp-raw", "echo requests from a raw socket", connect_icmp_raw,
+	    step_icmp),
+	RAW("raw", "a raw socket, IP protocol 253", connect_raw, step_datagram),
+	RAW("raw6", "a raw IPv6 socket, protocol 253", connect_raw6,
+	    step_datagram),
+	RAW("raw-hdrincl", "a raw socket with its own IP header",
+	    connect_raw_hdrincl, step_raw_hdrincl),
+	DGRAM("raw-sendmmsg", "sendmmsg(2), eight raw packets to one address",
+	      connect_raw_unbound, step_raw_sendmmsg, MMSG_CHUNK, CAP_NET_RAW),
+
+	RAW("packet", "a packet socket, frames without header", connect_packet,
+	    step_packet),
+	DGRAM("packet-sendmmsg", "sendmmsg(2), eight frames to one address",
+	      connect_packet, step_packet_sendmmsg, MMSG_CHUNK, CAP_NET_RAW),
+	RAW("packet-raw", "a packet socket, whole UDP packets in frames",
+	    connect_packet_raw, step_packet_raw),
+	RAW("packet-ring", "a packet socket's transmit ring",
+	    connect_packet_ring, step_packet_ring),
+	RAW("packet-qdisc-bypass", "a packet socket past the queues",
+	    connect_packet_bypass, step_packet_bypass),
+	RAW("xdp", "an AF_XDP socket's transmit ring", connect_xdp, step_xdp),
+	DGRAM("tun", "whole UDP packets written to a TUN device", connect_tun,
+	      step_tun, DATAGRAM_BYTES, CAP_NET_ADMIN),
+
+	COVERT("covert-udp", "in the port of empty datagrams",
+	       connect_udp_unbound, step_covert_udp),
+	COVERT("covert-icmp", "in the sequence of empty echo requests",
+	       connect_icmp, step_covert_icmp),
+	COVERT("covert-syn", "in the port of connections that fail",
+	       connect_covert_syn, step_covert_syn),
 	{0},
 };

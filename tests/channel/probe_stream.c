@@ -93,21 +93,14 @@ int connect_sctp(struct probe *p)
 
 int connect_mapped(struct probe *p)
 {
-	struct sockaddr_in6 mapped = {.sin6_family = AF_INET6};
 	struct sockaddr_storage to;
-	struct sockaddr_in *v4 = (void *)&to;
 	int fd, len;
 
-	len = net_address(p, false, p->port, &to);
+	len = net_mapped(p, p->port, &to);
 	if (len < 0)
 		return len;
-	mapped.sin6_port = v4->sin_port;
-	mapped.sin6_addr.s6_addr[10] = 0xff;
-	mapped.sin6_addr.s6_addr[11] = 0xff;
-	memcpy(&mapped.sin6_addr.s6_addr[12], &v4->sin_addr, 4);
-	memcpy(&to, &mapped, sizeof(mapped));
 	fd = net_socket(p, AF_INET6, SOCK_STREAM, 0, "IPv6");
-	return fd < 0 ? fd : connect_socket(fd, &to, sizeof(mapped));
+	return fd < 0 ? fd : connect_socket(fd, &to, len);
 }
 
 /* AF_SMC takes TCP addresses and falls back to TCP with such a peer. */
@@ -287,6 +280,22 @@ int connect_tls(struct probe *p)
 fail:
 	(void)close(fd);
 	return r;
+}
+
+/* What is queued in repair mode leaves as if it were sent a second time. */
+int connect_repair(struct probe *p)
+{
+	int fd = connect_tcp(p), on = TCP_REPAIR_ON, queue = TCP_SEND_QUEUE, r;
+
+	if (fd < 0)
+		return fd;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) == 0 &&
+	    setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue,
+		       sizeof(queue)) == 0)
+		return fd;
+	r = -errno;
+	(void)close(fd);
+	return r == -ENOPROTOOPT ? probe_missing(p, "TCP_REPAIR") : r;
 }
 
 int connect_zerocopy(struct probe *p)
@@ -533,6 +542,20 @@ ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n)
 	return r;
 }
 
+/* A full queue is refused at once, even by a blocking socket. */
+ssize_t step_dccp(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	ssize_t r = send(fd, d, n, 0);
+
+	for (unsigned int ms = 0; r < 0 && errno == EAGAIN; ms++) {
+		if (ms == p->wait_ms)
+			return -EAGAIN;
+		(void)poll(NULL, 0, 1);
+		r = send(fd, d, n, 0);
+	}
+	return result(r);
+}
+
 /* Fills the buffer until it is full, then waits for room. */
 ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
@@ -660,8 +683,17 @@ int finish_stream(struct probe *p, int fd)
 	}
 }
 
-/* SCTP says nothing after its shutdown, but close(2) can wait for it. */
-int finish_sctp(struct probe *p, int fd)
+int finish_repair(struct probe *p, int fd)
+{
+	int off = TCP_REPAIR_OFF;
+
+	if (setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &off, sizeof(off)) < 0)
+		return -errno;
+	return finish_stream(p, fd);
+}
+
+/* SCTP and DCCP give no sign of their end, but close(2) can wait for it. */
+int finish_linger(struct probe *p, int fd)
 {
 	struct linger wait = {1, (int)(p->wait_ms + 999) / 1000};
 

@@ -16,6 +16,7 @@ int connect_vsock(struct probe *p);
 int connect_accepted(struct probe *p);
 int connect_fastopen(struct probe *p);
 int connect_tls(struct probe *p);
+int connect_repair(struct probe *p);
 int connect_zerocopy(struct probe *p);
 int connect_partial(struct probe *p);
 
@@ -32,12 +33,14 @@ ssize_t step_splice(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_vmsplice(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_fastopen(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_dccp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n);
 
 int run_sendfile_dataset(struct probe *p, int fd);
 int run_splice_dataset(struct probe *p, int fd);
 
 int finish_stream(struct probe *p, int fd);
-int finish_sctp(struct probe *p, int fd);
+int finish_repair(struct probe *p, int fd);
+int finish_linger(struct probe *p, int fd);
 
 #endif

@@ -15,9 +15,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <linux/dccp.h>
+#include <linux/filter.h>
 #include <linux/if_packet.h>
 #include <linux/tls.h>
 #include <linux/vm_sockets.h>
+#include <netinet/icmp6.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
 #include <netinet/ip_icmp.h>
@@ -253,6 +255,47 @@ static void on_raw(struct sink *s, struct source *src)
 	}
 }
 
+/* The byte in a header field, if the field says that there is one. */
+static void count_covert(struct sink *s, const struct sockaddr_storage *from,
+			 uint16_t base, uint16_t field)
+{
+	uint8_t byte = (uint8_t)(field - base);
+
+	if (field >= base && field - base <= UINT8_MAX)
+		counts_datagram(&s->counts, P_COVERT, from, &byte, 1);
+}
+
+/* Empty datagrams and SYNs; their port is at the same place. */
+static void on_covert(struct sink *s, struct source *src)
+{
+	struct sockaddr_storage from;
+	ssize_t n;
+
+	while ((n = receive(s, src->fd, &from)) >= 0) {
+		size_t head = ip_header(s->buf, (size_t)n);
+		uint16_t port;
+
+		if ((size_t)n - head < 4)
+			continue;
+		memcpy(&port, s->buf + head + 2, sizeof(port));
+		count_covert(s, &from, WIRE_COVERT_PORT, ntohs(port));
+	}
+}
+
+static void on_icmp6(struct sink *s, struct source *src)
+{
+	const struct icmphdr *icmp = (void *)s->buf; /* of the same form */
+	struct sockaddr_storage from;
+	ssize_t n;
+
+	while ((n = receive(s, src->fd, &from)) >= 0)
+		if ((size_t)n >= sizeof(*icmp) &&
+		    icmp->type == ICMP6_ECHO_REQUEST)
+			counts_datagram(&s->counts, P_ICMP, &from,
+					s->buf + sizeof(*icmp),
+					(size_t)n - sizeof(*icmp));
+}
+
 static void on_icmp(struct sink *s, struct source *src)
 {
 	struct sockaddr_storage from;
@@ -264,6 +307,9 @@ static void on_icmp(struct sink *s, struct source *src)
 
 		if ((size_t)n - head < sizeof(*icmp) || icmp->type != ICMP_ECHO)
 			continue;
+		if ((size_t)n - head == sizeof(*icmp))
+			count_covert(s, &from, WIRE_COVERT_SEQUENCE,
+				     ntohs(icmp->un.echo.sequence));
 		head += sizeof(*icmp);
 		counts_datagram(&s->counts, P_ICMP, &from, s->buf + head,
 				(size_t)n - head);
@@ -474,6 +520,59 @@ static int listen_packets(struct sink *s)
 	return watch(s, fd, P_PACKET, on_packet, NULL);
 }
 
+static int filter(int fd, struct sock_filter *code, unsigned short len)
+{
+	struct sock_fprog program = {.len = len, .filter = code};
+
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &program,
+		       sizeof(program)) < 0)
+		return -errno;
+	return fd;
+}
+
+/* Packets of an IP header and a UDP header, no more. */
+static int filter_empty_udp(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LD | BPF_W | BPF_LEN, 0),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, 20 + 8, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+
+	return fd < 0 ? fd : filter(fd, code, 4);
+}
+
+/* SYN without ACK. The flags are byte 13 of the TCP header. */
+static int filter_syn(int fd)
+{
+	struct sock_filter code[] = {
+		BPF_STMT(BPF_LDX | BPF_B | BPF_MSH, 0),
+		BPF_STMT(BPF_LD | BPF_B | BPF_IND, 13),
+		BPF_STMT(BPF_ALU | BPF_AND | BPF_K, TH_SYN | TH_ACK),
+		BPF_JUMP(BPF_JMP | BPF_JEQ | BPF_K, TH_SYN, 0, 1),
+		BPF_STMT(BPF_RET | BPF_K, UINT32_MAX),
+		BPF_STMT(BPF_RET | BPF_K, 0),
+	};
+
+	return fd < 0 ? fd : filter(fd, code, 6);
+}
+
+static int listen_covert(struct sink *s)
+{
+	int r;
+
+	r = watch_datagrams(
+		s,
+		filter_empty_udp(bind_any(AF_INET, SOCK_RAW, IPPROTO_UDP, 0)),
+		P_COVERT, on_covert);
+	if (r < 0)
+		return r;
+	return watch_datagrams(
+		s, filter_syn(bind_any(AF_INET, SOCK_RAW, IPPROTO_TCP, 0)),
+		P_COVERT, on_covert);
+}
+
 /* A server only answers fast open when its network namespace says so. */
 static void allow_fastopen(void)
 {
@@ -526,6 +625,13 @@ static int listen_all(struct sink *s)
 	missing[P_ICMP] =
 		watch_datagrams(s, bind_any(AF_INET, SOCK_RAW, IPPROTO_ICMP, 0),
 				P_ICMP, on_icmp) < 0;
+	(void)watch_datagrams(
+		s, bind_any(AF_INET6, SOCK_RAW, WIRE_RAW_PROTOCOL, 0), P_RAW,
+		on_datagram);
+	(void)watch_datagrams(s,
+			      bind_any(AF_INET6, SOCK_RAW, IPPROTO_ICMPV6, 0),
+			      P_ICMP, on_icmp6);
+	missing[P_COVERT] = listen_covert(s) < 0;
 	missing[P_SCTP] =
 		watch_listener(s, bind_both(SOCK_STREAM, IPPROTO_SCTP, s->port),
 			       P_SCTP, NULL) < 0;

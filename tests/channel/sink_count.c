@@ -4,9 +4,10 @@
 #include <string.h>
 
 static const char *const names[P_COUNT] = {
-	[P_TCP] = "tcp",   [P_UDP] = "udp",   [P_UDPLITE] = "udplite",
-	[P_RAW] = "raw",   [P_ICMP] = "icmp", [P_PACKET] = "packet",
-	[P_SCTP] = "sctp", [P_DCCP] = "dccp", [P_VSOCK] = "vsock",
+	[P_TCP] = "tcp",       [P_UDP] = "udp",	  [P_UDPLITE] = "udplite",
+	[P_RAW] = "raw",       [P_ICMP] = "icmp", [P_PACKET] = "packet",
+	[P_SCTP] = "sctp",     [P_DCCP] = "dccp", [P_VSOCK] = "vsock",
+	[P_COVERT] = "covert",
 };
 
 void counts_stream(struct counts *c, enum protocol protocol,

@@ -19,6 +19,7 @@ enum protocol {
 	P_SCTP,
 	P_DCCP,
 	P_VSOCK,
+	P_COVERT, /* bytes in headers of packets without payload */
 	P_COUNT,
 };
 

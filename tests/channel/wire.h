@@ -19,6 +19,13 @@
 #define WIRE_ETHERTYPE	  0x88b5 /* IEEE 802: local experiments */
 
 /*
+ * The covert ways send one byte a packet, in a header: the port of an empty
+ * datagram or of a SYN, or the sequence number of an empty echo request.
+ */
+#define WIRE_COVERT_PORT     50000  /* plus the byte */
+#define WIRE_COVERT_SEQUENCE 0x4300 /* or the byte */
+
+/*
  * Frames are padded to 60 bytes by real interfaces, so one of ours begins
  * with the length of what follows.
  */
