@@ -61,7 +61,11 @@
 #define POLICY_TEXT_CHARS_MAX	 64  /* bytes of a classification */
 #define POLICY_ISSUER_CHARS_MAX	 128 /* bytes of the issuer's name */
 #define POLICY_PATH_CHARS_MAX	 4095
-#define POLICY_UNIT_CHARS_MAX	 255
+/* The guard compares no longer names of units and cgroups, and no deeper ones;
+ * a name that was cut would match what it should not. */
+#define POLICY_UNIT_CHARS_MAX	 62
+#define POLICY_CGROUP_CHARS_MAX	 62 /* of each component */
+#define POLICY_CGROUP_DEPTH_MAX	 15
 #define POLICY_ACCOUNT_CHARS_MAX 255 /* LOGIN_NAME_MAX - 1 */
 #define POLICY_ERRORS_MAX	 20
 #define POLICY_ERROR_CHARS_MAX	 640

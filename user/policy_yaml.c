@@ -311,12 +311,22 @@ static int open_node(struct builder *b, enum policy_yaml_type type)
 	return 0;
 }
 
-static void close_node(struct builder *b)
+static int close_node(struct builder *b)
 {
-	if (b->open->type == POLICY_YAML_MAP)
+	bool is_map = b->open && b->open->type == POLICY_YAML_MAP;
+
+	/* all that comes after walks maps by pairs: take nobody's word */
+	if (!b->open || (is_map && b->open->n_children % 2 != 0)) {
+		complain(
+			b, b->pos,
+			"keys and values do not pair; expected \"key: value\"");
+		return -EINVAL;
+	}
+	if (is_map)
 		b->open->n_children /= 2;
 	b->open = b->open->parent;
 	b->depth--;
+	return 0;
 }
 
 static void refuse_properties(struct builder *b, struct fy_event *event)
@@ -372,8 +382,7 @@ static int add_event(struct builder *b, struct fy_event *event)
 		return add_scalar(b, NULL);
 	case FYET_MAPPING_END:
 	case FYET_SEQUENCE_END:
-		close_node(b);
-		return 0;
+		return close_node(b);
 	default:
 		return 0;
 	}

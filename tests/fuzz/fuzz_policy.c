@@ -10,7 +10,7 @@
  * Run:   fuzz_policy -dict=tests/fuzz/policy.dict tests/fuzz/corpus/policy
  *
  * Known-bad modes, which must end in a crash or the harness is blind:
- *   CORDON_FUZZ_SELFTEST=seed fuzz_policy tests/fuzz/corpus/policy/selftest.yaml
+ *   CORDON_FUZZ_SELFTEST=seed fuzz_policy corpus/policy/selftest.yaml
  *	aborts when a policy of the issuer "Fuzz Selftest" parses: proves that
  *	a seed reaches the parser and a crash is seen.
  *   CORDON_FUZZ_SELFTEST=mutant fuzz_policy ... tests/fuzz/corpus/policy

@@ -1959,6 +1959,8 @@ static void strings_are_bounded_when_one_is_too_long(void **state)
 		 POLICY_UNIT_CHARS_MAX - 8},
 		{DATA "subjects: {s: {user: a%0*d}}\n" NO_RULES,
 		 POLICY_ACCOUNT_CHARS_MAX - 1},
+		{DATA "subjects: {s: {cgroup: /a/%0*d/b}}\n" NO_RULES,
+		 POLICY_CGROUP_CHARS_MAX},
 		{DATA "hosts: [%0*d]\n" NO_RULES, POLICY_HOST_CHARS_MAX},
 	};
 	struct buffer b = {0};
@@ -1978,11 +1980,28 @@ static void strings_are_bounded_when_one_is_too_long(void **state)
 #pragma GCC diagnostic pop
 }
 
+static void cgroup_is_bounded_when_too_deep(void **state)
+{
+	struct buffer b = {0};
+
+	(void)state;
+	put(&b, DATA NO_RULES "subjects: {s: {cgroup: ");
+	put_many(&b, POLICY_CGROUP_DEPTH_MAX, "/%d.%d");
+	put(&b, "}}\n");
+	policy_free(parse(b.s));
+	drop(&b);
+	put(&b, DATA NO_RULES "subjects: {s: {cgroup: ");
+	put_many(&b, POLICY_CGROUP_DEPTH_MAX + 1, "/%d.%d");
+	put(&b, "}}\n");
+	refuse_buffer(&b, 6, 24, "cgroup has 16 names; expected at most 15");
+	drop(&b);
+}
+
 /* ---- the list of errors ------------------------------------------------ */
 
 static void errors_are_collected_in_order_when_many(void **state)
 {
-	/* rules are read last, the head first: order of the file all the same */
+	/* rules are read last, but come where they stand */
 	static const char text[] = "cordon: 1\nissuer: x\n"
 				   "rules: [{subject: a, dataset: b}]\n"
 				   "subjects: {s: {}}\n"
@@ -3056,6 +3075,7 @@ int main(void)
 		cmocka_unit_test(
 			networks_are_bounded_in_total_when_one_is_too_many),
 		cmocka_unit_test(strings_are_bounded_when_one_is_too_long),
+		cmocka_unit_test(cgroup_is_bounded_when_too_deep),
 		cmocka_unit_test(errors_are_collected_in_order_when_many),
 		cmocka_unit_test(errors_are_counted_when_more_than_fit),
 		cmocka_unit_test(errors_quote_safely_when_text_is_hostile),
