@@ -205,7 +205,7 @@ static void explain_text(const struct question *question,
 	}
 	policy_budget_format(&why->read, text, sizeof(text));
 	(void)printf("\nread %s: %s\n", question->dataset, text);
-	if (why->has_destination) {
+	if (why->has_destination && question->destination) {
 		policy_budget_format(&why->release, text, sizeof(text));
 		(void)printf("release to %s", question->destination);
 		if (strcmp(question->destination,
