@@ -635,7 +635,8 @@ static int mount_bpffs(const struct guard *guard, const struct guard_say *say)
 static int load_failed(const struct guard_say *say, int r)
 {
 	libbpf_tell(say);
-	if (r == -EPERM || r == -EACCES)
+	/* EACCES is the verifier's answer to a program it does not follow. */
+	if (r == -EPERM)
 		guard_say(say, GUARD_ERROR,
 			  "the kernel refuses the guard (%s); the agent needs "
 			  "root and a kernel that is not locked down; run "

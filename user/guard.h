@@ -267,7 +267,7 @@ struct guard_holder {
 typedef int (*guard_holder_fn)(const struct guard_holder *holder, void *arg);
 int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg);
 
-/* slot is the number that shares and kin use; origin->serial the lasting one. */
+/* slot is the number that shares use; origin->serial the lasting one. */
 typedef int (*guard_origin_fn)(uint32_t slot, const struct origin *origin,
 			       void *arg);
 int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg);

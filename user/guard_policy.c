@@ -169,7 +169,7 @@ static int resolve_condition(struct guard *guard,
 	struct subject_key key = {.dim = condition->dim};
 	char real[PATH_MAX];
 	struct file_key file;
-	uint32_t id;
+	uint32_t id = 0;
 	int r;
 
 	switch (condition->dim) {
