@@ -319,8 +319,8 @@ static void check_hooks(struct doctor *doctor, bool usable)
 	r = guard_open(&opts, &say, &guard, NULL);
 	if (r) {
 		report(doctor, DOCTOR_FAIL, "hooks",
-		       "cordond would refuse to start; report this with the "
-		       "kernel's version",
+		       "cordond would refuse to start; report what it says "
+		       "when it does, with the kernel's version",
 		       "the guard does not load: %s",
 		       doctor->said[0] ? doctor->said : strerror(-r));
 		return;
