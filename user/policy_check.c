@@ -411,30 +411,35 @@ static int check_networks(struct checker *c)
 
 /* ---- what byte budgets mean in records --------------------------------- */
 
+/*
+ * The floor is a promise about narrow subjects only: of what leaves another
+ * one, any byte may stand for any number of records.
+ */
 static void note_budget(struct checker *c, const char *act,
-			const struct policy_budget *budget,
+			const struct policy_budget *budget, bool narrow,
 			const struct policy_dataset *dataset)
 {
 	char text[POLICY_BUDGET_CHARS_MAX];
+	uint32_t size = dataset->record_bytes;
 
-	policy_budget_format(budget, text, sizeof(text));
 	if (dataset->floor_bytes)
+		size = dataset->floor_bytes;
+	policy_budget_format(budget, text, sizeof(text));
+	if (dataset->floor_bytes && narrow)
 		tell(c, POLICY_NOTE, budget->pos,
 		     "%s %s: at most %" PRIu64 " records of dataset %s, at its "
 		     "floor of %" PRIu32 " bytes",
-		     act, text, budget->bytes / dataset->floor_bytes,
-		     dataset->name, dataset->floor_bytes);
-	else if (dataset->record == POLICY_RECORD_BYTES)
+		     act, text, budget->bytes / size, dataset->name, size);
+	else if (size)
 		tell(c, POLICY_NOTE, budget->pos,
 		     "%s %s: %" PRIu64 " records of dataset %s at %" PRIu32
 		     " bytes each, and more if they are packed; add a limit of "
 		     "records",
-		     act, text, budget->bytes / dataset->record_bytes,
-		     dataset->name, dataset->record_bytes);
+		     act, text, budget->bytes / size, dataset->name, size);
 	else
 		tell(c, POLICY_NOTE, budget->pos,
 		     "%s %s: any number of records of dataset %s, whose size "
-		     "is not stated; add a limit of records, or a floor",
+		     "is not stated; add a limit of records",
 		     act, text, dataset->name);
 }
 
@@ -445,10 +450,12 @@ static void note_budgets(struct checker *c)
 	const struct policy_rule *rule;
 	char act[POLICY_NAME_CHARS_MAX + 16];
 	uint64_t datasets;
+	bool narrow;
 
 	for (size_t i = 0; i < p->n_rules; i++) {
 		rule = &p->rules[i];
 		datasets = datasets_of(p, rule);
+		narrow = p->subjects[rule->subject].narrow;
 		for (size_t j = 0; j <= rule->n_releases; j++) {
 			/* the read budget, then those of release */
 			budget = j ? &rule->releases[j - 1].budget
@@ -464,7 +471,7 @@ static void note_budgets(struct checker *c)
 					 : "");
 			for (size_t d = 0; d < p->n_datasets; d++)
 				if (datasets & 1ULL << d)
-					note_budget(c, act, budget,
+					note_budget(c, act, budget, narrow,
 						    &p->datasets[d]);
 		}
 	}

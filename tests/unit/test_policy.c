@@ -2895,20 +2895,30 @@ static void note_tells_records_when_a_budget_counts_bytes(void **state)
 		    "rules:\n- {subject: \"*\", dataset: \"*\", read: 1MiB/day,"
 		    "\n   release: {\"*\": [1MiB/day, 5 records/day]}}\n",
 		"note 10:38: read 1 MiB/day: any number of records of dataset "
-		"f, whose size is not stated; add a limit of records, or a "
-		"floor\n"
+		"f, whose size is not stated; add a limit of records\n"
 		"note 10:38: read 1 MiB/day: 6553 records of dataset b at 160 "
 		"bytes each, and more if they are packed; add a limit of "
 		"records\n"
-		"note 10:38: read 1 MiB/day: at most 43690 records of dataset "
-		"l, at its floor of 24 bytes\n");
+		"note 10:38: read 1 MiB/day: 43690 records of dataset l at 24 "
+		"bytes each, and more if they are packed; add a limit of "
+		"records\n");
 	assert_findings(
 		DATED "destinations: {x: {networks: [10.0.0.1]}}\nrules:\n"
 		      "- {subject: \"*\", dataset: d, read: none, release: "
 		      "{x: 1B/week}}\n",
 		"note 8:55: release to x 1 B/week: any number of records of "
-		"dataset d, whose size is not stated; add a limit of records, "
-		"or a floor\n");
+		"dataset d, whose size is not stated; add a limit of "
+		"records\n");
+	/* the floor holds for a narrow subject */
+	assert_findings(
+		TOP "expires: 2027-01-01T00:00:00Z\n"
+		    "datasets: {d: {paths: [/d], record: {bytes: 160}, "
+		    "squeeze: 9, floor: 24}}\n"
+		    "subjects: {s: {user: a, narrow: yes}}\nrules:\n"
+		    "- {subject: s, dataset: d, read: none, release: "
+		    "{\"*\": 1MiB/day}}\n" STAR,
+		"note 8:55: release to * 1 MiB/day: at most 43690 records of "
+		"dataset d, at its floor of 24 bytes\n");
 }
 
 static void warnings_hold_when_every_dataset_exists(void **state)
@@ -2963,6 +2973,39 @@ static void examples_parse_and_warn_of_nothing_when_shipped(void **state)
 	}
 	drop(&f.b);
 	globfree(&found);
+}
+
+/* The manual's first literal block behind "A whole policy". */
+static void manual_parses_and_warns_of_nothing_when_followed(void **state)
+{
+	const char *manual = getenv("CORDON_MANUAL");
+	struct findings f = {0};
+	struct buffer b = {0};
+	bool found = false, inside = false;
+	char line[256];
+	struct policy *p;
+	FILE *in;
+
+	(void)state;
+	in = fopen(manual ? manual : "user/cordon-policy.5", "re");
+	assert_non_null(in);
+	while (fgets(line, sizeof(line), in)) {
+		if (inside && strcmp(line, ".Ed\n") == 0)
+			break;
+		if (inside)
+			put(&b, "%s", line);
+		found = found || strcmp(line, ".Ss A whole policy\n") == 0;
+		inside = found && (inside || strncmp(line, ".Bd", 3) == 0);
+	}
+	(void)fclose(in);
+	assert_true(inside);
+	p = parse(b.s);
+	assert_int_equal(p->n_rules, 2);
+	if (policy_check_warnings(p, p->not_before_s, collect, &f))
+		fail_msg("%s", f.b.s);
+	policy_free(p);
+	drop(&f.b);
+	drop(&b);
 }
 
 static void print_shop_works_and_leaks_nothing_when_followed(void **state)
@@ -3116,6 +3159,8 @@ int main(void)
 		cmocka_unit_test(warnings_hold_when_every_dataset_exists),
 		cmocka_unit_test(
 			examples_parse_and_warn_of_nothing_when_shipped),
+		cmocka_unit_test(
+			manual_parses_and_warns_of_nothing_when_followed),
 		cmocka_unit_test(
 			print_shop_works_and_leaks_nothing_when_followed),
 	};
