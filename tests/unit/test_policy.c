@@ -2575,6 +2575,16 @@ static void release_falls_to_star_then_none_when_not_named(void **state)
 	assert_int_equal(policy_rule_release(&p->rules[0], 1)->kind,
 			 POLICY_BUDGET_NONE);
 	policy_free(p);
+
+	/* "*" is for a destination with a name too, wherever it stands */
+	p = parse(DATA "destinations:\n  a: {networks: [10.0.0.1]}\n"
+		       "  b: {networks: [10.0.0.2]}\nrules:\n"
+		       "- {subject: \"*\", dataset: d, release: "
+		       "{\"*\": 1B/day, b: 2B/day}}\n");
+	assert_int_equal(policy_rule_release(&p->rules[0], 1)->bytes, 1);
+	assert_int_equal(policy_rule_release(&p->rules[0], 2)->bytes, 2);
+	assert_int_equal(policy_rule_release(&p->rules[0], 0)->bytes, 1);
+	policy_free(p);
 }
 
 static void everything_is_refused_when_no_rule_covers(void **state)
