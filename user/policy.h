@@ -61,14 +61,14 @@
 #define POLICY_TEXT_CHARS_MAX	 64  /* bytes of a classification */
 #define POLICY_ISSUER_CHARS_MAX	 128 /* bytes of the issuer's name */
 #define POLICY_PATH_CHARS_MAX	 4095
-/* The guard compares no longer names of units and cgroups, and no deeper ones;
- * a name that was cut would match what it should not. */
-#define POLICY_UNIT_CHARS_MAX	 62
-#define POLICY_CGROUP_CHARS_MAX	 62 /* of each component */
-#define POLICY_CGROUP_DEPTH_MAX	 15
-#define POLICY_ACCOUNT_CHARS_MAX 255 /* LOGIN_NAME_MAX - 1 */
-#define POLICY_ERRORS_MAX	 20
-#define POLICY_ERROR_CHARS_MAX	 640
+#define POLICY_UNIT_CHARS_MAX	 255
+/* What the guard can compare; a policy beyond it is good, but no host of
+ * today takes it, so policy_check_warnings() tells. */
+#define POLICY_GUARD_NAME_CHARS	  62 /* a unit, a component of a cgroup */
+#define POLICY_GUARD_CGROUP_DEPTH 15
+#define POLICY_ACCOUNT_CHARS_MAX  255 /* LOGIN_NAME_MAX - 1 */
+#define POLICY_ERRORS_MAX	  20
+#define POLICY_ERROR_CHARS_MAX	  640
 
 #define POLICY_RECORD_BYTES_MAX	  (1U << 20)
 #define POLICY_SQUEEZE_MAX	  10000
@@ -446,13 +446,13 @@ typedef void (*policy_finding_fn)(enum policy_finding kind,
 
 /*
  * Calls fn for everything in a good policy that its author should know, in no
- * promised order: no rule for everyone and everything, a rule that can never
- * win, a date passed, a subject, destination or dataset that no rule uses,
- * paths inside each other, narrow subjects without squeeze or floor; and, as
- * notes, how many records each byte budget could carry. now_s is the time to
- * judge dates by. text is one line without file or position and lives for the
- * call. fn may be NULL. Returns the number of warnings (notes do not count),
- * or -ENOMEM.
+ * promised order: a name that hosts cannot compare, no rule for everyone and
+ * everything, a rule that can never win, a date passed, a subject, destination
+ * or dataset that no rule uses, paths inside each other, narrow subjects
+ * without squeeze or floor; and, as notes, how many records each byte budget
+ * could carry. now_s is the time to judge dates by. text is one line without
+ * file or position and lives for the call. fn may be NULL. Returns the number
+ * of warnings (notes do not count), or -ENOMEM.
  */
 int policy_check_warnings(const struct policy *policy, int64_t now_s,
 			  policy_finding_fn fn, void *arg);

@@ -216,6 +216,65 @@ static void check_rules(struct checker *c)
 	}
 }
 
+/* The longest component of a path, and how many there are. */
+static size_t longest_part(const char *path, size_t *ret_n)
+{
+	size_t longest = 0, n = 0, len;
+
+	while (*path == '/') {
+		path++;
+		len = strcspn(path, "/");
+		if (len > longest)
+			longest = len;
+		path += len;
+		n++;
+	}
+	*ret_n = n;
+	return longest;
+}
+
+/* The guard takes the first name that is no slice for the unit. */
+static bool is_slice(const char *unit)
+{
+	size_t len = strlen(unit);
+
+	return len > 6 && strcmp(unit + len - 6, ".slice") == 0;
+}
+
+static void check_comparable(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_subject *subject;
+	size_t longest, n;
+
+	for (size_t i = 1; i < p->n_subjects; i++) {
+		subject = &p->subjects[i];
+		longest = 0;
+		n = 0;
+		if (subject->unit)
+			longest = strlen(subject->unit);
+		else if (subject->cgroup)
+			longest = longest_part(subject->cgroup, &n);
+		if (subject->unit && is_slice(subject->unit))
+			tell(c, POLICY_WARNING, subject->pos,
+			     "no process matches subject %s: hosts do not look "
+			     "for slices by unit; name it by its path, "
+			     "\"cgroup: /%s\"",
+			     subject->name, subject->unit);
+		if (longest > POLICY_GUARD_NAME_CHARS)
+			tell(c, POLICY_WARNING, subject->pos,
+			     "hosts refuse this policy: subject %s names a "
+			     "unit or control group of %zu characters, they "
+			     "compare %d",
+			     subject->name, longest, POLICY_GUARD_NAME_CHARS);
+		if (n > POLICY_GUARD_CGROUP_DEPTH)
+			tell(c, POLICY_WARNING, subject->pos,
+			     "hosts refuse this policy: the control group of "
+			     "subject %s is %zu names deep, they compare %d",
+			     subject->name, n, POLICY_GUARD_CGROUP_DEPTH);
+	}
+}
+
 /* ---- things that nothing uses ------------------------------------------ */
 
 static void check_unused(struct checker *c)
@@ -489,6 +548,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	int r;
 
 	check_dates(&c);
+	check_comparable(&c);
 	check_catch_all(&c);
 	check_shadowed(&c);
 	check_rules(&c);

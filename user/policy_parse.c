@@ -690,7 +690,8 @@ static int take_unit(struct parser *ps, const struct policy_yaml *node,
 	for (size_t i = 0; dot && i < N_ELEMENTS(suffixes); i++)
 		if (strcmp(dot, suffixes[i]) == 0)
 			good = true;
-	if (!good || dot == text || strspn(text, chars) != node->len) {
+	if (!good || dot == text || strspn(text, chars) != node->len ||
+	    node->len > POLICY_UNIT_CHARS_MAX) {
 		complain(ps, node->pos, "unit is %s; expected %s",
 			 quote(node).s, expected);
 		return 0;
@@ -702,44 +703,8 @@ static int take_unit(struct parser *ps, const struct policy_yaml *node,
 			 quote(node).s, dot);
 		return 0;
 	}
-	if (node->len > POLICY_UNIT_CHARS_MAX) {
-		complain(ps, node->pos,
-			 "unit has %zu characters; expected at most %d",
-			 node->len, POLICY_UNIT_CHARS_MAX);
-		return 0;
-	}
 	*ret_unit = strdup(text);
 	return *ret_unit ? 0 : -ENOMEM;
-}
-
-static int take_cgroup(struct parser *ps, const struct policy_yaml *node,
-		       struct policy_subject *subject)
-{
-	const char *part;
-	size_t len, depth = 0;
-	int r;
-
-	r = take_path(ps, node, "cgroup", "/system.slice/cups",
-		      &subject->cgroup);
-	if (r || !subject->cgroup)
-		return r;
-	for (part = subject->cgroup; *part == '/'; part += len) {
-		part++;
-		len = strcspn(part, "/");
-		if (len > POLICY_CGROUP_CHARS_MAX) {
-			complain(ps, node->pos,
-				 "a name in cgroup has %zu characters; "
-				 "expected at most %d",
-				 len, POLICY_CGROUP_CHARS_MAX);
-			return 0;
-		}
-		depth++;
-	}
-	if (depth > POLICY_CGROUP_DEPTH_MAX)
-		complain(ps, node->pos,
-			 "cgroup has %zu names; expected at most %d", depth,
-			 POLICY_CGROUP_DEPTH_MAX);
-	return 0;
 }
 
 static int take_account(struct parser *ps, const struct policy_yaml *node,
@@ -835,7 +800,8 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 	if (v[UNIT])
 		r = take_unit(ps, v[UNIT], &subject->unit);
 	if (!r && v[CGROUP])
-		r = take_cgroup(ps, v[CGROUP], subject);
+		r = take_path(ps, v[CGROUP], "cgroup", "/system.slice/cups",
+			      &subject->cgroup);
 	if (!r && v[EXE])
 		r = take_path(ps, v[EXE], "exe", "/usr/bin/rsync",
 			      &subject->exe);

@@ -1959,8 +1959,6 @@ static void strings_are_bounded_when_one_is_too_long(void **state)
 		 POLICY_UNIT_CHARS_MAX - 8},
 		{DATA "subjects: {s: {user: a%0*d}}\n" NO_RULES,
 		 POLICY_ACCOUNT_CHARS_MAX - 1},
-		{DATA "subjects: {s: {cgroup: /a/%0*d/b}}\n" NO_RULES,
-		 POLICY_CGROUP_CHARS_MAX},
 		{DATA "hosts: [%0*d]\n" NO_RULES, POLICY_HOST_CHARS_MAX},
 	};
 	struct buffer b = {0};
@@ -1978,23 +1976,6 @@ static void strings_are_bounded_when_one_is_too_long(void **state)
 		drop(&b);
 	}
 #pragma GCC diagnostic pop
-}
-
-static void cgroup_is_bounded_when_too_deep(void **state)
-{
-	struct buffer b = {0};
-
-	(void)state;
-	put(&b, DATA NO_RULES "subjects: {s: {cgroup: ");
-	put_many(&b, POLICY_CGROUP_DEPTH_MAX, "/%d.%d");
-	put(&b, "}}\n");
-	policy_free(parse(b.s));
-	drop(&b);
-	put(&b, DATA NO_RULES "subjects: {s: {cgroup: ");
-	put_many(&b, POLICY_CGROUP_DEPTH_MAX + 1, "/%d.%d");
-	put(&b, "}}\n");
-	refuse_buffer(&b, 6, 24, "cgroup has 16 names; expected at most 15");
-	drop(&b);
 }
 
 /* ---- the list of errors ------------------------------------------------ */
@@ -2820,6 +2801,46 @@ static void warning_tells_when_a_rule_says_too_much_or_too_little(void **state)
 			"anywhere\n");
 }
 
+static void warning_tells_when_hosts_cannot_compare_a_name(void **state)
+{
+	static const char rules[] = "rules:\n- {subject: s, dataset: d, "
+				    "read: none}\n" STAR;
+	struct buffer b = {0};
+
+	(void)state;
+	put(&b, DATED "subjects: {s: {unit: %054d.service}}\n%s", 0, rules);
+	assert_findings(b.s, "");
+	drop(&b);
+	put(&b, DATED "subjects: {s: {unit: %055d.service}}\n%s", 0, rules);
+	assert_findings(b.s,
+			"warning 6:12: hosts refuse this policy: subject s "
+			"names a unit or control group of 63 characters, they "
+			"compare 62\n");
+	drop(&b);
+	put(&b, DATED "subjects: {s: {unit: a.slice}}\n%s", rules);
+	assert_findings(b.s,
+			"warning 6:12: no process matches subject s: hosts do "
+			"not look for slices by unit; name it by its path, "
+			"\"cgroup: /a.slice\"\n");
+	drop(&b);
+	put(&b, DATED "subjects: {s: {cgroup: /a/%062d/b", 0);
+	put_many(&b, POLICY_GUARD_CGROUP_DEPTH - 3, "/%d.%d");
+	put(&b, "}}\n%s", rules);
+	assert_findings(b.s, "");
+	drop(&b);
+	put(&b, DATED "subjects: {s: {cgroup: /a/%063d/b", 0);
+	put_many(&b, POLICY_GUARD_CGROUP_DEPTH - 2, "/%d.%d");
+	put(&b, "}}\n%s", rules);
+	assert_findings(b.s,
+			"warning 6:12: hosts refuse this policy: subject s "
+			"names a unit or control group of 63 characters, they "
+			"compare 62\n"
+			"warning 6:12: hosts refuse this policy: the control "
+			"group of subject s is 16 names deep, they compare "
+			"15\n");
+	drop(&b);
+}
+
 static void warning_tells_when_nothing_uses_it(void **state)
 {
 	(void)state;
@@ -3128,7 +3149,6 @@ int main(void)
 		cmocka_unit_test(
 			networks_are_bounded_in_total_when_one_is_too_many),
 		cmocka_unit_test(strings_are_bounded_when_one_is_too_long),
-		cmocka_unit_test(cgroup_is_bounded_when_too_deep),
 		cmocka_unit_test(errors_are_collected_in_order_when_many),
 		cmocka_unit_test(errors_are_counted_when_more_than_fit),
 		cmocka_unit_test(errors_quote_safely_when_text_is_hostile),
@@ -3160,6 +3180,8 @@ int main(void)
 		cmocka_unit_test(warning_tells_when_a_rule_never_wins),
 		cmocka_unit_test(
 			warning_tells_when_a_rule_says_too_much_or_too_little),
+		cmocka_unit_test(
+			warning_tells_when_hosts_cannot_compare_a_name),
 		cmocka_unit_test(warning_tells_when_nothing_uses_it),
 		cmocka_unit_test(warning_tells_when_narrow_has_no_measure),
 		cmocka_unit_test(
