@@ -672,8 +672,8 @@ static int check_paths(struct parser *ps)
 static int take_unit(struct parser *ps, const struct policy_yaml *node,
 		     char **ret_unit)
 {
-	static const char expected[] = "a unit such as backup.service, "
-				       "printing.slice or session-1.scope";
+	static const char expected[] = "a unit such as "
+				       "backup.service or session-1.scope";
 	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 				    "abcdefghijklmnopqrstuvwxyz"
 				    "0123456789:._@-\\";

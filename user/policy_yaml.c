@@ -501,7 +501,7 @@ int policy_yaml_parse(const char *name, const char *buf, size_t len,
 	fy_diag_set_collect_errors(diag, true);
 	cfg.diag = diag;
 	parser = fy_parser_create(&cfg);
-	if (!parser || fy_parser_set_string(parser, buf, len)) {
+	if (!parser || fy_parser_set_string(parser, len ? buf : "", len)) {
 		r = -ENOMEM;
 		goto out;
 	}

@@ -477,6 +477,8 @@ static void yaml_is_refused_when_empty(void **state)
 
 	(void)state;
 	refuse_all(bad, N_ELEMENTS(bad));
+	refuse_bytes(NULL, 0);
+	assert_error(0, &bad[0]);
 }
 
 static void yaml_is_refused_when_root_is_no_map(void **state)
@@ -1282,20 +1284,20 @@ static void subject_is_refused_when_bad(void **state)
 		 "a subject with both unit and cgroup; expected one of them, "
 		 "both say where it runs"},
 		{DATA "subjects: {s: {unit: backup}}\n" NO_RULES, 5, 22,
-		 "unit is \"backup\"; expected a unit such as backup.service, "
-		 "printing.slice or session-1.scope"},
+		 "unit is \"backup\"; expected a unit such as backup.service "
+		 "or session-1.scope"},
 		{DATA "subjects: {s: {unit: .service}}\n" NO_RULES, 5, 22,
 		 "unit is \".service\"; expected a unit such as "
-		 "backup.service, printing.slice or session-1.scope"},
+		 "backup.service or session-1.scope"},
 		{DATA "subjects: {s: {unit: a.timer}}\n" NO_RULES, 5, 22,
-		 "unit is \"a.timer\"; expected a unit such as backup.service, "
-		 "printing.slice or session-1.scope"},
+		 "unit is \"a.timer\"; expected a unit such as backup.service "
+		 "or session-1.scope"},
 		{DATA "subjects: {s: {unit: a*.service}}\n" NO_RULES, 5, 22,
 		 "unit is \"a*.service\"; expected a unit such as "
-		 "backup.service, printing.slice or session-1.scope"},
+		 "backup.service or session-1.scope"},
 		{DATA "subjects: {s: {unit: a/b.service}}\n" NO_RULES, 5, 22,
 		 "unit is \"a/b.service\"; expected a unit such as "
-		 "backup.service, printing.slice or session-1.scope"},
+		 "backup.service or session-1.scope"},
 		{DATA "subjects: {s: {unit: a@.service}}\n" NO_RULES, 5, 22,
 		 "unit \"a@.service\" is a template, which never runs itself; "
 		 "expected an instance such as name@instance.service"},
