@@ -237,18 +237,14 @@ static int walk_child(struct walk *w, int dir, const char *name, dev_t dev,
 		(void)close(fd);
 		return 0;
 	}
-	if (st.st_dev != dev) {
-		if (!dataset_fs_is_allowed(magic)) {
-			(void)snprintf(why, sizeof(why),
-				       "it is on %s, where the guard cannot "
-				       "follow files",
-				       dataset_fs_name(magic));
-			walk_skip(w, why);
-			(void)close(fd);
-			return 0;
-		}
-		if (w->visitor->mount)
-			w->visitor->mount(w->path, w->visitor->arg);
+	if (st.st_dev != dev && !dataset_fs_is_allowed(magic)) {
+		(void)snprintf(why, sizeof(why),
+			       "it is on %s, where the guard cannot "
+			       "follow files",
+			       dataset_fs_name(magic));
+		walk_skip(w, why);
+		(void)close(fd);
+		return 0;
 	}
 	return walk_dir(w, fd, st.st_dev, depth + 1);
 }
@@ -340,6 +336,54 @@ int dataset_walk(const char *path, const struct dataset_visitor *visitor)
 		return -errno;
 	}
 	return walk_dir(&w, fd, st.st_dev, 0);
+}
+
+/* ---- mounts ------------------------------------------------------------ */
+
+/* A blank in a path of the kernel's lists is \\040, in place. */
+static void unescape(char *s)
+{
+	char *to = s;
+
+	while (*s) {
+		if (s[0] == '\\' && s[1] >= '0' && s[1] <= '3' && s[2] >= '0' &&
+		    s[2] <= '7' && s[3] >= '0' && s[3] <= '7') {
+			*to++ = (char)((s[1] - '0') << 6 | (s[2] - '0') << 3 |
+				       (s[3] - '0'));
+			s += 4;
+		} else {
+			*to++ = *s++;
+		}
+	}
+	*to = '\0';
+}
+
+int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg)
+{
+	size_t len = strlen(dir), size = 0;
+	char *line = NULL, *path;
+	unsigned int id;
+	int at, r = 0;
+	FILE *f;
+
+	f = fopen("/proc/self/mountinfo", "re");
+	if (!f)
+		return -errno;
+	while (!r && getline(&line, &size, f) > 0) {
+		at = 0;
+		if (sscanf(line, "%u %*u %*s %*s %n", &id, &at) < 1 || !at)
+			continue;
+		path = line + at;
+		path[strcspn(path, " \n")] = '\0';
+		unescape(path);
+		if (!strncmp(path, dir, len) && path[len] == '/')
+			r = fn(id, path, arg);
+	}
+	if (!r && ferror(f))
+		r = -EIO;
+	free(line);
+	(void)fclose(f);
+	return r;
 }
 
 /* ---- lines ------------------------------------------------------------- */

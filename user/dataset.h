@@ -43,8 +43,6 @@ int dataset_resolve(const char *path, struct dataset_place *ret_place,
 struct dataset_visitor {
 	/* A regular file; name is in the directory dir. */
 	void (*file)(int dir, const char *name, const char *path, void *arg);
-	/* The root of another file system that can be guarded, entered next. */
-	void (*mount)(const char *path, void *arg);
 	/* Not entered or not readable, and why. */
 	void (*skip)(const char *path, const char *why, void *arg);
 	void *arg;
@@ -59,6 +57,15 @@ struct dataset_visitor {
  * under its own name. 0, -errno if path cannot be opened, -ENOMEM.
  */
 int dataset_walk(const char *path, const struct dataset_visitor *visitor);
+
+/*
+ * Calls fn for everything that is mounted below the directory dir and not on
+ * it; id is the mount's, used by no other one while it is there. fn returns 0
+ * to go on; anything else ends it and is returned. -errno as open(2) and
+ * read(2) of /proc/self/mountinfo say, -ENOMEM.
+ */
+typedef int (*dataset_mount_fn)(uint32_t id, const char *path, void *arg);
+int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg);
 
 /*
  * How many bytes to count as one line, so that whole lines are never more than

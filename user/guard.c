@@ -79,10 +79,9 @@ static const struct map_form forms[MAP_COUNT] = {
 		       sizeof(struct name_value), false},
 };
 
-/* Hooks without which nothing is guarded; others may be missing in a kernel
- * that does the same thing through another function. */
-static const char *const required[] = {"fentry_d_instantiate",
-				       "fentry_inode_free"};
+/* What a kernel may lack because it does the same thing another way; fexit
+ * programs too, which only ever correct a charge downwards. */
+static const char *const optional[] = {"fentry_inet_sendpage"};
 
 /* ---- words ------------------------------------------------------------- */
 
@@ -445,13 +444,12 @@ static bool is_required(const char *name)
 	const char *rest;
 	size_t i;
 
-	if (!has_prefix(name, "fentry_", &rest) &&
-	    !has_prefix(name, "fexit_", &rest))
-		return true;
-	for (i = 0; i < N_ELEMENTS(required); i++)
-		if (!strcmp(required[i], name))
-			return true;
-	return false;
+	if (has_prefix(name, "fexit_", &rest))
+		return false;
+	for (i = 0; i < N_ELEMENTS(optional); i++)
+		if (!strcmp(optional[i], name))
+			return false;
+	return true;
 }
 
 static int choose_programs(struct bpf_object *object, enum guard_attach attach,

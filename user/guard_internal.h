@@ -63,6 +63,8 @@ struct guard {
 	struct watch *watch;
 	struct guard_root *roots;
 	size_t n_roots;
+	uint32_t *mounts; /* labelled ones inside of roots, by id */
+	size_t n_mounts;
 	/* Of the policy in force; empty before the first one of this agent. */
 	struct compiled_condition *conditions;
 	size_t n_conditions;
@@ -98,12 +100,80 @@ void guard_btf_free(void *btf);
 bool guard_btf_has_function(const void *btf, const char *name);
 bool guard_btf_has_tracepoint(const void *btf, const char *name);
 
-/* ---- policy and datasets (guard_policy.c) ------------------------------- */
+/* ---- policy (guard_policy.c) ------------------------------------------- */
 
 void guard_policy_release(struct guard *guard);
 
 /* Writes the names of reg that the guard does not have yet. */
 int guard_names_store(struct guard *guard, const struct registry *reg);
+
+/* Writes n subjects into a slot. */
+int guard_subjects_write(struct guard *guard, uint32_t slot,
+			 const struct compiled_subject *subjects, size_t n);
+
+/* ---- subjects (guard_subject.c) ---------------------------------------- */
+
+/*
+ * All keys of subjects with their sets: the n_fixed that need no host, then
+ * what the conditions come to; the caller free()s them. Conditions that nothing
+ * can meet are said and counted. 0 or -ENOMEM.
+ */
+int guard_subjects_resolve(struct guard *guard,
+			   const struct compiled_subject *fixed, size_t n_fixed,
+			   const struct compiled_condition *conditions,
+			   size_t n_conditions, const struct guard_say *say,
+			   struct compiled_subject **ret_subjects,
+			   size_t *ret_n, uint32_t *ret_unresolved);
+
+/* Resolves those of the policy in force again and writes what is new. */
+int guard_subjects_refresh(struct guard *guard, const struct guard_say *say);
+
+void guard_conditions_free(struct compiled_condition *conditions, size_t n);
+
+/* ---- labels (guard_label.c) -------------------------------------------- */
+
+/* Flags that open a file for a look at it and do nothing to it. */
+#define LOOK_FLAGS (O_RDONLY | O_NONBLOCK | O_NOFOLLOW | O_NOCTTY | O_CLOEXEC)
+
+/*
+ * Opens a file and takes from the guard who it is; with a label, the file gets
+ * that if it has none. On overlayfs stat(2) would tell another identity.
+ * -EIO: the guard did not see it; as openat(2) says.
+ */
+int guard_capture(struct guard *guard, int dir, const char *name, int flags,
+		  const struct label *label, struct file_key *ret_key);
+
+/*
+ * The paths of all datasets on this host; .dataset is the place in the policy
+ * until the names have numbers. What is wrong is said.
+ */
+int guard_roots_resolve(const struct policy *policy,
+			const struct guard_say *say,
+			struct guard_root **ret_roots, size_t *ret_n);
+void guard_roots_free(struct guard_root *roots, size_t n);
+
+/* The shortest line of a dataset's files that are there; 0: there is none. */
+int guard_lines_measure(const struct guard_root *roots, size_t n,
+			uint32_t dataset, const char *name,
+			const struct guard_say *say, uint32_t *ret_bytes);
+
+/*
+ * Labels the roots of the policy that is in force by now, and takes the labels
+ * of what the n_old roots before it had and it has not. Returns how many.
+ */
+uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
+		       size_t n_old, const struct guard_say *say);
+
+/* Looks at a root again: is it another, is it there, are its lines shorter? */
+int guard_root_refresh(struct guard *guard, struct guard_root *root,
+		       const struct guard_say *say);
+
+/*
+ * Labels and scans what was mounted inside a dataset since the last time; with
+ * all, what was labelled before too.
+ */
+int guard_mounts_refresh(struct guard *guard, bool all,
+			 const struct guard_say *say);
 
 /* ---- the kernel (guard_probe.c) ----------------------------------------- */
 

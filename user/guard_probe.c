@@ -214,7 +214,7 @@ static const struct target targets[] = {
 	{"task_newtask", true, true},
 	{"sched_process_exec", true, true},
 	{"sched_process_exit", true, true},
-	{"inet_release", false, false},
+	{"inet_release", false, true},
 	{"vfs_readv", false, false},
 	{"__io_read", false, false},
 	{"splice_file_to_pipe", false, false},
@@ -385,8 +385,9 @@ int guard_lock(const char *path, const struct guard_say *say, int *ret_fd)
 static int act_labelled(struct guard *guard, char *path, size_t size,
 			int *ret_fd)
 {
-	struct capture *c = &guard->state->capture;
-	int fd, again;
+	static const struct label label = {.kind = LABEL_FILE};
+	struct file_key key;
+	int fd, r;
 
 	fd = memfd_create("cordon-probe", MFD_CLOEXEC);
 	if (fd < 0)
@@ -396,14 +397,13 @@ static int act_labelled(struct guard *guard, char *path, size_t size,
 		return -EIO;
 	}
 	(void)snprintf(path, size, "/proc/self/fd/%d", fd);
-	c->ret_done = 0;
-	c->tid = (uint32_t)gettid();
-	c->label = (struct label){.kind = LABEL_FILE};
-	__atomic_store_n(&c->kind, CAPTURE_LABEL, __ATOMIC_RELEASE);
-	again = open(path, O_RDONLY | O_CLOEXEC);
-	__atomic_store_n(&c->kind, CAPTURE_NONE, __ATOMIC_RELEASE);
-	if (again >= 0)
-		(void)close(again);
+	r = guard_capture(guard, AT_FDCWD, path, O_RDONLY | O_CLOEXEC, &label,
+			  &key);
+	/* Not seen: the missing bit of file_open tells. */
+	if (r && r != -EIO) {
+		(void)close(fd);
+		return r;
+	}
 	*ret_fd = fd;
 	return 0;
 }
@@ -529,7 +529,6 @@ static const struct {
 	uint32_t hook;
 	const char *program;
 } optional[] = {
-	{HOOK_INET_RELEASE, "fentry_inet_release"},
 	{HOOK_READV_DONE, "fexit_vfs_readv"},
 	{HOOK_SPLICE_DONE, "fexit_splice_file_to_pipe"},
 	{HOOK_SPLICE_DONE, "fexit_splice_direct_to_actor"},

@@ -2,9 +2,11 @@
 #include "watch.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <limits.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <unistd.h>
 
@@ -20,25 +22,80 @@ struct watch_name {
 };
 
 struct watch {
+	int epoll;
 	int fd;
+	int mounts_fd;
+	char *mounts;	  /* what it said last */
 	unsigned int set; /* counts watch_begin() */
 	struct watch_name *names;
 	size_t n;
 	size_t size;
 };
 
+/* The mounts of this process, as text that the caller free()s. */
+static int read_mounts(int fd, char **ret_text)
+{
+	size_t size = 16384, len = 0;
+	char *text = NULL, *p;
+	ssize_t n;
+
+	for (;;) {
+		p = realloc(text, size);
+		if (!p) {
+			free(text);
+			return -ENOMEM;
+		}
+		text = p;
+		n = pread(fd, text + len, size - 1 - len, (off_t)len);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0) {
+			free(text);
+			return -errno;
+		}
+		if (!n)
+			break;
+		len += (size_t)n;
+		if (len == size - 1)
+			size *= 2;
+	}
+	text[len] = '\0';
+	*ret_text = text;
+	return 0;
+}
+
+static int add_fd(int epoll, int fd, uint32_t events)
+{
+	struct epoll_event event = {.events = events, .data.fd = fd};
+
+	return epoll_ctl(epoll, EPOLL_CTL_ADD, fd, &event) < 0 ? -errno : 0;
+}
+
 int watch_new(struct watch **ret_watch)
 {
 	struct watch *watch;
-	int r;
+	int r = 0;
 
 	watch = calloc(1, sizeof(*watch));
 	if (!watch)
 		return -ENOMEM;
 	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	if (watch->fd < 0) {
+	if (watch->fd < 0)
 		r = -errno;
-		free(watch);
+	watch->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
+	if (watch->mounts_fd < 0 && !r)
+		r = -errno;
+	watch->epoll = epoll_create1(EPOLL_CLOEXEC);
+	if (watch->epoll < 0 && !r)
+		r = -errno;
+	if (!r)
+		r = add_fd(watch->epoll, watch->fd, EPOLLIN);
+	if (!r)
+		r = add_fd(watch->epoll, watch->mounts_fd, EPOLLPRI);
+	if (!r)
+		r = read_mounts(watch->mounts_fd, &watch->mounts);
+	if (r) {
+		watch_free(watch);
 		return r;
 	}
 	*ret_watch = watch;
@@ -54,13 +111,19 @@ void watch_free(struct watch *watch)
 	for (i = 0; i < watch->n; i++)
 		free(watch->names[i].name);
 	free(watch->names);
-	(void)close(watch->fd);
+	free(watch->mounts);
+	if (watch->epoll >= 0)
+		(void)close(watch->epoll);
+	if (watch->mounts_fd >= 0)
+		(void)close(watch->mounts_fd);
+	if (watch->fd >= 0)
+		(void)close(watch->fd);
 	free(watch);
 }
 
 int watch_fd(const struct watch *watch)
 {
-	return watch->fd;
+	return watch->epoll;
 }
 
 void watch_begin(struct watch *watch)
@@ -188,13 +251,37 @@ static bool is_change(const struct watch *watch,
 	return false;
 }
 
+/*
+ * The kernel says once that they changed, and who polls first takes it: that
+ * may have been the caller. So the text is what is asked.
+ */
+static int mounts_changed(struct watch *watch)
+{
+	char *text;
+	int r;
+
+	r = read_mounts(watch->mounts_fd, &text);
+	if (r)
+		return r;
+	r = strcmp(text, watch->mounts) != 0;
+	free(watch->mounts);
+	watch->mounts = text;
+	return r;
+}
+
 int watch_handle(struct watch *watch)
 {
 	char buf[4096] __attribute__((aligned(8)));
 	const struct inotify_event *event;
+	struct epoll_event none[2];
 	ssize_t n, at;
-	int changed = 0;
+	int changed;
 
+	/* Takes what the mounts say, or the descriptor would stay ready. */
+	(void)epoll_wait(watch->epoll, none, 2, 0);
+	changed = mounts_changed(watch);
+	if (changed < 0)
+		return changed;
 	for (;;) {
 		n = read(watch->fd, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)

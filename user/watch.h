@@ -2,7 +2,8 @@
 /*
  * Tells when something appears, goes or is replaced under a path, existing or
  * not: every directory on the way that exists is watched for the one name that
- * leads on. One descriptor for all paths, for the life of the watch.
+ * leads on. A change of the mounts is a change too: a file system can come
+ * over any path. One descriptor for all of it, for the life of the watch.
  *
  * Only a hint: between the change and its handling time passes, and who is
  * told has to look again at everything.
@@ -16,7 +17,7 @@
 
 struct watch;
 
-/* -ENOMEM, -EMFILE as inotify_init1(2) says. */
+/* -ENOMEM; -EMFILE as inotify_init1(2) says; -errno if there is no /proc. */
 int watch_new(struct watch **ret_watch);
 
 /* Takes NULL. */
@@ -40,7 +41,8 @@ int watch_add(struct watch *watch, const char *path, bool content);
 /* Stops watching what is not in the new set. */
 void watch_commit(struct watch *watch);
 
-/* Reads what is waiting, without blocking: 1 if a path changed, 0, -errno. */
+/* Reads what is waiting, without blocking: 1 if a path or the
+ * mounts changed, 0, -errno. */
 int watch_handle(struct watch *watch);
 
 #endif

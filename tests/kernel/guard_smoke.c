@@ -244,6 +244,22 @@ int main(int argc, char **argv)
 				       ">/dev/null")) == 0,
 	      "the executable is known after a change of its directory");
 
+	/* Mounts: inside of a dataset, and over a root. */
+	(void)mkdir("/root/d/photos/in", 0755);
+	(void)mkdir("/root/d/bound", 0755);
+	write_file("/root/d/bound/y", "bound");
+	(void)mount("/root/d/bound", "/root/d/photos/in", NULL, MS_BIND, NULL);
+	r = guard_watch_handle(guard, &say);
+	check(!r && read_as_other("/root/d/bound/y") != 0,
+	      "what is mounted inside a dataset belongs to it");
+	(void)mount("tmpfs", "/root/d/late/deep", "tmpfs", 0, "");
+	write_file("/root/d/late/deep/z", "over");
+	r = guard_watch_handle(guard, &say);
+	check(!r && read_as_other("/root/d/late/deep/z") != 0,
+	      "what is mounted over a root is guarded");
+	r = guard_sweep(guard, NULL);
+	check(!r, "touched records are swept");
+
 	generation = guard_state(guard)->generation;
 	errors = 0;
 	r = apply(guard, policy_proc, NULL);

@@ -172,6 +172,25 @@ static void walk_sees_files_once_and_follows_no_link(void **unused)
 	assert_int_equal(counted.skips, 1);
 }
 
+static int find_mount(uint32_t id, const char *path, void *arg)
+{
+	(void)id;
+	return !strcmp(path, arg) ? 7 : 0;
+}
+
+static void mounts_below_a_directory_are_found(void **unused)
+{
+	(void)unused;
+	assert_int_equal(
+		dataset_mounts("", find_mount, (char *)(uintptr_t) "/proc"), 7);
+	assert_int_equal(dataset_mounts("/proc", find_mount,
+					(char *)(uintptr_t) "/proc"),
+			 0);
+	assert_int_equal(
+		dataset_mounts("/pro", find_mount, (char *)(uintptr_t) "/proc"),
+		0);
+}
+
 static void watch_tells_of_its_paths_and_no_other(void **unused)
 {
 	struct watch *watch;
@@ -227,6 +246,7 @@ int main(void)
 			shortest_line_counts_and_no_header_or_blank_line),
 		cmocka_unit_test(place_is_resolved_as_far_as_it_exists),
 		cmocka_unit_test(walk_sees_files_once_and_follows_no_link),
+		cmocka_unit_test(mounts_below_a_directory_are_found),
 		cmocka_unit_test(watch_tells_of_its_paths_and_no_other),
 	};
 

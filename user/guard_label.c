@@ -1,0 +1,690 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Labels: the roots of the datasets, the walk that gives every file its own,
+ * what comes to a root later, and what is left when a dataset goes.
+ *
+ * The guard labels what it sees below a labelled directory, so to open a file
+ * is all that a scan does. It looks up through dentries, which end at a mount:
+ * whatever is mounted inside a dataset gets a label as a root has.
+ */
+#include "guard_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <libgen.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <unistd.h>
+
+#include "dataset.h"
+
+/* How often a scan tells its progress, in files. */
+#define PROGRESS_FILES 256U
+
+/* Files of one scan whose trouble is said one by one. */
+#define UNREADABLE_SAID_MAX 20U
+
+void guard_roots_free(struct guard_root *roots, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++) {
+		free(roots[i].path);
+		free(roots[i].real);
+	}
+	free(roots);
+}
+
+/* ---- the guard's view of a file ---------------------------------------- */
+
+/*
+ * Opens a file and takes from the guard who it is; with a label, the file gets
+ * that if it has none. On overlayfs stat(2) would tell another identity.
+ */
+int guard_capture(struct guard *guard, int dir, const char *name, int flags,
+		  const struct label *label, struct file_key *ret_key)
+{
+	struct capture *c = &guard->state->capture;
+	int fd, r = 0;
+
+	__atomic_store_n(&c->ret_done, 0, __ATOMIC_RELAXED);
+	c->tid = (uint32_t)gettid();
+	if (label)
+		c->label = *label;
+	__atomic_store_n(&c->kind, label ? CAPTURE_LABEL : CAPTURE_IDENTITY,
+			 __ATOMIC_RELEASE);
+	fd = openat(dir, name, flags);
+	if (fd < 0)
+		r = -errno;
+	__atomic_store_n(&c->kind, CAPTURE_NONE, __ATOMIC_RELEASE);
+	if (r)
+		return r;
+	(void)close(fd);
+	if (!__atomic_load_n(&c->ret_done, __ATOMIC_ACQUIRE))
+		return -EIO; /* the guard did not see it */
+	*ret_key = c->ret_key;
+	return 0;
+}
+
+/* The same, and sees to it that the label is this one and no older one. */
+static int capture_label(struct guard *guard, int dir, const char *name,
+			 int flags, const struct label *label,
+			 struct file_key *ret_key)
+{
+	struct file_key key;
+	struct label found;
+	int r;
+
+	r = guard_capture(guard, dir, name, flags, label, &key);
+	if (r)
+		return r;
+	r = guard_map_lookup(guard, MAP_LABELS, &key, &found);
+	if (r)
+		return r == -ENOENT ? -ENOSPC : r;
+	if (label->kind != LABEL_PARENT &&
+	    (found.dataset != label->dataset || found.kind != label->kind)) {
+		found.dataset = label->dataset;
+		found.kind = label->kind;
+		if (label->kind == LABEL_FILE && !found.record)
+			found.record =
+				__atomic_add_fetch(&guard->state->next_record,
+						   1, __ATOMIC_RELAXED);
+		r = guard_map_update(guard, MAP_LABELS, &key, &found);
+		if (r)
+			return r;
+	}
+	*ret_key = key;
+	return 0;
+}
+
+/* ---- datasets ---------------------------------------------------------- */
+
+/* Is path below dir, or the same? */
+static bool is_below(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return !strncmp(path, dir, len) && (!path[len] || path[len] == '/');
+}
+
+static int add_root(struct guard_root *root, const char *path,
+		    const struct dataset_place *place, bool lines)
+{
+	root->path = strdup(path);
+	root->real = strdup(place->real);
+	if (!root->path || !root->real)
+		return -ENOMEM;
+	root->lines = lines;
+	root->exists = place->exists;
+	root->is_dir = place->is_dir;
+	return 0;
+}
+
+/* .dataset stays the place in the policy until the names have numbers. */
+int guard_roots_resolve(const struct policy *policy,
+			const struct guard_say *say,
+			struct guard_root **ret_roots, size_t *ret_n)
+{
+	const struct policy_dataset *dataset;
+	const struct policy_path *path;
+	struct dataset_place place;
+	struct guard_root *roots;
+	size_t n = 0, i, k, m;
+	char why[1024];
+	int r = 0;
+
+	for (i = 0; i < policy->n_datasets; i++)
+		n += policy->datasets[i].n_paths;
+	roots = calloc(n + 1, sizeof(*roots));
+	if (!roots)
+		return -ENOMEM;
+	n = 0;
+	for (i = 0; i < policy->n_datasets && !r; i++) {
+		dataset = &policy->datasets[i];
+		for (k = 0; k < dataset->n_paths; k++) {
+			path = &dataset->paths[k];
+			why[0] = '\0';
+			r = dataset_resolve(path->path, &place, why,
+					    sizeof(why));
+			if (r) {
+				guard_say(say, GUARD_ERROR,
+					  "policy:%u:%u: dataset %s: %s",
+					  path->pos.line, path->pos.col,
+					  dataset->name,
+					  *why ? why : strerror(-r));
+				break;
+			}
+			for (m = 0; m < n; m++)
+				if (!strcmp(roots[m].real, place.real))
+					break;
+			if (m < n && roots[m].dataset != i) {
+				r = -EINVAL;
+				guard_say(say, GUARD_ERROR,
+					  "policy:%u:%u: %s is %s, which is "
+					  "also in dataset %s; a file belongs "
+					  "to one dataset",
+					  path->pos.line, path->pos.col,
+					  path->path, place.real,
+					  policy->datasets[roots[m].dataset]
+						  .name);
+				break;
+			}
+			if (m < n)
+				continue;
+			if (strcmp(path->path, place.real))
+				guard_say(say, GUARD_NOTE,
+					  "dataset %s: %s leads to %s",
+					  dataset->name, path->path,
+					  place.real);
+			r = add_root(&roots[n++], path->path, &place,
+				     dataset->record == POLICY_RECORD_LINE);
+			if (r)
+				break;
+			roots[n - 1].dataset = (uint32_t)i;
+		}
+	}
+	if (r) {
+		guard_roots_free(roots, n);
+		return r;
+	}
+	*ret_roots = roots;
+	*ret_n = n;
+	return 0;
+}
+
+/* The shortest line of a dataset's files that are there; 0: there is none. */
+int guard_lines_measure(const struct guard_root *roots, size_t n,
+			uint32_t dataset, const char *name,
+			const struct guard_say *say, uint32_t *ret_bytes)
+{
+	char where[PATH_MAX], shortest_where[PATH_MAX] = "";
+	uint32_t shortest = 0, bytes;
+	size_t i;
+	int r;
+
+	for (i = 0; i < n; i++) {
+		if (roots[i].dataset != dataset || !roots[i].exists)
+			continue;
+		r = dataset_line_bytes(roots[i].real, &bytes, where);
+		if (r == -ENOMEM)
+			return r;
+		if (r) {
+			guard_say(say, GUARD_WARNING,
+				  "dataset %s: the lines of %s cannot be "
+				  "counted (%s), so every byte counts as one",
+				  name, roots[i].real, strerror(-r));
+			bytes = 1;
+			where[0] = '\0';
+		} else if (!*where) {
+			continue;
+		}
+		if (!shortest || bytes < shortest) {
+			shortest = bytes;
+			strcpy(shortest_where, where);
+		}
+	}
+	if (shortest && *shortest_where)
+		guard_say(say, GUARD_NOTE,
+			  "dataset %s: %u bytes count as one line, as many as "
+			  "the shortest one in %s has",
+			  name, shortest, shortest_where);
+	*ret_bytes = shortest;
+	return 0;
+}
+
+/* Waits for the last component of path in the directory that holds it. */
+static int await_path(struct guard *guard, const char *path, uint32_t dataset)
+{
+	struct label parent = {.kind = LABEL_PARENT};
+	struct label label = {.dataset = (uint8_t)dataset, .kind = LABEL_FILE};
+	char copy[PATH_MAX], real[PATH_MAX];
+	struct awaited_key key = {0};
+	const char *name;
+	int r;
+
+	(void)snprintf(copy, sizeof(copy), "%s", path);
+	if (!realpath(dirname(copy), real))
+		return -errno;
+	name = strrchr(path, '/');
+	if (!name || !name[1])
+		return -EINVAL;
+	r = capture_label(guard, AT_FDCWD, real, LOOK_FLAGS | O_DIRECTORY,
+			  &parent, &key.parent);
+	if (r)
+		return r;
+	/* The guard cuts a name as long as this alike. */
+	(void)snprintf(key.name, sizeof(key.name), "%s", name + 1);
+	return guard_map_update(guard, MAP_AWAITED, &key, &label);
+}
+
+/* The root itself, and the names under which it may come anew. */
+static int label_root(struct guard *guard, struct guard_root *root)
+{
+	struct label label = {.dataset = (uint8_t)root->dataset};
+	struct dataset_place place;
+	struct file_key key;
+	char why[1024];
+	int r;
+
+	r = await_path(guard, root->real, root->dataset);
+	if (!r && strcmp(root->real, root->path))
+		r = await_path(guard, root->path, root->dataset);
+	if (r && r != -ENOENT && r != -ENOTDIR)
+		return r;
+
+	/* What was made before it was awaited has to be looked for. */
+	r = dataset_resolve(root->path, &place, why, sizeof(why));
+	if (r)
+		return r;
+	root->exists = place.exists;
+	root->is_dir = place.is_dir;
+	root->labelled = false;
+	if (!root->exists)
+		return 0;
+	label.kind = place.is_dir ? LABEL_DIR : LABEL_FILE;
+	r = capture_label(guard, AT_FDCWD, place.real,
+			  LOOK_FLAGS | (place.is_dir ? O_DIRECTORY : 0), &label,
+			  &key);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	root->key = key;
+	root->labelled = true;
+	return 0;
+}
+
+static void say_label(const struct guard_say *say,
+		      const struct guard_root *root, int r)
+{
+	guard_say(say, GUARD_ERROR,
+		  "%s cannot be labelled (%s), so it may be read unguarded; %s",
+		  root->path, strerror(-r),
+		  r == -ENOSPC ? "configure more records and load the guard "
+				 "anew"
+			       : "run cordon doctor");
+}
+
+/* ---- scanning ---------------------------------------------------------- */
+
+struct scan {
+	struct guard *guard;
+	const struct guard_root *root;
+	guard_progress_fn progress;
+	void *arg;
+	const struct guard_say *say;
+	uint64_t files;
+	uint64_t unreadable;
+};
+
+static void scan_trouble(struct scan *scan, const char *path, const char *why)
+{
+	if (scan->unreadable++ < UNREADABLE_SAID_MAX)
+		guard_say(scan->say, GUARD_ERROR, "%s cannot be labelled: %s",
+			  path, why);
+}
+
+/* Is the path also below a root inside the one that is scanned? */
+static bool is_inner(const struct scan *scan, const char *path)
+{
+	const struct guard *guard = scan->guard;
+	size_t i;
+
+	for (i = 0; i < guard->n_roots; i++)
+		if (&guard->roots[i] != scan->root &&
+		    is_below(guard->roots[i].real, scan->root->real) &&
+		    is_below(path, guard->roots[i].real))
+			return true;
+	return false;
+}
+
+/* To be opened is all that a file needs: the guard labels it. */
+static void scan_file(int dir, const char *name, const char *path, void *arg)
+{
+	struct scan *scan = arg;
+	struct label label = {.kind = LABEL_FILE};
+	struct file_key key;
+	int fd, r = 0;
+
+	label.dataset = (uint8_t)scan->root->dataset;
+	if (scan->root->relabel && !is_inner(scan, path)) {
+		r = capture_label(scan->guard, dir, name, LOOK_FLAGS, &label,
+				  &key);
+	} else {
+		fd = openat(dir, name, LOOK_FLAGS | O_NOATIME);
+		if (fd < 0 && errno == EPERM)
+			fd = openat(dir, name, LOOK_FLAGS);
+		r = fd < 0 ? -errno : close(fd);
+	}
+	if (r == -ENOENT || r == -ELOOP)
+		return; /* gone, or no file any more */
+	if (r)
+		scan_trouble(scan, path, strerror(-r));
+	if (!(++scan->files % PROGRESS_FILES) && scan->progress)
+		scan->progress(scan->files, scan->arg);
+}
+
+static void scan_skip(const char *path, const char *why, void *arg)
+{
+	scan_trouble(arg, path, why);
+}
+
+static void scan_root(struct scan *scan, const struct guard_root *root)
+{
+	struct dataset_visitor visitor = {
+		.file = scan_file, .skip = scan_skip, .arg = scan};
+	int r;
+
+	if (!root->labelled || !root->is_dir)
+		return;
+	scan->root = root;
+	r = dataset_walk(root->real, &visitor);
+	if (r && r != -ENOENT)
+		scan_trouble(scan, root->real, strerror(-r));
+}
+
+struct mounts {
+	struct scan *scan;
+	const uint32_t *known;
+	size_t n_known;
+	uint32_t *ids;
+	size_t n;
+};
+
+/* Its root is labelled as the dataset's is, and what is below it opened. */
+static int refresh_mount(uint32_t id, const char *path, void *arg)
+{
+	struct dataset_visitor visitor = {.file = scan_file, .skip = scan_skip};
+	struct label label = {.kind = LABEL_DIR};
+	struct mounts *m = arg;
+	struct dataset_place place;
+	struct file_key key;
+	char why[1024] = "";
+	uint32_t *ids;
+	size_t i;
+	int r;
+
+	if (is_inner(m->scan, path))
+		return 0;
+	if (!(m->n & (m->n - 1))) {
+		ids = reallocarray(m->ids, m->n ? 2 * m->n : 1, sizeof(*ids));
+		if (!ids)
+			return -ENOMEM;
+		m->ids = ids;
+	}
+	m->ids[m->n++] = id;
+	for (i = 0; i < m->n_known; i++)
+		if (m->known[i] == id)
+			return 0;
+
+	r = dataset_resolve(path, &place, why, sizeof(why));
+	if (!r && !place.is_dir)
+		label.kind = LABEL_FILE;
+	label.dataset = (uint8_t)m->scan->root->dataset;
+	if (!r)
+		r = capture_label(m->scan->guard, AT_FDCWD, path,
+				  LOOK_FLAGS | (place.is_dir ? O_DIRECTORY : 0),
+				  &label, &key);
+	if (r == -ENOENT)
+		return 0;
+	if (r) {
+		scan_trouble(m->scan, path, *why ? why : strerror(-r));
+		return 0;
+	}
+	guard_say(m->scan->say, GUARD_NOTE,
+		  "%s is mounted inside dataset %s and belongs to it", path,
+		  guard_name(m->scan->guard, NAME_DATASET, label.dataset));
+	visitor.arg = m->scan;
+	if (place.is_dir)
+		(void)dataset_walk(path, &visitor);
+	return 0;
+}
+
+int guard_mounts_refresh(struct guard *guard, bool all,
+			 const struct guard_say *say)
+{
+	struct scan scan = {.guard = guard, .say = say};
+	struct mounts m = {.scan = &scan, .known = guard->mounts};
+	size_t i;
+	int r = 0;
+
+	m.n_known = all ? 0 : guard->n_mounts;
+	for (i = 0; i < guard->n_roots && !r; i++) {
+		scan.root = &guard->roots[i];
+		if (scan.root->labelled && scan.root->is_dir)
+			r = dataset_mounts(scan.root->real, refresh_mount, &m);
+	}
+	if (r)
+		guard_say(say, GUARD_ERROR,
+			  "what is mounted inside of datasets cannot be found "
+			  "out (%s), so it is not guarded; run cordon doctor",
+			  strerror(-r));
+	free(guard->mounts);
+	guard->mounts = m.ids;
+	guard->n_mounts = m.n;
+	return r;
+}
+
+int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
+	       const struct guard_say *say, struct guard_applied *ret_applied)
+{
+	struct scan scan = {
+		.guard = guard, .progress = progress, .arg = arg, .say = say};
+	struct guard_applied applied = {0};
+	uint32_t full = guard->state->faults[FAULT_LABEL_FULL];
+	size_t i;
+
+	__atomic_store_n(&guard->state->scanning, 1, __ATOMIC_RELEASE);
+	(void)guard_mounts_refresh(guard, true, say);
+	for (i = 0; i < guard->n_roots; i++)
+		scan_root(&scan, &guard->roots[i]);
+	__atomic_store_n(&guard->state->scanning, 0, __ATOMIC_RELEASE);
+
+	if (guard->state->faults[FAULT_LABEL_FULL] != full)
+		guard_say(say, GUARD_ERROR,
+			  "the guard's label table is full; files without a "
+			  "label are refused; configure more records and load "
+			  "the guard anew");
+	if (scan.unreadable > UNREADABLE_SAID_MAX)
+		guard_say(say, GUARD_ERROR,
+			  "%" PRIu64 " more could not be labelled",
+			  scan.unreadable - UNREADABLE_SAID_MAX);
+	applied.generation = guard->state->generation;
+	applied.files = scan.files;
+	applied.unreadable = scan.unreadable;
+	for (i = 0; i < guard->n_roots; i++) {
+		applied.roots += guard->roots[i].exists;
+		applied.awaited += !guard->roots[i].exists;
+	}
+	if (ret_applied)
+		*ret_applied = applied;
+	return 0;
+}
+
+/* ---- labels that are over ---------------------------------------------- */
+
+struct unlabel {
+	struct guard *guard;
+	uint64_t n;
+	const struct guard_root *root; /* that is left */
+};
+
+static bool is_dataset(const struct guard *guard, uint32_t dataset)
+{
+	size_t i;
+
+	for (i = 0; i < guard->n_roots; i++)
+		if (guard->roots[i].dataset == dataset)
+			return true;
+	return false;
+}
+
+static int drop_label(const void *key, const void *value, void *arg)
+{
+	const struct label *label = value;
+	struct unlabel *u = arg;
+
+	if (label->kind == LABEL_PARENT || is_dataset(u->guard, label->dataset))
+		return 0;
+	u->n++;
+	return guard_map_delete(u->guard, MAP_LABELS, key);
+}
+
+static int drop_awaited(const void *key, const void *value, void *arg)
+{
+	const struct awaited_key *k = key;
+	const struct label *label = value;
+	struct unlabel *u = arg;
+	const char *name, *real;
+	size_t i;
+
+	for (i = 0; i < u->guard->n_roots; i++) {
+		if (u->guard->roots[i].dataset != label->dataset)
+			continue;
+		real = strrchr(u->guard->roots[i].real, '/');
+		name = strrchr(u->guard->roots[i].path, '/');
+		if ((real && !strncmp(real + 1, k->name, CORDON_NAME - 1)) ||
+		    (name && !strncmp(name + 1, k->name, CORDON_NAME - 1)))
+			return 0;
+	}
+	return guard_map_delete(u->guard, MAP_AWAITED, key);
+}
+
+static void unlabel_file(int dir, const char *name, const char *path, void *arg)
+{
+	struct unlabel *u = arg;
+	struct file_key key;
+	struct label label;
+	size_t i;
+
+	for (i = 0; i < u->guard->n_roots; i++)
+		if (is_below(path, u->guard->roots[i].real))
+			return;
+	if (guard_capture(u->guard, dir, name, LOOK_FLAGS, NULL, &key) ||
+	    guard_map_lookup(u->guard, MAP_LABELS, &key, &label) ||
+	    label.kind != LABEL_FILE || label.dataset != u->root->dataset)
+		return;
+	u->n += !guard_map_delete(u->guard, MAP_LABELS, &key);
+}
+
+/* A path that its dataset no longer has, while the dataset goes on. */
+static void unlabel_root(struct unlabel *u, const struct guard_root *root)
+{
+	struct dataset_visitor visitor = {.file = unlabel_file, .arg = u};
+	struct label label;
+
+	u->root = root;
+	if (root->labelled &&
+	    !guard_map_lookup(u->guard, MAP_LABELS, &root->key, &label)) {
+		if (label.awaited) {
+			label.kind = LABEL_PARENT;
+			label.dataset = 0;
+			(void)guard_map_update(u->guard, MAP_LABELS, &root->key,
+					       &label);
+		} else {
+			(void)guard_map_delete(u->guard, MAP_LABELS,
+					       &root->key);
+		}
+		u->n++;
+	}
+	if (root->is_dir)
+		(void)dataset_walk(root->real, &visitor);
+}
+
+static const struct guard_root *root_find(const struct guard_root *roots,
+					  size_t n,
+					  const struct guard_root *root)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (roots[i].dataset == root->dataset &&
+		    !strcmp(roots[i].real, root->real))
+			return &roots[i];
+	return NULL;
+}
+
+/* ---- changes ---- */
+
+/* A file with shorter lines came: a smaller row, written in place, since all
+ * else in the entry is what it was. */
+static int refresh_lines(struct guard *guard, uint32_t dataset,
+			 const struct guard_say *say)
+{
+	uint32_t at, bytes;
+	struct dataset_rules rules;
+	int r;
+
+	r = guard_lines_measure(guard->roots, guard->n_roots, dataset,
+				guard_name(guard, NAME_DATASET, dataset), NULL,
+				&bytes);
+	if (r)
+		return r;
+	at = (guard->state->generation & 1) * CORDON_DATASETS + dataset;
+	r = guard_map_lookup(guard, MAP_DATASETS, &at, &rules);
+	if (r || rules.record_bytes == (bytes ? bytes : 1))
+		return r;
+	rules.record_bytes = bytes ? bytes : 1;
+	guard_say(say, GUARD_NOTE, "dataset %s: %u bytes count as one line now",
+		  guard_name(guard, NAME_DATASET, dataset), rules.record_bytes);
+	return guard_map_update(guard, MAP_DATASETS, &at, &rules);
+}
+
+int guard_root_refresh(struct guard *guard, struct guard_root *root,
+		       const struct guard_say *say)
+{
+	struct guard_root before = *root;
+	struct scan scan = {.guard = guard, .say = say};
+	int r;
+
+	r = label_root(guard, root);
+	if (r) {
+		say_label(say, root, r);
+		return r;
+	}
+	if (root->labelled &&
+	    (!before.labelled ||
+	     memcmp(&before.key, &root->key, sizeof(root->key)))) {
+		guard_say(say, GUARD_NOTE, "%s is there now and guarded",
+			  root->path);
+		scan_root(&scan, root);
+	} else if (!root->labelled && before.labelled) {
+		guard_say(say, GUARD_NOTE, "%s is gone and awaited",
+			  root->path);
+	}
+	return root->lines ? refresh_lines(guard, root->dataset, say) : 0;
+}
+
+/* ---- a new policy ---- */
+
+/* The roots of the policy that is in force now; returns labels removed. */
+uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
+		       size_t n_old, const struct guard_say *say)
+{
+	struct unlabel u = {.guard = guard};
+	struct guard_root *root;
+	size_t i;
+	int r;
+
+	for (i = 0; i < guard->n_roots; i++) {
+		root = &guard->roots[i];
+		root->relabel = n_old && !root_find(old, n_old, root);
+		r = label_root(guard, root);
+		if (r)
+			say_label(say, root, r);
+	}
+	for (i = 0; i < n_old; i++)
+		if (is_dataset(guard, old[i].dataset) &&
+		    !root_find(guard->roots, guard->n_roots, &old[i]))
+			unlabel_root(&u, &old[i]);
+	r = guard_map_each(guard, MAP_LABELS, drop_label, &u);
+	if (!r)
+		r = guard_map_each(guard, MAP_AWAITED, drop_awaited, &u);
+	if (r)
+		guard_say(say, GUARD_WARNING,
+			  "labels of datasets that the policy no longer has "
+			  "cannot all be removed (%s); their files stay "
+			  "refused",
+			  strerror(-r));
+	return u.n;
+}
