@@ -452,11 +452,31 @@ static bool is_required(const char *name)
 	return true;
 }
 
+/*
+ * Is it of the other way to attach? Besides lsm_X and fmod_X there may be a
+ * fentry_X, which does for fmod_X what that may not do itself.
+ */
+static bool is_other_way(struct bpf_object *object, enum guard_attach attach,
+			 const char *name)
+{
+	char twin[128];
+	const char *rest;
+
+	if (attach != GUARD_ATTACH_LSM)
+		return has_prefix(name, "lsm_", &rest);
+	if (has_prefix(name, "fmod_", &rest))
+		return true;
+	if (!has_prefix(name, "fentry_", &rest))
+		return false;
+	(void)snprintf(twin, sizeof(twin), "fmod_%s", rest);
+	return bpf_object__find_program_by_name(object, twin);
+}
+
 static int choose_programs(struct bpf_object *object, enum guard_attach attach,
 			   const struct guard_say *say)
 {
 	struct bpf_program *program;
-	const char *name, *rest;
+	const char *name;
 	void *btf;
 	int r;
 
@@ -471,9 +491,7 @@ static int choose_programs(struct bpf_object *object, enum guard_attach attach,
 	bpf_object__for_each_program(program, object)
 	{
 		name = bpf_program__name(program);
-		if (has_prefix(name,
-			       attach == GUARD_ATTACH_LSM ? "fmod_" : "lsm_",
-			       &rest)) {
+		if (is_other_way(object, attach, name)) {
 			(void)bpf_program__set_autoload(program, false);
 			continue;
 		}
