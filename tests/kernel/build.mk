@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# Programs that speak to the loader without an agent; they run in the VM bench.
+
+KERNEL := $(patsubst %.c,$(B)/%,$(wildcard tests/kernel/*.c))
+
+$(KERNEL): $(B)/%: $(B)/%.o $(call objects,$(wildcard user/guard*.c)) \
+		$(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(AGENT_LIBS)
+
+kernel-programs: $(KERNEL) ## what tests/kernel runs in the VM bench
+
+.PHONY: kernel-programs
