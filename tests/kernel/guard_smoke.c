@@ -159,7 +159,7 @@ int main(int argc, char **argv)
 		opts.attach = GUARD_ATTACH_FMOD;
 
 	(void)mkdir("/root/d", 0755);
-	r = mount("tmpfs", "/root/d", "tmpfs", 0, "");
+	check(!mount("tmpfs", "/root/d", "tmpfs", 0, ""), "a tmpfs is mounted");
 	(void)mkdir("/root/d/photos", 0755);
 	for (i = 0; i < 2000; i++) {
 		(void)snprintf(path, sizeof(path), "/root/d/photos/%d", i);
@@ -235,7 +235,7 @@ int main(int argc, char **argv)
 	r = guard_watch_handle(guard, &say);
 
 	/* The subject's program comes into being. */
-	(void)system("cp /bin/cat /root/d/reader");
+	check(system("cp /bin/cat /root/d/reader") == 0, "a program is copied");
 	check(WEXITSTATUS(system("/root/d/reader /root/d/photos/9 >/dev/null "
 				 "2>&1")) != 0,
 	      "an unknown executable is refused");
