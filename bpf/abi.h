@@ -30,7 +30,7 @@ enum cordon_limits {
 	CORDON_NAME = 64,  /* longest name with its final NUL */
 	CORDON_SLOTS = 2,
 	CORDON_SHARES = 8,   /* origins a holding tells apart */
-	CORDON_CHARGES = 8,  /* destinations a holding remembers */
+	CORDON_CHARGES = 16, /* destinations a holding remembers */
 	CORDON_METERED = 4,  /* datasets that one socket can be charged for */
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
@@ -220,9 +220,10 @@ struct budget_key {
  * A window is cut into WINDOW_PARTS parts. What was used is kept for each
  * part; a part that overlaps the edge counts in full, so never more than the
  * budget is let through in any window, and what was used comes back at most
- * a sixteenth of the window late.
+ * a fifteenth of the window late. The ring is a power of two because the
+ * verifier follows a mask, but no remainder.
  */
-enum { WINDOW_PARTS = 16, WINDOW_RING = WINDOW_PARTS + 1 };
+enum { WINDOW_PARTS = 15, WINDOW_RING = WINDOW_PARTS + 1 };
 
 struct window {
 	__u64 part_ns; /* 0: never used */
@@ -451,8 +452,8 @@ struct meter {
 	__u32 sent_end; /* TCP: sequence number up to which it was metered */
 	__u64 charged;
 	__u64 metered;
-	__u64 last; /* bytes of the last reservation */
-	__u32 fresh; /* TCP: sent_end is not known before the SYN */
+	__u64 last;    /* bytes of the last reservation */
+	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
 	__u32 pad;
@@ -524,8 +525,8 @@ struct guard_state {
 	__u64 generation;
 	__u64 policy_serial[CORDON_SLOTS];
 	__u32 mode[CORDON_SLOTS]; /* enum guard_mode */
-	__u32 epoch; /* raised when what a subject is changes */
-	__u32 armed; /* set by the agent before its first capture */
+	__u32 epoch;		  /* raised when what a subject is changes */
+	__u32 armed;   /* set by the agent before its first capture */
 	__u32 holders; /* set once, for the first one ever */
 	__u32 tagged;  /* likewise, sockets */
 	__u32 touches; /* entries of `touched`; the agent sweeps */
@@ -539,6 +540,7 @@ struct guard_state {
 	__u64 next_holding;
 	__u64 probed;  /* bit per enum hook that saw the probe */
 	__u64 dropped; /* packets the meter dropped */
+	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
 	__u64 fs_bits[4]; /* file systems with labels, hashed */
@@ -563,9 +565,9 @@ CORDON_ASSERT_SIZE(cgroup_key, 76);
 CORDON_ASSERT_SIZE(dest_key, 24);
 CORDON_ASSERT_SIZE(dest_value, 132);
 CORDON_ASSERT_SIZE(budget_key, 16);
-CORDON_ASSERT_SIZE(window, 160);
-CORDON_ASSERT_SIZE(budget, 184);
-CORDON_ASSERT_SIZE(holding, 488);
+CORDON_ASSERT_SIZE(window, 152);
+CORDON_ASSERT_SIZE(budget, 176);
+CORDON_ASSERT_SIZE(holding, 744);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);

@@ -7,43 +7,64 @@
 #ifndef CORDON_ACCOUNT_H
 #define CORDON_ACCOUNT_H
 
-/* Everything that is known of the act that a hook judges. */
+/*
+ * Everything that is known of the act that a hook judges. The whole guard
+ * passes it down by address: 512 bytes of stack are all there is, and kernel
+ * 6.1 rounds every frame up to 32.
+ */
 struct act {
 	__u64 now;
 	__u64 policy; /* generation and epoch: which answers still hold */
 	__u64 bytes;
+	__u64 pos; /* reads: the first of them */
 	__u64 records;
 	__u64 used; /* of the budget that decided */
 	__u64 max;
 	__u64 window_ns;
-	__u64 part; /* of the window, that was charged */
+	__u64 part;  /* of the window, that was charged */
+	__u64 until; /* reads: a touched record is not looked up before */
 	__u64 repeats;
-	__u64 name; /* address of the file's name, 0 if there is none */
-	__u32 slot;
+	__u64 name;   /* address of the file's name, 0 if there is none */
 	__u32 origin; /* serial */
 	__u32 record;
 	__u32 who;
 	__u32 rule;
 	__u32 subject;
-	__u32 flags; /* enum rule_flags of the rule */
+	union {
+		__u32 row;   /* reads: bytes of a row; 0: a record is a file */
+		__u32 floor; /* releases: fewest wire bytes of a record */
+	};
 	__u16 dest;
 	__u16 port;
+	__u8 slot;
+	__u8 flags; /* enum rule_flags of the rule */
 	__u8 dataset;
 	__u8 channel;
 	__u8 unit;
-	__u8 pad;
-	__u8 addr[16];
+	__u8 exact; /* reads: bytes is what will be read, not a bound */
+	__u8 pad[2];
+	union {
+		__u8 addr[16];	      /* releases */
+		struct file_key file; /* reads */
+	};
 };
 
-static __always_inline void act_begin(struct act *a, __u32 dataset,
-				      __u32 channel)
+/*
+ * Which policy decides, read once for each act: the generation, whose low bit
+ * is the slot, and the epoch of what subjects are.
+ */
+static __always_inline __u64 policy_now(void)
 {
-	__u64 generation = state.generation;
+	return state.generation << 32 | state.epoch;
+}
 
+static __always_inline void act_begin(struct act *a, __u64 policy,
+				      __u32 dataset, __u32 channel)
+{
 	__builtin_memset(a, 0, sizeof(*a));
 	a->now = bpf_ktime_get_boot_ns();
-	a->policy = generation << 32 | state.epoch;
-	a->slot = generation & 1;
+	a->policy = policy;
+	a->slot = policy >> 32 & 1;
 	a->dataset = dataset;
 	a->channel = channel;
 	a->flags = RULE_BLOCK; /* what no rule covers is refused */
@@ -63,12 +84,18 @@ static __always_inline __u32 login_of(const struct task_struct *task)
 	return task->loginuid.val;
 }
 
-static __noinline int event_send(struct act *a, __u32 type, __u32 verdict,
-				 __u32 error, __u32 fault)
+/*
+ * Not static, like others below that many paths share: the verifier then
+ * looks at them once, not once for every path that calls them.
+ */
+__noinline int event_send(struct act *a, __u32 type, __u32 verdict, __u32 error,
+			  __u32 fault)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct event *e;
 
+	if (!a)
+		return 0;
 	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		__sync_fetch_and_add(&state.faults[FAULT_EVENT_LOST], 1);
@@ -115,18 +142,20 @@ static __noinline int event_send(struct act *a, __u32 type, __u32 verdict,
  * where the mode lets one be. Returns whether to deny. Told at powers of two,
  * so that a storm stays readable.
  */
-static __noinline int act_fault(struct act *a, __u32 fault)
+__noinline int act_fault(struct act *a, __u32 fault)
 {
-	int deny = act_enforced(a);
 	__u64 n;
+	int deny;
 
+	if (!a)
+		return 1;
+	deny = act_enforced(a);
 	if (fault >= FAULT_MAX)
 		return deny;
 	n = __sync_fetch_and_add(&state.faults[fault], 1) + 1;
 	a->repeats = n;
 	if (!(n & (n - 1)))
-		event_send(a, EVENT_FAULT,
-			   deny ? VERDICT_BLOCK : VERDICT_ALERT,
+		event_send(a, EVENT_FAULT, deny ? VERDICT_BLOCK : VERDICT_ALERT,
 			   deny ? EPERM : 0, fault);
 	return deny;
 }
@@ -144,22 +173,24 @@ static __always_inline void ledger_key_of(const struct act *a,
 	key->pad = 0;
 }
 
+static const char zero_ledger[sizeof(struct ledger)];
+
 static __noinline struct ledger *ledger_get(struct ledger_key *key, __u64 now)
 {
-	struct ledger zero = {};
 	struct ledger *l;
 
 	l = bpf_map_lookup_elem(&ledger, key);
-	if (l) {
-		l->last_ns = now;
-		return l;
+	if (!l) {
+		bpf_map_update_elem(&ledger, key, zero_ledger, BPF_NOEXIST);
+		l = bpf_map_lookup_elem(&ledger, key);
+		if (!l) {
+			__sync_fetch_and_add(&state.faults[FAULT_LEDGER_FULL],
+					     1);
+			return NULL;
+		}
+		l->first_ns = now;
 	}
-	zero.first_ns = now;
-	zero.last_ns = now;
-	bpf_map_update_elem(&ledger, key, &zero, BPF_NOEXIST);
-	l = bpf_map_lookup_elem(&ledger, key);
-	if (!l)
-		__sync_fetch_and_add(&state.faults[FAULT_LEDGER_FULL], 1);
+	l->last_ns = now;
 	return l;
 }
 
@@ -182,13 +213,16 @@ static __always_inline void ledger_add(struct ledger_key *key, __u64 now,
  * An act over its budget: counted, told at powers of two. Returns the errno
  * to deny it with, negative, or 0 if it is only reported.
  */
-static __noinline int act_over(struct act *a, __u32 error)
+__noinline int act_over(struct act *a, __u32 error)
 {
 	struct ledger_key key;
 	struct ledger *l;
 	__u64 n = 1;
-	int deny = act_enforced(a);
+	int deny;
 
+	if (!a)
+		return -EPERM;
+	deny = act_enforced(a);
 	ledger_key_of(a, &key);
 	l = ledger_get(&key, a->now);
 	if (l) {
@@ -218,81 +252,160 @@ static __always_inline void budget_key_of(const struct act *a, __u32 unit,
 	key->pad = 0;
 }
 
-static __noinline struct budget *budget_get(struct budget_key *key)
+static const char zero_budget[sizeof(struct budget)];
+
+/* The budget of @a's unit, made if there is none. NULL: no room. */
+static __always_inline struct budget *budget_get(struct act *a)
 {
-	struct budget zero = {};
+	struct budget_key key;
 	struct budget *b;
 
-	b = bpf_map_lookup_elem(&budgets, key);
+	budget_key_of(a, a->unit, &key);
+	b = bpf_map_lookup_elem(&budgets, &key);
 	if (b)
 		return b;
-	zero.serial = __sync_fetch_and_add(&state.next_serial, 1) + 1;
-	bpf_map_update_elem(&budgets, key, &zero, BPF_NOEXIST);
-	return bpf_map_lookup_elem(&budgets, key);
+	bpf_map_update_elem(&budgets, &key, zero_budget, BPF_NOEXIST);
+	b = bpf_map_lookup_elem(&budgets, &key);
+	if (b && !b->serial)
+		__sync_val_compare_and_swap(
+			&b->serial, 0,
+			__sync_fetch_and_add(&state.next_serial, 1) + 1);
+	return b;
+}
+
+/* Its serial, the scope of what it was charged for. 0: no room. */
+__noinline int budget_serial(struct act *a)
+{
+	struct budget *b;
+
+	if (!a)
+		return 0;
+	b = budget_get(a);
+	return b ? b->serial : 0;
+}
+
+/* Tells of the half, the four fifths and the whole of a budget, once each. */
+static __always_inline void budget_tell(struct act *a, struct budget *b,
+					int room)
+{
+	__u32 told = b->told, level = 0;
+
+	if (!state.dirty && a->window_ns >= 3600000000000ULL) {
+		state.dirty = 1;
+		event_send(a, EVENT_DIRTY, VERDICT_ALLOW, 0, 0);
+	}
+	if (a->used >= a->max)
+		level = 100;
+	else if (a->used >= a->max - a->max / 5)
+		level = 80;
+	else if (a->used >= a->max - a->max / 2)
+		level = 50;
+	if (level == told)
+		return;
+	b->told = level;
+	if (level > told && room)
+		event_send(a, EVENT_BUDGET, VERDICT_ALLOW, 0, 0);
 }
 
 enum take { TAKE_CHECK, TAKE_CHARGE, TAKE_FORCE };
 
 /*
- * Charges @n against @limit. TAKE_CHECK only looks whether there is room,
- * TAKE_FORCE charges without room. Returns 1 if there was room, else 0; the
- * part it was charged to is left in @a.
+ * Charges @n to the budget of @a's unit, max and window_ns. TAKE_CHECK only
+ * looks whether there is room, TAKE_FORCE charges without room. Returns 0, 1
+ * if there was no room, -1 if there was no place for the budget; @a then says
+ * how much is used and which part was charged.
  */
-static __noinline int budget_take(struct act *a, struct budget *b,
-				  const struct limit *limit, __u64 n, int take)
+__noinline int budget_charge(struct act *a, __u64 n, int take)
 {
-	__u64 max = limit->max, window_ns = limit->window_ns;
-	__u64 total, part;
-	__u32 told, level = 0;
+	struct budget *b;
+	__u64 total;
 	int room;
 
+	if (!a)
+		return -1;
+	b = budget_get(a);
+	if (!b)
+		return -1;
 	bpf_spin_lock(&b->lock);
-	window_roll(&b->window, a->now, window_ns);
-	total = b->window.total;
-	room = total <= max && n <= max - total;
-	if (take == TAKE_FORCE || (take == TAKE_CHARGE && room)) {
-		b->window.used[b->window.latest % WINDOW_RING] += n;
-		b->window.total = total + n;
-		total += n;
+	if (take == TAKE_CHECK) {
+		window_roll(&b->window, a->now, a->window_ns);
+		total = b->window.total;
+		room = total <= a->max && n <= a->max - total;
+	} else {
+		room = window_charge(&b->window, a->now, a->window_ns, a->max,
+				     n);
+		if (!room && take == TAKE_FORCE)
+			window_force(&b->window, a->now, a->window_ns, n);
+		total = b->window.total;
 	}
-	part = b->window.latest;
-	told = b->told;
+	a->part = b->window.latest;
 	bpf_spin_unlock(&b->lock);
-
-	a->part = part;
 	a->used = total;
-	a->max = max;
-	a->window_ns = window_ns;
-	if (take == TAKE_CHECK)
-		return room;
-	if (!n)
-		return room;
-	if (!state.dirty && window_ns >= 3600000000000ULL) {
-		state.dirty = 1;
-		event_send(a, EVENT_DIRTY, VERDICT_ALLOW, 0, 0);
-	}
-	if (total >= max)
-		level = 100;
-	else if (total >= max - max / 5)
-		level = 80;
-	else if (total >= max - max / 2)
-		level = 50;
-	if (level != told) {
-		b->told = level;
-		if (level > told && room)
-			event_send(a, EVENT_BUDGET, VERDICT_ALLOW, 0, 0);
-	}
-	return room;
+	if (take != TAKE_CHECK && n)
+		budget_tell(a, b, room);
+	return !room;
 }
 
-static __always_inline void budget_give_back(struct budget *b, __u64 part,
-					     __u64 n)
+/* Gives @n back to @part of a window. */
+__noinline int budget_return(struct budget_key *key, __u64 window_ns,
+			     __u64 part, __u64 n)
 {
-	if (!n)
-		return;
+	struct budget_key own;
+	struct budget *b;
+
+	if (!key || !n)
+		return 0;
+	own = *key; /* 6.1 takes no key for a map from a caller's frame */
+	b = bpf_map_lookup_elem(&budgets, &own);
+	if (!b)
+		return 0;
 	bpf_spin_lock(&b->lock);
-	window_refund(&b->window, part, n);
+	window_refund(&b->window, window_ns, part, n);
 	bpf_spin_unlock(&b->lock);
+	return 0;
+}
+
+__noinline int budget_give_back(struct act *a, __u64 part, __u64 n)
+{
+	struct budget_key key;
+
+	if (!a)
+		return 0;
+	budget_key_of(a, a->unit, &key);
+	return budget_return(&key, a->window_ns, part, n);
+}
+
+/* What was charged to @part happened again: it leaves the window later. */
+__noinline int budget_renew(struct act *a, __u64 part, __u64 n)
+{
+	struct budget *b;
+
+	if (!a)
+		return 0;
+	b = budget_get(a);
+	if (!b)
+		return 0;
+	bpf_spin_lock(&b->lock);
+	window_renew(&b->window, a->now, part, n);
+	bpf_spin_unlock(&b->lock);
+	return 0;
+}
+
+/* What charging said: 1 no room, -1 a fault. Returns 0 or a negative errno. */
+static __noinline int charge_failed(struct act *a, int bad, __u32 fault,
+				    __u32 error)
+{
+	if (bad > 0)
+		return act_over(a, error);
+	return act_fault(a, fault) ? -(int)error : 0;
+}
+
+static __always_inline void limit_of(struct act *a, const struct limit *limit,
+				     __u32 unit)
+{
+	a->max = limit->max;
+	a->window_ns = limit->window_ns;
+	a->unit = unit;
 }
 
 /* ---- touched records --------------------------------------------------- */
@@ -305,16 +418,22 @@ static __always_inline __u32 bits_set(__u64 x)
 	return (x * 0x0101010101010101ULL) >> 56;
 }
 
-/* A run of rows, in chunks of 64; a file that is one record is row 0 of 1. */
+/*
+ * A run of rows, in chunks of 64; a file that is one record is row 0 of 1.
+ * All rows of a chunk that a budget was charged for are charged to one part,
+ * the last in which any of them was touched.
+ */
 struct rows {
 	struct touch_key key; /* chunk is set by the loop */
 	__u64 first;
-	__u64 count;
-	__u64 part;  /* marks: charged to this part */
-	__u64 since; /* a touch of an older part has left the window */
-	__u64 fresh; /* result */
-	__u32 mark;
-	__u32 full; /* result: the map took no more */
+	__u64 part;	 /* now; 0: a scope without end */
+	__u64 fresh;	 /* result: rows that were not touched yet */
+	struct act *act; /* whose budget they are charged to, or NULL */
+	__u32 count;
+	__u8 mark;
+	__u8 older; /* result: some were touched, in an older part */
+	__u8 full;  /* result: the map took no more */
+	__u8 pad;
 };
 
 #define ROWS_CHUNKS 8192 /* 524,288 rows a read; beyond, all count as new */
@@ -330,17 +449,32 @@ static __always_inline __u64 rows_mask(const struct rows *r, __u64 chunk)
 	return mask;
 }
 
+/* Touched again in a newer part: the charge moves there with all its rows. */
+static __always_inline void rows_renew(struct rows *r, struct touch *t)
+{
+	__u64 part = t->part, n = bits_set(t->rows);
+
+	if (part < r->part && r->act &&
+	    __sync_val_compare_and_swap(&t->part, part, r->part) == part)
+		budget_renew(r->act, part, n);
+}
+
 static __noinline long rows_chunk(__u32 i, struct rows *r)
 {
 	__u64 chunk = r->first / 64 + i;
-	__u64 mask = rows_mask(r, chunk), old;
+	__u64 mask = rows_mask(r, chunk), old, since;
 	struct touch *t, new;
 
+	/* A touch of an older part has left the window. */
+	since = r->part < WINDOW_PARTS ? 0 : r->part - WINDOW_PARTS;
 	r->key.chunk = chunk;
 	t = bpf_map_lookup_elem(&touched, &r->key);
 	if (!r->mark) {
-		if (t && t->part >= r->since)
+		if (t && t->part >= since) {
 			mask &= ~t->rows;
+			if (t->part < r->part)
+				r->older = 1;
+		}
 		r->fresh += bits_set(mask);
 		return 0;
 	}
@@ -359,7 +493,7 @@ static __noinline long rows_chunk(__u32 i, struct rows *r)
 			return 1;
 		}
 	}
-	if (t->part < r->since) {
+	if (t->part < since) {
 		/*
 		 * Left the window: begin anew. Two threads that do so at once
 		 * can lose one's rows, which are then charged again.
@@ -369,7 +503,7 @@ static __noinline long rows_chunk(__u32 i, struct rows *r)
 		r->fresh += bits_set(mask);
 		return 0;
 	}
-	/* The part stays the first one: rows expire too early, never too late. */
+	rows_renew(r, t);
 	old = __sync_fetch_and_or(&t->rows, mask);
 	r->fresh += bits_set(mask & ~old);
 	return 0;
@@ -380,8 +514,13 @@ static __always_inline void rows_touch(struct rows *r, int mark)
 {
 	__u64 chunks = (r->first + r->count - 1) / 64 - r->first / 64 + 1;
 
-	r->fresh = 0;
-	r->full = 0;
+	/*
+	 * 6.12 follows a loop until nothing new happens: sums that start from
+	 * a number it knows are new every time.
+	 */
+	r->fresh = state.zero;
+	r->older = state.zero;
+	r->full = state.zero;
 	r->mark = mark;
 	if (chunks == 1)
 		rows_chunk(0, r);

@@ -13,10 +13,18 @@
 #include "abi.h"
 
 #ifndef __always_inline
-#define __always_inline inline __attribute__((always_inline))
+#	define __always_inline inline __attribute__((always_inline))
 #endif
 
 /* ---- windows ----------------------------------------------------------- */
+
+/* Length of a part; rounded up, so that the parts cover the window. */
+static __always_inline __u64 window_part_ns(__u64 window_ns)
+{
+	__u64 part_ns = (window_ns + WINDOW_PARTS - 1) / WINDOW_PARTS;
+
+	return part_ns ? part_ns : 1;
+}
 
 /*
  * Brings @w to @now for a window of @window_ns and forgets the parts that no
@@ -27,12 +35,10 @@
 static __always_inline void window_roll(struct window *w, __u64 now,
 					__u64 window_ns)
 {
-	__u64 part_ns = window_ns / WINDOW_PARTS;
+	__u64 part_ns = window_part_ns(window_ns);
 	__u64 part, step, total;
 	int i;
 
-	if (!part_ns)
-		part_ns = 1;
 	part = now / part_ns;
 	if (w->part_ns != part_ns) {
 		total = w->total;
@@ -40,7 +46,7 @@ static __always_inline void window_roll(struct window *w, __u64 now,
 			w->used[i] = 0;
 		w->part_ns = part_ns;
 		w->latest = part;
-		w->used[part % WINDOW_RING] = total;
+		w->used[part & (WINDOW_RING - 1)] = total;
 		return;
 	}
 	if (part <= w->latest)
@@ -59,7 +65,7 @@ static __always_inline void window_roll(struct window *w, __u64 now,
 
 		if ((__u64)i > step)
 			break;
-		at = (w->latest + i) % WINDOW_RING;
+		at = (w->latest + i) & (WINDOW_RING - 1);
 		w->total -= w->used[at];
 		w->used[at] = 0;
 	}
@@ -76,7 +82,7 @@ static __always_inline int window_charge(struct window *w, __u64 now,
 	window_roll(w, now, window_ns);
 	if (w->total > max || n > max - w->total)
 		return 0;
-	w->used[w->latest % WINDOW_RING] += n;
+	w->used[w->latest & (WINDOW_RING - 1)] += n;
 	w->total += n;
 	return 1;
 }
@@ -86,42 +92,64 @@ static __always_inline void window_force(struct window *w, __u64 now,
 					 __u64 window_ns, __u64 n)
 {
 	window_roll(w, now, window_ns);
-	w->used[w->latest % WINDOW_RING] += n;
+	/* The sum stays that of the parts when it would wrap. */
+	if (n > ~0ULL - w->total)
+		n = ~0ULL - w->total;
+	w->used[w->latest & (WINDOW_RING - 1)] += n;
 	w->total += n;
 }
 
 /*
- * Gives back @n of what was charged to part @part. What has left the window
- * meanwhile is gone already; more than the part holds is never given back.
+ * Gives back @n of what was charged to @part of a window of @window_ns. What
+ * has left the window meanwhile is gone already; more than the part holds is
+ * never given back. Returns how much was.
  */
-static __always_inline void window_refund(struct window *w, __u64 part, __u64 n)
+static __always_inline __u64 window_refund(struct window *w, __u64 window_ns,
+					   __u64 part, __u64 n)
 {
-	__u32 at = part % WINDOW_RING;
+	__u32 at = part & (WINDOW_RING - 1);
 
+	/* Parts of another length are numbered otherwise. */
+	if (w->part_ns != window_part_ns(window_ns))
+		return 0;
 	if (part > w->latest || w->latest - part >= WINDOW_RING)
-		return;
+		return 0;
 	if (n > w->used[at])
 		n = w->used[at];
 	w->used[at] -= n;
 	w->total -= n;
+	return n;
 }
 
-/* Is what was charged to @part still part of the window? */
-static __always_inline int window_holds(const struct window *w, __u64 part)
+/*
+ * What was charged to @part happened again: from now on it counts as new. The
+ * sum stays, it only leaves the window later.
+ */
+static __always_inline void window_renew(struct window *w, __u64 now,
+					 __u64 part, __u64 n)
 {
-	return w->part_ns && part <= w->latest &&
-	       w->latest - part < WINDOW_RING;
+	__u64 window_ns = w->part_ns * WINDOW_PARTS;
+
+	if (!window_ns)
+		return;
+	window_roll(w, now, window_ns);
+	n = window_refund(w, window_ns, part, n);
+	w->used[w->latest & (WINDOW_RING - 1)] += n;
+	w->total += n;
 }
 
 /* ---- holdings ---------------------------------------------------------- */
 
+/* @a + @b, but not above @cap; never less than @a. */
 static __always_inline __u64 add_capped(__u64 a, __u64 b, __u64 cap)
 {
 	__u64 sum = a + b;
 
 	if (sum < a)
 		sum = ~0ULL;
-	return sum < cap ? sum : cap;
+	if (sum > cap)
+		sum = cap;
+	return sum > a ? sum : a;
 }
 
 /* The place of @origin's share in @h, or -1. */
@@ -138,52 +166,51 @@ static __always_inline int share_find(const struct holding *h, __u32 origin,
 }
 
 /*
- * Adds to the share of @origin, up to what the origin has read (@cap_*). When
- * the vector is full, shares fold upward: two of one dataset become one that
- * no origin caps, or, when each is of another dataset, the first becomes a
- * share of every dataset. Nothing is ever dropped.
+ * Adds to the share of @origin, up to what the origin has read (@cap_*), which
+ * the caller loads while it holds the lock: an older cap would forget what
+ * another thread added meanwhile. A share never falls. When the vector is
+ * full, shares fold upward: two of one dataset become one that no origin caps,
+ * or, when each is of another dataset, the last becomes a share of every
+ * dataset. Nothing is ever dropped.
  */
 static __always_inline void share_add(struct holding *h, __u32 origin,
 				      __u32 dataset, __u64 bytes, __u64 records,
 				      __u64 cap_bytes, __u64 cap_records)
 {
-	int i, at = -1, same = -1;
+	int i;
 
+	/* Loop after loop, nothing carried: the verifier's work stays small. */
 	for (i = 0; i < CORDON_SHARES; i++) {
 		struct share *s = &h->shares[i];
 
-		if (s->origin == origin && s->dataset == dataset) {
-			s->bytes = add_capped(s->bytes, bytes, cap_bytes);
-			s->records =
-				add_capped(s->records, records, cap_records);
-			return;
-		}
-		if (!s->origin && at < 0)
-			at = i;
-		if (s->origin && same < 0 && s->dataset == dataset)
-			same = i;
-	}
-	if (at >= 0) {
-		h->shares[at].origin = origin;
-		h->shares[at].dataset = dataset;
-		h->shares[at].bytes = add_capped(0, bytes, cap_bytes);
-		h->shares[at].records = add_capped(0, records, cap_records);
+		if (s->origin != origin || s->dataset != dataset)
+			continue;
+		s->bytes = add_capped(s->bytes, bytes, cap_bytes);
+		s->records = add_capped(s->records, records, cap_records);
 		return;
 	}
-	if (same < 0) {
-		same = 0;
-		dataset = 0;
+	for (i = 0; i < CORDON_SHARES; i++) {
+		struct share *s = &h->shares[i];
+
+		if (s->origin)
+			continue;
+		s->origin = origin;
+		s->dataset = dataset;
+		s->bytes = bytes < cap_bytes ? bytes : cap_bytes;
+		s->records = records < cap_records ? records : cap_records;
+		return;
 	}
 	for (i = 0; i < CORDON_SHARES; i++) {
 		struct share *s = &h->shares[i];
 
-		/* The verifier of 6.1 wants a constant place. */
-		if (i != same)
+		if (s->dataset != dataset && i < CORDON_SHARES - 1)
 			continue;
+		if (s->dataset != dataset)
+			s->dataset = 0;
 		s->origin = CORDON_ORIGIN_FOLDED;
-		s->dataset = dataset;
 		s->bytes = add_capped(s->bytes, bytes, ~0ULL);
 		s->records = add_capped(s->records, records, ~0ULL);
+		return;
 	}
 }
 

@@ -16,285 +16,295 @@
  * unseen; AIO and io_uring with O_DIRECT, which end in an interrupt; exec.
  */
 
-/* One read of a dataset's file, as the gate sees it. */
-struct read {
-	struct file_key key;
-	__u64 file; /* address */
-	__u64 pos;
-	__u64 bytes;
-	__u64 size;
-	__u32 record;
-	__u32 exact;
-};
-
-static __always_inline struct rows rows_of(const struct dataset_rules *d,
-					   const struct read *r)
+static __always_inline void rows_of(struct rows *rows, const struct act *a)
 {
-	struct rows rows = {};
+	__u64 count;
 
-	rows.key.record = r->record;
-	rows.count = 1;
-	if (d->record_bytes) {
-		rows.first = rows_first(r->pos, d->record_bytes);
-		rows.count = rows_count(r->pos, r->bytes, d->record_bytes);
-		if (!rows.count)
-			rows.count = 1;
-	}
-	return rows;
+	__builtin_memset(rows, 0, sizeof(*rows));
+	rows->key.record = a->record;
+	rows->count = 1;
+	if (!a->row)
+		return;
+	rows->first = rows_first(a->pos, a->row);
+	count = rows_count(a->pos, a->bytes, a->row);
+	if (count > ~0U)
+		count = ~0U;
+	rows->count = count ? count : 1;
 }
 
 /*
- * Charges the records of a read to the rule's budget. Returns 0, or 1 if
- * there is no room, or -1 if something could not be stored.
+ * Charges the records of a read to the budget of @a's max and window_ns.
+ * Returns 0, or 1 if there is no room, or -1 if something could not be stored.
  */
-static __noinline int records_charge(struct act *a, struct rows *rows,
-				     const struct limit *limit, int take,
-				     __u64 *ret_until)
+__noinline int records_charge(struct act *a, int take)
 {
-	__u64 part_ns = limit->window_ns / WINDOW_PARTS, fresh, now_part;
-	struct budget_key key;
-	struct budget *b;
-	__u64 part;
-	int room;
+	struct rows rows;
+	__u64 part_ns;
+	__u32 scope;
+	int bad = 0;
 
-	budget_key_of(a, UNIT_RECORDS, &key);
-	b = budget_get(&key);
-	if (!b)
+	if (!a)
 		return -1;
-	if (!part_ns)
-		part_ns = 1;
-	now_part = a->now / part_ns;
-	rows->key.kind = SCOPE_BUDGET;
-	rows->key.scope = b->serial;
-	rows->since = now_part < WINDOW_PARTS ? 0 : now_part - WINDOW_PARTS;
-	rows_touch(rows, 0);
-	fresh = rows->fresh;
+	part_ns = window_part_ns(a->window_ns);
 	a->unit = UNIT_RECORDS;
-	a->records = fresh;
-	if (!fresh)
-		return 0;
-	room = budget_take(a, b, limit, fresh, take);
-	part = a->part;
-	if (!room && take != TAKE_FORCE) {
-		/* Another thread may have been charged for them meanwhile. */
-		rows_touch(rows, 0);
-		return rows->fresh != 0;
+	scope = budget_serial(a);
+	if (!scope)
+		return -1;
+	rows_of(&rows, a);
+	rows.key.kind = SCOPE_BUDGET;
+	rows.key.scope = scope;
+	rows.act = a;
+	rows.part = a->now / part_ns;
+	rows_touch(&rows, 0);
+	a->records = rows.fresh;
+	if (rows.fresh) {
+		bad = budget_charge(a, rows.fresh, take);
+		if (bad && take != TAKE_FORCE) {
+			/* Another thread may have been charged meanwhile. */
+			rows_touch(&rows, 0);
+			return rows.fresh ? bad : 0;
+		}
 	}
 	if (take == TAKE_CHECK)
 		return 0;
-	rows->part = part;
-	rows_touch(rows, 1);
-	if (rows->fresh < fresh)
-		budget_give_back(b, part, fresh - rows->fresh);
-	if (rows->full)
-		return -1;
-	*ret_until = (part + WINDOW_PARTS) * part_ns;
-	return room ? 0 : 1;
+	/* One reader's clock may lag: the charge lies in the newest part. */
+	if (rows.fresh && a->part > rows.part)
+		rows.part = a->part;
+	a->until = (rows.part + 1) * part_ns;
+	if (!rows.fresh && !rows.older)
+		return 0;
+	rows_touch(&rows, 1);
+	if (rows.fresh < a->records)
+		budget_give_back(a, rows.part, a->records - rows.fresh);
+	return rows.full ? -1 : bad;
 }
 
-/* Grows what the origin read and what the process holds. */
-static __noinline int read_account(struct act *a, struct holding *h,
-				   struct rows *rows, struct read *r,
-				   __u32 *ret_origin)
-{
-	struct origin *o;
-	__u32 number;
-	__u64 records, cap_bytes, cap_records;
-
-	o = origin_get(a, &number);
-	if (!o)
-		return -1;
-	a->origin = o->serial;
-	*ret_origin = number;
-	records = rows->count;
-	rows->key.kind = SCOPE_ORIGIN;
-	rows->key.scope = o->serial;
-	rows->since = 0;
-	rows->part = 1;
-	rows_touch(rows, 1);
-	if (rows->full)
-		return -1;
-	a->records = rows->fresh;
-	if (rows->fresh)
-		__sync_fetch_and_add(&o->read_records, rows->fresh);
-	__sync_fetch_and_add(&o->read_bytes, r->bytes);
-	cap_bytes = o->read_bytes;
-	cap_records = o->read_records;
-
-	bpf_spin_lock(&h->lock);
-	share_add(h, number, a->dataset, r->bytes, records, cap_bytes,
-		  cap_records);
-	bpf_spin_unlock(&h->lock);
-	return 0;
-}
-
-/* Files as records: was this one the last, and is it still paid for? */
-static __always_inline int read_again(struct holding *h, const struct act *a,
-				      const struct read *r)
+/* Was the process charged for this very file, and does that still hold? */
+static __always_inline int read_again(struct holding *h, const struct act *a)
 {
 	int again;
 
 	bpf_spin_lock(&h->lock);
 	again = h->last_policy == a->policy && a->now < h->last_until &&
-		h->last_file.ino == r->key.ino &&
-		h->last_file.dev == r->key.dev &&
-		h->last_file.generation == r->key.generation;
+		h->last_file.ino == a->file.ino &&
+		h->last_file.dev == a->file.dev &&
+		h->last_file.generation == a->file.generation;
 	bpf_spin_unlock(&h->lock);
 	return again;
 }
 
+/*
+ * Touches the records for the origin: the list of who was exposed. Returns how
+ * many the read covers, or -1 if there was no room to remember them.
+ */
+__noinline int origin_touch(struct act *a, struct origin *o)
+{
+	struct rows rows;
+
+	if (!a || !o)
+		return -1;
+	rows_of(&rows, a);
+	rows.key.kind = SCOPE_ORIGIN;
+	rows.key.scope = o->serial;
+	rows_touch(&rows, 1);
+	if (rows.full)
+		return -1;
+	a->records = rows.fresh;
+	if (rows.fresh)
+		__sync_fetch_and_add(&o->read_records, rows.fresh);
+	return rows.count & 0x7fffffff;
+}
+
+/* The share of origin @number grows by @a's bytes and by @records. */
+static __noinline int share_grow(struct holding *h, struct act *a,
+				 struct origin *o, __u32 number, __u64 records)
+{
+	/* The caps are read under the lock: an older one would take away
+	 * what another thread has added meanwhile. */
+	bpf_spin_lock(&h->lock);
+	share_add(h, number, a->dataset, a->bytes, records, o->read_bytes,
+		  o->read_records);
+	bpf_spin_unlock(&h->lock);
+	return 0;
+}
+
 static __always_inline void read_remember(struct holding *h,
-					  const struct act *a,
-					  const struct read *r, __u64 until)
+					  const struct act *a)
 {
 	bpf_spin_lock(&h->lock);
-	h->last_file = r->key;
-	h->last_until = until;
+	h->last_file = a->file;
+	h->last_until = a->until;
 	h->last_policy = a->policy;
 	bpf_spin_unlock(&h->lock);
 }
 
 /*
- * Judges and charges a read. Returns 0 or a negative errno. What a read was
- * charged beyond what it will turn out to be is noted for read_done().
+ * Grows what the origin read and what the process holds. @a->until: 0 if the
+ * record was touched before. Returns the origin's number, or -1.
  */
-static __noinline int read_charge(struct act *a, struct read *r)
+static __noinline int read_account(struct act *a, struct holding *h)
+{
+	struct origin *o;
+	int records = 0;
+	__u32 number;
+
+	o = origin_get(a, &number);
+	if (!o)
+		return -1;
+	a->origin = o->serial;
+	a->records = 0;
+	if (a->until) {
+		records = origin_touch(a, o);
+		if (records < 0)
+			return -1;
+	}
+	__sync_fetch_and_add(&o->read_bytes, a->bytes);
+	share_grow(h, a, o, number, records);
+	if (a->until && !a->row)
+		read_remember(h, a);
+	return number;
+}
+
+/* Notes for read_done() what a read was charged, at its upper bound. */
+static __noinline int read_note(struct act *a, __u64 file, __u32 origin)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid, tgid = task->tgid;
-	struct dataset_rules *d = dataset_of(a);
-	struct limit limit_bytes, limit_records;
-	struct subject_set set;
+	struct process *own = bpf_map_lookup_elem(&processes, &tgid);
 	struct pending p = {};
+
+	p.file = file;
+	p.bytes = a->bytes;
+	p.origin = origin;
+	p.limited = a->window_ns != 0;
+	if (own)
+		p.holding = own->holding;
+	p.part = a->part;
+	p.window_ns = a->window_ns;
+	budget_key_of(a, UNIT_BYTES, &p.budget);
+	ledger_key_of(a, &p.ledger);
+	/* Without a note the read stays charged at its upper bound. */
+	bpf_map_update_elem(&pendings, &pid, &p, BPF_ANY);
+	return 0;
+}
+
+/* The kernel asks more than once for one sendfile or splice. */
+static __always_inline int read_noted(const struct act *a, __u64 file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pid = task->pid;
+	struct pending *p = bpf_map_lookup_elem(&pendings, &pid);
+
+	return p && p->file == file && p->bytes >= a->bytes;
+}
+
+/*
+ * Judges and charges a read of @file, whose facts are in @a. Returns 0 or a
+ * negative errno.
+ */
+static __noinline int read_charge(struct act *a, __u64 file,
+				  struct subject_set *set)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 tgid = task->tgid;
+	struct ledger_key key;
 	struct holding *h;
-	struct budget *b;
 	struct rule *rule;
-	struct rows rows;
-	struct pending *before;
-	__u64 until = ~0ULL;
-	__u32 kind = GRANT_NONE, origin = 0;
-	int take = TAKE_CHARGE, over = 0, charged = 0, bad;
+	__u64 part = 0, window_ns = 0;
+	int take, bad, r, origin;
 
-	if (!d)
-		return act_fault(a, FAULT_UNREADABLE) ? -EPERM : 0;
-	a->record = r->record;
-	a->bytes = r->bytes;
 	a->dest = CORDON_DEST_READ;
-	limit_bytes.window_ns = 0;
-	limit_records.window_ns = 0;
-	subjects_of(a, &set);
-	rule = rule_of(a, d, &set);
-	if (rule) {
-		kind = rule->read.kind;
-		limit_bytes = rule->read.bytes;
-		limit_records = rule->read.records;
-	}
-	if (!act_enforced(a))
-		take = TAKE_FORCE;
-	if (kind == GRANT_NONE) {
-		a->unit = UNIT_RECORDS;
+	rule = rule_of(a, set);
+	take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
+	if (!rule || rule->read.kind == GRANT_NONE) {
 		a->records = 1;
-		bad = act_over(a, EPERM);
-		if (bad)
-			return bad;
+		r = act_over(a, EPERM);
+		if (r)
+			return r;
 	}
-
 	h = holding_make(tgid);
 	if (!h) {
-		if (act_fault(a, FAULT_HOLDING_FULL))
-			return -EPERM;
-		/* Not denied: then whatever it sends counts as unknown. */
-		holder_mark(tgid);
-		return 0;
+		r = charge_failed(a, -1, FAULT_HOLDING_FULL, EPERM);
+		if (!r)
+			holder_mark(tgid); /* holds, who knows how much */
+		return r;
 	}
-
-	/* The kernel asks more than once for one sendfile or splice. */
-	before = NULL;
-	if (!r->exact) {
-		before = bpf_map_lookup_elem(&pendings, &pid);
-		if (before && (before->file != r->file ||
-			       before->bytes < r->bytes))
-			before = NULL;
-	}
-	if (before)
+	if (!a->exact && read_noted(a, file))
 		return 0;
-
-	if (kind == GRANT_LIMITED && limit_bytes.window_ns) {
-		budget_key_of(a, UNIT_BYTES, &p.budget);
-		b = budget_get(&p.budget);
-		if (!b)
-			return act_fault(a, FAULT_BUDGET_FULL) ? -EPERM : 0;
-		a->unit = UNIT_BYTES;
-		charged = 1;
-		p.window_ns = limit_bytes.window_ns;
-		bad = !budget_take(a, b, &limit_bytes, r->bytes, take);
-		p.part = a->part;
-		if (bad) {
-			over = act_over(a, EPERM);
-			if (over)
-				return over;
+	a->until = ~0ULL;
+	if (!a->row && read_again(h, a))
+		a->until = 0;
+	if (rule && rule->read.kind == GRANT_LIMITED) {
+		if (rule->read.bytes.window_ns) {
+			limit_of(a, &rule->read.bytes, UNIT_BYTES);
+			window_ns = a->window_ns;
+			bad = budget_charge(a, a->bytes, take);
+			part = a->part;
+			r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL,
+						EPERM)
+				: 0;
+			if (r)
+				return r;
 		}
-	}
-
-	rows = rows_of(d, r);
-	if (!d->record_bytes && read_again(h, a, r)) {
-		/* Nothing new: only the bytes count. */
-		struct origin *o;
-		struct ledger_key key;
-
-		o = origin_get(a, &origin);
-		if (!o)
-			return act_fault(a, FAULT_ORIGIN_FULL) ? -EPERM : 0;
-		__sync_fetch_and_add(&o->read_bytes, r->bytes);
-		a->origin = o->serial;
-		bpf_spin_lock(&h->lock);
-		share_add(h, origin, a->dataset, r->bytes, 0, o->read_bytes,
-			  o->read_records);
-		bpf_spin_unlock(&h->lock);
-		ledger_key_of(a, &key);
-		ledger_add(&key, a->now, 1, r->bytes, 0);
-		p.ledger = key;
-		goto note;
-	}
-	if (kind == GRANT_LIMITED && limit_records.window_ns) {
-		bad = records_charge(a, &rows, &limit_records, take, &until);
-		if (bad) {
-			if (bad < 0)
-				over = act_fault(a, FAULT_TOUCH_FULL) ? -EPERM
-								      : 0;
-			else
-				over = act_over(a, EPERM);
-			if (over) {
-				if (charged) {
-					b = budget_get(&p.budget);
-					if (b)
-						budget_give_back(b, p.part,
-								 r->bytes);
-				}
-				return over;
+		if (a->until && rule->read.records.window_ns) {
+			limit_of(a, &rule->read.records, UNIT_RECORDS);
+			bad = records_charge(a, take);
+			r = bad ? charge_failed(a, bad, FAULT_TOUCH_FULL, EPERM)
+				: 0;
+			if (r) {
+				a->unit = UNIT_BYTES;
+				a->window_ns = window_ns;
+				if (window_ns)
+					budget_give_back(a, part, a->bytes);
+				return r;
 			}
 		}
 	}
-	if (read_account(a, h, &rows, r, &origin)) {
-		if (act_fault(a, FAULT_TOUCH_FULL))
-			return -EPERM;
+	origin = read_account(a, h);
+	if (origin < 0) {
+		r = charge_failed(a, -1, FAULT_TOUCH_FULL, EPERM);
+		if (r)
+			return r;
+		origin = 0;
 	}
-	if (!d->record_bytes)
-		read_remember(h, a, r, until);
-	ledger_key_of(a, &p.ledger);
-	ledger_add(&p.ledger, a->now, 1, r->bytes, a->records);
-note:
-	if (!r->exact) {
-		struct process *own = bpf_map_lookup_elem(&processes, &tgid);
+	ledger_key_of(a, &key);
+	ledger_add(&key, a->now, 1, a->bytes, a->records);
+	if (!a->exact) {
+		a->part = part;
+		a->window_ns = window_ns;
+		read_note(a, file, origin);
+	}
+	return 0;
+}
 
-		p.file = r->file;
-		p.bytes = r->bytes;
-		p.origin = origin;
-		p.limited = charged;
-		if (own)
-			p.holding = own->holding;
-		/* Without a note the read stays charged at its upper bound. */
-		bpf_map_update_elem(&pendings, &pid, &p, BPF_ANY);
+/* Would a first byte of this record be over the budget? Charges nothing. */
+static __noinline int read_look(struct act *a, struct subject_set *set)
+{
+	struct rule *rule;
+	int bad;
+
+	a->dest = CORDON_DEST_READ;
+	a->channel = CHANNEL_OPEN;
+	rule = rule_of(a, set);
+	if (!act_enforced(a))
+		return 0; /* the read itself will be reported */
+	if (!rule || rule->read.kind == GRANT_NONE) {
+		a->records = 1;
+		return act_over(a, EACCES);
+	}
+	if (rule->read.kind != GRANT_LIMITED)
+		return 0;
+	if (rule->read.bytes.window_ns) {
+		limit_of(a, &rule->read.bytes, UNIT_BYTES);
+		bad = budget_charge(a, 1, TAKE_CHECK);
+		if (bad)
+			return charge_failed(a, bad, FAULT_BUDGET_FULL, EACCES);
+	}
+	if (rule->read.records.window_ns && !a->row) {
+		limit_of(a, &rule->read.records, UNIT_RECORDS);
+		bad = records_charge(a, TAKE_CHECK);
+		if (bad)
+			return charge_failed(a, bad, FAULT_BUDGET_FULL, EACCES);
 	}
 	return 0;
 }
@@ -306,8 +316,8 @@ static __always_inline int read_done(void *ctx, int hook, int is_int)
 	__u32 pid = task->pid;
 	struct pending *p;
 	struct holding *h;
+	struct budget_key key;
 	struct origin *o;
-	struct budget *b;
 	struct ledger *l;
 	__u64 ret = 0, less, id;
 	__s64 n;
@@ -330,9 +340,8 @@ static __always_inline int read_done(void *ctx, int hook, int is_int)
 		goto out;
 	less = p->bytes - n;
 	if (p->limited) {
-		b = bpf_map_lookup_elem(&budgets, &p->budget);
-		if (b)
-			budget_give_back(b, p->part, less);
+		key = p->budget;
+		budget_return(&key, p->window_ns, p->part, less);
 	}
 	origin = p->origin;
 	o = bpf_map_lookup_elem(&origins, &origin);
@@ -348,8 +357,7 @@ static __always_inline int read_done(void *ctx, int hook, int is_int)
 			struct share *s = &h->shares[i];
 
 			if (s->origin == origin &&
-			    s->dataset == p->budget.dataset &&
-			    s->bytes >= less)
+			    s->dataset == p->budget.dataset && s->bytes >= less)
 				s->bytes -= less;
 		}
 		bpf_spin_unlock(&h->lock);
@@ -363,12 +371,12 @@ out:
 }
 
 /*
- * How many bytes the system call under way can read from @file, and from
- * where. What other threads could change after us (an iovec, an offset in
- * memory) is not believed.
+ * How many bytes the system call under way can read from @file of @size
+ * bytes, and from where. What other threads could change after us (an iovec,
+ * an offset in memory) is not believed.
  */
-static __always_inline void read_extent(const struct file *file,
-					struct read *r, struct act *a)
+static __always_inline void read_extent(const struct file *file, __u64 size,
+					struct act *a)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
@@ -376,7 +384,6 @@ static __always_inline void read_extent(const struct file *file,
 	__u64 pos = file->f_pos;
 
 	a->channel = CHANNEL_READ;
-	r->exact = 0;
 	if (task->flags & PF_WORKERS || task->io_uring) {
 		/*
 		 * io_uring runs reads in workers, whose registers are copies,
@@ -388,13 +395,11 @@ static __always_inline void read_extent(const struct file *file,
 		pos = 0;
 	} else if (nr == NR_read) {
 		count = regs->dx;
-		r->exact = 1;
+		a->exact = 1;
 	} else if (nr == NR_pread64) {
 		count = regs->dx;
 		pos = regs->r10;
-		r->exact = 1;
-	} else if (nr == NR_readv) {
-		a->channel = CHANNEL_READ;
+		a->exact = 1;
 	} else if (nr == NR_preadv) {
 		pos = regs->r10;
 	} else if (nr == NR_preadv2) {
@@ -405,12 +410,7 @@ static __always_inline void read_extent(const struct file *file,
 		count = regs->r10;
 		if (regs->dx)
 			pos = 0;
-	} else if (nr == NR_splice) {
-		a->channel = CHANNEL_SPLICE;
-		count = regs->r8;
-		if (regs->si)
-			pos = 0;
-	} else if (nr == NR_copy_file_range) {
+	} else if (nr == NR_splice || nr == NR_copy_file_range) {
 		a->channel = CHANNEL_SPLICE;
 		count = regs->r8;
 		if (regs->si)
@@ -421,81 +421,78 @@ static __always_inline void read_extent(const struct file *file,
 	} else if (nr == NR_io_submit) {
 		a->channel = CHANNEL_AIO;
 		pos = 0;
-	} else {
+	} else if (nr != NR_readv) {
 		/* ioctl(FICLONE), and what may come. */
 		a->channel = CHANNEL_SPLICE;
 		pos = 0;
 	}
 	if (count > MAX_RW_COUNT)
 		count = MAX_RW_COUNT;
-	r->pos = pos;
-	if (pos >= r->size)
-		r->bytes = 0;
-	else
-		r->bytes = count < r->size - pos ? count : r->size - pos;
+	a->pos = pos;
+	a->bytes = 0;
+	if (pos < size)
+		a->bytes = count < size - pos ? count : size - pos;
 }
 
-static __always_inline void read_facts(const struct file *file,
-				       const struct inode *inode,
-				       const struct label *l, struct read *r,
-				       struct act *a)
+/* A file of a dataset is opened for reading. */
+static __noinline int judge_open(struct file *file, struct label *l,
+				 __u32 dataset, __u64 policy,
+				 struct subject_set *set)
 {
-	file_key_of(inode, &r->key);
-	r->file = (__u64)file;
-	r->size = inode->i_size;
-	r->record = l->record;
-	a->name = (__u64)file->f_path.dentry->d_name.name;
+	struct act a;
+
+	act_begin(&a, policy, l ? l->dataset : dataset, CHANNEL_OPEN);
+	if (!l)
+		return charge_failed(&a, -1, FAULT_LABEL_FULL, EACCES);
+	file_key_of(file->f_inode, &a.file);
+	a.record = l->record;
+	a.name = (__u64)file->f_path.dentry->d_name.name;
+	return read_look(&a, set);
 }
 
-/* Would a first byte of this record be over the budget? Charges nothing. */
-static __noinline int read_look(struct act *a, struct read *r)
+/* It is read. */
+static __noinline int judge_read(struct file *file, struct label *l,
+				 __u64 policy, struct subject_set *set)
 {
-	struct dataset_rules *d = dataset_of(a);
-	struct limit limit_bytes, limit_records;
-	struct budget_key key;
-	struct subject_set set;
-	struct budget *b;
-	struct rule *rule;
-	struct rows rows;
-	__u64 unused;
-	int bad;
+	struct inode *inode = file->f_inode;
+	struct act a;
 
-	if (!d)
-		return act_fault(a, FAULT_UNREADABLE) ? -EACCES : 0;
-	a->record = r->record;
-	a->dest = CORDON_DEST_READ;
-	a->channel = CHANNEL_OPEN;
-	subjects_of(a, &set);
-	rule = rule_of(a, d, &set);
-	if (!act_enforced(a))
-		return 0; /* the read itself will be reported */
-	if (!rule || rule->read.kind == GRANT_NONE) {
-		a->records = 1;
-		return act_over(a, EACCES);
-	}
-	if (rule->read.kind != GRANT_LIMITED)
-		return 0;
-	limit_bytes = rule->read.bytes;
-	limit_records = rule->read.records;
-	if (limit_bytes.window_ns) {
-		budget_key_of(a, UNIT_BYTES, &key);
-		b = budget_get(&key);
-		if (!b)
-			return act_fault(a, FAULT_BUDGET_FULL) ? -EACCES : 0;
-		a->unit = UNIT_BYTES;
-		if (!budget_take(a, b, &limit_bytes, 1, TAKE_CHECK))
-			return act_over(a, EACCES);
-	}
-	if (limit_records.window_ns && !d->record_bytes) {
-		rows = rows_of(d, r);
-		bad = records_charge(a, &rows, &limit_records, TAKE_CHECK,
-				     &unused);
-		if (bad < 0)
-			return act_fault(a, FAULT_BUDGET_FULL) ? -EACCES : 0;
-		if (bad)
-			return act_over(a, EACCES);
-	}
+	act_begin(&a, policy, l->dataset, CHANNEL_READ);
+	file_key_of(inode, &a.file);
+	a.record = l->record;
+	a.name = (__u64)file->f_path.dentry->d_name.name;
+	read_extent(file, inode->i_size, &a);
+	return read_charge(&a, (__u64)file, set);
+}
+
+static __noinline int mmap_extent(struct file *file, struct act *a)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 size = BPF_CORE_READ(file, f_inode, i_size);
+
+	inode_key(BPF_CORE_READ(file, f_inode), &a->file);
+	a->name = (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name);
+	a->exact = 1; /* nothing will tell more */
+	if (regs->orig_ax == NR_mmap && !(task->thread_info.status & TS_COMPAT))
+		a->pos = regs->r9;
+	a->bytes = a->pos < size ? size - a->pos : 0;
 	return 0;
+}
+
+/*
+ * It is mapped: all of it from the offset on, for mremap(2) can grow a
+ * mapping that far and no hook sees it.
+ */
+static __noinline int judge_mmap(struct file *file, struct label *l,
+				 __u64 policy, struct subject_set *set)
+{
+	struct act a;
+
+	act_begin(&a, policy, l->dataset, CHANNEL_MMAP);
+	a.record = l->record;
+	mmap_extent(file, &a);
+	return read_charge(&a, (__u64)file, set);
 }
 
 /* ---- the agent's questions --------------------------------------------- */
@@ -522,15 +519,33 @@ static __always_inline int captured(const struct file *file,
 
 /* ---- hooks ------------------------------------------------------------- */
 
+/*
+ * The real file below an overlay's, whose open was judged a moment ago, gets
+ * the same label: reading it directly is reading the same record.
+ */
+static __noinline int label_below(struct file *file, struct dentry *seen)
+{
+	struct label *outer, same;
+	struct file_key key;
+
+	outer = label_read(BPF_CORE_READ(seen, d_inode));
+	if (!outer || outer->kind != LABEL_FILE)
+		return 0;
+	same = *outer;
+	file_key_of(file->f_inode, &key);
+	label_put(&key, &same);
+	return 0;
+}
+
 static __always_inline int on_file_open(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const struct inode *inode = file->f_inode;
-	const struct dentry *dentry, *seen;
-	struct label *l, *outer;
-	struct read r = {};
-	struct act a;
+	struct subject_set set = {};
+	struct dentry *seen;
+	struct label *l;
 	__u32 mode, dataset = 0;
+	__u64 policy;
 
 	if (!state.armed)
 		return 0;
@@ -538,61 +553,39 @@ static __always_inline int on_file_open(struct file *file)
 	if (state.capture.kind && state.capture.tid == (__u32)task->pid &&
 	    (mode == S_IFREG || mode == S_IFDIR) && captured(file, inode))
 		return 0;
+	probed(HOOK_FILE_OPEN);
 	if (mode == S_IFCHR) {
 		/* A holder gets no way past the socket layer. */
-		if (inode->i_rdev != TUN_DEVICE || !is_holder(task->tgid))
+		if (!at_tun(inode))
 			return 0;
-		act_begin(&a, 0, CHANNEL_DEVICE);
-		return refuse_holder(&a, EACCES);
+		policy = policy_now();
+		subjects_of(policy, &set);
+		return refuse_device(EACCES, policy, &set);
 	}
 	if (mode != S_IFREG)
 		return 0;
-	probed(HOOK_FILE_OPEN);
-	dentry = file->f_path.dentry;
-	/*
-	 * The real file below an overlay's was judged a moment ago, under the
-	 * overlay's label: it gets the same one, so that reading it directly
-	 * is the same record.
-	 */
 	seen = backed_dentry(file);
-	if (seen) {
-		struct file_key key = {};
-		struct label same;
-
-		key.ino = BPF_CORE_READ(seen, d_inode, i_ino);
-		key.dev = BPF_CORE_READ(seen, d_inode, i_sb, s_dev);
-		key.generation = BPF_CORE_READ(seen, d_inode, i_generation);
-		if (!label_possible(key.ino, key.dev))
-			return 0;
-		outer = bpf_map_lookup_elem(&labels, &key);
-		if (!outer || outer->kind != LABEL_FILE)
-			return 0;
-		same = *outer;
-		file_key_of(inode, &key);
-		label_put(&key, &same);
-		return 0;
-	}
+	if (seen)
+		return label_below(file, seen);
 	if (!fs_known(inode->i_sb->s_dev))
 		return 0;
-	l = label_find(inode, dentry, &dataset);
+	l = label_find(inode, file->f_path.dentry, &dataset);
 	if (!l && !dataset)
 		return 0;
 	if (!(file->f_mode & FMODE_READ) || state.agent == (__u32)task->tgid)
 		return 0;
-	act_begin(&a, l ? l->dataset : dataset, CHANNEL_OPEN);
-	if (!l)
-		return act_fault(&a, FAULT_LABEL_FULL) ? -EACCES : 0;
-	read_facts(file, inode, l, &r, &a);
-	return read_look(&a, &r);
+	policy = policy_now();
+	subjects_of(policy, &set);
+	return judge_open(file, l, dataset, policy, &set);
 }
 
 static __always_inline int on_file_permission(struct file *file, int mask)
 {
-	const struct inode *inode;
 	struct task_struct *task;
+	struct subject_set set = {};
+	struct inode *inode;
 	struct label *l;
-	struct read r = {};
-	struct act a;
+	__u64 policy;
 	__u32 mode;
 
 	if (!state.armed)
@@ -600,38 +593,37 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	inode = file->f_inode;
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG) {
-		if (!(mask & MAY_WRITE) ||
-		    (mode != S_IFSOCK && mode != S_IFCHR))
+		if (mode != S_IFCHR || !(mask & MAY_WRITE))
 			return 0;
-		return on_special_write(file, inode, mode);
+		if (!at_tun(inode))
+			return 0;
+		policy = policy_now();
+		subjects_of(policy, &set);
+		return refuse_device(EPERM, policy, &set);
 	}
-	if (!(mask & MAY_READ))
-		return 0;
-	if (!fs_known(inode->i_sb->s_dev))
+	if (!(mask & MAY_READ) || !fs_known(inode->i_sb->s_dev))
 		return 0;
 	l = label_get(inode);
-	if (!l)
+	if (!l || l->kind != LABEL_FILE)
 		return 0;
 	task = bpf_get_current_task_btf();
 	probed(HOOK_FILE_PERMISSION);
-	if (l->kind != LABEL_FILE || state.agent == (__u32)task->tgid)
+	if (state.agent == (__u32)task->tgid)
 		return 0;
 	if (backed_dentry(file))
 		return 0; /* charged at the overlay's file */
-	act_begin(&a, l->dataset, CHANNEL_READ);
-	read_facts(file, inode, l, &r, &a);
-	read_extent(file, &r, &a);
-	return read_charge(&a, &r);
+	policy = policy_now();
+	subjects_of(policy, &set);
+	return judge_read(file, l, policy, &set);
 }
 
 static __always_inline int on_mmap_file(struct file *file)
 {
 	struct task_struct *task;
-	struct pt_regs *regs;
+	struct subject_set set = {};
 	struct inode *inode;
 	struct label *l;
-	struct read r = {};
-	struct act a;
+	__u64 policy;
 
 	/* 6.12's JIT drops other forms of this test: anonymous memory. */
 	if (!file)
@@ -641,34 +633,16 @@ static __always_inline int on_mmap_file(struct file *file)
 		return 0;
 	if (!state.armed)
 		return 0;
-	r.key.ino = BPF_CORE_READ(inode, i_ino);
-	r.key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	if (!label_possible(r.key.ino, r.key.dev))
-		return 0;
-	r.key.generation = BPF_CORE_READ(inode, i_generation);
-	l = bpf_map_lookup_elem(&labels, &r.key);
-	if (!l)
+	probed(HOOK_MMAP_FILE);
+	l = label_read(inode);
+	if (!l || l->kind != LABEL_FILE)
 		return 0;
 	task = bpf_get_current_task_btf();
-	probed(HOOK_MMAP_FILE);
-	if (l->kind != LABEL_FILE || state.agent == (__u32)task->tgid)
+	if (state.agent == (__u32)task->tgid)
 		return 0;
-	act_begin(&a, l->dataset, CHANNEL_MMAP);
-	r.file = (__u64)file;
-	r.size = BPF_CORE_READ(inode, i_size);
-	r.record = l->record;
-	r.exact = 1; /* nothing will tell more */
-	a.name = (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name);
-	/*
-	 * All of the file from the offset on: mremap(2) can grow a mapping to
-	 * it, and no hook sees that.
-	 */
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	if (regs->orig_ax == NR_mmap &&
-	    !(task->thread_info.status & TS_COMPAT))
-		r.pos = regs->r9;
-	r.bytes = r.pos < r.size ? r.size - r.pos : 0;
-	return read_charge(&a, &r);
+	policy = policy_now();
+	subjects_of(policy, &set);
+	return judge_mmap(file, l, policy, &set);
 }
 
 /* A second name. The one in the dataset may not have been seen yet. */
@@ -763,19 +737,18 @@ int BPF_PROG(fentry_inode_free, struct inode *inode)
 		return 0;
 	probed(HOOK_INODE_FREE);
 	/* Leaving memory is not the end of a file; losing its last name is. */
-	if (inode->i_nlink ||
-	    !label_possible(inode->i_ino, inode->i_sb->s_dev))
+	if (inode->i_nlink || !label_possible(inode->i_ino, inode->i_sb->s_dev))
 		return 0;
 	file_key_of(inode, &key);
 	bpf_map_delete_elem(&labels, &key);
 	return 0;
 }
 
-#define READ_DONE(function, hook, is_int)                                      \
-	SEC("fexit/" #function)                                                \
-	int fexit_##function(__u64 *ctx)                                       \
-	{                                                                      \
-		return read_done(ctx, hook, is_int);                           \
+#define READ_DONE(function, hook, is_int)            \
+	SEC("fexit/" #function)                      \
+	int fexit_##function(__u64 *ctx)             \
+	{                                            \
+		return read_done(ctx, hook, is_int); \
 	}
 
 READ_DONE(vfs_readv, HOOK_READV_DONE, 0)

@@ -30,38 +30,45 @@ char LICENSE[] SEC("license") = "GPL";
 
 /*
  * A program that came before ours may have refused already (@ret): then there
- * is nothing to judge, and nothing is charged.
+ * is nothing to judge, and nothing is charged. From 6.12 on the verifier
+ * wants to see that an LSM program returns an errno.
  */
+static __always_inline int verdict(int r)
+{
+	if (!r)
+		return 0;
+	return r == -EACCES ? -EACCES : -EPERM;
+}
 
 SEC("lsm/file_open")
 int BPF_PROG(lsm_file_open, struct file *file, int ret)
 {
-	return ret ? ret : on_file_open(file);
+	return ret ? ret : verdict(on_file_open(file));
 }
 
 SEC("fmod_ret/security_file_open")
 int BPF_PROG(fmod_file_open, struct file *file, int ret)
 {
-	return ret ? ret : on_file_open(file);
+	return ret ? ret : verdict(on_file_open(file));
 }
 
 SEC("lsm/file_permission")
 int BPF_PROG(lsm_file_permission, struct file *file, int mask, int ret)
 {
-	return ret ? ret : on_file_permission(file, mask);
+	return ret ? ret : verdict(on_file_permission(file, mask));
 }
 
 SEC("fmod_ret/security_file_permission")
 int BPF_PROG(fmod_file_permission, struct file *file, int mask, int ret)
 {
-	return ret ? ret : on_file_permission(file, mask);
+	return ret ? ret : verdict(on_file_permission(file, mask));
 }
 
 SEC("lsm/mmap_file")
 int BPF_PROG(lsm_mmap_file, struct file *file, unsigned long reqprot,
 	     unsigned long prot, unsigned long flags, int ret)
 {
-	return ret ? ret : on_mmap_file(file);
+	return ret ? ret : verdict(on_mmap_file(file));
 }
 
 /* security_mmap_file() has no reqprot. */
@@ -69,21 +76,21 @@ SEC("fmod_ret/security_mmap_file")
 int BPF_PROG(fmod_mmap_file, struct file *file, unsigned long prot,
 	     unsigned long flags, int ret)
 {
-	return ret ? ret : on_mmap_file(file);
+	return ret ? ret : verdict(on_mmap_file(file));
 }
 
 SEC("lsm/inode_link")
 int BPF_PROG(lsm_inode_link, struct dentry *old, struct inode *dir,
 	     struct dentry *new, int ret)
 {
-	return ret ? ret : on_inode_link(old);
+	return ret ? ret : verdict(on_inode_link(old));
 }
 
 SEC("fmod_ret/security_inode_link")
 int BPF_PROG(fmod_inode_link, struct dentry *old, struct inode *dir,
 	     struct dentry *new, int ret)
 {
-	return ret ? ret : on_inode_link(old);
+	return ret ? ret : verdict(on_inode_link(old));
 }
 
 SEC("lsm/inode_rename")
@@ -91,26 +98,26 @@ int BPF_PROG(lsm_inode_rename, struct inode *old_dir, struct dentry *old,
 	     struct inode *new_dir, struct dentry *new)
 {
 	/* The last argument differs between kernels, so ret is not asked. */
-	return on_inode_rename(old, new);
+	return verdict(on_inode_rename(old, new));
 }
 
 SEC("fmod_ret/security_inode_rename")
 int BPF_PROG(fmod_inode_rename, struct inode *old_dir, struct dentry *old,
 	     struct inode *new_dir, struct dentry *new)
 {
-	return on_inode_rename(old, new);
+	return verdict(on_inode_rename(old, new));
 }
 
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(lsm_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size, int ret)
 {
-	return ret ? ret : on_socket_sendmsg(sock, msg, size);
+	return ret ? ret : verdict(on_socket_sendmsg(sock, msg, size));
 }
 
 SEC("fmod_ret/security_socket_sendmsg")
 int BPF_PROG(fmod_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size, int ret)
 {
-	return ret ? ret : on_socket_sendmsg(sock, msg, size);
+	return ret ? ret : verdict(ticket_take());
 }

@@ -13,11 +13,10 @@
 #define EEXIST 17
 
 /* include/uapi/linux/stat.h */
-#define S_IFMT	 0170000
-#define S_IFSOCK 0140000
-#define S_IFREG	 0100000
-#define S_IFDIR	 0040000
-#define S_IFCHR	 0020000
+#define S_IFMT	0170000
+#define S_IFREG 0100000
+#define S_IFDIR 0040000
+#define S_IFCHR 0020000
 
 /* include/linux/fs.h */
 #define MAY_WRITE  2
@@ -54,9 +53,9 @@
 #define TCP_CLOSE	7
 
 /* include/net/ipv6.h: extension headers that may stand before the payload */
-#define NEXTHDR_HOP	 0
-#define NEXTHDR_ROUTING	 43
-#define NEXTHDR_DEST	 60
+#define NEXTHDR_HOP	0
+#define NEXTHDR_ROUTING 43
+#define NEXTHDR_DEST	60
 
 /* A device number inside the kernel; drivers/net/tun.c is misc 10:200. */
 #define MKDEV(major, minor) ((major) << 20 | (minor))
@@ -67,11 +66,9 @@
 
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 #define NR_read		   0
-#define NR_write	   1
 #define NR_mmap		   9
 #define NR_pread64	   17
 #define NR_readv	   19
-#define NR_writev	   20
 #define NR_sendfile	   40
 #define NR_execve	   59
 #define NR_io_submit	   209

@@ -34,6 +34,25 @@ static __always_inline struct label *label_get(const struct inode *inode)
 	return bpf_map_lookup_elem(&labels, &key);
 }
 
+/* The same for an inode that the verifier does not let us look into. */
+static __always_inline void inode_key(const struct inode *inode,
+				      struct file_key *key)
+{
+	key->ino = BPF_CORE_READ(inode, i_ino);
+	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	key->generation = BPF_CORE_READ(inode, i_generation);
+}
+
+static __noinline struct label *label_read(const struct inode *inode)
+{
+	struct file_key key;
+
+	inode_key(inode, &key);
+	if (!label_possible(key.ino, key.dev))
+		return NULL;
+	return bpf_map_lookup_elem(&labels, &key);
+}
+
 /*
  * Gives the file @key the label @l, a number of its own if it is a record.
  * What has a label keeps it. Returns the label, NULL if there is no room.
@@ -128,9 +147,9 @@ static __noinline int label_awaited(const struct dentry *dentry,
  * it now if a directory above says so. NULL: none, or there was no room for
  * it, then *@ret_dataset is not 0.
  */
-static __always_inline struct label *label_find(const struct inode *inode,
-						const struct dentry *dentry,
-						__u32 *ret_dataset)
+static __noinline struct label *label_find(const struct inode *inode,
+					   const struct dentry *dentry,
+					   __u32 *ret_dataset)
 {
 	struct label *l = label_get(inode), new = {};
 	struct file_key key;

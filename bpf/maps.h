@@ -10,13 +10,13 @@
 #ifndef CORDON_MAPS_H
 #define CORDON_MAPS_H
 
-#define MAP(name_, type_, key_, value_, entries_, flags_)                      \
-	struct {                                                               \
-		__uint(type, BPF_MAP_TYPE_##type_);                            \
-		__uint(max_entries, entries_);                                 \
-		__uint(map_flags, flags_);                                     \
-		__type(key, key_);                                             \
-		__type(value, value_);                                         \
+#define MAP(name_, type_, key_, value_, entries_, flags_) \
+	struct {                                          \
+		__uint(type, BPF_MAP_TYPE_##type_);       \
+		__uint(max_entries, entries_);            \
+		__uint(map_flags, flags_);                \
+		__type(key, key_);                        \
+		__type(value, value_);                    \
 	} name_ SEC(".maps")
 
 /* The whole .bss. The agent maps it too. */
@@ -29,8 +29,8 @@ MAP(awaited, HASH, struct awaited_key, struct label, 8192, BPF_F_NO_PREALLOC);
 /* Policy, in two slots. */
 MAP(rules, ARRAY, __u32, struct rule, CORDON_SLOTS *CORDON_RULES, 0);
 MAP(releases, ARRAY, __u32, struct release, CORDON_SLOTS *CORDON_RELEASES, 0);
-MAP(datasets, ARRAY, __u32, struct dataset_rules,
-    CORDON_SLOTS *CORDON_DATASETS, 0);
+MAP(datasets, ARRAY, __u32, struct dataset_rules, CORDON_SLOTS *CORDON_DATASETS,
+    0);
 MAP(dims, ARRAY, __u32, struct subject_dims, CORDON_SLOTS, 0);
 MAP(subjects, HASH, struct subject_key, struct subject_set, 8192,
     BPF_F_NO_PREALLOC);
@@ -70,6 +70,9 @@ struct pending {
 };
 
 MAP(pendings, HASH, __u32, struct pending, 16384, BPF_F_NO_PREALLOC);
+
+/* The verdict on a send, from the program that judged to the one that denies. */
+MAP(tickets, HASH, __u32, int, 16384, BPF_F_NO_PREALLOC);
 
 /* The meter on a socket goes with the socket. */
 struct {

@@ -3,8 +3,9 @@
  * net.bpf.c - bytes that leave, in two layers.
  *
  *   socket_sendmsg   knows the process: judges, reserves, tags the socket
- *   file_permission  the same for sendfile and splice up to 6.4, which ask
- *                    nobody else, and for TUN devices
+ *   inet_sendpage    the same for sendfile and splice up to 6.4, which ask
+ *                    nobody who could refuse: the socket is stopped instead
+ *   file_permission  refuses TUN devices to holders
  *   egress           knows the packet: meters what leaves a tagged socket
  *   inet_release     gives back what a closed socket never took
  *
@@ -14,15 +15,16 @@
  * dropped and the socket is stopped: TCP would send it again.
  */
 
-extern const void inet_sendpage __ksym __weak; /* up to 6.4 */
-
-/* The releases of a rule for one destination: its own entry, else "*". */
-static __noinline int grant_of(struct act *a, const struct rule *rule,
-			       struct grant *ret_grant)
+/*
+ * What a rule grants for @a's destination: its own entry, else the one for
+ * "*", which then is the destination. NULL: nothing.
+ */
+static __noinline const struct grant *grant_of(struct act *a,
+					       const struct rule *rule)
 {
-	struct release *entry;
 	__u32 at, i, first = rule->first_release, count = rule->releases;
-	__u32 dest = a->dest, any = 0;
+	const struct grant *any = NULL;
+	struct release *entry;
 
 	for (i = 0; i < CORDON_RULE_RELEASES; i++) {
 		if (i >= count)
@@ -31,14 +33,10 @@ static __noinline int grant_of(struct act *a, const struct rule *rule,
 		entry = bpf_map_lookup_elem(&releases, &at);
 		if (!entry)
 			break;
-		if (entry->dest == dest) {
-			*ret_grant = entry->grant;
-			return 1;
-		}
-		if (entry->dest == CORDON_DEST_ANY) {
-			*ret_grant = entry->grant;
-			any = 1;
-		}
+		if (entry->dest == a->dest)
+			return &entry->grant;
+		if (entry->dest == CORDON_DEST_ANY)
+			any = &entry->grant;
 	}
 	if (any)
 		a->dest = CORDON_DEST_ANY;
@@ -78,9 +76,9 @@ static __always_inline void addr_v4(struct act *a, __u32 addr)
 }
 
 /* Where @msg on @sk goes: its own address, else the socket's. */
-static __always_inline void dest_of(struct act *a, struct sock *sk,
-				    const struct msghdr *msg, __u32 family,
-				    int stream)
+static __noinline int dest_of(struct act *a, struct sock *sk,
+			      const struct msghdr *msg, __u32 family,
+			      int stream)
 {
 	struct sockaddr_in6 in6 = {};
 	struct sockaddr_in *in = (struct sockaddr_in *)&in6;
@@ -95,13 +93,13 @@ static __always_inline void dest_of(struct act *a, struct sock *sk,
 		if (family == AF_INET || in->sin_family == AF_INET) {
 			addr_v4(a, in->sin_addr.s_addr);
 			a->port = in->sin_port;
-			return;
+			return 0;
 		}
 		if (in->sin_family == AF_INET6) {
 			bpf_probe_read_kernel(&in6, sizeof(in6), name);
 			__builtin_memcpy(a->addr, &in6.sin6_addr, 16);
 			a->port = in6.sin6_port;
-			return;
+			return 0;
 		}
 	}
 connected:
@@ -113,6 +111,7 @@ connected:
 
 		__builtin_memcpy(a->addr, &v6, 16);
 	}
+	return 0;
 }
 
 /* ---- the release ------------------------------------------------------- */
@@ -127,24 +126,24 @@ struct held {
 /* The @i-th share's dataset, summed; 0 if it is free or was seen before. */
 static __noinline int held_of(struct holding *h, __u32 i, struct held *ret)
 {
-	__u32 j, origin = 0, dataset = 0, seen = 0;
-	__u64 records = 0;
+	__u64 records = state.zero;
+	__u32 j, origin, dataset;
+	int seen = 0;
 
+	i &= CORDON_SHARES - 1;
 	bpf_spin_lock(&h->lock);
-	for (j = 0; j < CORDON_SHARES; j++) {
-		if (j == i) {
-			origin = h->shares[j].origin;
-			dataset = h->shares[j].dataset;
-		}
-	}
+	origin = h->shares[i].origin;
+	dataset = h->shares[i].dataset;
+	/* Unrolled it is 2^8 paths to the verifier. */
+#pragma clang loop unroll(disable)
 	for (j = 0; j < CORDON_SHARES; j++) {
 		struct share *s = &h->shares[j];
 
 		if (!s->origin || s->dataset != dataset)
 			continue;
+		records += s->records;
 		if (j < i)
 			seen = 1;
-		records = add_capped(records, s->records, ~0ULL);
 	}
 	bpf_spin_unlock(&h->lock);
 	ret->records = records;
@@ -153,86 +152,109 @@ static __noinline int held_of(struct holding *h, __u32 i, struct held *ret)
 	return origin && !seen;
 }
 
-/* Charges the records that the holding was not charged here before. */
-static __noinline int release_records(struct act *a, struct holding *h,
-				      const struct limit *limit, __u64 held,
-				      __u32 floor)
+/*
+ * Where a holding remembers what it was charged at @a's destination: one place
+ * each, no search. Two that share a place forget each other, and what is
+ * forgotten is charged anew: never too little.
+ */
+static __always_inline __u32 charge_place(const struct act *a)
 {
-	struct budget_key key;
-	struct budget *b;
-	__u64 before = 0, wire = 0, due, part, twice = 0;
-	__u32 j, at = CORDON_CHARGES, full = (a->dataset + a->dest) &
-					     (CORDON_CHARGES - 1);
-	int room = 1, first = 0;
+	return (a->dest + a->dataset * 5) & (CORDON_CHARGES - 1);
+}
+
+static __always_inline int charge_is(const struct charge *c,
+				     const struct act *a)
+{
+	return c->dataset == a->dataset && c->dest == a->dest &&
+	       c->rule == a->rule;
+}
+
+/* How many records @a's bytes are charged now; *@ret_before: were before. */
+static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held,
+				   __u32 floor, __u64 *ret_before)
+{
+	struct charge *c = &h->charges[charge_place(a)];
+	__u64 before = 0, wire = 0;
 
 	bpf_spin_lock(&h->lock);
-	for (j = 0; j < CORDON_CHARGES; j++) {
-		struct charge *c = &h->charges[j];
-
-		if (c->dataset == a->dataset && c->dest == a->dest &&
-		    c->rule == a->rule) {
-			before = c->records;
-			wire = c->wire_bytes;
-		}
+	if (charge_is(c, a)) {
+		before = c->records;
+		wire = c->wire_bytes;
 	}
 	bpf_spin_unlock(&h->lock);
-	due = records_due(held, floor, wire + a->bytes, before);
+	*ret_before = before;
+	return records_due(held, floor, wire + a->bytes, before);
+}
+
+/* Notes that @due were charged. Returns how many another thread was too. */
+static __noinline __u64 charge_note(struct act *a, struct holding *h, __u64 due,
+				    __u64 before, int *ret_first)
+{
+	struct charge *c = &h->charges[charge_place(a)];
+	__u64 twice = 0;
+	int first;
+
+	bpf_spin_lock(&h->lock);
+	first = !charge_is(c, a);
+	if (first) {
+		c->dataset = a->dataset;
+		c->dest = a->dest;
+		c->rule = a->rule;
+		c->records = 0;
+		c->wire_bytes = 0;
+	}
+	if (c->records > before)
+		twice = c->records - before;
+	if (twice > due)
+		twice = due;
+	c->records += due - twice;
+	c->wire_bytes += a->bytes;
+	bpf_spin_unlock(&h->lock);
+	*ret_first = first;
+	return twice;
+}
+
+/*
+ * Charges the records that the holding was not charged here before, to the
+ * budget of @a's max and window_ns. Returns what budget_charge() does.
+ */
+static __always_inline int release_records(struct act *a, struct holding *h,
+					   __u64 held)
+{
+	__u64 before, due, twice;
+	int take, bad = 0, first;
+
+	due = charge_due(a, h, held, a->flags & RULE_NARROW ? a->floor : 0,
+			 &before);
 	a->records = due;
-	if (due && limit->window_ns) {
-		budget_key_of(a, UNIT_RECORDS, &key);
-		b = budget_get(&key);
-		if (!b)
-			return -1;
-		a->unit = UNIT_RECORDS;
-		room = budget_take(a, b, limit, due,
-				   act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE);
-		part = a->part;
-		if (!room && act_enforced(a))
-			return 1;
+	a->unit = UNIT_RECORDS;
+	if (due && a->window_ns) {
+		take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
+		bad = budget_charge(a, due, take);
+		if (bad && take == TAKE_CHARGE)
+			return bad;
 	}
-	bpf_spin_lock(&h->lock);
-	for (j = 0; j < CORDON_CHARGES; j++) {
-		struct charge *c = &h->charges[j];
-
-		if (c->dataset == a->dataset && c->dest == a->dest &&
-		    c->rule == a->rule)
-			at = j;
-		else if (!c->dataset && at == CORDON_CHARGES)
-			full = j;
-	}
-	if (at == CORDON_CHARGES) {
-		at = full;
-		first = 1;
-	}
-	for (j = 0; j < CORDON_CHARGES; j++) {
-		struct charge *c = &h->charges[j];
-
-		if (j != at)
-			continue;
-		if (first) {
-			/* What it forgets is charged anew: never too little. */
-			c->dataset = a->dataset;
-			c->dest = a->dest;
-			c->rule = a->rule;
-			c->records = 0;
-			c->wire_bytes = 0;
-		}
-		if (c->records > before) /* another thread was charged too */
-			twice = c->records - before;
-		if (twice > due)
-			twice = due;
-		c->records += due - twice;
-		c->wire_bytes += a->bytes;
-	}
-	bpf_spin_unlock(&h->lock);
-	if (twice && limit->window_ns) {
-		b = bpf_map_lookup_elem(&budgets, &key);
-		if (b)
-			budget_give_back(b, part, twice);
-	}
+	twice = charge_note(a, h, due, before, &first);
+	if (a->window_ns)
+		budget_give_back(a, a->part, twice);
 	if (first)
 		event_send(a, EVENT_FIRST_RELEASE, VERDICT_ALLOW, 0, 0);
-	return room ? 0 : 1;
+	return bad;
+}
+
+/* Says to the meter what the bytes of one dataset are charged to. */
+static __noinline int meter_tell(struct act *a, struct metered *to,
+				 const struct limit *limit, __u32 flags,
+				 __u64 part)
+{
+	budget_key_of(a, UNIT_BYTES, &to->key);
+	ledger_key_of(a, &to->ledger);
+	to->max = limit ? limit->max : 0;
+	to->window_ns = limit ? limit->window_ns : 0;
+	to->part = part;
+	to->flags = flags;
+	ledger_add(&to->ledger, a->now, 1, 0, a->records);
+	return 0;
 }
 
 /*
@@ -240,142 +262,158 @@ static __noinline int release_records(struct act *a, struct holding *h,
  * channel has a meter, says afterwards what its bytes are charged to. Returns
  * 0 or a negative errno.
  */
-static __noinline int release_dataset(struct act *a, struct holding *h,
-				      struct held *held, struct metered *to,
-				      struct subject_set *set)
+static __always_inline int release_dataset(struct act *a, struct holding *h,
+					   struct held *held,
+					   struct metered *to,
+					   struct subject_set *set)
 {
-	struct dataset_rules *d;
-	struct grant grant = {};
-	struct budget_key key;
+	const struct grant *grant = NULL;
+	const struct limit *bytes = NULL;
+	__u32 at = held->origin, flags;
 	struct rule *rule;
-	struct budget *b;
 	struct origin *o;
-	__u32 at = held->origin, flags = 0;
 	__u64 part = 0;
-	int bad, limited = 0;
+	int bad, r;
 
 	a->dataset = held->dataset;
-	a->rule = 0;
-	a->subject = 0;
-	a->flags = RULE_BLOCK;
 	o = bpf_map_lookup_elem(&origins, &at);
 	a->origin = o ? o->serial : 0;
 	a->records = held->records;
-	d = dataset_of(a);
-	if (!d || !held->dataset)
+	a->used = 0;
+	a->max = 0;
+	if (!held->dataset) {
+		a->flags = RULE_BLOCK;
 		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	rule = rule_of(a, d, set);
-	if (rule && !grant_of(a, rule, &grant))
-		grant.kind = GRANT_NONE;
-	if (grant.kind == GRANT_NONE) {
+	}
+	rule = rule_of(a, set);
+	if (rule)
+		grant = grant_of(a, rule);
+	flags = act_enforced(a) ? 0 : METER_FORCE;
+	if (!grant || grant->kind == GRANT_NONE ||
+	    (grant->kind == GRANT_LIMITED && !to)) {
+		/* Nothing may go there, or nothing would count its bytes. */
 		a->unit = UNIT_RECORDS;
-		a->used = 0;
-		a->max = 0;
-		bad = act_over(a, EPERM);
-		if (bad)
-			return bad;
-		flags = METER_UNLIMITED;
-	} else if (grant.kind == GRANT_UNLIMITED) {
-		flags = METER_UNLIMITED;
-	} else {
-		if (!to) /* nothing counts its bytes */
-			return act_over(a, EPERM);
-		limited = !!grant.bytes.window_ns;
-		if (!limited)
-			flags = METER_UNLIMITED;
-	}
-	if (!act_enforced(a))
-		flags |= METER_FORCE;
-	if (limited && a->bytes) {
-		budget_key_of(a, UNIT_BYTES, &key);
-		b = budget_get(&key);
-		if (!b)
-			return act_fault(a, FAULT_BUDGET_FULL) ? -EPERM : 0;
-		a->unit = UNIT_BYTES;
-		bad = !budget_take(a, b, &grant.bytes, a->bytes,
-				   flags & METER_FORCE ? TAKE_FORCE
-						       : TAKE_CHARGE);
-		part = a->part;
-		if (bad) {
-			bad = act_over(a, EPERM);
-			if (bad)
-				return bad;
+		r = act_over(a, EPERM);
+		if (r)
+			return r;
+	} else if (grant->kind == GRANT_LIMITED) {
+		if (grant->bytes.window_ns) {
+			bytes = &grant->bytes;
+			limit_of(a, bytes, UNIT_BYTES);
+			bad = budget_charge(a, a->bytes,
+					    flags ? TAKE_FORCE : TAKE_CHARGE);
+			part = a->part;
+			r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL,
+						EPERM)
+				: 0;
+			if (r)
+				return r;
 		}
-	}
-	bad = 0;
-	if (grant.kind == GRANT_LIMITED)
-		bad = release_records(a, h, &grant.records, held->records,
-				      rule && rule->flags & RULE_NARROW
-					      ? d->floor
-					      : 0);
-	if (bad) {
-		if (bad < 0)
-			bad = act_fault(a, FAULT_BUDGET_FULL) ? -EPERM : 0;
-		else
-			bad = act_over(a, EPERM);
-		if (bad) {
-			if (limited && a->bytes) {
-				b = budget_get(&key);
-				if (b)
-					budget_give_back(b, part, a->bytes);
+		limit_of(a, &grant->records, UNIT_RECORDS);
+		bad = release_records(a, h, held->records);
+		r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL, EPERM) : 0;
+		if (r) {
+			if (bytes) {
+				limit_of(a, bytes, UNIT_BYTES);
+				budget_give_back(a, part, a->bytes);
 			}
-			return bad;
+			return r;
 		}
 	}
 	if (!to)
 		return 0;
-	budget_key_of(a, UNIT_BYTES, &to->key);
-	ledger_key_of(a, &to->ledger);
-	to->max = grant.bytes.max;
-	to->window_ns = grant.bytes.window_ns;
-	to->part = part;
-	to->flags = flags;
-	ledger_add(&to->ledger, a->now, 1, 0, a->records);
+	if (!bytes)
+		flags |= METER_UNLIMITED;
+	return meter_tell(a, to, bytes, flags, part);
+}
+
+/*
+ * Releases all that a holding has. @meter NULL: a channel that nothing can
+ * meter, allowed where the release is unlimited.
+ */
+struct release_all {
+	struct act a;
+	struct holding *h;
+	struct meter *m;
+	struct subject_set *set;
+	__u32 dest;
+	__u32 count;
+	int r;
+};
+
+static __noinline long release_share(__u32 i, struct release_all *all)
+{
+	struct metered *to = NULL;
+	struct held held;
+
+	if (!held_of(all->h, i, &held))
+		return 0;
+	if (all->m) {
+		if (all->count >= CORDON_METERED) {
+			all->r = act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
+								       : 0;
+			return 1;
+		}
+		to = &all->m->to[all->count & (CORDON_METERED - 1)];
+	}
+	all->a.dest = all->dest;
+	all->r = release_dataset(&all->a, all->h, &held, to, all->set);
+	if (all->r)
+		return 1;
+	all->count++;
 	return 0;
 }
 
-/* A holder on a channel that nothing can meter: allowed where unlimited. */
-static __noinline int refuse_holder(struct act *a, __u32 error)
+static __noinline int refuse_holder(struct release_all *all, __u32 error)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	all->dest = CORDON_DEST_ANY;
+	all->count = state.zero; /* see rows_touch() */
+	all->m = NULL;
+	all->h = holding_of(task->tgid);
+	if (!all->h)
+		return act_fault(&all->a, FAULT_UNKNOWN_HOLDING) ? -(int)error
+								 : 0;
+	bpf_loop(CORDON_SHARES, release_share, all, 0);
+	return all->r ? -(int)error : 0;
+}
+
+/* A holder at a device that takes packets: refused, whatever the rule says. */
+static __noinline int refuse_device(__u32 error, __u64 policy,
+				    struct subject_set *set)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
-	struct subject_set set;
 	struct held held;
-	int i, r;
+	struct act a;
 
-	a->dest = CORDON_DEST_ANY;
-	if (!h)
-		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -(int)error : 0;
-	subjects_of(a, &set);
-	for (i = 0; i < CORDON_SHARES; i++) {
-		if (!held_of(h, i, &held))
-			continue;
-		r = release_dataset(a, h, &held, NULL, &set);
-		if (r)
-			return -(int)error;
+	act_begin(&a, policy, 0, CHANNEL_DEVICE);
+	if (h) {
+		held_of(h, 0, &held);
+		a.dataset = held.dataset;
+		a.records = held.records;
+		rule_of(&a, set);
 	}
-	return 0;
+	return act_over(&a, error);
 }
 
 /* ---- the meter --------------------------------------------------------- */
 
 /* Gives @n bytes back to every budget that the last reservation took. */
-static __always_inline void meter_give_back(struct meter *m, __u64 n,
-					    __u32 count)
+static __noinline int meter_give_back(struct meter *m, __u64 n, __u32 count)
 {
 	__u32 i;
 
 	for (i = 0; i < CORDON_METERED; i++) {
 		struct budget_key key;
-		struct budget *b;
 
 		if (i >= count || m->to[i].flags & METER_UNLIMITED)
 			continue;
 		key = m->to[i].key;
-		b = bpf_map_lookup_elem(&budgets, &key);
-		if (b)
-			budget_give_back(b, m->to[i].part, n);
+		budget_return(&key, m->to[i].window_ns, m->to[i].part, n);
 	}
+	return 0;
 }
 
 /*
@@ -408,121 +446,131 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream)
 	return 0;
 }
 
-static __noinline int send_inet(struct sock *sk, const struct msghdr *msg,
-				__u64 size, __u32 family)
+/* The channel of a socket; CHANNEL_OTHER if its packets carry no tag. */
+static __noinline int channel_of(const struct sock *sk)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct subject_set set;
-	struct holding *h;
-	struct held held;
-	struct meter *m;
-	struct act a;
 	__u32 protocol = sk->sk_protocol, type = sk->sk_type;
-	__u32 i, count = 0, write_seq = 0, state_now;
-	int stream = 0, settle = 1, r;
-	__u16 dest;
 
-	act_begin(&a, 0, CHANNEL_OTHER);
-	a.bytes = size;
-	if (type == SOCK_RAW) {
-		/* With a header of its own the packet goes where that says. */
-		a.channel = CHANNEL_RAW;
-		dest_of(&a, sk, msg, family, 0);
-		a.port = 0;
-		a.dest = CORDON_DEST_ANY;
-	} else if (protocol == IPPROTO_TCP && type == SOCK_STREAM) {
-		a.channel = CHANNEL_TCP;
-		stream = 1;
-	} else if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE) {
-		a.channel = CHANNEL_UDP;
-		/* Corked bytes wait for their datagram. */
-		settle = !BPF_CORE_READ((struct udp_sock *)sk, pending);
-	} else if (type == SOCK_DGRAM &&
-		   (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)) {
-		a.channel = CHANNEL_ICMP;
-	} else {
-		/* MPTCP, SCTP, SMC, ...: their packets carry no tag. */
-		return refuse_holder(&a, EPERM);
-	}
-	if (type != SOCK_RAW) {
-		dest_of(&a, sk, msg, family, stream);
-		dest_find(&a);
-	}
-	h = holding_of(task->tgid);
-	if (!h)
-		return act_fault(&a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	state_now = sk->__sk_common.skc_state;
+	if (type == SOCK_RAW)
+		return CHANNEL_RAW;
+	if (type == SOCK_STREAM && protocol == IPPROTO_TCP)
+		return CHANNEL_TCP;
+	if (type != SOCK_DGRAM)
+		return CHANNEL_OTHER; /* MPTCP, SCTP, SMC, ... */
+	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)
+		return CHANNEL_UDP;
+	if (protocol == IPPROTO_ICMP || protocol == IPPROTO_ICMPV6)
+		return CHANNEL_ICMP;
+	return CHANNEL_OTHER;
+}
+
+/* The meter of @sk, settled, or a new one. NULL: no room. */
+static __noinline struct meter *meter_of(struct sock *sk, __u32 channel)
+{
+	int stream = channel == CHANNEL_TCP;
+	__u32 write_seq = 0;
+	struct meter *m;
+
 	if (stream)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
-
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
-	if (!m) {
-		m = bpf_sk_storage_get(&meters, sk, 0,
-				       BPF_SK_STORAGE_GET_F_CREATE);
-		if (!m)
-			return act_fault(&a, FAULT_SOCKET_FULL) ? -EPERM : 0;
-		m->sent_end = write_seq;
-		m->fresh = stream && state_now == TCP_CLOSE;
-		state.tagged = 1;
+	if (m) {
+		/* Corked bytes still wait for their datagram. */
+		if (channel != CHANNEL_UDP ||
+		    !BPF_CORE_READ((struct udp_sock *)sk, pending))
+			meter_settle(m, write_seq, stream);
+		return m;
 	}
-	if (settle)
-		meter_settle(m, write_seq, stream);
-	subjects_of(&a, &set);
-	dest = a.dest;
-	for (i = 0; i < CORDON_SHARES; i++) {
-		if (!held_of(h, i, &held))
-			continue;
-		a.dest = dest;
-		if (count >= CORDON_METERED) {
-			r = act_fault(&a, FAULT_SOCKET_FULL) ? -EPERM : 0;
-			if (r)
-				goto undo;
-			break;
-		}
-		r = release_dataset(&a, h, &held,
-				    &m->to[count & (CORDON_METERED - 1)], &set);
-		if (r)
-			goto undo;
-		count++;
-	}
-	if (m->stopped) {
-		r = act_over(&a, EPERM);
-		if (r)
-			goto undo;
-	}
+	m = bpf_sk_storage_get(&meters, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
+	if (!m)
+		return NULL;
+	/* What was queued before this is no concern of ours. */
+	m->sent_end = write_seq;
+	m->fresh = stream && sk->__sk_common.skc_state == TCP_CLOSE;
+	state.tagged = 1;
+	return m;
+}
+
+/* The channel and the destination of a send, in @a. */
+static __noinline int send_facts(struct act *a, struct sock *sk,
+				 struct msghdr *msg)
+{
+	__u32 family = sk->__sk_common.skc_family;
+
+	if (family != AF_INET && family != AF_INET6)
+		return 0;
+	a->channel = channel_of(sk);
+	dest_of(a, sk, msg, family, a->channel == CHANNEL_TCP);
+	a->dest = CORDON_DEST_ANY;
+	if (a->channel == CHANNEL_RAW)
+		a->port =
+			0; /* with a header of its own it goes where that says */
+	else
+		dest_find(a);
+	return 0;
+}
+
+static __noinline int meter_reserve(struct meter *m, __u64 size, __u32 count)
+{
 	bpf_spin_lock(&m->lock);
 	m->count = count;
 	m->charged += size;
 	m->last += size;
 	bpf_spin_unlock(&m->lock);
 	return 0;
-undo:
-	/* The datasets before this one were charged for what will not be sent. */
-	if (size)
-		meter_give_back(m, size, count);
-	return r;
 }
 
-static __always_inline int send_any(struct sock *sk, const struct msghdr *msg,
-				    __u64 size)
+/* A holder sends @size bytes on @sk. @policy and @set: who it is. */
+static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
+				 __u64 size, __u64 policy,
+				 struct subject_set *set)
+{
+	struct release_all all = {.set = set};
+	struct task_struct *task;
+
+	act_begin(&all.a, policy, 0, CHANNEL_OTHER);
+	all.a.bytes = size;
+	send_facts(&all.a, sk, msg);
+	if (all.a.channel == CHANNEL_OTHER)
+		return refuse_holder(&all, EPERM);
+	task = bpf_get_current_task_btf();
+	all.h = holding_of(task->tgid);
+	if (!all.h)
+		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
+	all.m = meter_of(sk, all.a.channel);
+	if (!all.m)
+		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+	all.dest = all.a.dest;
+	all.count = state.zero; /* see rows_touch() */
+	bpf_loop(CORDON_SHARES, release_share, &all, 0);
+	if (!all.r && all.m->stopped)
+		all.r = act_over(&all.a, EPERM);
+	if (!all.r)
+		return meter_reserve(all.m, size, all.count);
+	/* Those before were charged for what will not be sent. */
+	if (size)
+		meter_give_back(all.m, size, all.count);
+	return all.r;
+}
+
+static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
+				    __u64 size, struct subject_set *set)
 {
 	__u32 family = sk->__sk_common.skc_family;
-	struct act a;
+	__u64 policy = policy_now();
 
-	if (family == AF_INET || family == AF_INET6)
-		return send_inet(sk, msg, size, family);
 	/* These stay on the host. */
 	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
 		return 0;
-	act_begin(&a, 0, CHANNEL_OTHER);
-	a.bytes = size;
-	return refuse_holder(&a, EPERM);
+	subjects_of(policy, set);
+	return send_judge(sk, msg, size, policy, set);
 }
 
 static __always_inline int on_socket_sendmsg(struct socket *sock,
 					     struct msghdr *msg, int size)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct subject_set set = {};
 	struct sock *sk;
 
 	probed(HOOK_SOCKET_SENDMSG);
@@ -531,50 +579,78 @@ static __always_inline int on_socket_sendmsg(struct socket *sock,
 	sk = sock->sk;
 	if (!sk)
 		return 0;
-	return send_any(sk, msg, size < 0 ? 0 : size);
+	return send_any(sk, msg, size < 0 ? 0 : size, &set);
 }
 
-/* A write to something that is no regular file. */
-static __always_inline int on_special_write(struct file *file,
-					    const struct inode *inode,
-					    __u32 mode)
+/* Packets to a TUN device pass no socket: is this a holder at one? */
+static __always_inline int at_tun(const struct inode *inode)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs;
-	struct socket *sock;
-	struct sock *sk;
-	struct act a;
-	__u64 nr;
 
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
-		return 0;
-	if (mode == S_IFCHR) {
-		if (inode->i_rdev != TUN_DEVICE)
-			return 0;
-		act_begin(&a, 0, CHANNEL_DEVICE);
-		return refuse_holder(&a, EPERM);
-	}
-	/*
-	 * Up to 6.4 sendfile and splice hand pages to the socket, past
-	 * socket_sendmsg. Nobody says how many bytes: the meter charges them.
-	 */
-	if (!&inet_sendpage)
-		return 0;
-	regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	nr = regs->orig_ax;
-	if (!(task->flags & PF_WORKERS) && !task->io_uring &&
-	    (nr == NR_write || nr == NR_writev))
-		return 0; /* socket_sendmsg comes next */
-	sock = bpf_sock_from_file(file);
-	if (!sock)
-		return 0;
-	sk = sock->sk;
-	if (!sk)
-		return 0;
-	return send_any(sk, NULL, 0);
+	return inode->i_rdev == TUN_DEVICE && is_holder(task->tgid) &&
+	       state.agent != (__u32)task->tgid;
 }
 
 /* ---- hooks ------------------------------------------------------------- */
+
+/*
+ * Where bpf is no active LSM: a fmod_ret program may not ask for socket
+ * storage, a fentry program of the same function may, but cannot refuse. So
+ * this one judges and leaves a ticket with the verdict for the other, which
+ * takes a holder's send without a ticket as refused.
+ */
+static __noinline int ticket_leave(int r)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pid = task->pid;
+
+	if (is_holder(task->tgid))
+		bpf_map_update_elem(&tickets, &pid, &r, BPF_ANY);
+	return 0;
+}
+
+SEC("fentry/security_socket_sendmsg")
+int BPF_PROG(fmod_judge_sendmsg, struct socket *sock, struct msghdr *msg,
+	     int size)
+{
+	return ticket_leave(on_socket_sendmsg(sock, msg, size));
+}
+
+static __always_inline int ticket_take(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pid = task->pid;
+	int *ticket, r;
+
+	if (!is_holder(task->tgid))
+		return 0;
+	ticket = bpf_map_lookup_elem(&tickets, &pid);
+	if (!ticket)
+		return -EPERM;
+	r = *ticket;
+	bpf_map_delete_elem(&tickets, &pid);
+	return r;
+}
+
+/* Up to 6.4. */
+SEC("fentry/inet_sendpage")
+int BPF_PROG(fentry_inet_sendpage, struct socket *sock, struct page *page,
+	     int offset, size_t size)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct subject_set set = {};
+	struct sock *sk = sock->sk;
+	struct meter *m;
+
+	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid || !sk)
+		return 0;
+	if (!send_any(sk, NULL, size, &set))
+		return 0;
+	m = bpf_sk_storage_get(&meters, sk, 0, 0);
+	if (m)
+		m->stopped = 1;
+	return 0;
+}
 
 /* The end of a socket's use by processes: nothing more will be taken. */
 SEC("fentry/inet_release")
@@ -713,7 +789,7 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 		to = m->to[i];
 		if (to.flags & METER_UNLIMITED)
 			continue;
-		b = budget_get(&to.key);
+		b = bpf_map_lookup_elem(&budgets, &to.key);
 		if (!b && !(to.flags & METER_FORCE))
 			return 0;
 		if (!b)
@@ -733,9 +809,7 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 			to = m->to[j];
 			if (to.flags & METER_UNLIMITED)
 				continue;
-			b = bpf_map_lookup_elem(&budgets, &to.key);
-			if (b)
-				budget_give_back(b, to.part, n);
+			budget_return(&to.key, to.window_ns, to.part, n);
 		}
 		return 0;
 	}

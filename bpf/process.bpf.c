@@ -74,7 +74,7 @@ int BPF_PROG(tp_task_newtask, struct task_struct *task, unsigned long flags)
 unknown:
 	/* Marked without an entry: held, as much as there is. */
 	holder_mark(child);
-	act_begin(&a, 0, CHANNEL_OTHER);
+	act_begin(&a, policy_now(), 0, CHANNEL_OTHER);
 	act_fault(&a, FAULT_PROCESS_FULL);
 	return 0;
 }

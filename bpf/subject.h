@@ -58,26 +58,27 @@ static __always_inline int is_slice(const char *name, long len)
 }
 
 /*
- * Subjects by the names in the path of the task's cgroup. The unit is the
- * first component that is not a slice: what a user's own manager or a
- * container makes stands below one, so its names are nobody's unit.
+ * Adds the subjects that the path of the task's cgroup meets, by unit or by
+ * path (@dim). The unit is the first component that is not a slice: what a
+ * user's own manager or a container makes stands below one, so its names are
+ * nobody's unit.
  */
-static __noinline int subjects_by_cgroup(struct subject_set *units,
-					 struct subject_set *paths, __u32 slot)
+static __noinline int subjects_by_cgroup(struct subject_set *set, __u32 slot,
+					 __u32 dim)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
+	struct cgroup_key key = {.slot = slot, .dim = dim};
 	struct cgroup *cgroup, *above;
-	struct cgroup_key key = {.slot = slot};
 	struct cgroup_node *found;
-	int i, level, unit_seen = 0, path_over = 0;
-	__u32 node = 1;
 	const char *name;
+	int i, level;
 	long len;
 
+	key.node = dim == DIM_CGROUP; /* the root of the tree of paths */
 	cgroup = BPF_CORE_READ(task, cgroups, dfl_cgrp);
 	level = BPF_CORE_READ(cgroup, level);
 	for (i = 1; i < CGROUP_LEVELS; i++) {
-		if (i > level || (unit_seen && path_over))
+		if (i > level)
 			break;
 		if (bpf_probe_read_kernel(&above, sizeof(above),
 					  &cgroup->ancestors[i]))
@@ -86,28 +87,18 @@ static __noinline int subjects_by_cgroup(struct subject_set *units,
 		__builtin_memset(key.name, 0, sizeof(key.name));
 		len = bpf_probe_read_kernel_str(key.name, sizeof(key.name),
 						name);
-		if (len <= 0)
+		/* A name that was cut is nobody's. */
+		if (len <= 0 || len >= CORDON_NAME)
 			break;
-		if (!unit_seen && !is_slice(key.name, len)) {
-			unit_seen = 1;
-			key.dim = DIM_UNIT;
-			key.node = 0;
-			found = bpf_map_lookup_elem(&cgroups, &key);
-			/* A name that was cut is nobody's. */
-			if (found && len < CORDON_NAME)
-				set_or(units, &found->set);
-		}
-		if (!path_over) {
-			key.dim = DIM_CGROUP;
-			key.node = node;
-			found = bpf_map_lookup_elem(&cgroups, &key);
-			if (found && len < CORDON_NAME) {
-				node = found->node;
-				set_or(paths, &found->set);
-			} else {
-				path_over = 1;
-			}
-		}
+		if (dim == DIM_UNIT && is_slice(key.name, len))
+			continue;
+		found = bpf_map_lookup_elem(&cgroups, &key);
+		if (!found)
+			break;
+		set_or(set, &found->set);
+		if (dim == DIM_UNIT)
+			break;
+		key.node = found->node;
 	}
 	return 0;
 }
@@ -164,65 +155,73 @@ static __always_inline void actor_of(struct actor *actor, __u64 policy)
 static __noinline int subjects_compute(struct actor *actor,
 				       struct subject_set *ret_set)
 {
-	__u32 slot = actor->policy >> 32 & 1;
+	__u32 slot = actor->policy >> 32 & 1, dim;
 	struct subject_dims *d = bpf_map_lookup_elem(&dims, &slot);
-	struct subject_set set, paths;
+	struct subject_set set;
 
 	__builtin_memset(ret_set, 0, sizeof(*ret_set));
 	if (!d)
 		return 0;
 	__builtin_memset(ret_set, 0xff, sizeof(*ret_set));
-	if (d->used & (1 << DIM_UNIT | 1 << DIM_CGROUP)) {
-		set = d->any[DIM_UNIT];
-		paths = d->any[DIM_CGROUP];
-		subjects_by_cgroup(&set, &paths, slot);
-		set_and(ret_set, &set);
-		set_and(ret_set, &paths);
-	}
-	if (d->used & 1 << DIM_EXE) {
-		set = d->any[DIM_EXE];
-		subjects_add(&set, slot, DIM_EXE, actor->exe.ino,
-			     (__u64)actor->exe.dev << 32 |
-				     actor->exe.generation);
-		set_and(ret_set, &set);
-	}
-	if (d->used & 1 << DIM_USER) {
-		set = d->any[DIM_USER];
-		subjects_add(&set, slot, DIM_USER, actor->user, 0);
-		set_and(ret_set, &set);
-	}
-	if (d->used & 1 << DIM_LOGIN) {
-		set = d->any[DIM_LOGIN];
-		subjects_add(&set, slot, DIM_LOGIN, actor->login, 0);
-		if (actor->login != INVALID_UID)
-			subjects_add(&set, slot, DIM_LOGIN, ~0ULL, 0);
+	for (dim = 0; dim < DIM_MAX; dim++) {
+		if (dim == DIM_GROUP || !(d->used >> dim & 1))
+			continue;
+		set = d->any[dim];
+		if (dim == DIM_UNIT || dim == DIM_CGROUP) {
+			subjects_by_cgroup(&set, slot, dim);
+		} else if (dim == DIM_EXE) {
+			subjects_add(&set, slot, dim, actor->exe.ino,
+				     (__u64)actor->exe.dev << 32 |
+					     actor->exe.generation);
+		} else if (dim == DIM_USER) {
+			subjects_add(&set, slot, dim, actor->user, 0);
+		} else {
+			subjects_add(&set, slot, dim, actor->login, 0);
+			if (actor->login != INVALID_UID)
+				subjects_add(&set, slot, dim, ~0ULL, 0);
+		}
 		set_and(ret_set, &set);
 	}
 	return 0;
 }
 
-static __noinline int subjects_of(struct act *a, struct subject_set *ret_set)
+/* Subjects that ask for a group: not cached, a process can have many. */
+static __noinline int subjects_of_groups(struct subject_set *ret_set,
+					 __u32 slot)
+{
+	struct subject_dims *d = bpf_map_lookup_elem(&dims, &slot);
+	struct subject_set set;
+
+	if (!d || !(d->used >> DIM_GROUP & 1))
+		return 0;
+	set = d->any[DIM_GROUP];
+	subjects_by_group(&set, slot);
+	set_and(ret_set, &set);
+	return 0;
+}
+
+/*
+ * The subjects that the current task is, as bits. Called from a hook's own
+ * frame, before the deep ones.
+ */
+__noinline int subjects_of(__u64 policy, struct subject_set *ret_set)
 {
 	struct subject_set *found, set;
-	struct subject_dims *d;
 	struct actor actor;
-	__u32 slot = a->slot;
 
-	actor_of(&actor, a->policy);
+	if (!ret_set)
+		return 0;
+	actor_of(&actor, policy);
 	found = bpf_map_lookup_elem(&actors, &actor);
 	if (found) {
 		*ret_set = *found;
 	} else {
-		subjects_compute(&actor, ret_set);
-		bpf_map_update_elem(&actors, &actor, ret_set, BPF_ANY);
+		/* 6.1 takes no value for a map from a caller's frame. */
+		subjects_compute(&actor, &set);
+		bpf_map_update_elem(&actors, &actor, &set, BPF_ANY);
+		*ret_set = set;
 	}
-	d = bpf_map_lookup_elem(&dims, &slot);
-	if (d && d->used & 1 << DIM_GROUP) {
-		set = d->any[DIM_GROUP];
-		subjects_by_group(&set, slot);
-		set_and(ret_set, &set);
-	}
-	return 0;
+	return subjects_of_groups(ret_set, policy >> 32 & 1);
 }
 
 static __always_inline int lowest_bit(__u64 x)
@@ -231,18 +230,31 @@ static __always_inline int lowest_bit(__u64 x)
 }
 
 /*
- * The rule that decides over what the current task does with @a->dataset, or
- * NULL: the one of the most specific subject that has any.
+ * The place of the rule that decides over what the current task, a member of
+ * @set, does with @a->dataset: the one of the most specific subject that has
+ * any. -1: none.
  */
-static __noinline struct rule *rule_of(struct act *a, struct dataset_rules *d,
-				       struct subject_set *set)
+__noinline int rule_place(struct act *a, struct subject_set *set)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct rule *rule;
-	__u32 subject = CORDON_SUBJECTS, at;
+	__u32 at, subject = CORDON_SUBJECTS;
+	struct dataset_rules *d;
 	__u64 both;
 	int i;
 
+	if (!a || !set)
+		return -1;
+	a->rule = 0;
+	a->subject = 0;
+	a->flags = RULE_BLOCK;
+	a->row = 0;
+	at = a->slot * CORDON_DATASETS + a->dataset;
+	d = bpf_map_lookup_elem(&datasets, &at);
+	if (!d)
+		return -1;
+	if (a->dest == CORDON_DEST_READ)
+		a->row = d->record_bytes;
+	else
+		a->floor = d->floor;
 	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
 		both = set->bits[i] & d->has[i];
 		if (both) {
@@ -251,12 +263,21 @@ static __noinline struct rule *rule_of(struct act *a, struct dataset_rules *d,
 		}
 	}
 	if (subject >= CORDON_SUBJECTS)
-		return NULL;
+		return -1;
 	at = d->rule[subject & (CORDON_SUBJECTS - 1)];
 	if (at >= CORDON_RULES)
-		return NULL;
-	at += a->slot * CORDON_RULES;
-	rule = bpf_map_lookup_elem(&rules, &at);
+		return -1;
+	return at + a->slot * CORDON_RULES;
+}
+
+static __always_inline struct rule *rule_of(struct act *a,
+					    struct subject_set *set)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 at = rule_place(a, set);
+	struct rule *rule;
+
+	rule = bpf_map_lookup_elem(&rules, &at); /* -1 is out of range */
 	if (!rule)
 		return NULL;
 	a->rule = rule->id;
@@ -269,13 +290,6 @@ static __noinline struct rule *rule_of(struct act *a, struct dataset_rules *d,
 			a->who = task->cred->uid.val;
 	}
 	return rule;
-}
-
-static __always_inline struct dataset_rules *dataset_of(const struct act *a)
-{
-	__u32 at = a->slot * CORDON_DATASETS + a->dataset;
-
-	return bpf_map_lookup_elem(&datasets, &at);
 }
 
 #endif
