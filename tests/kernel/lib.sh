@@ -1,0 +1,300 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2034,SC2119,SC2120
+#
+# What the cases share: results, logins, the sink, the agent. Sourced by suite.
+#
+# A result is one line: `ok NAME', `not ok NAME # WHY' or `skip NAME # WHY',
+# the last one only if expected-skips names it. Each case runs as a login user
+# of its own: with `per: user' rules that is a budget of its own, and a session
+# of its own is an origin of its own.
+
+bin=$PWD/build
+probe=$bin/tests/probe
+sink=$bin/tests/sink
+here=${BASH_SOURCE[0]%/*}
+run=/run/cordon
+state=/var/lib/cordon
+pins=/sys/fs/bpf/cordon
+policy=/etc/cordon/policy.yaml
+log=/out/cordond.log
+aside=/srv/aside
+port=9000
+there=10.99.0.2
+login=20000
+serial=0
+agent=
+kernel=
+lsm=
+json=
+rc=
+got=
+declare -A twins=() why=()
+
+note()
+{
+	echo "# $(cut -d. -f1 /proc/uptime)s $*"
+}
+
+ok()
+{
+	echo "ok $1"
+}
+
+fail()
+{
+	local name=$1
+	shift
+	echo "not ok $name # $*"
+}
+
+# skip NAME WHY: only what expected-skips names may be missing.
+skip()
+{
+	local on glob
+
+	while read -r on glob _; do
+		[[ $on == '#'* || -z $on ]] && continue
+		# shellcheck disable=SC2053 # globs are meant
+		if [[ $kernel == $on && $1 == $glob ]]; then
+			echo "skip $1 # $2"
+			return
+		fi
+	done <"$here/expected-skips"
+	fail "$1" "unexpected skip: $2"
+}
+
+# check NAME WHY COMMAND...: the case passes if the command succeeds.
+check()
+{
+	local name=$1 reason=$2
+	shift 2
+	if "$@"; then
+		ok "$name"
+	else
+		fail "$name" "$reason"
+	fi
+}
+
+names()
+{
+	"$probe" list | awk -v kind="$1" '$1 == kind { print $2 }'
+}
+
+# value JSON KEY: a number out of one line of JSON.
+value()
+{
+	local rest=${1#*\""$2"\":}
+
+	[ "$rest" = "$1" ] && { echo -1; return; }
+	echo "${rest%%[,\}]*}"
+}
+
+is()
+{
+	[ "$(value "$json" "$1")" = "$2" ]
+}
+
+missing()
+{
+	local rest=${json#*\"missing\":\"}
+
+	echo "${rest%%\"*}"
+}
+
+new_login()
+{
+	((++login))
+}
+
+# as LOGIN COMMAND...: in a session of its own of that login user.
+as()
+{
+	(
+		echo "$1" >/proc/self/loginuid || exit 99
+		shift
+		exec "$@"
+	)
+}
+
+# try ARGS...: a probe as $login; leaves $json and $rc.
+try()
+{
+	json=$(as "$login" "$probe" --work "$aside" --timeout 20 --to "$there" \
+		--to6 fd99::2 --port $port "$@")
+	rc=$?
+}
+
+# files DIR FIRST LAST: arguments for the photos with these numbers.
+files()
+{
+	local i
+
+	args=()
+	for ((i = $2; i <= $3; i++)); do
+		args+=(--file "$(printf '%s/photos/%06d.jpg' "$1" "$i")")
+	done
+}
+
+# ---- twins ------------------------------------------------------------------
+
+# twin NAME RESULT [WHY]: what happened without a guard: pass, fail or skip.
+twin()
+{
+	twins[$1]=$2
+	why[$1]=${3-}
+	printf '%s %s %s\n' "$1" "$2" "${3-}" >>/out/twins
+	case $2 in
+	pass) ok "twin/$1" ;;
+	skip) skip "twin/$1" "${3-}" ;;
+	*) fail "twin/$1" "${3-}" ;;
+	esac
+}
+
+twins_load()
+{
+	local name result reason
+
+	while read -r name result reason; do
+		twins[$name]=$result
+		why[$name]=$reason
+	done <"$1"
+}
+
+# proved NAME TWIN: without the guard it works, so a refusal says something.
+proved()
+{
+	case ${twins[$2]-none} in
+	pass) return 0 ;;
+	skip) skip "$1" "${why[$2]}" ;;
+	*) fail "$1" "its unguarded twin $2: ${twins[$2]-none}" ;;
+	esac
+	return 1
+}
+
+# ---- the sink ---------------------------------------------------------------
+
+ask()
+{
+	got=$("$sink" --query /run/sink.sock "${1-reset}")
+}
+
+received()
+{
+	value "$got" "$1"
+}
+
+sink_start()
+{
+	local i
+
+	ip netns exec outside "$sink" --port $port --socket /run/sink.sock \
+		>/dev/null &
+	for ((i = 0; i < 100; i++)); do
+		[ -S /run/sink.sock ] && ask && return 0
+		sleep 0.1
+	done
+	fail sink "does not answer"
+	exit 1
+}
+
+# ---- the agent --------------------------------------------------------------
+
+# write_policy: reads datasets, subjects, destinations, rules.
+write_policy()
+{
+	((++serial))
+	{
+		cat <<-P
+		cordon: 1
+		issuer: Test
+		serial: $serial
+		not-before: 2020-01-01T00:00:00Z
+		expires: 2046-01-31T00:00:00Z
+		P
+		cat
+	} >"$policy"
+}
+
+# wait_log COUNT PATTERN: until the agent said it so many times, or ended.
+wait_log()
+{
+	local i
+
+	for ((i = 0; i < 600; i++)); do
+		[ "$(grep -c -- "$2" "$log")" -ge "$1" ] && return 0
+		kill -0 "$agent" 2>/dev/null || return 1
+		sleep 0.1
+	done
+	return 1
+}
+
+cordond()
+{
+	"$bin/cordond" --policy "$policy" --state-dir "$state" \
+		--run-dir "$run" "$@"
+}
+
+agent_start()
+{
+	cat "$log" >>/out/cordond.all 2>/dev/null
+	"$bin/cordond" --policy "$policy" --state-dir "$state" \
+		--run-dir "$run" "$@" >"$log" 2>&1 &
+	agent=$!
+	wait_log 1 'cordond: ready'
+}
+
+# agent_reload: the policy file, as it is now. 0 once it is in force.
+agent_reload()
+{
+	local n
+
+	n=$(grep -c 'policy in force' "$log")
+	kill -HUP "$agent"
+	wait_log $((n + 1)) 'policy in force'
+}
+
+agent_stop()
+{
+	[ -n "$agent" ] || return 0
+	kill "${1:--TERM}" "$agent" 2>/dev/null
+	wait "$agent" 2>/dev/null
+	agent=
+}
+
+# Nothing left: no guard, no budgets, no holdings.
+agent_gone()
+{
+	agent_stop
+	[ -d "$pins" ] && cordond --detach >>/out/cordond.all 2>&1
+	rm -rf "$state"
+}
+
+# agent_fresh: a new guard with the policy on standard input.
+agent_fresh()
+{
+	agent_gone
+	write_policy
+	agent_start || {
+		fail agent/starts "$(tail -n 3 "$log" | tr '\n' ' ')"
+		return 1
+	}
+}
+
+cordon()
+{
+	"$bin/cordon" "$@" --run-dir "$run"
+}
+
+status_of()
+{
+	cordon status --json | jq -r "select(.type == \"status\") | $1"
+}
+
+# ledger_read LOGIN FIELD: what the origin of that login read. Names of users
+# that nobody has are told as numbers.
+ledger_read()
+{
+	cordon ledger --json | jq -r --arg l "$1" \
+		"select(.type == \"origin\" and (.login | tostring) == \$l) |
+		.$2" | awk '{ n += $1 } END { print n + 0 }'
+}
