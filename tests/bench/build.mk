@@ -3,7 +3,7 @@
 # The cost bench. Its programs are static: what they cost themselves is then
 # the same in every guest.
 
-BENCH := $(B)/tests/bench/ops $(B)/tests/bench/fanotify
+BENCH := $(addprefix $(B)/tests/bench/,ops fanotify programs)
 
 $(BENCH): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	$(call say,LD,$@)

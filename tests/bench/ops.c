@@ -13,8 +13,8 @@
  *	ops [--file FILE] [--scratch FILE] [--tree DIR] [--first N]
  *	    [--hold FILE]... WORD...
  *
- * Each WORD is an operation of the table below; one line `name TAB count` is
- * written for each. --hold reads FILE first: with the guard on, and FILE in a
+ * Each WORD is an operation of the table below; one line `name TAB count TAB
+ * acts` is written for each, acts being how many there were. --hold reads FILE first: with the guard on, and FILE in a
  * dataset, this process is a holder from then on. The word `sleep` says
  * `ready` and sleeps until it is killed.
  */
@@ -468,8 +468,9 @@ static int run_op(struct bench *b, const struct op *op)
 		(void)fprintf(stderr, "ops: %s: %s\n", op->name, strerror(-r));
 		return r;
 	}
-	(void)printf("%s\t%llu\n", op->name,
-		     (unsigned long long)((least + op->acts / 2) / op->acts));
+	(void)printf("%s\t%llu\t%u\n", op->name,
+		     (unsigned long long)((least + op->acts / 2) / op->acts),
+		     op->acts * op->batches * op->rounds);
 	return 0;
 }
 
