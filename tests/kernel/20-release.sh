@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2154 # lib.sh sets them
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
 #
 # Every way out, though everything may be read: what is within the budget
 # arrives, and of what is beyond it no record.

@@ -1,0 +1,176 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# Every channel of reading on every file system: the ledger says what was read,
+# and the third record is refused though its file was opened before.
+
+rd=/srv/reads
+size=5000
+file_systems="ext4 xfs tmpfs overlay"
+
+reads_prepare()
+{
+	local fs
+
+	for fs in $file_systems lower upper work; do
+		mkdir -p $rd/$fs
+	done
+	mount -t tmpfs tmpfs $rd/tmpfs
+	truncate -s 400M /srv/xfs.img
+	mkfs.xfs -q /srv/xfs.img && mount -o loop /srv/xfs.img $rd/xfs
+	"$bin/tests/makeset" $rd/lower --records 4 --photo-bytes $size
+	mkdir $rd/lower/aside
+	mount -t overlay overlay $rd/overlay -o \
+		"lowerdir=$rd/lower,upperdir=$rd/upper,workdir=$rd/work"
+	for fs in ext4 xfs tmpfs; do
+		"$bin/tests/makeset" $rd/$fs --records 4 --photo-bytes $size
+		mkdir $rd/$fs/aside
+	done
+	mkdir -p $rd/ext4/exec
+	cp "$probe" $rd/ext4/exec/card
+	sync
+}
+
+reads_channels()
+{
+	local channel
+
+	for channel in $(names read); do
+		case $channel in
+		# No file, or a case of its own; the rest stands in
+		# tests/channel/KNOWN-GAPS.md.
+		none | image | exec) ;;
+		blockdev | kcore | loop | dedupe) ;;
+		*) echo "$channel" ;;
+		esac
+	done
+}
+
+reads_try()
+{
+	files "$rd/$1" 1 4
+	try --work "$rd/$1/aside" --open inherited --read "$2" "${args[@]}"
+}
+
+reads_twins()
+{
+	local fs channel
+
+	for fs in $file_systems; do
+		for channel in $(reads_channels); do
+			reads_try "$fs" "$channel"
+			if [ "$rc" = 2 ]; then
+				twin "read/$fs/$channel" skip "$(missing)"
+			elif [ "$rc" = 0 ] && is read_bytes $((4 * size)); then
+				twin "read/$fs/$channel" pass
+			else
+				twin "read/$fs/$channel" fail "$json"
+			fi
+		done
+	done
+	try --read exec --file $rd/ext4/exec/card
+	if [ "$rc" = 0 ]; then
+		twin read/exec pass
+	else
+		twin read/exec fail "exit $rc $json"
+	fi
+}
+
+# Channels whose bytes the kernel tells; of others there is a bound.
+reads_are_exact()
+{
+	case $1 in
+	uring-direct) return 1 ;;
+	read | pread | readv | preadv | preadv2 | sendfile* | splice* | \
+		copy_file_range | uring-* | thread) return 0 ;;
+	esac
+	return 1
+}
+
+reads_policy()
+{
+	local fs
+
+	echo "mode: enforce"
+	echo "datasets:"
+	for fs in $file_systems; do
+		echo "  $fs: {paths: [$rd/$fs/photos], record: file}"
+	done
+	cat <<-P
+	  exec: {paths: [$rd/ext4/exec], record: file}
+	rules:
+	  - {subject: "*", dataset: exec, read: none}
+	  - {subject: "*", dataset: "*", per: user, read: 2 records/hour}
+	P
+}
+
+# Lines of `LOGIN BYTES RECORDS LEDGER-BYTES', one for each origin.
+reads_ledger()
+{
+	cordon ledger --json | jq -rs '
+		(map(select(.type == "ledger" and .destination == "read")) |
+		group_by(.origin) | map({key: (.[0].origin | tostring),
+		value: (map(.bytes) | add)}) | from_entries) as $sum |
+		.[] | select(.type == "origin") | "\(.login) \(.read_bytes) " +
+		"\(.read_records) \($sum[.origin | tostring])"'
+}
+
+# reads_count NAME CHANNEL LOGIN TRUTH LEDGER
+reads_count()
+{
+	local name=$1 channel=$2 who=$3 truth=$4 bytes records sum rest
+
+	read -r _ bytes records sum rest < <(grep "^$who " <<<"$5")
+	if [ -z "${sum-}" ] || [ -n "$rest" ]; then
+		fail "$name" "no line in the ledger"
+	elif [ "$records" != 2 ] || [ "$bytes" != "$sum" ]; then
+		fail "$name" "$bytes bytes, $records records, ledger $sum"
+	elif reads_are_exact "$channel"; then
+		check "$name" "$bytes bytes, in truth $truth" \
+			[ "$bytes" = "$truth" ]
+	else
+		check "$name" "$bytes bytes, in truth $truth" \
+			[ "$bytes" -ge "$truth" ]
+	fi
+}
+
+reads_cases()
+{
+	local fs channel key all
+	local -A who=() truth=()
+
+	reads_policy | agent_fresh || return
+	for fs in $file_systems; do
+		for channel in $(reads_channels); do
+			key=$fs/$channel
+			proved "read/$key" "read/$key" || continue
+			new_login
+			reads_try "$fs" "$channel"
+			who[$key]=$login
+			truth[$key]=$(value "$json" read_bytes)
+			check "read/${key}_refuses_when_budget_is_used" \
+				"exit $rc $json" reads_two
+		done
+	done
+	all=$(reads_ledger)
+	for key in "${!who[@]}"; do
+		reads_count "read/${key}_is_counted_when_read" \
+			"${key#*/}" "${who[$key]}" "${truth[$key]}" "$all"
+	done
+	new_login
+	try --read exec --file $rd/ext4/exec/card
+	proved read/exec_refuses_when_none_is_granted read/exec &&
+		check read/exec_refuses_when_none_is_granted "exit $rc $json" \
+		[ "$rc" != 0 ]
+	new_login
+	try --read read --file $rd/ext4/photos/000001.jpg --file \
+		$rd/ext4/photos/000002.jpg --file $rd/ext4/photos/000003.jpg
+	check open_refuses_with_eacces_when_budget_is_used "exit $rc $json" \
+		[ "$rc$(value "$json" errno_open)" = 113 ]
+}
+
+# Two files, no more, and EPERM for the rest.
+reads_two()
+{
+	[ "$rc" = 1 ] && is read_bytes $((2 * size)) && is errno_read 1
+}

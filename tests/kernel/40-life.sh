@@ -1,0 +1,61 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# A holding goes wherever the process goes.
+
+life_twins()
+{
+	local life
+
+	for life in $(names life); do
+		files $re 1 8
+		release_try send --life "$life" "${args[@]}"
+		if release_arrived 24000 8; then
+			twin "life/$life" pass
+		else
+			twin "life/$life" fail "exit $rc $json $got"
+		fi
+	done
+}
+
+life_none_beyond()
+{
+	release_refused && [ "$(received records)" -le $budget_records ]
+}
+
+# life_refuses NAME ARGS...: eight records are too many.
+life_refuses()
+{
+	local name=$1
+	shift
+
+	new_login
+	files $re 1 8
+	release_try send "$@" "${args[@]}"
+	check "$name" "exit $rc $json $got" life_none_beyond
+}
+
+life_cases()
+{
+	local life
+
+	release_policy | agent_fresh || return
+	mkdir -p /sys/fs/cgroup/elsewhere
+	for life in $(names life); do
+		proved "life/$life" "life/$life" || continue
+		new_login
+		files $re 1 $budget_records
+		release_try send --life "$life" "${args[@]}"
+		check "life/${life}_passes_when_within_budget" \
+			"exit $rc $json $got" release_arrived \
+			$((budget_records * 3000)) $budget_records
+		life_refuses "life/${life}_refuses_when_beyond" --life "$life"
+		life_refuses "life/${life}_refuses_when_socket_is_older" \
+			--life "$life" --sock-first
+	done
+	life_refuses move_refuses_when_user_changed --move-uid 1234
+	life_refuses move_refuses_when_cgroup_changed \
+		--move-cgroup /sys/fs/cgroup/elsewhere
+	life_refuses move_refuses_when_time_passed --hold-ms 500
+	rmdir /sys/fs/cgroup/elsewhere
+}

@@ -1,0 +1,250 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# The agent comes and goes, the guard stays.
+
+ag=/srv/agent
+
+agent_prepare()
+{
+	"$bin/tests/makeset" $ag --records 20 --photo-bytes 5000
+}
+
+agent_policy()
+{
+	cat <<-P
+	mode: enforce
+	datasets:
+	  agent: {paths: [$ag/photos], record: file}
+	rules:
+	  - {subject: "*", dataset: "*", per: user, read: 3 records/hour,
+	     release: {"*": ${1-2} records/hour}}
+	P
+}
+
+# A login that read all it may cannot read more.
+agent_refuses()
+{
+	files $ag 4 4
+	try --read read "${args[@]}"
+	check "$1" "exit $rc $json" [ "$rc$(value "$json" read_bytes)" = 10 ]
+}
+
+agent_exhaust()
+{
+	new_login
+	files $ag 1 3
+	try --read read "${args[@]}"
+	[ "$rc" = 0 ] || fail agent/permitted "$json"
+}
+
+# A holder that waits until the agent is another one.
+agent_holder()
+{
+	files $ag 1 3
+	new_login
+	as $login "$probe" --read read --hold-ms "$1" --release send --persist \
+		--timeout 60 --to $there --port $port "${args[@]}" \
+		>/tmp/holder &
+	holder=$!
+	sleep 1
+}
+
+agent_holder_refused()
+{
+	wait $holder
+	rc=$?
+	json=$(cat /tmp/holder)
+	ask
+	check "$1" "exit $rc $json $got" release_nothing_came
+}
+
+agent_is_killed()
+{
+	local holder user
+
+	agent_exhaust
+	user=$login
+	ask
+	agent_holder 12000
+	agent_stop -KILL
+	login=$user
+	agent_refuses reads_are_refused_when_agent_is_killed
+	# Four records were never held by anybody: a new login is judged too.
+	new_login
+	files $ag 1 3
+	release_try send "${args[@]}"
+	check release_is_refused_when_agent_is_killed "exit $rc $json $got" \
+		release_nothing_came
+	check agent_starts_when_one_was_killed "$(tail -n 1 "$log")" agent_start
+	check agent_adopts_when_one_was_killed "$(head -n 3 "$log")" \
+		[ "$(status_of .adopted)" = true ]
+	agent_holder_refused holding_survives_when_agent_is_killed
+	login=$user
+	agent_refuses budget_survives_when_agent_is_killed
+	check hooks_answer_when_adopted "$(cat "$log")" \
+		grep -qE 'self-test: ([0-9]+) of \1 hooks' "$log"
+}
+
+agent_reloads()
+{
+	local before
+
+	before=$(status_of .policy_serial)
+	agent_exhaust
+	cp "$policy" /tmp/good.yaml
+	sed -i 's/^rules:/rulez:/' "$policy"
+	kill -HUP "$agent"
+	check bad_policy_is_told_when_reloaded "$(tail -n 3 "$log")" \
+		wait_log 1 'stays in force'
+	agent_refuses bad_policy_changes_nothing_when_reloaded
+	check bad_policy_keeps_the_serial_when_reloaded "$before" \
+		[ "$(status_of .policy_serial)" = "$before" ]
+	agent_policy 3 | write_policy
+	check good_policy_comes_into_force_when_reloaded "$(tail -n 3 "$log")" \
+		agent_reload
+	check good_policy_has_its_serial_when_reloaded "$serial" \
+		[ "$(status_of .policy_serial)" = "$serial" ]
+	agent_refuses used_budget_stays_used_when_reloaded
+	new_login
+	files $ag 1 3
+	release_try send "${args[@]}"
+	check wider_budget_passes_when_reloaded "exit $rc $json $got" \
+		release_arrived 15000 3
+}
+
+agent_is_alone()
+{
+	cordond >/tmp/second 2>&1
+	rc=$?
+	check second_agent_refuses_when_one_runs \
+		"exit $rc $(tail -n 2 /tmp/second)" [ "$rc" = 1 ]
+	check second_agent_says_why_when_one_runs "$(cat /tmp/second)" \
+		grep -q 'another agent.*pid' /tmp/second
+	check first_agent_goes_on_when_a_second_came "no status" \
+		[ "$(status_of .pid)" = "$agent" ]
+}
+
+# More events than the ring buffer holds, and nobody who takes them.
+agent_is_stopped()
+{
+	local before after
+
+	new_login
+	kill -STOP "$agent"
+	try --read read --read-chunk 1 --file $ag/photos/000001.jpg
+	check reads_go_on_when_agent_is_stopped "$json" [ "$rc" = 0 ]
+	before=$login
+	python3 - $((login + 1)) 800 $ag/photos/0000{02,03,04}.jpg <<-'P'
+	import os, sys
+	for who in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
+	    if os.fork() == 0:
+	        with open("/proc/self/loginuid", "w") as f:
+	            f.write(str(who))
+	        for name in sys.argv[3:]:
+	            os.close(os.dup(os.open(name, os.O_RDONLY)))
+	            with open(name, "rb", 0) as f:
+	                while f.read(1000):
+	                    pass
+	        os._exit(0)
+	    os.wait()
+	P
+	login=$((login + 800))
+	kill -CONT "$agent"
+	cordon ledger --json >/out/ledger
+	check ledger_counts_each_read_when_agent_is_stopped \
+		"$(grep -c . /out/ledger) lines" [ "$(jq -rs --arg l $before '
+		(map(select(.type == "origin" and
+		(.login | tostring) == $l))[0].origin) as $o |
+		map(select(.type == "ledger" and .origin == $o and
+		.destination == "read") | "\(.bytes)/\(.records)") |
+		join(" ")' /out/ledger)" = 5000/1 ]
+	after=$(jq -rs --argjson l $before 'map(select(.type == "origin" and
+		(.login | tonumber? // 0) > $l)) | "\(length) " +
+		"\(map(.read_bytes) | add) \(map(.read_records) | add)"' \
+		/out/ledger)
+	check ledger_counts_each_origin_when_ring_is_full "$after" \
+		[ "$after" = "800 12000000 2400" ]
+	after=$(status_of '.faults | tostring')
+	check lost_events_are_counted_when_ring_is_full "$after" \
+		grep -q 'lost' <<<"$after"
+}
+
+agent_is_terminated()
+{
+	agent_exhaust
+	agent_stop
+	check guard_stays_when_agent_is_terminated "no $pins" [ -d $pins ]
+	agent_refuses reads_are_refused_when_agent_is_terminated
+	rm -f $pins/link_file_open $pins/labels
+	cordond >/tmp/corrupt 2>&1
+	rc=$?
+	check corrupt_pin_is_refused_when_started "exit $rc" [ "$rc" = 1 ]
+	check corrupt_pin_is_named_when_started "$(cat /tmp/corrupt)" \
+		grep -qE 'labels|link_' /tmp/corrupt
+	check remedy_is_told_when_a_pin_is_corrupt "$(cat /tmp/corrupt)" \
+		grep -q -- --detach /tmp/corrupt
+	cordond --detach >/tmp/detach 2>&1
+	check guard_is_detached_when_asked "$(cat /tmp/detach)" [ ! -e $pins ]
+	try --read read --file $ag/photos/000004.jpg
+	check reads_pass_when_guard_is_detached "$json" [ "$rc" = 0 ]
+}
+
+# A floppy disk of FAT12, as DOS 4 made it.
+agent_makes_vfat()
+{
+	python3 - /srv/fat.img <<-'P'
+	import struct, sys
+	boot = b"\xeb\x3c\x90MSDOS5.0" + struct.pack("<HBHBHHBHHHII", 512, 1, 1,
+	    2, 224, 2880, 0xf0, 9, 18, 2, 0, 0)
+	boot += struct.pack("<BBBI", 0, 0, 0x29, 1) + b"CORDON     FAT12   "
+	boot = boot.ljust(510, b"\0") + b"\x55\xaa"
+	fat = b"\xf0\xff\xff".ljust(9 * 512, b"\0")
+	with open(sys.argv[1], "wb") as f:
+	    f.write((boot + fat + fat).ljust(1440 * 1024, b"\0"))
+	P
+	mkdir -p /srv/fat
+	mount -t vfat -o loop /srv/fat.img /srv/fat 2>/tmp/mount
+}
+
+agent_policy_of()
+{
+	cat <<-P
+	mode: enforce
+	datasets:
+	  cards: {paths: [$1], record: file}
+	rules:
+	  - {subject: "*", dataset: "*", read: none}
+	P
+}
+
+# agent_refuses_fs NAME TYPE PATH
+agent_refuses_fs()
+{
+	agent_gone
+	agent_policy_of "$3" | write_policy
+	timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
+		--run-dir "$run" >/tmp/fs 2>&1
+	rc=$?
+	check "$1" "exit $rc $(cat /tmp/fs)" [ "$rc" = 1 ]
+	check "$1_by_name" "$(cat /tmp/fs)" \
+		[ "$(grep -F "$3" /tmp/fs | grep -c "$2")" -gt 0 ]
+}
+
+agent_cases()
+{
+	agent_policy | agent_fresh || return
+	agent_is_killed
+	agent_reloads
+	agent_is_alone
+	agent_is_stopped
+	agent_is_terminated
+	agent_refuses_fs dataset_is_refused_when_on_proc proc /proc/sys
+	if agent_makes_vfat; then
+		mkdir -p /srv/fat/cards
+		agent_refuses_fs dataset_is_refused_when_on_vfat vfat \
+			/srv/fat/cards
+	else
+		skip dataset_is_refused_when_on_vfat "$(cat /tmp/mount)"
+	fi
+}
