@@ -20,7 +20,7 @@ doctor_cases()
 	on) check guard_is_an_lsm_when_bpf_is_one "$(status_of .attach)" \
 		[ "$(status_of .attach)" = lsm ] ;;
 	off) check guard_is_fmod_when_bpf_is_no_lsm "$(status_of .attach)" \
-		[ "$(status_of .attach)" = fmod ] ;;
+		[ "$(status_of .attach)" = fmod_ret ] ;;
 	esac
 	check guard_has_no_faults_when_idle "$(status_of .faults)" \
 		[ "$(status_of '.faults | length')" = 0 ]

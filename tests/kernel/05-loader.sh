@@ -1,0 +1,19 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# The loader through its life, without an agent.
+
+loader_cases()
+{
+	local word text
+
+	while read -r word text; do
+		case $word in
+		ok) ok "loader: $text" ;;
+		FAIL) fail "loader: $text" "see the log" ;;
+		*) echo "# $word $text" ;;
+		esac
+	done < <("$bin/tests/kernel/guard_smoke" auto 2>&1)
+	check "loader: nothing is left" "$pins" [ ! -e $pins ]
+	umount /root/d
+}
