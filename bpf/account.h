@@ -41,7 +41,7 @@ struct act {
 	__u8 dataset;
 	__u8 channel;
 	__u8 unit;
-	__u8 exact; /* reads: bytes is what will be read, not a bound */
+	__u8 final; /* reads: nothing will tell more of the bytes */
 	__u8 pad[2];
 	union {
 		__u8 addr[16];	      /* releases */

@@ -79,6 +79,13 @@ __noinline int records_charge(struct act *a, int take)
 	return rows.full ? -1 : bad;
 }
 
+static __always_inline int same_file(const struct file_key *a,
+				     const struct file_key *b)
+{
+	return a->ino == b->ino && a->dev == b->dev &&
+	       a->generation == b->generation;
+}
+
 /* Was the process charged for this very file, and does that still hold? */
 static __always_inline int read_again(struct holding *h, const struct act *a)
 {
@@ -86,9 +93,7 @@ static __always_inline int read_again(struct holding *h, const struct act *a)
 
 	bpf_spin_lock(&h->lock);
 	again = h->last_policy == a->policy && a->now < h->last_until &&
-		h->last_file.ino == a->file.ino &&
-		h->last_file.dev == a->file.dev &&
-		h->last_file.generation == a->file.generation;
+		same_file(&h->last_file, &a->file);
 	bpf_spin_unlock(&h->lock);
 	return again;
 }
@@ -165,8 +170,12 @@ static __noinline int read_account(struct act *a, struct holding *h)
 	return number;
 }
 
-/* Notes for read_done() what a read was charged, at its upper bound. */
-static __noinline int read_note(struct act *a, __u64 file, __u32 origin)
+/*
+ * Notes for read_done() what a read was charged, at its upper bound. @hold_ns:
+ * for how long the same operation may ask again.
+ */
+static __noinline int read_note(struct act *a, __u64 file, __u32 origin,
+				__u64 hold_ns)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid, tgid = task->tgid;
@@ -174,6 +183,8 @@ static __noinline int read_note(struct act *a, __u64 file, __u32 origin)
 	struct pending p = {};
 
 	p.file = file;
+	p.key = a->file;
+	p.until = a->now + hold_ns;
 	p.bytes = a->bytes;
 	p.origin = origin;
 	p.limited = a->window_ns != 0;
@@ -188,14 +199,19 @@ static __noinline int read_note(struct act *a, __u64 file, __u32 origin)
 	return 0;
 }
 
-/* The kernel asks more than once for one sendfile or splice. */
+/*
+ * The kernel asks more than once for one sendfile, splice or copy. A note
+ * that an operation left which failed pays for one more of the same file, as
+ * long as its part of the window lasts.
+ */
 static __always_inline int read_noted(const struct act *a, __u64 file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid;
 	struct pending *p = bpf_map_lookup_elem(&pendings, &pid);
 
-	return p && p->file == file && p->bytes >= a->bytes;
+	return p && p->file == file && same_file(&p->key, &a->file) &&
+	       p->bytes >= a->bytes && a->now < p->until;
 }
 
 /*
@@ -210,7 +226,7 @@ static __noinline int read_charge(struct act *a, __u64 file,
 	struct ledger_key key;
 	struct holding *h;
 	struct rule *rule;
-	__u64 part = 0, window_ns = 0;
+	__u64 part = 0, window_ns = 0, hold_ns = 3600000000000ULL;
 	int take, bad, r, origin;
 
 	a->dest = CORDON_DEST_READ;
@@ -229,7 +245,7 @@ static __noinline int read_charge(struct act *a, __u64 file,
 			holder_mark(tgid); /* holds, who knows how much */
 		return r;
 	}
-	if (!a->exact && read_noted(a, file))
+	if (a->channel == CHANNEL_SPLICE && !a->final && read_noted(a, file))
 		return 0;
 	a->until = ~0ULL;
 	if (!a->row && read_again(h, a))
@@ -238,6 +254,7 @@ static __noinline int read_charge(struct act *a, __u64 file,
 		if (rule->read.bytes.window_ns) {
 			limit_of(a, &rule->read.bytes, UNIT_BYTES);
 			window_ns = a->window_ns;
+			hold_ns = window_part_ns(window_ns);
 			bad = budget_charge(a, a->bytes, take);
 			part = a->part;
 			r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL,
@@ -248,6 +265,8 @@ static __noinline int read_charge(struct act *a, __u64 file,
 		}
 		if (a->until && rule->read.records.window_ns) {
 			limit_of(a, &rule->read.records, UNIT_RECORDS);
+			if (window_part_ns(a->window_ns) < hold_ns)
+				hold_ns = window_part_ns(a->window_ns);
 			bad = records_charge(a, take);
 			r = bad ? charge_failed(a, bad, FAULT_TOUCH_FULL, EPERM)
 				: 0;
@@ -269,10 +288,10 @@ static __noinline int read_charge(struct act *a, __u64 file,
 	}
 	ledger_key_of(a, &key);
 	ledger_add(&key, a->now, 1, a->bytes, a->records);
-	if (!a->exact) {
+	if (!a->final) {
 		a->part = part;
 		a->window_ns = window_ns;
-		read_note(a, file, origin);
+		read_note(a, file, origin, hold_ns);
 	}
 	return 0;
 }
@@ -310,13 +329,15 @@ static __noinline int read_look(struct act *a, struct subject_set *set)
 }
 
 /* The read is over: give back what it did not take. */
-static __always_inline int read_done(void *ctx, int hook, int is_int)
+static __always_inline int read_done(void *ctx, const struct file *file,
+				     int hook, int is_int)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid;
 	struct pending *p;
 	struct holding *h;
 	struct budget_key key;
+	struct file_key own;
 	struct origin *o;
 	struct ledger *l;
 	__u64 ret = 0, less, id;
@@ -327,8 +348,11 @@ static __always_inline int read_done(void *ctx, int hook, int is_int)
 	if (!is_holder(task->tgid))
 		return 0;
 	p = bpf_map_lookup_elem(&pendings, &pid);
-	if (!p)
-		return 0;
+	if (!p || p->file != (__u64)file)
+		return 0; /* not the read of a dataset's file */
+	inode_key(BPF_CORE_READ(file, f_inode), &own);
+	if (!same_file(&own, &p->key))
+		return 0; /* another file, where the noted one was */
 	if (bpf_get_func_ret(ctx, &ret))
 		return 0;
 	n = is_int ? (__s32)ret : (__s64)ret;
@@ -371,6 +395,30 @@ out:
 }
 
 /*
+ * Do the registers tell of the read of @file that is under way? io_uring runs
+ * reads in workers, whose registers are copies, inside its own system calls,
+ * and at the end of any other, when the result stands in ax already.
+ */
+static __noinline int regs_tell(const struct task_struct *task,
+				const struct pt_regs *regs,
+				const struct file *file)
+{
+	struct file **table, *named = NULL;
+	__u64 fd = regs->di;
+
+	if (task->flags & PF_WORKERS)
+		return 0;
+	if (!task->io_uring)
+		return 1;
+	if (regs->ax != (__u64)-ENOSYS || regs->orig_ax == NR_io_uring_enter ||
+	    fd >= BPF_CORE_READ(task, files, fdt, max_fds))
+		return 0;
+	table = BPF_CORE_READ(task, files, fdt, fd);
+	bpf_probe_read_kernel(&named, sizeof(named), table + fd);
+	return named == file;
+}
+
+/*
  * How many bytes the system call under way can read from @file of @size
  * bytes, and from where. What other threads could change after us (an iovec,
  * an offset in memory) is not believed.
@@ -384,22 +432,19 @@ static __always_inline void read_extent(const struct file *file, __u64 size,
 	__u64 pos = file->f_pos;
 
 	a->channel = CHANNEL_READ;
-	if (task->flags & PF_WORKERS || task->io_uring) {
-		/*
-		 * io_uring runs reads in workers, whose registers are copies,
-		 * and at the end of unrelated system calls.
-		 */
+	if (!regs_tell(task, regs, file)) {
 		a->channel = CHANNEL_URING;
 		pos = 0;
 	} else if (task->thread_info.status & TS_COMPAT) {
 		pos = 0;
+		a->final = 1;
 	} else if (nr == NR_read) {
 		count = regs->dx;
-		a->exact = 1;
+		a->final = 1;
 	} else if (nr == NR_pread64) {
 		count = regs->dx;
 		pos = regs->r10;
-		a->exact = 1;
+		a->final = 1;
 	} else if (nr == NR_preadv) {
 		pos = regs->r10;
 	} else if (nr == NR_preadv2) {
@@ -415,16 +460,20 @@ static __always_inline void read_extent(const struct file *file, __u64 size,
 		count = regs->r8;
 		if (regs->si)
 			pos = 0;
+	} else if (nr == NR_ioctl) { /* FICLONE */
+		a->channel = CHANNEL_SPLICE;
+		pos = 0;
 	} else if (nr == NR_execve || nr == NR_execveat) {
 		a->channel = CHANNEL_EXEC;
 		pos = 0;
+		a->final = 1;
 	} else if (nr == NR_io_submit) {
 		a->channel = CHANNEL_AIO;
 		pos = 0;
+		a->final = 1;
 	} else if (nr != NR_readv) {
-		/* ioctl(FICLONE), and what may come. */
-		a->channel = CHANNEL_SPLICE;
 		pos = 0;
+		a->final = 1;
 	}
 	if (count > MAX_RW_COUNT)
 		count = MAX_RW_COUNT;
@@ -473,7 +522,7 @@ static __noinline int mmap_extent(struct file *file, struct act *a)
 
 	inode_key(BPF_CORE_READ(file, f_inode), &a->file);
 	a->name = (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name);
-	a->exact = 1; /* nothing will tell more */
+	a->final = 1;
 	if (regs->orig_ax == NR_mmap && !(task->thread_info.status & TS_COMPAT))
 		a->pos = regs->r9;
 	a->bytes = a->pos < size ? size - a->pos : 0;
@@ -744,16 +793,23 @@ int BPF_PROG(fentry_inode_free, struct inode *inode)
 	return 0;
 }
 
-#define READ_DONE(function, hook, is_int)            \
-	SEC("fexit/" #function)                      \
-	int fexit_##function(__u64 *ctx)             \
-	{                                            \
-		return read_done(ctx, hook, is_int); \
+#define READ_DONE(function, hook)                                            \
+	SEC("fexit/" #function)                                              \
+	int fexit_##function(__u64 *ctx)                                     \
+	{                                                                    \
+		return read_done(ctx, (const struct file *)ctx[0], hook, 0); \
 	}
 
-READ_DONE(vfs_readv, HOOK_READV_DONE, 0)
-READ_DONE(splice_file_to_pipe, HOOK_SPLICE_DONE, 0)
-READ_DONE(splice_direct_to_actor, HOOK_SPLICE_DONE, 0)
-READ_DONE(vfs_copy_file_range, HOOK_COPY_DONE, 0)
-READ_DONE(vfs_clone_file_range, HOOK_COPY_DONE, 0)
-READ_DONE(__io_read, HOOK_READV_DONE, 1)
+READ_DONE(vfs_readv, HOOK_READV_DONE)
+READ_DONE(splice_file_to_pipe, HOOK_SPLICE_DONE)
+READ_DONE(splice_direct_to_actor, HOOK_SPLICE_DONE)
+READ_DONE(vfs_copy_file_range, HOOK_COPY_DONE)
+READ_DONE(vfs_clone_file_range, HOOK_COPY_DONE)
+
+SEC("fexit/__io_read")
+int fexit___io_read(__u64 *ctx)
+{
+	struct io_kiocb *req = (struct io_kiocb *)ctx[0];
+
+	return read_done(ctx, BPF_CORE_READ(req, file), HOOK_READV_DONE, 1);
+}

@@ -11,6 +11,7 @@
 #define EPERM  1
 #define EACCES 13
 #define EEXIST 17
+#define ENOSYS 38
 
 /* include/uapi/linux/stat.h */
 #define S_IFMT	0170000
@@ -67,6 +68,7 @@
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 #define NR_read		   0
 #define NR_mmap		   9
+#define NR_ioctl	   16
 #define NR_pread64	   17
 #define NR_readv	   19
 #define NR_sendfile	   40

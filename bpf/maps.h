@@ -58,7 +58,9 @@ struct {
 
 /* A read whose length the kernel tells only when it is over, by thread. */
 struct pending {
-	__u64 file; /* address, to tell one file from another */
+	__u64 file; /* address, which another can have later */
+	__u64 until;
+	struct file_key key;
 	__u64 bytes;
 	__u64 holding;
 	__u64 part;

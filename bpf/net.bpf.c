@@ -453,8 +453,13 @@ static __noinline int channel_of(const struct sock *sk)
 
 	if (type == SOCK_RAW)
 		return CHANNEL_RAW;
-	if (type == SOCK_STREAM && protocol == IPPROTO_TCP)
+	if (type == SOCK_STREAM && protocol == IPPROTO_TCP) {
+		/* Under repair a socket's numbers are whatever it is told. */
+		if (BPF_CORE_READ_BITFIELD_PROBED((struct tcp_sock *)sk,
+						  repair))
+			return CHANNEL_OTHER;
 		return CHANNEL_TCP;
+	}
 	if (type != SOCK_DGRAM)
 		return CHANNEL_OTHER; /* MPTCP, SCTP, SMC, ... */
 	if (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)

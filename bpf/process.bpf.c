@@ -119,9 +119,13 @@ int BPF_PROG(tp_sched_process_exit, struct task_struct *task)
 
 	if (task->tgid == task->pid)
 		probed(HOOK_EXIT);
+	/* Its number is free for somebody who is not the agent. */
+	if (state.agent == tgid && !task->signal->live.counter)
+		state.agent = 0;
 	if (!is_holder(tgid))
 		return 0;
 	bpf_map_delete_elem(&pendings, &pid);
+	bpf_map_delete_elem(&tickets, &pid);
 	if (task->signal->live.counter)
 		return 0; /* other threads go on */
 	p = bpf_map_lookup_elem(&processes, &tgid);
