@@ -13,10 +13,10 @@
  *	ops [--file FILE] [--scratch FILE] [--tree DIR] [--first N]
  *	    [--hold FILE]... WORD...
  *
- * Each WORD is an operation of the table below; one line `name TAB count TAB
- * acts` is written for each, acts being how many there were. --hold reads FILE first: with the guard on, and FILE in a
- * dataset, this process is a holder from then on. The word `sleep` says
- * `ready` and sleeps until it is killed.
+ * Each WORD is an operation of the table below; `name TAB count TAB acts` is
+ * written for each, acts being how many there were. --hold reads FILE first:
+ * with the guard on, and FILE in a dataset, this process is a holder from then
+ * on. The word `sleep` says `ready` and sleeps until it is killed.
  */
 #include <arpa/inet.h>
 #include <errno.h>
