@@ -137,7 +137,7 @@ identity_cases()
 {
 	local how
 
-	identity_policy | agent_fresh || return
+	agent_fresh < <(identity_policy) || return
 	for how in $(names open); do
 		identity_refuses "open/${how}_refuses_when_budget_is_used" \
 			"open/$how" --open "$how" --file $id/photos/000003.jpg

@@ -168,7 +168,7 @@ release_cases()
 {
 	local way
 
-	release_policy | agent_fresh || return
+	agent_fresh < <(release_policy) || return
 	for way in $(names release); do
 		proved "release/$way" "way/$way" || continue
 		release_bystander "$way"

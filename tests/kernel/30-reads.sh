@@ -139,7 +139,7 @@ reads_cases()
 	local fs channel key all
 	local -A who=() truth=()
 
-	reads_policy | agent_fresh || return
+	agent_fresh < <(reads_policy) || return
 	for fs in $file_systems; do
 		for channel in $(reads_channels); do
 			key=$fs/$channel

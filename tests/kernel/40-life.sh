@@ -39,7 +39,7 @@ life_cases()
 {
 	local life
 
-	release_policy | agent_fresh || return
+	agent_fresh < <(release_policy) || return
 	mkdir -p /sys/fs/cgroup/elsewhere
 	for life in $(names life); do
 		proved "life/$life" "life/$life" || continue

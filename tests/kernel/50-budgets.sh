@@ -10,6 +10,7 @@ budgets_prepare()
 {
 	local name
 
+	mkdir -p $bu
 	for name in crowd crowdread wire part window observe alert host user
 	do
 		"$bin/tests/makeset" $bu/$name --records 80 --photo-bytes 1000
@@ -163,7 +164,7 @@ budgets_cases()
 {
 	local n
 
-	budgets_policy enforce | agent_fresh || return
+	agent_fresh < <(budgets_policy enforce) || return
 	budgets_concurrency
 	budgets_refund
 	budgets_window
@@ -178,7 +179,7 @@ budgets_cases()
 	budgets_shared user
 	check user_budget_is_own_when_logins_differ "exit $rc $json" \
 		[ "$rc$(value "$json" records)" = 02 ]
-	budgets_policy observe | write_policy
+	write_policy < <(budgets_policy observe)
 	agent_reload
 	new_login
 	files $bu/crowd 1 30

@@ -134,7 +134,7 @@ subjects_cases()
 {
 	local before=$login
 
-	subjects_policy | agent_fresh || return
+	agent_fresh < <(subjects_policy) || return
 	subjects_are_matched
 	subjects_sends yes printer_receives_when_named --release send \
 		--to 10.20.0.5

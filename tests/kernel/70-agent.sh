@@ -100,7 +100,7 @@ agent_reloads()
 	agent_refuses bad_policy_changes_nothing_when_reloaded
 	check bad_policy_keeps_the_serial_when_reloaded "$before" \
 		[ "$(status_of .policy_serial)" = "$before" ]
-	agent_policy 3 | write_policy
+	write_policy < <(agent_policy 3)
 	check good_policy_comes_into_force_when_reloaded "$(tail -n 3 "$log")" \
 		agent_reload
 	check good_policy_has_its_serial_when_reloaded "$serial" \
@@ -221,7 +221,7 @@ agent_policy_of()
 agent_refuses_fs()
 {
 	agent_gone
-	agent_policy_of "$3" | write_policy
+	write_policy < <(agent_policy_of "$3")
 	timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
 		--run-dir "$run" >/tmp/fs 2>&1
 	rc=$?
@@ -232,7 +232,7 @@ agent_refuses_fs()
 
 agent_cases()
 {
-	agent_policy | agent_fresh || return
+	agent_fresh < <(agent_policy) || return
 	agent_is_killed
 	agent_reloads
 	agent_is_alone

@@ -5,7 +5,7 @@
 
 doctor_cases()
 {
-	release_policy | agent_fresh || return
+	agent_fresh < <(release_policy) || return
 	cordon doctor >/out/doctor 2>&1
 	rc=$?
 	check doctor_finds_the_host_fit_when_guarded \
