@@ -37,13 +37,14 @@ enum cordon_limits {
 	CORDON_WALK = 64,   /* directory levels above a file */
 };
 
-#define CORDON_RULE_NONE  0xffff
-#define CORDON_DEST_ANY	  0
-#define CORDON_DEST_READ  0xffff /* the "destination" of a read budget */
-#define CORDON_HOST_WIDE  0xffffffffU
-#define CORDON_UNLIMITED  (~0ULL)
-#define CORDON_LABEL_BITS 22 /* 512 KiB: 1 in 90 unlabelled files collides */
-#define CORDON_TGID_BITS  22 /* PID_MAX_LIMIT of the kernel: 4,194,304 */
+#define CORDON_RULE_NONE    0xffff
+#define CORDON_DEST_ANY	    0
+#define CORDON_DEST_READ    0xffff /* the "destination" of a read budget */
+#define CORDON_DEST_UNKNOWN 0xfffe /* of a packet with a header of its own */
+#define CORDON_HOST_WIDE    0xffffffffU
+#define CORDON_UNLIMITED    (~0ULL)
+#define CORDON_LABEL_BITS   22 /* 512 KiB: 1 in 90 unlabelled files collides */
+#define CORDON_TGID_BITS    22 /* PID_MAX_LIMIT of the kernel: 4,194,304 */
 
 /* ---- identity of files ------------------------------------------------ */
 
@@ -127,7 +128,7 @@ struct release {
  */
 struct dataset_rules {
 	__u32 record_bytes; /* bytes of a row; 0: a record is a file */
-	__u32 floor;	    /* fewest wire bytes a record fits in; 0: unknown */
+	__u32 floor;	    /* fewest wire bytes of a record; 0: unknown */
 	__u64 has[CORDON_SUBJECTS / 64];
 	__u16 rule[CORDON_SUBJECTS];
 };
@@ -374,7 +375,7 @@ enum event_type {
 	EVENT_VERDICT,	      /* alert or block */
 	EVENT_FIRST_RELEASE,  /* first bytes of an origin to a destination */
 	EVENT_FAULT,	      /* something could not be known or stored */
-	EVENT_DIRTY,	      /* a budget was used since it was last saved */
+	EVENT_DIRTY,	      /* a budget was used since the last save */
 };
 
 enum fault {
@@ -456,7 +457,9 @@ struct meter {
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
-	__u32 pad;
+	__u16 dest; /* that was judged last, and its address */
+	__u16 port;
+	__u8 addr[16];
 	struct metered to[CORDON_METERED];
 };
 
@@ -525,7 +528,7 @@ struct guard_state {
 	__u64 generation;
 	__u64 policy_serial[CORDON_SLOTS];
 	__u32 mode[CORDON_SLOTS]; /* enum guard_mode */
-	__u32 epoch;		  /* raised when what a subject is changes */
+	__u32 epoch;		  /* raised when a subject changes */
 	__u32 armed;   /* set by the agent before its first capture */
 	__u32 holders; /* set once, for the first one ever */
 	__u32 tagged;  /* likewise, sockets */

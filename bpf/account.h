@@ -79,9 +79,16 @@ static __always_inline int act_enforced(const struct act *a)
 
 /* ---- events ------------------------------------------------------------ */
 
+/*
+ * Who logged in, as far as it can be believed: a process that nobody logged
+ * in to may write any number to /proc/self/loginuid, without a privilege. So
+ * it counts only for its own user, and for root, who comes from sudo.
+ */
 static __always_inline __u32 login_of(const struct task_struct *task)
 {
-	return task->loginuid.val;
+	__u32 login = task->loginuid.val, user = task->cred->uid.val;
+
+	return !user || user == login ? login : INVALID_UID;
 }
 
 /*
@@ -334,6 +341,8 @@ __noinline int budget_charge(struct act *a, __u64 n, int take)
 	} else {
 		room = window_charge(&b->window, a->now, a->window_ns, a->max,
 				     n);
+		if (!room)
+			b->refused++;
 		if (!room && take == TAKE_FORCE)
 			window_force(&b->window, a->now, a->window_ns, n);
 		total = b->window.total;

@@ -1,6 +1,6 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * decide.h - the arithmetic of budgets, holdings and verdicts, and nothing else.
+ * decide.h - the arithmetic of budgets, holdings and verdicts; nothing else.
  *
  * No helpers, no maps, no clock: everything comes in as arguments. Compiled
  * into the guard, into the agent and into the unit tests, so that what the

@@ -395,27 +395,13 @@ out:
 }
 
 /*
- * Do the registers tell of the read of @file that is under way? io_uring runs
- * reads in workers, whose registers are copies, inside its own system calls,
- * and at the end of any other, when the result stands in ax already.
+ * Do the registers tell of the read that is under way? io_uring runs reads in
+ * workers, whose registers are copies, and at the end of any system call; what
+ * stands in ax then is up to the process (seccomp). So never with a ring.
  */
-static __noinline int regs_tell(const struct task_struct *task,
-				const struct pt_regs *regs,
-				const struct file *file)
+static __always_inline int regs_tell(const struct task_struct *task)
 {
-	struct file **table, *named = NULL;
-	__u64 fd = regs->di;
-
-	if (task->flags & PF_WORKERS)
-		return 0;
-	if (!task->io_uring)
-		return 1;
-	if (regs->ax != (__u64)-ENOSYS || regs->orig_ax == NR_io_uring_enter ||
-	    fd >= BPF_CORE_READ(task, files, fdt, max_fds))
-		return 0;
-	table = BPF_CORE_READ(task, files, fdt, fd);
-	bpf_probe_read_kernel(&named, sizeof(named), table + fd);
-	return named == file;
+	return !(task->flags & PF_WORKERS) && !task->io_uring;
 }
 
 /*
@@ -432,7 +418,7 @@ static __always_inline void read_extent(const struct file *file, __u64 size,
 	__u64 pos = file->f_pos;
 
 	a->channel = CHANNEL_READ;
-	if (!regs_tell(task, regs, file)) {
+	if (!regs_tell(task)) {
 		a->channel = CHANNEL_URING;
 		pos = 0;
 	} else if (task->thread_info.status & TS_COMPAT) {
@@ -611,6 +597,8 @@ static __always_inline int on_file_open(struct file *file)
 		subjects_of(policy, &set);
 		return refuse_device(EACCES, policy, &set);
 	}
+	if (mode == S_IFDIR)
+		return label_directory(file->f_path.dentry, inode);
 	if (mode != S_IFREG)
 		return 0;
 	seen = backed_dentry(file);
@@ -770,8 +758,10 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG && mode != S_IFDIR)
 		return 0;
-	if (label_awaited(named, inode) || mode != S_IFREG)
+	if (label_awaited(named, inode))
 		return 0;
+	if (mode == S_IFDIR)
+		return label_directory(named, inode);
 	l = label_find(inode, named, &dataset);
 	(void)l; /* no room is counted, and the open will be refused */
 	return 0;

@@ -11,7 +11,6 @@
 #define EPERM  1
 #define EACCES 13
 #define EEXIST 17
-#define ENOSYS 38
 
 /* include/uapi/linux/stat.h */
 #define S_IFMT	0170000

@@ -110,6 +110,30 @@ static __always_inline __u32 dataset_above(const struct dentry *dentry)
 	return 0;
 }
 
+/*
+ * A directory below a dataset's gets a label of its own, so that what is deep
+ * below it is found however deep it is.
+ */
+static __noinline int label_directory(const struct dentry *dentry,
+				      const struct inode *inode)
+{
+	struct file_key key;
+	struct label *l, new = {};
+
+	if (!fs_known(inode->i_sb->s_dev))
+		return 0;
+	l = label_get(inode);
+	if (l && l->kind != LABEL_PARENT)
+		return 0;
+	new.dataset = dataset_above(dentry);
+	if (!new.dataset)
+		return 0;
+	new.kind = LABEL_DIR;
+	file_key_of(inode, &key);
+	label_put(&key, &new);
+	return 0;
+}
+
 /* A name in a directory that waits for it: the root of a dataset appears. */
 static __noinline int label_awaited(const struct dentry *dentry,
 				    const struct inode *inode)

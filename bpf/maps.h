@@ -73,7 +73,7 @@ struct pending {
 
 MAP(pendings, HASH, __u32, struct pending, 16384, BPF_F_NO_PREALLOC);
 
-/* The verdict on a send, from the program that judged to the one that denies. */
+/* The verdict on a send from the program that judges to the one that denies. */
 MAP(tickets, HASH, __u32, int, 16384, BPF_F_NO_PREALLOC);
 
 /* The meter on a socket goes with the socket. */
@@ -110,7 +110,7 @@ struct inner {
 	__type(value, __u32);
 } barrier_inner SEC(".maps");
 
-/* An update of it returns after a grace period: no program runs on as before. */
+/* An update of it returns after a grace period: no program is left inside. */
 struct {
 	__uint(type, BPF_MAP_TYPE_ARRAY_OF_MAPS);
 	__uint(max_entries, 1);

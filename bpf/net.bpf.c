@@ -45,27 +45,25 @@ static __noinline const struct grant *grant_of(struct act *a,
 
 /* ---- destinations ------------------------------------------------------ */
 
-static __noinline int dest_find(struct act *a)
+/* The destination that @addr and @net_port (network order) belong to. */
+static __noinline int dest_find(__u32 slot, const __u8 *addr, __u32 net_port)
 {
-	struct dest_key key = {.prefixlen = 160, .slot = a->slot};
+	struct dest_key key = {.prefixlen = 160, .slot = slot};
 	struct dest_value *v;
-	__u16 port = bpf_ntohs(a->port);
+	__u16 port = bpf_ntohs(net_port);
 	int i;
 
-	a->dest = CORDON_DEST_ANY;
-	__builtin_memcpy(key.addr, a->addr, sizeof(key.addr));
+	__builtin_memcpy(key.addr, addr, sizeof(key.addr));
 	v = bpf_map_lookup_elem(&dests, &key);
 	if (!v)
-		return 0;
+		return CORDON_DEST_ANY;
 	for (i = 0; i < CORDON_PORTS; i++) {
 		if (i >= (int)v->count)
 			break;
-		if (port >= v->ports[i].low && port <= v->ports[i].high) {
-			a->dest = v->ports[i].dest;
-			break;
-		}
+		if (port >= v->ports[i].low && port <= v->ports[i].high)
+			return v->ports[i].dest;
 	}
-	return 0;
+	return CORDON_DEST_ANY;
 }
 
 static __always_inline void addr_v4(struct act *a, __u32 addr)
@@ -296,7 +294,7 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 		r = act_over(a, EPERM);
 		if (r)
 			return r;
-	} else if (grant->kind == GRANT_LIMITED) {
+	} else {
 		if (grant->bytes.window_ns) {
 			bytes = &grant->bytes;
 			limit_of(a, bytes, UNIT_BYTES);
@@ -507,20 +505,24 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
 	a->channel = channel_of(sk);
 	dest_of(a, sk, msg, family, a->channel == CHANNEL_TCP);
 	a->dest = CORDON_DEST_ANY;
+	/* With a header of its own a raw packet goes where that says. */
 	if (a->channel == CHANNEL_RAW)
-		a->port =
-			0; /* with a header of its own it goes where that says */
+		a->port = 0;
 	else
-		dest_find(a);
+		a->dest = dest_find(a->slot, a->addr, a->port);
 	return 0;
 }
 
-static __noinline int meter_reserve(struct meter *m, __u64 size, __u32 count)
+static __noinline int meter_reserve(struct meter *m, struct act *a, __u32 dest,
+				    __u32 count)
 {
 	bpf_spin_lock(&m->lock);
 	m->count = count;
-	m->charged += size;
-	m->last += size;
+	m->charged += a->bytes;
+	m->last += a->bytes;
+	m->dest = a->channel == CHANNEL_RAW ? CORDON_DEST_UNKNOWN : dest;
+	m->port = a->port;
+	__builtin_memcpy(m->addr, a->addr, sizeof(m->addr));
 	bpf_spin_unlock(&m->lock);
 	return 0;
 }
@@ -551,7 +553,7 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	if (!all.r && all.m->stopped)
 		all.r = act_over(&all.a, EPERM);
 	if (!all.r)
-		return meter_reserve(all.m, size, all.count);
+		return meter_reserve(all.m, &all.a, all.dest, all.count);
 	/* Those before were charged for what will not be sent. */
 	if (size)
 		meter_give_back(all.m, size, all.count);
@@ -680,72 +682,87 @@ int BPF_PROG(fentry_inet_release, struct socket *sock)
 	return 0;
 }
 
-/* What a packet carries, and where its sequence of bytes stands. */
+/* What a packet carries, and where it goes. */
 struct payload {
 	__u32 bytes;
 	__u32 seq;
+	__u16 port;
 	__u8 tcp;
 	__u8 syn;
+	__u8 addr[16];
 };
 
 /*
- * Everything behind the fixed headers counts as payload: options too, for a
- * process can put bytes of its own there. Unreadable: all of the packet.
+ * Returns 0, or -1 for a packet that cannot be judged: not readable, or with
+ * options between its headers, which no service needs, where a process can
+ * put bytes of its own and another way for the packet to take.
  */
-static __always_inline void payload_of(struct __sk_buff *skb,
-				       struct payload *ret)
+static __always_inline int payload_of(struct __sk_buff *skb,
+				      struct payload *ret)
 {
-	struct tcphdr tcp;
 	struct ipv6hdr v6;
+	struct tcphdr tcp;
 	struct iphdr v4;
-	__u32 at, fixed, ends;
+	__be16 ports[2];
+	__u32 at;
 	__u8 next;
-	int i;
 
-	ret->bytes = skb->len;
-	ret->tcp = 0;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		if (bpf_skb_load_bytes(skb, 0, &v4, sizeof(v4)))
-			return;
+		if (bpf_skb_load_bytes(skb, 0, &v4, sizeof(v4)) || v4.ihl != 5)
+			return -1;
 		next = v4.protocol;
-		fixed = sizeof(v4);
-		at = v4.ihl * 4;
+		at = sizeof(v4);
+		ret->addr[10] = 0xff;
+		ret->addr[11] = 0xff;
+		__builtin_memcpy(ret->addr + 12, &v4.daddr, 4);
 	} else if (skb->protocol == bpf_htons(ETH_P_IPV6)) {
-		__u8 ext[2];
-
 		if (bpf_skb_load_bytes(skb, 0, &v6, sizeof(v6)))
-			return;
+			return -1;
 		next = v6.nexthdr;
-		fixed = sizeof(v6);
-		at = fixed;
-		for (i = 0; i < 4; i++) {
-			if (next != NEXTHDR_HOP && next != NEXTHDR_ROUTING &&
-			    next != NEXTHDR_DEST)
-				break;
-			if (bpf_skb_load_bytes(skb, at, ext, sizeof(ext)))
-				return;
-			next = ext[0];
-			at += (ext[1] + 1) * 8;
-		}
+		if (next == NEXTHDR_HOP || next == NEXTHDR_ROUTING ||
+		    next == NEXTHDR_DEST)
+			return -1;
+		at = sizeof(v6);
+		__builtin_memcpy(ret->addr, &v6.daddr, 16);
 	} else {
-		return;
+		return -1;
 	}
-	ret->bytes = skb->len > fixed ? skb->len - fixed : 0;
-	if (next == IPPROTO_UDP || next == IPPROTO_UDPLITE) {
-		ret->bytes -= ret->bytes < 8 ? ret->bytes : 8;
-		return;
+	if (next == IPPROTO_TCP) {
+		if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)))
+			return -1;
+		at += tcp.doff * 4;
+		ret->tcp = 1;
+		ret->syn = tcp.syn;
+		ret->seq = bpf_ntohl(tcp.seq) + tcp.syn;
+		ret->port = tcp.dest;
+	} else if (next == IPPROTO_UDP || next == IPPROTO_UDPLITE) {
+		if (bpf_skb_load_bytes(skb, at, ports, sizeof(ports)))
+			return -1;
+		at += 8;
+		ret->port = ports[1];
 	}
-	if (next != IPPROTO_TCP)
-		return;
-	if (bpf_skb_load_bytes(skb, at, &tcp, sizeof(tcp)))
-		return;
-	ends = at + tcp.doff * 4;
-	ret->tcp = 1;
-	ret->syn = tcp.syn;
-	ret->seq = bpf_ntohl(tcp.seq) + tcp.syn;
-	/* Options of the IP header ride on every segment; do not let them
-	 * stop an acknowledgement. */
-	ret->bytes = skb->len > ends ? skb->len - ends : 0;
+	ret->bytes = skb->len > at ? skb->len - at : 0;
+	return 0;
+}
+
+/*
+ * Does the packet go where the last send was judged to go? Corked bytes, a
+ * socket that is connected anew meanwhile, routing options: the address that
+ * counts is the one on the packet.
+ */
+static __always_inline int payload_astray(const struct meter *m,
+					  const struct payload *p)
+{
+	__u32 i, same = m->port == p->port;
+
+	if (m->dest == CORDON_DEST_UNKNOWN)
+		return 0; /* raw: judged as going anywhere */
+	for (i = 0; i < 16; i++)
+		same &= m->addr[i] == p->addr[i];
+	if (same)
+		return 0;
+	return (__u32)dest_find(state.generation & 1, p->addr, p->port) !=
+	       m->dest;
 }
 
 /* Tells of a socket that was stopped; `current` means nothing here. */
@@ -842,6 +859,7 @@ int egress(struct __sk_buff *skb)
 	struct meter *m;
 	__u64 now, need = 0;
 	__u32 new, stopped;
+	int strange;
 
 	if (state.probe_tid)
 		__sync_fetch_and_or(&state.probed, 1ULL << HOOK_EGRESS);
@@ -856,7 +874,16 @@ int egress(struct __sk_buff *skb)
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (!m)
 		return 1; /* no holder ever sent on this socket */
-	payload_of(skb, &p);
+	strange = payload_of(skb, &p);
+	if (!strange && p.bytes)
+		strange = payload_astray(m, &p);
+	if (strange) {
+		/* TCP would send it again; a datagram is gone with this. */
+		if (p.tcp)
+			m->stopped = 1;
+		__sync_fetch_and_add(&state.dropped, 1);
+		return 0;
+	}
 
 	bpf_spin_lock(&m->lock);
 	if (p.tcp && m->fresh && p.syn) {
@@ -887,7 +914,7 @@ int egress(struct __sk_buff *skb)
 				m->sent_end = p.seq + p.bytes;
 			bpf_spin_unlock(&m->lock);
 		} else {
-			m->stopped = 1;
+			m->stopped = p.tcp;
 			stopped = 1;
 		}
 	}
