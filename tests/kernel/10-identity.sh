@@ -16,6 +16,12 @@ identity_prepare()
 	cp $id/photos/000058.jpg $id/spare/late.jpg
 	cp $id/roster.csv $id/spare/roster.csv
 	ln $id/photos/000010.jpg $id/before.jpg
+	# Without a journal ext4 does not use a number again for minutes.
+	truncate -s 32M /srv/reuse.img
+	mkdir -p $id/reuse
+	mkfs.ext4 -q -O has_journal /srv/reuse.img &&
+		mount -o loop /srv/reuse.img $id/reuse
+	mkdir $id/reuse/cards
 }
 
 identity_twins()
@@ -81,7 +87,7 @@ identity_policy()
 	cat <<-P
 	mode: enforce
 	datasets:
-	  id: {paths: [$id/photos, $id/late/deep], record: file}
+	  id: {paths: [$id/photos, $id/late/deep, $id/reuse/cards], record: file}
 	  rows: {paths: [$id/roster.csv], record: {bytes: 160}}
 	rules:
 	  - {subject: "*", dataset: "*", per: user, read: 2 records/hour}
@@ -111,25 +117,24 @@ identity_roster()
 identity_reuse()
 {
 	local name=inode_carries_no_label_when_number_is_used_again
-	local want i f=$id/photos/gone.jpg
+	local want i f=$id/reuse/cards/gone.jpg
 
-	# From the same directory, or ext4 takes another group of numbers.
-	cp $id/spare/new.jpg $id/spare/gone.jpg
-	mv $id/spare/gone.jpg $f
+	cp $id/spare/new.jpg $id/reuse/gone.jpg
+	mv $id/reuse/gone.jpg $f
 	want=$(stat -c %i $f)
 	identity_name_refuses file_is_a_record_when_just_moved_in $f
 	rm $f
 	sync
 	for ((i = 0; i < 200; i++)); do
-		cp $id/spare/new.jpg $id/spare/$i
-		[ "$(stat -c %i $id/spare/$i)" = "$want" ] && break
+		cp $id/spare/new.jpg $id/reuse/$i
+		[ "$(stat -c %i $id/reuse/$i)" = "$want" ] && break
 	done
 	if [ "$i" = 200 ]; then
 		skip $name "the number did not come back"
 		return
 	fi
 	identity_exhaust
-	try --read read --file $id/spare/$i
+	try --read read --file $id/reuse/$i
 	check $name "exit $rc $json" [ "$rc" = 0 ]
 }
 
