@@ -67,8 +67,9 @@ struct charged {
 	uint64_t counted; /* later, if a change of length moved it */
 	uint64_t n;	  /* less what was refunded */
 	uint64_t part;
-	bool moved;	/* the length has changed since */
-	bool forgotten; /* older than the length when the length changed */
+	uint64_t window_ns; /* of which it is a part */
+	bool moved;	    /* the length has changed since */
+	bool forgotten;	    /* older than the length when the length changed */
 };
 
 struct model {
@@ -119,6 +120,7 @@ static void model_keep(struct model *m, uint64_t n)
 		.counted = m->newest,
 		.n = n,
 		.part = m->w.latest,
+		.window_ns = m->window_ns,
 	};
 }
 
@@ -177,27 +179,64 @@ static void model_force(struct model *m, uint64_t n)
 static void model_refund(struct model *m, uint64_t *state)
 {
 	struct charged *c;
-	uint64_t n, total = m->w.total;
+	uint64_t n, given, total = m->w.total;
 
 	if (!m->n_charges)
 		return;
 	c = &m->charges[random_below(state, m->n_charges)];
-	/* Its number is of another length's parts. */
-	if (c->moved)
-		return;
 	n = random_below(state, c->n + 1);
-	window_refund(&m->w, c->part, n);
+	if (c->moved) {
+		/* After a change and back, the number means two parts. */
+		if (window_part_ns(c->window_ns) == m->w.part_ns)
+			return;
+		require(!window_refund(&m->w, c->window_ns, c->part, n) &&
+				m->w.total == total,
+			"seed %llu: refunded to another length's part",
+			(unsigned long long)m->seed);
+		return;
+	}
+	given = window_refund(&m->w, c->window_ns, c->part, n);
 	if (m->w.latest - c->part < WINDOW_RING) {
 		c->n -= n;
+		require(given == n, "seed %llu: %llu of %llu given back",
+			(unsigned long long)m->seed, (unsigned long long)given,
+			(unsigned long long)n);
 		require(m->w.total == total - n,
 			"seed %llu: %llu of %llu refunded, %llu left",
 			(unsigned long long)m->seed, (unsigned long long)n,
 			(unsigned long long)total,
 			(unsigned long long)m->w.total);
 	} else {
-		require(m->w.total == total, "seed %llu: refunded what is gone",
+		require(!given && m->w.total == total,
+			"seed %llu: refunded what is gone",
 			(unsigned long long)m->seed);
 	}
+}
+
+/* An earlier charge happens again, unless it has left the window. */
+static void model_renew(struct model *m, uint64_t *state)
+{
+	struct charged *c;
+	struct window rolled;
+
+	if (!m->n_charges)
+		return;
+	c = &m->charges[random_below(state, m->n_charges)];
+	if (c->moved)
+		return;
+	model_read_clock(m);
+	rolled = m->w;
+	window_roll(&rolled, m->now, m->window_ns);
+	window_renew(&m->w, m->now, c->part, c->n);
+	require(m->w.total == rolled.total && m->w.latest == rolled.latest,
+		"seed %llu: %llu renewed, %llu became %llu",
+		(unsigned long long)m->seed, (unsigned long long)c->n,
+		(unsigned long long)rolled.total,
+		(unsigned long long)m->w.total);
+	if (m->w.latest - c->part >= WINDOW_RING)
+		return;
+	c->time = c->counted = m->newest;
+	c->part = m->w.latest;
 }
 
 /*
@@ -263,6 +302,7 @@ enum schedule_kind {
 	REFUNDS = 2,
 	CHANGES = 4,
 	FORCED = 8,
+	RENEWS = 16,
 };
 
 static const uint64_t even_lengths[] = {
@@ -289,6 +329,8 @@ static void schedule(unsigned int kind, uint64_t seed, const uint64_t *lengths,
 			m.now -= random_below(&state, BACK_NS_MAX);
 		if (kind & REFUNDS && !random_below(&state, 3))
 			model_refund(&m, &state);
+		if (kind & RENEWS && !random_below(&state, 2))
+			model_renew(&m, &state);
 		if (kind & FORCED && !random_below(&state, 8))
 			model_force(&m, random_below(&state, m.max + 3));
 		else if (random_below(&state, 3))
@@ -339,6 +381,12 @@ static void window_bounds_any_window_when_its_length_changes(void **unused)
 	schedules(CHANGES);
 }
 
+static void window_bounds_any_window_when_charges_are_renewed(void **unused)
+{
+	(void)unused;
+	schedules(RENEWS);
+}
+
 static void window_counts_everything_when_some_is_forced(void **unused)
 {
 	(void)unused;
@@ -348,7 +396,7 @@ static void window_counts_everything_when_some_is_forced(void **unused)
 static void window_bounds_any_window_when_all_happens_at_once(void **unused)
 {
 	(void)unused;
-	schedules(BACKWARDS | REFUNDS | CHANGES | FORCED);
+	schedules(BACKWARDS | REFUNDS | CHANGES | FORCED | RENEWS);
 }
 
 static void window_bounds_any_window_when_length_is_odd(void **unused)
@@ -359,7 +407,8 @@ static void window_bounds_any_window_when_length_is_odd(void **unused)
 	for (seed = 1; seed <= SCHEDULES; seed++) {
 		uint64_t length = 1 + random_below(&state, 1000);
 
-		schedule(BACKWARDS | REFUNDS | FORCED, seed, &length, 1);
+		schedule(BACKWARDS | REFUNDS | FORCED | RENEWS, seed, &length,
+			 1);
 	}
 }
 
@@ -457,7 +506,7 @@ static void window_refund_gives_back_to_the_part_it_came_from(void **unused)
 	assert_int_equal(window_charge(&w, SECOND, SECOND, 10, 6), 1);
 	first = w.latest;
 	assert_int_equal(window_charge(&w, SECOND + part, SECOND, 10, 4), 1);
-	window_refund(&w, first, 2);
+	assert_int_equal(window_refund(&w, SECOND, first, 2), 2);
 	assert_int_equal(w.used[first % WINDOW_RING], 4);
 	assert_int_equal(w.used[(first + 1) % WINDOW_RING], 4);
 	assert_int_equal(w.total, 8);
@@ -471,11 +520,11 @@ static void window_refund_never_gives_back_more_than_the_part_holds(void **un)
 	(void)un;
 	assert_int_equal(window_charge(&w, SECOND, SECOND, 10, 6), 1);
 	assert_int_equal(window_charge(&w, SECOND + part, SECOND, 10, 4), 1);
-	window_refund(&w, w.latest, 5);
+	assert_int_equal(window_refund(&w, SECOND, w.latest, 5), 4);
 	assert_int_equal(w.total, 6);
-	window_refund(&w, w.latest, ~0ULL);
+	assert_int_equal(window_refund(&w, SECOND, w.latest, ~0ULL), 0);
 	assert_int_equal(w.total, 6);
-	window_refund(&w, w.latest - 1, ~0ULL);
+	assert_int_equal(window_refund(&w, SECOND, w.latest - 1, ~0ULL), 6);
 	assert_int_equal(w.total, 0);
 }
 
@@ -492,31 +541,307 @@ static void window_refund_gives_nothing_when_the_part_has_gone(void **unused)
 	assert_int_equal(
 		window_charge(&w, SECOND + WINDOW_RING * part, SECOND, 10, 10),
 		1);
-	window_refund(&w, first, 6);
+	assert_int_equal(window_refund(&w, SECOND, first, 6), 0);
 	assert_int_equal(w.total, 10);
 	/* Neither does a part that is still to come. */
-	window_refund(&w, w.latest + WINDOW_RING, 6);
+	assert_int_equal(window_refund(&w, SECOND, w.latest + WINDOW_RING, 6),
+			 0);
 	assert_int_equal(w.total, 10);
 }
 
-static void window_holds_a_part_when_it_overlaps_the_window(void **unused)
+static void window_refund_gives_nothing_when_the_length_changed(void **unused)
 {
-	struct window w = {};
-	const uint64_t part = SECOND / WINDOW_PARTS;
-	uint64_t first;
+	struct window w = {}, before;
 
 	(void)unused;
-	assert_int_equal(window_holds(&w, 0), 0);
-	window_force(&w, SECOND, SECOND, 1);
-	first = w.latest;
-	assert_int_equal(window_holds(&w, first), 1);
-	assert_int_equal(window_holds(&w, first + 1), 0);
-	window_roll(&w, SECOND + WINDOW_PARTS * part, SECOND);
-	assert_int_equal(window_holds(&w, first), 1);
-	assert_int_equal(w.total, 1);
-	window_roll(&w, SECOND + WINDOW_RING * part, SECOND);
-	assert_int_equal(window_holds(&w, first), 0);
+	/* Never used, it has parts of no length. */
+	assert_int_equal(window_refund(&w, HOUR, 0, 6), 0);
+	assert_int_equal(window_charge(&w, 1000 * HOUR, HOUR, 10, 6), 1);
+	window_roll(&w, 1000 * HOUR, 2 * HOUR);
+	before = w;
+	/* Even where the old number is that of a part which holds as much. */
+	assert_int_equal(window_refund(&w, HOUR, w.latest, 6), 0);
+	assert_int_equal(window_refund(&w, 3 * HOUR, w.latest, 6), 0);
+	assert_memory_equal(&w, &before, sizeof(w));
+	assert_int_equal(window_refund(&w, 2 * HOUR, w.latest, 6), 6);
 	assert_int_equal(w.total, 0);
+}
+
+static void window_refund_gives_back_a_part_until_it_leaves(void **un)
+{
+	struct window w = {}, copy;
+	const uint64_t part = SECOND / WINDOW_PARTS + 1;
+	uint64_t first;
+
+	(void)un;
+	window_force(&w, 1000 * part, SECOND, 1);
+	first = w.latest;
+	copy = w;
+	assert_int_equal(window_refund(&copy, SECOND, first + 1, 1), 0);
+	assert_int_equal(window_refund(&copy, SECOND, first, 1), 1);
+	window_roll(&w, (1000 + WINDOW_PARTS) * part, SECOND);
+	assert_int_equal(w.total, 1);
+	copy = w;
+	assert_int_equal(window_refund(&copy, SECOND, first, 1), 1);
+	window_roll(&w, (1000 + WINDOW_RING) * part, SECOND);
+	assert_int_equal(w.total, 0);
+	assert_int_equal(window_refund(&w, SECOND, first, 1), 0);
+}
+
+/* Fewer nanoseconds would leave the end of the window out, more hold on. */
+static void window_part_ns_rounds_up_when_the_length_is_odd(void **unused)
+{
+	uint64_t length;
+
+	(void)unused;
+	assert_int_equal(window_part_ns(0), 1);
+	for (length = 1; length < 1000; length++) {
+		uint64_t part = window_part_ns(length);
+
+		assert_true(part * WINDOW_PARTS >= length);
+		assert_true((part - 1) * WINDOW_PARTS < length);
+	}
+}
+
+static void window_renew_moves_the_charge_to_the_newest_part(void **unused)
+{
+	struct window w = {};
+	const uint64_t part = HOUR / WINDOW_PARTS;
+
+	(void)unused;
+	window_force(&w, 1000 * part, HOUR, 6);
+	window_force(&w, 1003 * part, HOUR, 3);
+	window_renew(&w, 1010 * part, 1000, 2);
+	assert_int_equal(w.latest, 1010);
+	assert_int_equal(w.total, 9);
+	assert_int_equal(w.used[1000 % WINDOW_RING], 4);
+	assert_int_equal(w.used[1003 % WINDOW_RING], 3);
+	assert_int_equal(w.used[1010 % WINDOW_RING], 2);
+	/* Each leaves with its own part. */
+	window_roll(&w, 1016 * part, HOUR);
+	assert_int_equal(w.total, 5);
+	window_roll(&w, 1019 * part, HOUR);
+	assert_int_equal(w.total, 2);
+	window_roll(&w, 1026 * part - 1, HOUR);
+	assert_int_equal(w.total, 2);
+	window_roll(&w, 1026 * part, HOUR);
+	assert_int_equal(w.total, 0);
+}
+
+static void window_renew_changes_nothing_when_the_part_is_the_newest(void **un)
+{
+	struct window w = {}, before;
+	const uint64_t part = HOUR / WINDOW_PARTS;
+
+	(void)un;
+	window_force(&w, 1000 * part, HOUR, 6);
+	before = w;
+	window_renew(&w, 1001 * part - 1, 1000, 6);
+	assert_memory_equal(&w, &before, sizeof(w));
+	/* Nor for a processor whose clock lags. */
+	window_renew(&w, 1000 * part - 1, 1000, 6);
+	assert_memory_equal(&w, &before, sizeof(w));
+}
+
+static void window_renew_moves_at_most_what_the_part_holds(void **unused)
+{
+	struct window w = {};
+	const uint64_t part = HOUR / WINDOW_PARTS;
+
+	(void)unused;
+	window_force(&w, 1000 * part, HOUR, 6);
+	window_force(&w, 1001 * part, HOUR, 3);
+	window_renew(&w, 1002 * part, 1000, ~0ULL);
+	assert_int_equal(w.total, 9);
+	assert_int_equal(w.used[1000 % WINDOW_RING], 0);
+	assert_int_equal(w.used[1001 % WINDOW_RING], 3);
+	assert_int_equal(w.used[1002 % WINDOW_RING], 6);
+}
+
+static void window_renew_moves_nothing_when_the_part_has_gone(void **unused)
+{
+	struct window w = {};
+	const uint64_t part = HOUR / WINDOW_PARTS;
+
+	(void)unused;
+	window_force(&w, 1000 * part, HOUR, 6);
+	window_force(&w, 1001 * part, HOUR, 3);
+	/* Its place in the ring is that of the newest part now. */
+	window_renew(&w, 1016 * part, 1000, 6);
+	assert_int_equal(w.latest, 1016);
+	assert_int_equal(w.total, 3);
+	assert_int_equal(w.used[1001 % WINDOW_RING], 3);
+	assert_int_equal(w.used[1016 % WINDOW_RING], 0);
+	/* Neither does a part that is still to come. */
+	window_renew(&w, 1016 * part, 1017, 3);
+	assert_int_equal(w.total, 3);
+	assert_int_equal(w.used[1001 % WINDOW_RING], 3);
+}
+
+static void window_renew_changes_nothing_when_never_used(void **unused)
+{
+	struct window w = {}, before = {};
+
+	(void)unused;
+	window_renew(&w, HOUR, 0, 6);
+	window_renew(&w, HOUR, HOUR, 6);
+	assert_memory_equal(&w, &before, sizeof(w));
+}
+
+/* ---- windows: distinct records ----------------------------------------- */
+
+enum {
+	MODEL_GROUPS = 24,
+	MODEL_GROUP_MAX = 4, /* records that remember one part together */
+	MODEL_RECORDS = MODEL_GROUPS * MODEL_GROUP_MAX,
+};
+
+/* As the guard keeps touched rows: a bit each, and the part of the latest. */
+struct touched {
+	unsigned int rows;
+	uint64_t part;
+};
+
+struct distinct {
+	struct window w;
+	uint64_t seed;
+	uint64_t window_ns;
+	uint64_t max;
+	uint64_t now;
+	unsigned int group; /* 1..MODEL_GROUP_MAX records remember together */
+	struct touched touched[MODEL_GROUPS];
+	/* The model: every touch that went through, in order. */
+	struct {
+		uint64_t time;
+		unsigned int record;
+	} touches[STEPS];
+	size_t n_touches;
+	uint64_t most; /* distinct in any window so far */
+	uint64_t again, refused;
+};
+
+/* Distinct records of the model in (now - @length_ns, now], @also counted. */
+static uint64_t distinct_in(const struct distinct *d, uint64_t length_ns,
+			    unsigned int also)
+{
+	bool seen[MODEL_RECORDS] = {};
+	uint64_t n = 1;
+	size_t i;
+
+	seen[also] = true;
+	for (i = d->n_touches; i--;) {
+		if (d->now - d->touches[i].time >= length_ns)
+			break;
+		n += !seen[d->touches[i].record];
+		seen[d->touches[i].record] = true;
+	}
+	return n;
+}
+
+/* Touches @record as the guard does. Returns whether it may be read. */
+static bool distinct_touch(struct distinct *d, unsigned int record)
+{
+	struct touched *t = &d->touched[record / d->group];
+	unsigned int bit = 1U << record % d->group;
+	uint64_t part = d->now / window_part_ns(d->window_ns);
+	uint64_t since = part < WINDOW_PARTS ? 0 : part - WINDOW_PARTS;
+	bool held = t->rows && t->part >= since;
+
+	if (!held || !(t->rows & bit)) {
+		if (!window_charge(&d->w, d->now, d->window_ns, d->max, 1))
+			return false;
+	} else {
+		d->again++;
+	}
+	if (!held)
+		t->rows = 0;
+	else if (t->part < part)
+		window_renew(&d->w, d->now, t->part,
+			     (uint64_t)__builtin_popcount(t->rows));
+	t->rows |= bit;
+	t->part = part;
+	return true;
+}
+
+static void distinct_step(struct distinct *d, unsigned int record)
+{
+	uint64_t late_ns = d->window_ns + d->window_ns / WINDOW_PARTS + 17;
+	uint64_t n = distinct_in(d, d->window_ns, record), late;
+
+	if (!distinct_touch(d, record)) {
+		late = distinct_in(d, late_ns, record);
+		d->refused++;
+		/* Records that remember together leave together, later. */
+		require(d->group > 1 || late > d->max,
+			"seed %llu: %llu distinct refused, max %llu",
+			(unsigned long long)d->seed, (unsigned long long)late,
+			(unsigned long long)d->max);
+		return;
+	}
+	/* Any window with the most in it ends at a touch. */
+	require(n <= d->max, "seed %llu: %llu distinct let through, max %llu",
+		(unsigned long long)d->seed, (unsigned long long)n,
+		(unsigned long long)d->max);
+	d->touches[d->n_touches].time = d->now;
+	d->touches[d->n_touches++].record = record;
+	if (n > d->most)
+		d->most = n;
+}
+
+/* Some seeds keep to a few favourites, which are touched without a pause. */
+static void distinct_run(struct distinct *d)
+{
+	uint64_t state = d->seed, part_ns;
+	unsigned int records = MODEL_GROUPS * d->group;
+	uint64_t favourites = 1 + random_below(&state, records / 2);
+	int i;
+
+	d->window_ns = random_below(&state, 2)
+			       ? 1 + random_below(&state, 1000)
+			       : random_pick(&state, even_lengths,
+					     N_ELEMENTS(even_lengths));
+	d->max = 1 + random_below(&state, 20);
+	d->now = random_below(&state, 1000 * SECOND) + SECOND;
+	part_ns = window_part_ns(d->window_ns);
+	for (i = 0; i < STEPS; i++) {
+		unsigned int record = (unsigned int)random_below(
+			&state, random_below(&state, 3) ? favourites : records);
+
+		if (!random_below(&state, 30))
+			d->now += random_below(&state, 2 * d->window_ns);
+		else if (random_below(&state, 2))
+			d->now += random_below(&state, part_ns + 1);
+		distinct_step(d, record);
+	}
+}
+
+static void distinct_runs(unsigned int group)
+{
+	uint64_t seed, full = 0, again = 0, refused = 0;
+
+	for (seed = 1; seed <= SCHEDULES; seed++) {
+		struct distinct d = {.seed = seed, .group = group};
+
+		distinct_run(&d);
+		full += d.most == d.max;
+		again += d.again;
+		refused += d.refused;
+	}
+	/* Or the budget was never in anybody's way, or nothing came again. */
+	assert_true(full > SCHEDULES / 2);
+	assert_true(again > SCHEDULES && refused > SCHEDULES);
+}
+
+static void window_renew_bounds_distinct_records_in_any_window(void **unused)
+{
+	(void)unused;
+	distinct_runs(1);
+}
+
+static void window_renew_bounds_distinct_rows_that_share_a_part(void **unused)
+{
+	(void)unused;
+	distinct_runs(MODEL_GROUP_MAX);
 }
 
 /* ---- windows: many threads --------------------------------------------- */
@@ -853,11 +1178,15 @@ static void share_add_folds_all_datasets_when_each_is_another(void **unused)
 	(void)unused;
 	fill_shares(&h, 1, 1);
 	share_add(&h, 99, 42, 50, 2, 50, 2);
-	assert_int_equal(share_find(&h, CORDON_ORIGIN_FOLDED, 0), 0);
+	assert_int_equal(share_find(&h, CORDON_ORIGIN_FOLDED, 0),
+			 CORDON_SHARES - 1);
 	held_of(&h, 42, &bytes, &records);
 	assert_int_equal(bytes, 150);
 	assert_int_equal(records, 3);
 	held_of(&h, 1, &bytes, &records);
+	assert_true(bytes >= 100 && records >= 1);
+	/* That of the share which was folded as well. */
+	held_of(&h, CORDON_SHARES, &bytes, &records);
 	assert_true(bytes >= 100 && records >= 1);
 }
 
@@ -1058,6 +1387,7 @@ int main(void)
 		T(window_bounds_any_window_when_clocks_step_back),
 		T(window_bounds_any_window_when_charges_are_refunded),
 		T(window_bounds_any_window_when_its_length_changes),
+		T(window_bounds_any_window_when_charges_are_renewed),
 		T(window_counts_everything_when_some_is_forced),
 		T(window_bounds_any_window_when_all_happens_at_once),
 		T(window_bounds_any_window_when_length_is_odd),
@@ -1071,7 +1401,16 @@ int main(void)
 		T(window_refund_gives_back_to_the_part_it_came_from),
 		T(window_refund_never_gives_back_more_than_the_part_holds),
 		T(window_refund_gives_nothing_when_the_part_has_gone),
-		T(window_holds_a_part_when_it_overlaps_the_window),
+		T(window_refund_gives_nothing_when_the_length_changed),
+		T(window_refund_gives_back_a_part_until_it_leaves),
+		T(window_part_ns_rounds_up_when_the_length_is_odd),
+		T(window_renew_moves_the_charge_to_the_newest_part),
+		T(window_renew_changes_nothing_when_the_part_is_the_newest),
+		T(window_renew_moves_at_most_what_the_part_holds),
+		T(window_renew_moves_nothing_when_the_part_has_gone),
+		T(window_renew_changes_nothing_when_never_used),
+		T(window_renew_bounds_distinct_records_in_any_window),
+		T(window_renew_bounds_distinct_rows_that_share_a_part),
 		T(share_add_holds_what_arrived_when_data_hops),
 		T(share_add_holds_what_arrived_when_origins_fold),
 		T(share_add_holds_what_arrived_when_datasets_fold),
