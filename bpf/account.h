@@ -593,11 +593,13 @@ static __always_inline struct holding *holding_new(__u64 *ret_id)
 	return h;
 }
 
-/* The holding of the current process, made if it has none. */
+/* The holding of the current process @tgid, made if it has none. */
 static __noinline struct holding *holding_make(__u32 tgid)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(tgid);
 	struct process p;
+	__u32 parent;
 
 	if (h || is_holder(tgid))
 		return h; /* marked without a holding: unknown, a fault */
@@ -611,6 +613,16 @@ static __noinline struct holding *holding_make(__u32 tgid)
 	}
 	/* The mark comes last: a marked process always has its entry. */
 	holder_mark(tgid);
+	if (!task->vfork_done)
+		return h;
+	/* What a vfork child reads, it reads into its parent's memory. */
+	parent = BPF_CORE_READ(task, real_parent, tgid);
+	if (parent == tgid || is_holder(parent))
+		return h;
+	__sync_fetch_and_add(&h->refs, 1);
+	if (bpf_map_update_elem(&processes, &parent, &p, BPF_NOEXIST))
+		__sync_fetch_and_sub(&h->refs, 1);
+	holder_mark(parent);
 	return h;
 }
 

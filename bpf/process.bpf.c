@@ -41,13 +41,19 @@ int BPF_PROG(tp_task_newtask, struct task_struct *task, unsigned long flags)
 	if (flags & CLONE_THREAD)
 		return 0; /* the process it belongs to is known already */
 	probed(HOOK_NEWTASK);
-	if (!state.holders)
-		return 0;
 	parent = current->tgid;
 	if (is_holder(child)) {
 		bpf_map_delete_elem(&processes, &child);
 		holder_clear(child);
 	}
+	/*
+	 * Two processes that will go on sharing their memory share a holding
+	 * before there is anything in it; so may vfork(2)'s, which is common,
+	 * but ends: holding_make() sees to it.
+	 */
+	if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM && state.armed &&
+	    !is_holder(parent) && !(current->flags & PF_KTHREAD))
+		holding_make(parent);
 	if (!is_holder(parent))
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &parent);
