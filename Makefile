@@ -9,6 +9,8 @@ CLANG ?= clang
 BPFTOOL ?= bpftool
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
+# Parts of tests/kernel that fit in `make test`; `make matrix` runs all of them.
+TEST_PARTS ?= loader identity life doctor
 
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS) --no-print-directory
@@ -109,11 +111,18 @@ $(BTF):
 deps: ## install the Debian packages that building and testing need
 	$(Q).ci/deps $(BUILD_DEPS) $(TEST_DEPS) $(VM_DEPS)
 
-test: all $(UNIT) ## unit tests, then the guard on real kernels
+# In this order: nothing can be built before its packages are there.
+test: deps ## unit tests, then the guard on real kernels
+	$(Q)$(MAKE) run-tests
+
+run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
 	$(Q)tests/part unit tests/unit/run unit $(UNIT)
-	$(Q)[ ! -x tests/run-kernels ] || tests/part kernels tests/run-kernels
+	$(Q)tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %)
 	$(Q)tests/tally
+
+matrix: deps ## all parts of the kernel tests on every kernel: an hour
+	$(Q)$(MAKE) run-tests TEST_PARTS=
 
 unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
 	$(Q)tests/unit/run unit $(UNIT)
@@ -149,7 +158,7 @@ help: ## this list
 -include $(wildcard tests/*/build.mk)
 -include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
 
-.PHONY: all deps test unit sanitize mutate fuzz fuzz-programs \
+.PHONY: all deps test run-tests matrix unit sanitize mutate fuzz fuzz-programs \
 	lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -6,7 +6,7 @@
  * Windows run on the boottime clock, which begins anew at every boot, so the
  * file has the time of day at which each part of a window ended. When they are
  * loaded each part goes to the newest part of the new clock that it touches:
- * what was used comes back at the right time or up to a sixteenth of the window
+ * what was used comes back at the right time or up to a fifteenth of the window
  * later, never earlier. A clock of day that runs behind the file's gives no
  * time back. Which records were touched is not kept: reading one again after
  * a reboot is charged again.

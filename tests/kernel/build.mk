@@ -12,6 +12,6 @@ $(KERNEL): $(B)/%: $(B)/%.o $(call objects,$(wildcard user/guard*.c)) \
 kernel-programs: $(KERNEL) ## what tests/kernel runs in the VM bench
 
 # What tests/run-kernels takes into the bench.
-test: $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
+run-tests: $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
 
 .PHONY: kernel-programs
