@@ -65,8 +65,8 @@ static const char *name_of(uint32_t kind, uint32_t id, void *arg)
 /* What a fault means and what to do; the default serves tables that filled. */
 static const char *const fault_remedies[FAULT_MAX] = {
 	[FAULT_LABEL_FULL] = "there are more files in the datasets than the "
-			     "guard has room for, and those without a label "
-			     "are not protected: detach and start cordond "
+			     "guard has room for, and opening those without "
+			     "a label is refused: detach and start cordond "
 			     "with a larger --max-records",
 	[FAULT_EVENT_LOST] = "the agent was slower than the events: details "
 			     "are missing, but every count is in cordon ledger",
