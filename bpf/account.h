@@ -468,18 +468,28 @@ static __always_inline void rows_renew(struct rows *r, struct touch *t)
 		budget_renew(r->act, part, n);
 }
 
+/*
+ * Is the touch still paid for? Not when its part has left the window, nor when
+ * it lies ahead of now (but for a clock that lags): then it was numbered for a
+ * window of another length.
+ */
+static __always_inline int touch_holds(const struct touch *t, __u64 now_part)
+{
+	__u64 since = now_part < WINDOW_PARTS ? 0 : now_part - WINDOW_PARTS;
+
+	return t->part >= since && t->part <= now_part + 1;
+}
+
 static __noinline long rows_chunk(__u32 i, struct rows *r)
 {
 	__u64 chunk = r->first / 64 + i;
-	__u64 mask = rows_mask(r, chunk), old, since;
+	__u64 mask = rows_mask(r, chunk), old;
 	struct touch *t, new;
 
-	/* A touch of an older part has left the window. */
-	since = r->part < WINDOW_PARTS ? 0 : r->part - WINDOW_PARTS;
 	r->key.chunk = chunk;
 	t = bpf_map_lookup_elem(&touched, &r->key);
 	if (!r->mark) {
-		if (t && t->part >= since) {
+		if (t && touch_holds(t, r->part)) {
 			mask &= ~t->rows;
 			if (t->part < r->part)
 				r->older = 1;
@@ -502,7 +512,7 @@ static __noinline long rows_chunk(__u32 i, struct rows *r)
 			return 1;
 		}
 	}
-	if (t->part < since) {
+	if (!touch_holds(t, r->part)) {
 		/*
 		 * Left the window: begin anew. Two threads that do so at once
 		 * can lose one's rows, which are then charged again.

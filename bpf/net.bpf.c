@@ -129,6 +129,8 @@ static __noinline int held_of(struct holding *h, __u32 i, struct held *ret)
 	int seen = 0;
 
 	i &= CORDON_SHARES - 1;
+	if (!h->shares[i].origin)
+		return 0; /* most are free: no lock for them */
 	bpf_spin_lock(&h->lock);
 	origin = h->shares[i].origin;
 	dataset = h->shares[i].dataset;
