@@ -37,6 +37,12 @@ enum cordon_limits {
 	CORDON_WALK = 64,   /* directory levels above a file */
 };
 
+/*
+ * The place of all origins for which there is no other left: no more are told
+ * apart. Never 0, which in a share means that nothing is held.
+ */
+#define CORDON_ORIGIN_REST (CORDON_ORIGINS - 1)
+
 #define CORDON_RULE_NONE    0xffff
 #define CORDON_DEST_ANY	    0
 #define CORDON_DEST_READ    0xffff /* the "destination" of a read budget */

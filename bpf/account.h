@@ -643,7 +643,7 @@ static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct origin_key key = {.dataset = a->dataset};
 	struct origin *o;
-	__u32 *found, number, zero = 0;
+	__u32 *found, number;
 
 	key.kin = KIN_SESSION;
 	key.id = task->sessionid;
@@ -659,14 +659,13 @@ static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 		return o;
 	}
 	number = __sync_fetch_and_add(&state.next_origin, 1) + 1;
-	if (number >= CORDON_ORIGINS) {
-		/* No more are told apart: place 0 takes all the rest. */
-		number = 0;
+	if (number >= CORDON_ORIGIN_REST) {
+		number = CORDON_ORIGIN_REST;
 		__sync_fetch_and_add(&state.faults[FAULT_ORIGIN_FULL], 1);
 	}
 	if (bpf_map_update_elem(&origin_of, &key, &number, BPF_NOEXIST)) {
 		found = bpf_map_lookup_elem(&origin_of, &key);
-		number = found ? *found : 0;
+		number = found ? *found : CORDON_ORIGIN_REST;
 	}
 	o = bpf_map_lookup_elem(&origins, &number);
 	if (!o)
@@ -682,8 +681,7 @@ static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 	o->session = task->sessionid;
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
 	__sync_val_compare_and_swap(
-		&o->serial, zero,
-		__sync_fetch_and_add(&state.next_serial, 1) + 1);
+		&o->serial, 0, __sync_fetch_and_add(&state.next_serial, 1) + 1);
 	a->origin = o->serial;
 	event_send(a, EVENT_FIRST_READ, VERDICT_ALLOW, 0, 0);
 	return o;

@@ -79,7 +79,6 @@
 #define NR_execveat	   322
 #define NR_copy_file_range 326
 #define NR_preadv2	   327
-#define NR_io_uring_enter  426
 
 /* include/linux/fs.h: no read is larger */
 #define MAX_RW_COUNT 0x7ffff000ULL
