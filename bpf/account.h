@@ -341,12 +341,12 @@ __noinline int budget_charge(struct act *a, __u64 n, int take)
 	} else {
 		room = window_charge(&b->window, a->now, a->window_ns, a->max,
 				     n);
-		if (!room)
-			b->refused++;
 		if (!room && take == TAKE_FORCE)
 			window_force(&b->window, a->now, a->window_ns, n);
 		total = b->window.total;
 	}
+	if (!room)
+		b->refused++;
 	a->part = b->window.latest;
 	bpf_spin_unlock(&b->lock);
 	a->used = total;

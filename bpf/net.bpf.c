@@ -820,6 +820,8 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 			continue;
 		bpf_spin_lock(&b->lock);
 		room = window_charge(&b->window, now, to.window_ns, to.max, n);
+		if (!room)
+			b->refused++;
 		if (!room && to.flags & METER_FORCE)
 			window_force(&b->window, now, to.window_ns, n);
 		m->to[i].part = b->window.latest;

@@ -176,6 +176,10 @@ budgets_cases()
 	budgets_shared host
 	check host_budget_is_shared_when_logins_differ "exit $rc $json" \
 		[ "$rc$(value "$json" records)" = 10 ]
+	# The third and the fourth photo, at open: no more than that.
+	n=$(cordon status --json | jq -r 'select(.type == "budget" and
+		.dataset == "host") | .refused')
+	check refusals_at_open_are_counted_when_beyond "$n" [ "$n" = 2 ]
 	budgets_shared user
 	check user_budget_is_own_when_logins_differ "exit $rc $json" \
 		[ "$rc$(value "$json" records)" = 02 ]
