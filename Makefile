@@ -18,9 +18,9 @@ endif
 export PATH := $(PATH):/usr/sbin:/sbin
 export B
 
-BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev libfyaml-dev \
-	libjansson-dev libsystemd-dev linux-libc-dev llvm make pkg-config \
-	zlib1g-dev
+BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
+	libjansson-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
+	pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
 	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc shellcheck
 VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
@@ -48,7 +48,7 @@ AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-LIBS := -lfyaml -ljansson
+LIBS := -lyaml -ljansson
 AGENT_LIBS := -lbpf -lelf -lz -lsystemd
 
 ifeq ($(V),1)

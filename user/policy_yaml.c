@@ -2,9 +2,9 @@
 #include "policy_yaml.h"
 
 #include <errno.h>
-#include <libfyaml.h>
 #include <stdlib.h>
 #include <string.h>
+#include <yaml.h>
 
 #include "text.h"
 
@@ -22,6 +22,9 @@ struct builder {
 	size_t n_nodes;
 	unsigned int depth;
 	unsigned int n_documents;
+	/* libyaml's marks count characters: the byte at one of them */
+	size_t at_char;
+	size_t at_byte;
 };
 
 static void free_all(struct policy_yaml *newest)
@@ -75,12 +78,10 @@ static bool is_blank_or_end(const char *buf, size_t len, size_t i)
 }
 
 /*
- * Why the byte at i must not reach libfyaml 0.7.12, or NULL. What fuzzing
- * found: it takes a NUL or a byte order mark of UTF-16 for the end of the
- * input and says nothing, so that what follows would be signed, but not
- * parsed; `? s:<tab>-` is freed twice; the number in a directive overflows; a
- * backslash at the end of the file runs into an assertion. A lone CR lets a
- * terminal write one line over another. None of it has a place in a policy.
+ * Why the byte at i has no place in a policy, or NULL: a NUL, for who reads the
+ * file with C strings signs another text than the one that is parsed; a lone
+ * CR, with which a terminal writes one line over another; directives and
+ * complex keys, which libyaml's events do not tell from none.
  */
 static const char *bad_byte(const char *buf, size_t len, size_t i,
 			    bool in_comment)
@@ -104,25 +105,19 @@ static const char *bad_byte(const char *buf, size_t len, size_t i,
 		    (i == 0 || strchr(" \n[{,", buf[i - 1])))
 			return "a complex key (?); expected \"key: value\"";
 		return NULL;
-	case '\\':
-		if (i + 1 == len)
-			return "a backslash ends the file; expected a line "
-			       "break there";
-		return NULL;
 	default:
 		return NULL;
 	}
 }
 
 /*
- * Where the first byte is that must not reach libfyaml, and why; len if there
- * is none. Lines and marks are bounded because what may turn out to be a key
- * is kept until that is known: 16 MiB of [ took 6 GiB of memory.
+ * Where the first byte is that has no place in a policy, and why; len if there
+ * is none. Lines are bounded so that a person can review them.
  */
 static size_t find_bad_byte(const char *buf, size_t len, const char **ret_why)
 {
 	size_t clean = text_clean_prefix(buf, len, "\n\r\t");
-	size_t line_start = 0, n_marks = 0, i;
+	size_t line_start = 0, i;
 	bool in_comment = false, in_indent = true;
 	const char *why;
 
@@ -139,10 +134,6 @@ static size_t find_bad_byte(const char *buf, size_t len, const char **ret_why)
 		if (i - line_start >= POLICY_LINE_BYTES_MAX)
 			why = "a line of more than 64 KiB; expected shorter "
 			      "lines";
-		if (strchr("[{&!*\"'", buf[i]) &&
-		    ++n_marks > POLICY_YAML_MARKS_MAX)
-			why = "more than 400000 quotes and brackets; expected "
-			      "a smaller policy";
 		if (why) {
 			*ret_why = why;
 			return i;
@@ -203,82 +194,80 @@ static int add_node(struct builder *b, enum policy_yaml_type type,
 	return 0;
 }
 
-/*
- * The text of a scalar as it stands in the file, and only where that is what
- * YAML makes of it: one line, without escapes. A policy needs no more, its
- * reviewer sees what is parsed, and libfyaml's own conversion is left alone:
- * 0.7.12 reads 'a''''b' wrongly, into a buffer that it fills in part, and its
- * stack grows with the empty lines behind a block.
- */
-static const char *raw_text(struct builder *b, struct fy_token *token,
-			    size_t *ret_len)
+static struct policy_pos pos_of(const yaml_mark_t *mark)
 {
-	const struct fy_mark *start = fy_token_start_mark(token);
-	const struct fy_mark *end = fy_token_end_mark(token);
-	enum fy_scalar_style style = fy_token_scalar_style(token);
-	const char *text;
-	size_t len;
+	return (struct policy_pos){(uint32_t)mark->line + 1,
+				   (uint32_t)mark->column + 1};
+}
 
-	if (style == FYSS_LITERAL || style == FYSS_FOLDED) {
+/* The byte at a mark; events come in the order of the text. */
+static size_t byte_at(struct builder *b, const yaml_mark_t *mark)
+{
+	while (b->at_char < mark->index && b->at_byte < b->len) {
+		b->at_byte++;
+		while (b->at_byte < b->len &&
+		       ((unsigned char)b->buf[b->at_byte] & 0xc0) == 0x80)
+			b->at_byte++;
+		b->at_char++;
+	}
+	return b->at_byte;
+}
+
+/*
+ * Refuse a scalar that does not stand in the file as YAML reads it: on one
+ * line, without escapes. A policy needs no more, and its reviewer sees what is
+ * parsed.
+ */
+static void refuse_styles(struct builder *b, const yaml_event_t *event)
+{
+	yaml_scalar_style_t style = event->data.scalar.style;
+	size_t len = event->data.scalar.length, start, end;
+	const char *text;
+
+	if (style == YAML_LITERAL_SCALAR_STYLE ||
+	    style == YAML_FOLDED_SCALAR_STYLE) {
 		complain(b, b->pos,
 			 "a block of text (| or >); expected text of one line");
-		return NULL;
+		return;
 	}
-	if (!start || !end || start->input_pos > end->input_pos ||
-	    end->input_pos > b->len) {
-		complain(b, b->pos,
-			 "text without a place; expected text of one line");
-		return NULL;
-	}
-	text = b->buf + start->input_pos;
-	len = end->input_pos - start->input_pos;
-
-	if (memchr(text, '\n', len) || memchr(text, '\r', len)) {
+	start = byte_at(b, &event->start_mark);
+	end = byte_at(b, &event->end_mark);
+	if (event->start_mark.line != event->end_mark.line) {
 		complain(b, b->pos,
 			 "text over several lines; expected text of one line");
-		return NULL;
+		return;
 	}
-	if (style == FYSS_SINGLE_QUOTED && memchr(text, '\'', len)) {
+	if (style != YAML_PLAIN_SCALAR_STYLE && end - start >= 2) {
+		start++;
+		end--;
+	}
+	text = b->buf + start;
+	if (style == YAML_SINGLE_QUOTED_SCALAR_STYLE &&
+	    memchr(text, '\'', end - start)) {
 		complain(b, b->pos,
 			 "a quote ('') inside single quotes; expected double "
 			 "quotes around such text");
-		return NULL;
+		return;
 	}
-	if (style == FYSS_DOUBLE_QUOTED && memchr(text, '\\', len)) {
+	if (style == YAML_DOUBLE_QUOTED_SCALAR_STYLE &&
+	    memchr(text, '\\', end - start)) {
 		complain(b, b->pos,
 			 "a backslash inside double quotes; expected single "
 			 "quotes around such text, and no escapes");
-		return NULL;
+		return;
 	}
-	if (fy_token_get_text_length(token) != len ||
-	    !text_is_clean(text, len, "")) {
+	if (end - start != len ||
+	    memcmp(text, event->data.scalar.value, len) != 0)
 		complain(b, b->pos,
 			 "text that does not mean what it looks like; expected "
 			 "letters, digits, signs and single blanks");
-		return NULL;
-	}
-	*ret_len = len;
-	return text;
 }
 
-static int add_scalar(struct builder *b, struct fy_token *token)
+static int add_text(struct builder *b, const char *text, size_t len,
+		    bool is_plain)
 {
-	enum fy_scalar_style style = FYSS_PLAIN;
 	struct policy_yaml *node;
-	const char *text = "";
-	size_t len = 0;
 	int r;
-
-	if (token)
-		style = fy_token_scalar_style(token);
-	/* the mark of a quoted scalar stands behind the quote */
-	if ((style == FYSS_SINGLE_QUOTED || style == FYSS_DOUBLE_QUOTED) &&
-	    b->pos.col > 1)
-		b->pos.col--;
-	if (token && fy_token_get_text_length(token) > 0)
-		text = raw_text(b, token, &len);
-	if (!text)
-		text = "";
 
 	r = add_node(b, POLICY_YAML_SCALAR, &node);
 	if (r)
@@ -287,7 +276,7 @@ static int add_scalar(struct builder *b, struct fy_token *token)
 	if (!node->text)
 		return -ENOMEM;
 	node->len = len;
-	node->is_null = style == FYSS_PLAIN && text_is_null(text, len);
+	node->is_null = is_plain && text_is_null(text, len);
 	return 0;
 }
 
@@ -329,17 +318,29 @@ static int close_node(struct builder *b)
 	return 0;
 }
 
-static void refuse_properties(struct builder *b, struct fy_event *event)
+/* True if there were any. */
+static bool refuse_properties(struct builder *b, const void *anchor,
+			      const void *tag)
 {
-	struct fy_token *token;
-
-	token = fy_event_get_anchor_token(event);
-	if (token && event->type != FYET_ALIAS)
+	if (anchor)
 		complain(b, b->pos,
 			 "an anchor (&); expected every value written out");
-	token = fy_event_get_tag_token(event);
-	if (token)
+	if (tag)
 		complain(b, b->pos, "a tag (!); expected the value alone");
+	return anchor || tag;
+}
+
+static int add_scalar(struct builder *b, const yaml_event_t *event)
+{
+	yaml_scalar_style_t style = event->data.scalar.style;
+
+	/* these stand before the text: its place is not known then */
+	if (!refuse_properties(b, event->data.scalar.anchor,
+			       event->data.scalar.tag))
+		refuse_styles(b, event);
+	return add_text(b, (const char *)event->data.scalar.value,
+			event->data.scalar.length,
+			style == YAML_PLAIN_SCALAR_STYLE);
 }
 
 static int start_document(struct builder *b)
@@ -354,108 +355,113 @@ static int start_document(struct builder *b)
 	return 0;
 }
 
-static int add_event(struct builder *b, struct fy_event *event)
+static int add_event(struct builder *b, const yaml_event_t *event)
 {
-	const struct fy_mark *mark = fy_event_start_mark(event);
-
-	if (mark && mark->line >= 0 && mark->column >= 0) {
-		b->pos.line = (uint32_t)mark->line + 1;
-		b->pos.col = (uint32_t)mark->column + 1;
-	}
+	b->pos = pos_of(&event->start_mark);
 	switch (event->type) {
-	case FYET_DOCUMENT_START:
+	case YAML_DOCUMENT_START_EVENT:
 		return start_document(b);
-	case FYET_MAPPING_START:
-		refuse_properties(b, event);
+	case YAML_MAPPING_START_EVENT:
+		(void)refuse_properties(b, event->data.mapping_start.anchor,
+					event->data.mapping_start.tag);
 		return open_node(b, POLICY_YAML_MAP);
-	case FYET_SEQUENCE_START:
-		refuse_properties(b, event);
+	case YAML_SEQUENCE_START_EVENT:
+		(void)refuse_properties(b, event->data.sequence_start.anchor,
+					event->data.sequence_start.tag);
 		return open_node(b, POLICY_YAML_LIST);
-	case FYET_SCALAR:
-		refuse_properties(b, event);
-		return add_scalar(b, event->scalar.value);
-	case FYET_ALIAS:
-		b->pos.col -= b->pos.col > 1; /* the mark is behind the * */
+	case YAML_SCALAR_EVENT:
+		return add_scalar(b, event);
+	case YAML_ALIAS_EVENT:
 		complain(b, b->pos,
 			 "an alias (*); expected the value written out, "
 			 "or \"*\" in quotes for everyone and everything");
-		return add_scalar(b, NULL);
-	case FYET_MAPPING_END:
-	case FYET_SEQUENCE_END:
+		return add_text(b, "", 0, true);
+	case YAML_MAPPING_END_EVENT:
+	case YAML_SEQUENCE_END_EVENT:
 		return close_node(b);
 	default:
 		return 0;
 	}
 }
 
-/* What to do about the mistakes in YAML that people really make. */
-static const char *remedy(const char *msg)
+/* What to say of the mistakes in YAML that people really make. */
+static const struct mistake {
+	const char *context; /* parts of what libyaml says */
+	const char *problem;
+	const char *what; /* NULL: the problem, as libyaml says it */
+	const char *remedy;
+	bool at_context; /* the place is where it began */
+} mistakes[] = {
+	{"flow sequence", "expected ',' or ']'",
+	 "flow sequence without a closing bracket",
+	 "a ] at the end of the list", false},
+	{"flow mapping", "expected ',' or '}'",
+	 "flow mapping without a closing brace", "a } at the end of the map",
+	 false},
+	{"quoted scalar", "end of stream",
+	 "quoted scalar without closing quote",
+	 "a quote at the end of the text", true},
+	{"", "mapping values are not allowed", "a \": \" where no key can be",
+	 "text with \": \" in quotes, and each key in a line of its own, with "
+	 "the indentation of the keys around it",
+	 false},
+	{"block mapping", "expected key", NULL,
+	 "\"key: value\", with the indentation of the keys around it", false},
+	{"simple key", "expected ':'", "text without a key", "\"key: value\"",
+	 true},
+	{"block collection", "'-' indicator", NULL,
+	 "a list of - or a map of keys, but not both", false},
+	{"", "<document start>", "missing document start",
+	 "YAML as cordon-policy(5) shows it", false},
+	/* `subject: *`, of all mistakes the likeliest */
+	{"alias", "alphabetic or numeric", "a * alone starts an alias in YAML",
+	 "\"*\" in quotes", true},
+	{"", "", NULL, "YAML as cordon-policy(5) shows it", false},
+};
+
+static void report_syntax(struct builder *b, const yaml_parser_t *parser)
 {
-	static const struct {
-		const char *part;
-		const char *remedy;
-	} known[] = {
-		{"closing quote", "a quote at the end of the text"},
-		{"closing bracket", "a ] at the end of the list"},
-		{"closing brace", "a } at the end of the map"},
-		{"cannot start with", "such text in quotes"},
-		{"multiline plain key", "each key in a line of its own, with "
-					"the indentation of the keys around "
-					"it"},
-		{"nested block mapping", "text with \": \" in quotes"},
-	};
+	const char *problem = parser->problem ? parser->problem : "unreadable";
+	const char *context = parser->context ? parser->context : "";
+	const struct mistake *m = mistakes;
 
-	for (size_t i = 0; i < sizeof(known) / sizeof(known[0]); i++)
-		if (strstr(msg, known[i].part))
-			return known[i].remedy;
-	return "YAML as cordon-policy(5) shows it";
-}
-
-/* The first error: the ones after it come from it. */
-static void report_syntax(struct builder *b, struct fy_diag *diag)
-{
-	const struct fy_diag_error *error;
-	void *prev = NULL;
-
-	while ((error = fy_diag_errors_iterate(diag, &prev))) {
-		if (error->type != FYET_ERROR || !error->msg)
-			continue;
-		if (error->line > 0 && error->column > 0) {
-			b->pos.line = (uint32_t)error->line;
-			b->pos.col = (uint32_t)error->column;
-		}
-		/* `subject: *`, of all mistakes the likeliest */
-		if (strstr(error->msg, "invalid alias")) {
-			b->pos.col -= b->pos.col > 1;
-			complain(b, b->pos,
-				 "a * alone starts an alias in YAML; expected "
-				 "\"*\" in quotes");
-			return;
-		}
-		complain(b, b->pos, "%s; expected %s", error->msg,
-			 remedy(error->msg));
+	if (parser->error == YAML_READER_ERROR) {
+		complain(b, place_of(b->buf, parser->problem_offset),
+			 "%s; expected plain text in UTF-8", problem);
 		return;
 	}
-	complain(b, b->pos, "cannot be read as YAML; expected %s", remedy(""));
+	while (!strstr(context, m->context) || !strstr(problem, m->problem))
+		m++;
+	b->pos = pos_of(m->at_context ? &parser->context_mark
+				      : &parser->problem_mark);
+	if (strstr(problem, "cannot start any token"))
+		complain(b, b->pos,
+			 "plain scalar cannot start with '%c'; expected such "
+			 "text in quotes",
+			 b->buf[byte_at(b, &parser->problem_mark)]);
+	else
+		complain(b, b->pos, "%s; expected %s",
+			 m->what ? m->what : problem, m->remedy);
 }
 
-static int add_events(struct builder *b, struct fy_parser *parser,
-		      struct fy_diag *diag)
+static int add_events(struct builder *b, yaml_parser_t *parser)
 {
-	struct fy_event *event;
+	yaml_event_t event;
 	bool ended = false;
 	int r;
 
-	while ((event = fy_parser_parse(parser))) {
-		ended = event->type == FYET_STREAM_END;
-		r = add_event(b, event);
-		fy_parser_event_free(parser, event);
+	while (!ended) {
+		if (!yaml_parser_parse(parser, &event)) {
+			if (parser->error == YAML_MEMORY_ERROR)
+				return -ENOMEM;
+			report_syntax(b, parser);
+			return -EINVAL;
+		}
+		ended = event.type == YAML_STREAM_END_EVENT;
+		r = add_event(b, &event);
+		yaml_event_delete(&event);
 		if (r)
 			return r;
-	}
-	if (fy_parser_get_stream_error(parser) || !ended) {
-		report_syntax(b, diag);
-		return -EINVAL;
 	}
 	if (!b->root) {
 		complain(b, ((struct policy_pos){1, 1}),
@@ -471,18 +477,12 @@ int policy_yaml_parse(const char *name, const char *buf, size_t len,
 {
 	struct builder b = {
 		.name = name,
-		.buf = buf,
+		.buf = len ? buf : "",
 		.len = len,
 		.errs = errs,
 		.pos = {1, 1},
 	};
-	struct fy_parse_cfg cfg = {
-		.flags = FYPCF_QUIET | FYPCF_JSON_NONE |
-			 FYPCF_DEFAULT_VERSION_1_2,
-	};
-	struct fy_parser *parser = NULL;
-	struct fy_diag_cfg diag_cfg;
-	struct fy_diag *diag;
+	yaml_parser_t parser;
 	const char *why;
 	size_t ok;
 	int r;
@@ -492,21 +492,13 @@ int policy_yaml_parse(const char *name, const char *buf, size_t len,
 		complain(&b, place_of(buf, ok), "%s", why);
 		return -EINVAL;
 	}
-
-	fy_diag_cfg_default(&diag_cfg);
-	diag_cfg.fp = NULL;
-	diag = fy_diag_create(&diag_cfg);
-	if (!diag)
+	if (!yaml_parser_initialize(&parser))
 		return -ENOMEM;
-	fy_diag_set_collect_errors(diag, true);
-	cfg.diag = diag;
-	parser = fy_parser_create(&cfg);
-	if (!parser || fy_parser_set_string(parser, len ? buf : "", len)) {
-		r = -ENOMEM;
-		goto out;
-	}
+	yaml_parser_set_encoding(&parser, YAML_UTF8_ENCODING);
+	yaml_parser_set_input_string(&parser, (const unsigned char *)b.buf,
+				     len);
 
-	r = add_events(&b, parser, diag);
+	r = add_events(&b, &parser);
 	if (r)
 		goto out;
 
@@ -515,7 +507,6 @@ int policy_yaml_parse(const char *name, const char *buf, size_t len,
 	b.newest = NULL;
 out:
 	free_all(b.newest);
-	fy_parser_destroy(parser);
-	fy_diag_destroy(diag);
+	yaml_parser_delete(&parser);
 	return r;
 }

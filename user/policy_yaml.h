@@ -3,7 +3,7 @@
  * The part of YAML that a policy may use, as a tree whose every node knows its
  * line and column. Internal to the policy reader.
  *
- * libfyaml reads the YAML; the tree is built from its events and not from its
+ * libyaml reads the YAML; the tree is built from its events and not from its
  * document, because the events carry the place of mappings and lists too, and
  * because what a policy must not contain (aliases, anchors, tags, a second
  * document, deep nesting, too many values) can be refused before it costs
@@ -18,8 +18,6 @@
 #define POLICY_YAML_DEPTH_MAX 8
 /* Well above what a policy that uses up every limit has: some 120,000. */
 #define POLICY_YAML_NODES_MAX 200000
-/* Bytes that may begin a value or a property: [ { & ! * and the quotes. */
-#define POLICY_YAML_MARKS_MAX 400000
 
 enum policy_yaml_type {
 	POLICY_YAML_SCALAR,

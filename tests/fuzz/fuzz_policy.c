@@ -6,7 +6,7 @@
  * their limits, a refusal always says where and why in printable text.
  *
  * Build: clang -fsanitize=fuzzer,address,undefined -Iuser fuzz_policy.c
- *        user/policy*.c user/text.c -lfyaml
+ *        user/policy*.c user/text.c -lyaml
  * Run:   fuzz_policy -dict=tests/fuzz/policy.dict tests/fuzz/corpus/policy
  *
  * Known-bad modes, which must end in a crash or the harness is blind:
