@@ -128,7 +128,10 @@ unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
 	$(Q)tests/unit/run unit $(UNIT)
 
 sanitize: ## the unit tests under AddressSanitizer and UBSan
-	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit
+	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit-programs
+	$(Q)tests/unit/run sanitize $(UNIT:$(B)/%=$(B)/sanitize/%)
+
+unit-programs: $(UNIT)
 
 mutate: ## break the arithmetic in many places: do the tests notice?
 	$(Q)tests/unit/mutate
@@ -158,7 +161,7 @@ help: ## this list
 -include $(wildcard tests/*/build.mk)
 -include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
 
-.PHONY: all deps test run-tests matrix unit sanitize mutate fuzz fuzz-programs \
-	lint clean help
+.PHONY: all deps test run-tests matrix unit unit-programs sanitize mutate fuzz \
+	fuzz-programs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
