@@ -106,19 +106,16 @@ static json_t *status_policy(const struct agent *agent)
 	return object;
 }
 
-static int status_head(struct agent *agent, struct control_client *client)
+static int status_head(struct agent *agent, struct control_client *client,
+		       const struct guard_stats *stats)
 {
 	const struct guard_state *state = guard_state(agent->guard);
 	uint32_t slot = state->generation & 1;
-	struct guard_stats stats;
 	struct utsname uts;
 	uint64_t holders = 0;
 	json_t *line;
 	int r;
 
-	r = guard_stats(agent->guard, &stats);
-	if (r)
-		return r;
 	r = guard_each_holder(agent->guard, count_holder, &holders);
 	if (r)
 		return r;
@@ -137,23 +134,23 @@ static int status_head(struct agent *agent, struct control_client *client)
 	if (!line)
 		return -ENOMEM;
 	r = json_object_set_new(line, "adopted", json_boolean(agent->adopted)) |
-	    json_object_set_new(line, "generation", number(stats.generation)) |
+	    json_object_set_new(line, "generation", number(stats->generation)) |
 	    json_object_set_new(line, "policy_serial",
-				number(stats.policy_serial)) |
+				number(stats->policy_serial)) |
 	    json_object_set_new(line, "policy", status_policy(agent)) |
-	    json_object_set_new(line, "labels", number(stats.labels)) |
+	    json_object_set_new(line, "labels", number(stats->labels)) |
 	    json_object_set_new(line, "holders", number(holders)) |
 	    json_object_set_new(line, "scanning",
 				json_boolean(state->scanning)) |
-	    json_object_set_new(line, "dropped", number(stats.dropped)) |
+	    json_object_set_new(line, "dropped", number(stats->dropped)) |
 	    json_object_set_new(line, "events",
 				number(eventlog_next(agent->log) - 1)) |
 	    json_object_set_new(line, "events_unwritten",
 				number(eventlog_lost(agent->log))) |
 	    json_object_set_new(line, "clients",
 				number(control_clients(agent->control))) |
-	    json_object_set_new(line, "faults", status_faults(&stats)) |
-	    json_object_set_new(line, "tables", status_tables(&stats));
+	    json_object_set_new(line, "faults", status_faults(stats)) |
+	    json_object_set_new(line, "tables", status_tables(stats));
 	if (agent->problem[0])
 		r |= json_object_set_new(line, "problem",
 					 json_string(agent->problem));
@@ -164,7 +161,9 @@ static int status_head(struct agent *agent, struct control_client *client)
 	return control_reply(client, line);
 }
 
-static json_t *dataset_line(const struct policy_dataset *dataset)
+static json_t *dataset_line(const struct agent *agent,
+			    const struct policy_dataset *dataset,
+			    const struct guard_stats *stats)
 {
 	static const char *const records[] = {
 		[POLICY_RECORD_FILE] = "file",
@@ -172,6 +171,7 @@ static json_t *dataset_line(const struct policy_dataset *dataset)
 		[POLICY_RECORD_BYTES] = "bytes",
 	};
 	json_t *paths = json_array(), *line;
+	uint32_t id;
 
 	for (size_t i = 0; i < dataset->n_paths; i++)
 		(void)json_array_append_new(
@@ -179,6 +179,10 @@ static json_t *dataset_line(const struct policy_dataset *dataset)
 	line = json_pack("{s:i, s:s, s:s, s:s, s:o}", "cordon", CONTROL_VERSION,
 			 "type", "dataset", "dataset", dataset->name, "record",
 			 records[dataset->record], "paths", paths);
+	if (line && guard_name_find(agent->guard, NAME_DATASET, dataset->name,
+				    &id) == 0)
+		(void)json_object_set_new(line, "files",
+					  number(stats->files[id]));
 	if (dataset->classification)
 		(void)json_object_set_new(line, "classification",
 					  json_string(dataset->classification));
@@ -302,21 +306,31 @@ enum status_step { STATUS_HEAD, STATUS_DATASETS, STATUS_WALK, STATUS_BUDGETS };
 
 static int answer_status(struct agent *agent, struct control_client *client)
 {
+	const struct policy *policy = agent->policy;
+	struct guard_stats *stats;
 	struct list *list = client->data;
 	int r = 0;
 
 	switch ((enum status_step)client->step) {
 	case STATUS_HEAD:
 		client->step = STATUS_DATASETS;
-		r = status_head(agent, client);
+		/* One walk over the labels for the head and the datasets. */
+		stats = malloc(sizeof(*stats));
+		client->data = stats;
+		client->free_data = free;
+		r = stats ? guard_stats(agent->guard, stats) : -ENOMEM;
+		if (!r)
+			r = status_head(agent, client, stats);
 		break;
 	case STATUS_DATASETS:
-		if (agent->policy && client->cursor < agent->policy->n_datasets)
+		stats = client->data;
+		if (policy && client->cursor < policy->n_datasets)
 			r = control_reply(
 				client,
 				dataset_line(
-					&agent->policy
-						 ->datasets[client->cursor++]));
+					agent,
+					&policy->datasets[client->cursor++],
+					stats));
 		else
 			client->step = STATUS_WALK;
 		break;

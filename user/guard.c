@@ -1064,11 +1064,14 @@ static int count_entry(const void *key, const void *value, void *arg)
 static int count_file(const void *key, const void *value, void *arg)
 {
 	const struct label *label = value;
-	uint64_t *n = arg;
+	struct guard_stats *stats = arg;
 
 	(void)key;
-	if (label->kind == LABEL_FILE)
-		(*n)++;
+	if (label->kind != LABEL_FILE)
+		return 0;
+	stats->labels++;
+	if (label->dataset < CORDON_DATASETS)
+		stats->files[label->dataset]++;
 	return 0;
 }
 
@@ -1104,7 +1107,7 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 		if (r)
 			return r;
 	}
-	r = guard_map_each(guard, MAP_LABELS, count_file, &stats.labels);
+	r = guard_map_each(guard, MAP_LABELS, count_file, &stats);
 	if (r)
 		return r;
 	*ret_stats = stats;

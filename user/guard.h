@@ -288,7 +288,8 @@ struct guard_stats {
 	uint64_t policy_serial;
 	uint64_t dropped;
 	uint64_t faults[FAULT_MAX];
-	uint64_t labels; /* files with a label */
+	uint64_t labels;		 /* files with a label */
+	uint64_t files[CORDON_DATASETS]; /* of them, by number of dataset */
 	size_t n_tables;
 	struct guard_table tables[GUARD_TABLES_MAX];
 };
