@@ -23,10 +23,18 @@ struct showing {
 };
 
 static const struct term_column columns[] = {
-	{"ORIGIN", true},   {"STARTED BY", false}, {"SUBJECT", false},
-	{"DATASET", false}, {"CHANNEL", false},	   {"TO", false},
-	{"ACTS", true},	    {"BYTES", true},	   {"RECORDS", true},
-	{"OVER", true},	    {"BLOCKED", true},	   {"LAST", false},
+	{.title = "ORIGIN", .right = true},
+	{.title = "STARTED BY"},
+	{.title = "SUBJECT"},
+	{.title = "DATASET"},
+	{.title = "CHANNEL"},
+	{.title = "TO"},
+	{.title = "ACTS", .right = true},
+	{.title = "BYTES", .right = true},
+	{.title = "RECORDS", .right = true},
+	{.title = "OVER", .right = true},
+	{.title = "BLOCKED", .right = true},
+	{.title = "LAST"},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -138,7 +146,7 @@ static int run(const struct cmd_common *common,
 	r = cmd_ask(common, request, show, &showing);
 	if (r == CMD_OK)
 		term_table_print(showing.table, stdout,
-				 term_wants_colour(stdout));
+				 term_wants_colour(stdout), 0);
 	term_table_free(showing.table);
 	free(showing.origins);
 	return r;

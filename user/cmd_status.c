@@ -1,25 +1,35 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cmd.h"
 #include "event.h"
+#include "log.h"
 #include "term.h"
 #include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <string.h>
 
 #define BAR_WIDTH 10
 
 static const struct term_column dataset_columns[] = {
-	{"DATASET", false},	   {"FILES", true},  {"RECORD", false},
-	{"CLASSIFICATION", false}, {"PATHS", false},
+	{.title = "DATASET"}, {.title = "FILES", .right = true},
+	{.title = "RECORD"},  {.title = "CLASSIFICATION", .drop = 1},
+	{.title = "PATHS"},
 };
 
+/* The bar says nothing that the number beside it does not. */
 static const struct term_column budget_columns[] = {
-	{"DATASET", false}, {"RULE", false},	{"TO", false}, {"USER", false},
-	{"USED", true},	    {"OF", true},	{"IN", false}, {"", false},
-	{"REFUSED", true},  {"MORE AT", false},
+	{.title = "SUBJECT"},
+	{.title = "TO"},
+	{.title = "USER", .if_any = true},
+	{.title = "USED", .right = true},
+	{.title = "OF"},
+	{.title = "", .drop = 3},
+	{.title = "FULL", .right = true},
+	{.title = "REFUSED", .right = true},
+	{.title = "MORE AT", .drop = 2},
 };
 
 #define COUNT(a) (sizeof(a) / sizeof((a)[0]))
@@ -27,15 +37,21 @@ static const struct term_column budget_columns[] = {
 struct showing {
 	struct term_table *datasets;
 	struct term_table *budgets;
+	char dataset[CORDON_NAME]; /* of the last budget */
+	size_t width;
 	bool colour;
 };
+
+/* Words stand in a column of their own. */
+#define INDENT 10
 
 static void say(const struct showing *showing, enum term_colour colour,
 		const char *what, const char *text)
 {
-	(void)printf("%-8s  %s%s%s\n", what,
-		     term_begin(colour, showing->colour), text,
-		     term_end(colour, showing->colour));
+	(void)printf("%-*s%s", INDENT, what,
+		     term_begin(colour, showing->colour));
+	term_fold(stdout, text, INDENT, showing->width);
+	(void)printf("%s\n", term_end(colour, showing->colour));
 }
 
 static void show_policy(const json_t *line, const struct showing *showing)
@@ -137,19 +153,22 @@ static void show_head(const json_t *line, const struct showing *showing)
 	show_faults(line, showing);
 }
 
+/* One path a line: the lines after the first have nothing else. */
 static int take_dataset(const json_t *line, const struct showing *showing)
 {
-	char files[32], record[48], paths[512] = "";
-	json_t *array = json_object_get(line, "paths"), *path;
+	char files[32], record[48];
+	json_t *paths = json_object_get(line, "paths"), *path;
 	const char *class = cmd_text(line, "classification");
 	const char *texts[COUNT(dataset_columns)] = {
 		cmd_text(line, "dataset"),
 		json_object_get(line, "files") ? files : NULL,
 		record,
 		class[0] ? class : NULL,
-		paths,
+		NULL,
 	};
-	size_t i, len = 0;
+	char text[PATH_MAX];
+	size_t i;
+	int r;
 
 	term_number(cmd_number(line, "files"), files, sizeof(files));
 	if (cmd_number(line, "record_bytes"))
@@ -158,67 +177,105 @@ static int take_dataset(const json_t *line, const struct showing *showing)
 	else
 		(void)snprintf(record, sizeof(record), "%.32s",
 			       cmd_text(line, "record"));
-	json_array_foreach (array, i, path) {
-		if (i == 3) {
-			(void)snprintf(paths + len, sizeof(paths) - len,
-				       " and %zu more",
-				       json_array_size(array) - i);
-			break;
-		}
-		len += (size_t)snprintf(paths + len, sizeof(paths) - len,
-					"%s%.120s", i ? " " : "",
-					json_string_value(path));
+	json_array_foreach (paths, i, path) {
+		(void)snprintf(text, sizeof(text), "%s",
+			       json_string_value(path) ? json_string_value(path)
+						       : "?");
+		log_clean(text);
+		texts[COUNT(texts) - 1] = text;
+		r = term_table_add(showing->datasets, TERM_PLAIN, texts);
+		if (r)
+			return r;
+		for (size_t k = 0; k < COUNT(texts); k++)
+			texts[k] = "";
 	}
-	return term_table_add(showing->datasets, TERM_PLAIN, texts);
+	return 0;
 }
 
-static void amount(const json_t *line, const char *key, char *buf, size_t size)
+static bool counts_bytes(const json_t *line)
 {
-	if (json_is_null(json_object_get(line, key)))
-		(void)snprintf(buf, size, "unlimited");
-	else if (strcmp(cmd_text(line, "budget"), "bytes") == 0)
-		event_size(cmd_number(line, key), buf, size);
-	else
-		term_number(cmd_number(line, key), buf, size);
+	return strcmp(cmd_text(line, "budget"), "bytes") == 0;
 }
 
-static int take_budget(const json_t *line, const struct showing *showing)
+/* `240 records/hour`, `64 MiB/hour` */
+static void limit(const json_t *line, char *buf, size_t size)
+{
+	char amount[TEXT_NUMBER_CHARS_MAX], window[TEXT_NUMBER_CHARS_MAX];
+	uint64_t max = cmd_number(line, "max");
+
+	if (json_is_null(json_object_get(line, "max"))) {
+		(void)snprintf(buf, size, "unlimited");
+		return;
+	}
+	if (counts_bytes(line))
+		text_format_bytes(max, amount, sizeof(amount));
+	else
+		term_number(max, amount, sizeof(amount));
+	text_format_duration(cmd_number(line, "window_ns"), window,
+			     sizeof(window));
+	(void)snprintf(buf, size, "%s%s/%s", amount,
+		       counts_bytes(line) ? ""
+		       : max == 1	  ? " record"
+					  : " records",
+		       window);
+}
+
+/* Budgets come dataset by dataset: each begins with a line of its own. */
+static int head_dataset(const json_t *line, struct showing *showing)
+{
+	const char *dataset = cmd_text(line, "dataset");
+	char text[CORDON_NAME + 8];
+
+	if (strcmp(dataset, showing->dataset) == 0)
+		return 0;
+	(void)snprintf(showing->dataset, sizeof(showing->dataset), "%s",
+		       dataset);
+	(void)snprintf(text, sizeof(text), "%.63s:", dataset);
+	return term_table_head(showing->budgets, text);
+}
+
+static int take_budget(const json_t *line, struct showing *showing)
 {
 	uint64_t used_n = cmd_number(line, "used");
 	uint64_t max_n = cmd_number(line, "max");
 	bool limited = !json_is_null(json_object_get(line, "max"));
-	char used[TEXT_NUMBER_CHARS_MAX], max[TEXT_NUMBER_CHARS_MAX + 8];
-	char window[TEXT_NUMBER_CHARS_MAX], refused[32], more[24];
-	char bar[BAR_WIDTH + 16] = "";
+	char used[TEXT_NUMBER_CHARS_MAX], max[3 * TEXT_NUMBER_CHARS_MAX];
+	char subject[CORDON_NAME], full[16], refused[32], more[24];
+	char bar[BAR_WIDTH + 3] = "";
+	const char *rule = cmd_text(line, "rule");
 	const char *user = cmd_text(line, "user");
 	const char *to = cmd_text(line, "destination");
+	const char *frees = cmd_text(line, "frees");
 	const char *texts[COUNT(budget_columns)] = {
-		cmd_text(line, "dataset"),
-		cmd_text(line, "rule"),
+		subject,
 		strcmp(to, "*") == 0 ? "elsewhere" : to,
 		user[0] ? user : NULL,
 		used,
 		max,
-		window,
 		bar,
+		limited ? full : NULL,
 		refused,
-		more,
+		frees[0] ? more : NULL,
 	};
 	enum term_colour colour = TERM_PLAIN;
-	size_t len;
+	int r;
 
+	r = head_dataset(line, showing);
+	if (r)
+		return r;
 	if (strcmp(to, "read") == 0)
-		texts[2] = "(read)";
-	amount(line, "used", used, sizeof(used));
-	amount(line, "max", max, sizeof(max));
-	if (limited && strcmp(cmd_text(line, "budget"), "records") == 0)
-		(void)strncat(max, " records", sizeof(max) - strlen(max) - 1);
-	text_format_duration(cmd_number(line, "window_ns"), window,
-			     sizeof(window));
+		texts[1] = "(read)";
+	/* A rule's name begins with its subject's, which has no slash. */
+	(void)snprintf(subject, sizeof(subject), "%.*s",
+		       (int)strcspn(rule, "/"), rule);
+	if (counts_bytes(line))
+		event_size(used_n, used, sizeof(used));
+	else
+		term_number(used_n, used, sizeof(used));
+	limit(line, max, sizeof(max));
 	if (limited) {
 		term_bar(used_n, max_n, BAR_WIDTH, bar, sizeof(bar));
-		len = strlen(bar);
-		(void)snprintf(bar + len, sizeof(bar) - len, " %3.0f%%",
+		(void)snprintf(full, sizeof(full), "%.0f%%",
 			       max_n ? (double)used_n * 100 / (double)max_n
 				     : 100.0);
 		if (used_n >= max_n)
@@ -227,14 +284,13 @@ static int take_budget(const json_t *line, const struct showing *showing)
 			colour = TERM_POOR;
 	}
 	term_number(cmd_number(line, "refused"), refused, sizeof(refused));
-	(void)snprintf(more, sizeof(more), "%.19s%s", cmd_text(line, "frees"),
-		       cmd_text(line, "frees")[0] ? "Z" : "");
+	(void)snprintf(more, sizeof(more), "%.19sZ", frees);
 	return term_table_add(showing->budgets, colour, texts);
 }
 
 static int show(const json_t *line, const char *text, void *arg)
 {
-	const struct showing *showing = arg;
+	struct showing *showing = arg;
 	const char *type = cmd_text(line, "type");
 
 	(void)text;
@@ -252,7 +308,8 @@ int cmd_status(int argc, char **argv)
 	static const struct option options[] = {CMD_OPTIONS, {0}};
 	struct control_request request = {.verb = CONTROL_STATUS};
 	struct cmd_common common = {0};
-	struct showing showing = {.colour = term_wants_colour(stdout)};
+	struct showing showing = {.colour = term_wants_colour(stdout),
+				  .width = term_width(stdout)};
 	int code, r;
 
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -272,9 +329,11 @@ int cmd_status(int argc, char **argv)
 	r = cmd_ask(&common, &request, show, &showing);
 	if (r == CMD_OK && !common.json) {
 		(void)putchar('\n');
-		term_table_print(showing.datasets, stdout, showing.colour);
+		term_table_print(showing.datasets, stdout, showing.colour,
+				 showing.width);
 		(void)putchar('\n');
-		term_table_print(showing.budgets, stdout, showing.colour);
+		term_table_print(showing.budgets, stdout, showing.colour,
+				 showing.width);
 	}
 out:
 	term_table_free(showing.datasets);

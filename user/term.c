@@ -1,11 +1,18 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "term.h"
 
+#include "text.h"
+
 #include <errno.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <unistd.h>
+
+/* Texts are not cut to fewer characters than this, the mark included. */
+#define CUT_CHARS_MIN 10
+#define CUT_MARK      "..."
 
 bool term_wants_colour(FILE *out)
 {
@@ -16,6 +23,19 @@ bool term_wants_colour(FILE *out)
 	if (!term || strcmp(term, "dumb") == 0)
 		return false;
 	return isatty(fileno(out)) == 1;
+}
+
+size_t term_width(FILE *out)
+{
+	const char *columns = getenv("COLUMNS");
+	struct winsize size;
+	uint64_t n;
+
+	if (ioctl(fileno(out), TIOCGWINSZ, &size) == 0 && size.ws_col)
+		return size.ws_col;
+	if (columns && text_parse_u64(columns, 1, 10000, &n) == 0)
+		return (size_t)n;
+	return TERM_WIDTH_DEFAULT;
 }
 
 const char *term_begin(enum term_colour colour, bool on)
@@ -34,10 +54,54 @@ const char *term_end(enum term_colour colour, bool on)
 	return on && colour != TERM_PLAIN ? "\033[0m" : "";
 }
 
+/* Characters, not bytes: names may be UTF-8. */
+static size_t width_of(const char *text)
+{
+	size_t n = 0;
+
+	for (; *text; text++)
+		n += ((unsigned char)*text & 0xc0) != 0x80;
+	return n;
+}
+
+/* Bytes of the first n characters. */
+static size_t bytes_of(const char *text, size_t n)
+{
+	size_t i;
+
+	for (i = 0; text[i]; i++)
+		if (((unsigned char)text[i] & 0xc0) != 0x80 && n-- == 0)
+			break;
+	return i;
+}
+
+void term_fold(FILE *out, const char *text, size_t indent, size_t width)
+{
+	size_t room = width > indent + CUT_CHARS_MIN ? width - indent
+						     : CUT_CHARS_MIN;
+
+	while (width_of(text) > room) {
+		size_t len = bytes_of(text, room + 1), i;
+
+		for (i = len; i && text[i - 1] != ' '; i--)
+			;
+		/* A word of more than a line stands as it is. */
+		if (!i)
+			i = strcspn(text, " ") + 1;
+		if (i > strlen(text))
+			break;
+		(void)fprintf(out, "%.*s\n%*s", (int)i - 1, text, (int)indent,
+			      "");
+		text += i;
+	}
+	(void)fputs(text, out);
+}
+
 /* ---- tables ------------------------------------------------------------- */
 
 struct row {
 	enum term_colour colour;
+	bool heading; /* texts[0] is all of it */
 	char *texts[TERM_COLUMNS_MAX];
 };
 
@@ -48,16 +112,6 @@ struct term_table {
 	struct row *rows;
 	size_t n, size;
 };
-
-/* Characters, not bytes: names may be UTF-8. */
-static size_t width_of(const char *text)
-{
-	size_t n = 0;
-
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
-	return n;
-}
 
 struct term_table *term_table_new(const struct term_column *columns, size_t n)
 {
@@ -70,8 +124,6 @@ struct term_table *term_table_new(const struct term_column *columns, size_t n)
 		return NULL;
 	table->columns = columns;
 	table->n_columns = n;
-	for (size_t i = 0; i < n; i++)
-		table->width[i] = width_of(columns[i].title);
 	return table;
 }
 
@@ -91,11 +143,10 @@ void term_table_free(struct term_table *table)
 	free(table);
 }
 
-int term_table_add(struct term_table *table, enum term_colour colour,
-		   const char *const *texts)
+static int append(struct term_table *table, const struct row *row)
 {
-	struct row row = {.colour = colour}, *rows;
-	size_t size, width;
+	struct row *rows;
+	size_t size;
 
 	if (table->n == table->size) {
 		size = table->size ? table->size * 2 : 16;
@@ -105,45 +156,154 @@ int term_table_add(struct term_table *table, enum term_colour colour,
 		table->rows = rows;
 		table->size = size;
 	}
-	for (size_t i = 0; i < table->n_columns; i++) {
-		row.texts[i] = strdup(texts[i] ? texts[i] : "-");
-		if (!row.texts[i]) {
-			row_release(&row, i);
-			return -ENOMEM;
-		}
-		width = width_of(row.texts[i]);
-		if (width > table->width[i])
-			table->width[i] = width;
-	}
-	table->rows[table->n++] = row;
+	table->rows[table->n++] = *row;
 	return 0;
 }
 
-static void print_row(const struct term_table *table, FILE *out,
-		      const char *const *texts)
+int term_table_add(struct term_table *table, enum term_colour colour,
+		   const char *const *texts)
 {
-	const char *gap = "";
-	int pad;
+	struct row row = {.colour = colour};
+	size_t i;
 
+	for (i = 0; i < table->n_columns; i++) {
+		row.texts[i] = strdup(texts[i] ? texts[i] : "-");
+		if (!row.texts[i])
+			break;
+	}
+	if (i == table->n_columns && append(table, &row) == 0)
+		return 0;
+	row_release(&row, i);
+	return -ENOMEM;
+}
+
+int term_table_head(struct term_table *table, const char *text)
+{
+	struct row row = {.heading = true};
+
+	row.texts[0] = strdup(text);
+	if (row.texts[0] && append(table, &row) == 0)
+		return 0;
+	free(row.texts[0]);
+	return -ENOMEM;
+}
+
+/* Widths that the texts ask for; 0 where a column is not to be seen. */
+static void measure(struct term_table *table)
+{
 	for (size_t i = 0; i < table->n_columns; i++) {
-		pad = (int)(table->width[i] - width_of(texts[i]));
-		(void)fputs(gap, out);
-		if (table->columns[i].right)
-			(void)fprintf(out, "%*s%s", pad, "", texts[i]);
-		else if (i + 1 < table->n_columns)
-			(void)fprintf(out, "%s%*s", texts[i], pad, "");
-		else
-			(void)fputs(texts[i], out);
-		gap = "  ";
+		bool any = !table->columns[i].if_any;
+		size_t most = width_of(table->columns[i].title);
+
+		for (size_t k = 0; k < table->n; k++) {
+			const struct row *row = &table->rows[k];
+
+			if (row->heading)
+				continue;
+			if (width_of(row->texts[i]) > most)
+				most = width_of(row->texts[i]);
+			any = any || strcmp(row->texts[i], "-") != 0;
+		}
+		table->width[i] = any ? most : 0;
 	}
 }
 
-void term_table_print(const struct term_table *table, FILE *out, bool colour)
+static size_t total(const struct term_table *table)
+{
+	size_t n = 0;
+
+	for (size_t i = 0; i < table->n_columns; i++)
+		if (table->width[i])
+			n += table->width[i] + (n ? 2 : 0);
+	return n;
+}
+
+/* Leaves out columns, whose titles go to dropped, then cuts the widest. */
+static void fit(struct term_table *table, size_t width, char *dropped,
+		size_t size)
+{
+	size_t at, len = 0, over, widest;
+
+	while (total(table) > width) {
+		at = 0;
+		for (size_t i = 1; i < table->n_columns; i++)
+			if (table->width[i] &&
+			    table->columns[i].drop > table->columns[at].drop)
+				at = i;
+		if (!table->columns[at].drop || !table->width[at])
+			break;
+		table->width[at] = 0;
+		if (!table->columns[at].title[0])
+			continue;
+		len += (size_t)snprintf(dropped + len, size - len, "%s%s",
+					len ? ", " : "",
+					table->columns[at].title);
+		if (len >= size)
+			len = size - 1;
+	}
+	while (total(table) > width) {
+		widest = 0;
+		for (size_t i = 0; i < table->n_columns; i++)
+			if (!table->columns[i].right &&
+			    table->width[i] > widest)
+				widest = table->width[at = i];
+		if (widest <= CUT_CHARS_MIN)
+			break;
+		over = total(table) - width;
+		table->width[at] = widest > over + CUT_CHARS_MIN
+					   ? widest - over
+					   : CUT_CHARS_MIN;
+	}
+}
+
+static void print_text(FILE *out, const char *text, size_t width)
+{
+	if (width_of(text) <= width)
+		(void)fputs(text, out);
+	else
+		(void)fprintf(
+			out, "%.*s" CUT_MARK,
+			(int)bytes_of(text, width - (sizeof(CUT_MARK) - 1)),
+			text);
+}
+
+/* Blanks are printed before a text only: none stand at the end of a line. */
+static void print_row(const struct term_table *table, FILE *out,
+		      const char *const *texts)
+{
+	size_t width, len, pad = 0;
+	bool first = true;
+
+	for (size_t i = 0; i < table->n_columns; i++) {
+		width = table->width[i];
+		if (!width)
+			continue;
+		pad += first ? 0 : 2;
+		first = false;
+		len = width_of(texts[i]);
+		if (len > width)
+			len = width;
+		if (!len || table->columns[i].right)
+			pad += width - len;
+		if (!len)
+			continue;
+		(void)fprintf(out, "%*s", (int)pad, "");
+		print_text(out, texts[i], width);
+		pad = table->columns[i].right ? 0 : width - len;
+	}
+}
+
+void term_table_print(struct term_table *table, FILE *out, bool colour,
+		      size_t width)
 {
 	const char *titles[TERM_COLUMNS_MAX];
+	char dropped[128] = "";
 
 	if (!table->n)
 		return;
+	measure(table);
+	if (width)
+		fit(table, width, dropped, sizeof(dropped));
 	for (size_t i = 0; i < table->n_columns; i++)
 		titles[i] = table->columns[i].title;
 	(void)fputs(term_begin(TERM_DIM, colour), out);
@@ -153,9 +313,18 @@ void term_table_print(const struct term_table *table, FILE *out, bool colour)
 		const struct row *row = &table->rows[i];
 
 		(void)fputs(term_begin(row->colour, colour), out);
-		print_row(table, out, (const char *const *)row->texts);
+		if (row->heading)
+			(void)fputs(row->texts[0], out);
+		else
+			print_row(table, out, (const char *const *)row->texts);
 		(void)fprintf(out, "%s\n", term_end(row->colour, colour));
 	}
+	if (dropped[0])
+		(void)fprintf(out,
+			      "%snot shown for want of room: %s; --json has "
+			      "it all%s\n",
+			      term_begin(TERM_DIM, colour), dropped,
+			      term_end(TERM_DIM, colour));
 }
 
 /* ---- numbers ------------------------------------------------------------ */

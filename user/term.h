@@ -11,12 +11,23 @@
 #include <stdint.h>
 #include <stdio.h>
 
-#define TERM_COLUMNS_MAX 16
+#define TERM_COLUMNS_MAX   16
+#define TERM_WIDTH_DEFAULT 80
 
 enum term_colour { TERM_PLAIN, TERM_GOOD, TERM_POOR, TERM_BAD, TERM_DIM };
 
 /* Colour is for a terminal, and never where NO_COLOR is set or TERM is dumb. */
 bool term_wants_colour(FILE *out);
+
+/* How many characters a line of out has room for: its terminal's, or what
+ * COLUMNS says, or TERM_WIDTH_DEFAULT. */
+size_t term_width(FILE *out);
+
+/*
+ * Prints text, without a line feed, broken between words where a line of width
+ * ends; the first line begins at indent, the others get there with blanks.
+ */
+void term_fold(FILE *out, const char *text, size_t indent, size_t width);
 
 /* The sequence that begins or ends a colour; "" without colour. */
 const char *term_begin(enum term_colour colour, bool on);
@@ -24,7 +35,9 @@ const char *term_end(enum term_colour colour, bool on);
 
 struct term_column {
 	const char *title;
-	bool right; /* numbers */
+	bool right;   /* numbers, which are never cut */
+	bool if_any;  /* left out when all that is in it is `-` */
+	uint8_t drop; /* where room is short the highest goes first; 0: stays */
 };
 
 struct term_table;
@@ -40,8 +53,16 @@ void term_table_free(struct term_table *table);
 int term_table_add(struct term_table *table, enum term_colour colour,
 		   const char *const *texts);
 
-/* Prints the table; nothing, not even the titles, if it has no row. */
-void term_table_print(const struct term_table *table, FILE *out, bool colour);
+/* A line of its own between the rows, of any width. 0 or -ENOMEM. */
+int term_table_head(struct term_table *table, const char *text);
+
+/*
+ * Prints the table; nothing, not even the titles, if it has no row. width: what
+ * a line has room for, 0: any. Where that is too little, columns are left out,
+ * which a last line tells, and then texts are cut, which ends them in `...`.
+ */
+void term_table_print(struct term_table *table, FILE *out, bool colour,
+		      size_t width);
 
 /* `47,000`; size 32 suffices. */
 void term_number(uint64_t n, char *buf, size_t size);

@@ -242,8 +242,8 @@ static void numbers_are_readable(void **state)
 
 static void table_aligns_and_shows_nothing_when_empty(void **state)
 {
-	static const struct term_column columns[] = {{"NAME", false},
-						     {"N", true}};
+	static const struct term_column columns[] = {
+		{.title = "NAME"}, {.title = "N", .right = true}};
 	static const char *const rows[][2] = {{"a", "10"},
 					      {"\303\244\303\266", NULL}};
 	struct term_table *table;
@@ -255,17 +255,135 @@ static void table_aligns_and_shows_nothing_when_empty(void **state)
 	table = term_table_new(columns, 2);
 	assert_non_null(table);
 	file = open_memstream(&out, &len);
-	term_table_print(table, file, false);
+	term_table_print(table, file, false, 0);
 	assert_int_equal(ftell(file), 0);
 	assert_int_equal(term_table_add(table, TERM_BAD, rows[0]), 0);
 	assert_int_equal(term_table_add(table, TERM_PLAIN, rows[1]), 0);
-	term_table_print(table, file, false);
+	term_table_print(table, file, false, 0);
 	(void)fclose(file);
 	assert_string_equal(out, "NAME   N\n"
 				 "a     10\n"
 				 "\303\244\303\266     -\n");
 	free(out);
 	term_table_free(table);
+}
+
+/* What a table of two rows with a heading looks like at a width. */
+static void check_table(size_t width, const char *expected)
+{
+	static const struct term_column columns[] = {
+		{.title = "SUBJECT"},
+		{.title = "USER", .if_any = true},
+		{.title = "", .drop = 2},
+		{.title = "FULL", .right = true},
+		{.title = "MORE AT", .drop = 1},
+	};
+	static const char *const rows[][5] = {
+		{"card-printer", NULL, "[####]", "100%", "2026-11-01"},
+		{"*", NULL, "[#---]", "25%", NULL},
+	};
+	struct term_table *table;
+	char *out = NULL;
+	size_t len = 0;
+	FILE *file;
+
+	table = term_table_new(columns, 5);
+	assert_non_null(table);
+	assert_int_equal(term_table_head(table, "roster:"), 0);
+	assert_int_equal(term_table_add(table, TERM_BAD, rows[0]), 0);
+	assert_int_equal(term_table_add(table, TERM_PLAIN, rows[1]), 0);
+	file = open_memstream(&out, &len);
+	assert_non_null(file);
+	term_table_print(table, file, false, width);
+	(void)fclose(file);
+	assert_string_equal(out, expected);
+	free(out);
+	term_table_free(table);
+}
+
+static void table_leaves_out_columns_when_too_wide(void **state)
+{
+	static const char all[] = "SUBJECT               FULL  MORE AT\n"
+				  "roster:\n"
+				  "card-printer  [####]  100%  2026-11-01\n"
+				  "*             [#---]   25%  -\n";
+
+	(void)state;
+	check_table(0, all);
+	check_table(38, all);
+	/* What has no title is not missed. */
+	check_table(37, "SUBJECT       FULL  MORE AT\n"
+			"roster:\n"
+			"card-printer  100%  2026-11-01\n"
+			"*              25%  -\n");
+	check_table(29, "SUBJECT       FULL\n"
+			"roster:\n"
+			"card-printer  100%\n"
+			"*              25%\n"
+			"not shown for want of room: MORE AT; --json has it "
+			"all\n");
+}
+
+static void table_marks_what_it_cuts_when_too_wide(void **state)
+{
+	static const char *const cut =
+		"SUBJECT     FULL\n"
+		"roster:\n"
+		"card-pr...  100%\n"
+		"*            25%\n"
+		"not shown for want of room: MORE AT; --json has it all\n";
+
+	(void)state;
+	check_table(16, cut);
+	/* Numbers, and so many characters, stay. */
+	check_table(1, cut);
+}
+
+static void text_folds_between_words_when_too_wide(void **state)
+{
+	static const struct {
+		size_t width;
+		const char *expected;
+	} cases[] = {
+		{40, "one two \303\244\303\266\303\274 fourteenletters x"},
+		{30, "one two \303\244\303\266\303\274 fourteenletters\n  x"},
+		{14,
+		 "one two \303\244\303\266\303\274\n  fourteenletters\n  x"},
+		{1,
+		 "one two\n  \303\244\303\266\303\274\n  fourteenletters\n  x"},
+	};
+	char *out;
+	size_t len;
+	FILE *file;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(cases) / sizeof(cases[0]); i++) {
+		out = NULL;
+		file = open_memstream(&out, &len);
+		assert_non_null(file);
+		term_fold(file,
+			  "one two \303\244\303\266\303\274 "
+			  "fourteenletters x",
+			  2, cases[i].width);
+		(void)fclose(file);
+		assert_string_equal(out, cases[i].expected);
+		free(out);
+	}
+}
+
+static void width_is_that_of_columns_when_no_terminal(void **state)
+{
+	FILE *file = tmpfile();
+
+	(void)state;
+	assert_non_null(file);
+	(void)unsetenv("COLUMNS");
+	assert_int_equal(term_width(file), 80);
+	(void)setenv("COLUMNS", "132", 1);
+	assert_int_equal(term_width(file), 132);
+	(void)setenv("COLUMNS", "wide", 1);
+	assert_int_equal(term_width(file), 80);
+	(void)fclose(file);
 }
 
 static void colour_is_off_with_no_color(void **state)
@@ -292,6 +410,10 @@ int main(void)
 		cmocka_unit_test(nearest_names_the_slip),
 		cmocka_unit_test(numbers_are_readable),
 		cmocka_unit_test(table_aligns_and_shows_nothing_when_empty),
+		cmocka_unit_test(table_leaves_out_columns_when_too_wide),
+		cmocka_unit_test(table_marks_what_it_cuts_when_too_wide),
+		cmocka_unit_test(text_folds_between_words_when_too_wide),
+		cmocka_unit_test(width_is_that_of_columns_when_no_terminal),
 		cmocka_unit_test(colour_is_off_with_no_color),
 	};
 
