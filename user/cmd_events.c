@@ -100,16 +100,22 @@ static int show(const json_t *line, const char *text, void *arg)
 		event_size(bytes, size, sizeof(size));
 		(void)printf(" %s", size);
 	}
+	/* What a sender holds, it may have sent: that is not known. */
 	if (records)
-		(void)printf(" %" PRIu64 " record%s", records,
-			     records == 1 ? "" : "s");
+		(void)printf("%s %" PRIu64 " record%s",
+			     strcmp(cmd_text(line, "destination"), "read") == 0
+				     ? ""
+				     : ", up to",
+			     records, records == 1 ? "" : "s");
 	print_where(line);
 	if (strcmp(type, "fault") == 0)
 		(void)printf("; %s", cmd_text(line, "fault"));
 	print_budget(line);
 	if (repeats > 1)
 		(void)printf("; x%" PRIu64, repeats);
-	(void)printf("; origin %" PRIu64 "\n", cmd_number(line, "origin"));
+	if (cmd_number(line, "origin"))
+		(void)printf("; origin %" PRIu64, cmd_number(line, "origin"));
+	(void)putchar('\n');
 	return fflush(stdout) == EOF ? -EPIPE : 0;
 }
 

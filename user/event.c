@@ -416,8 +416,11 @@ static void say_what(struct words *words, const struct event *event,
 	char file[CORDON_NAME + 1];
 
 	say_amount(words, event->bytes, UNIT_BYTES);
+	/* What is sent is counted, what is in it is not known: as many records
+	 * as its sender holds and was not charged for. */
 	if (event->records) {
-		say(words, " and ");
+		say(words,
+		    event->dest == CORDON_DEST_READ ? " and " : ", up to ");
 		say_amount(words, event->records, UNIT_RECORDS);
 	}
 	say(words, " of %s", name_of(names, NAME_DATASET, event->dataset));
@@ -496,11 +499,16 @@ static void say_verdict(struct words *words, const struct event *event,
 	if (event->repeats > 1)
 		say(words, "; %llu times so far",
 		    (unsigned long long)event->repeats);
-	say(words,
-	    "; if this is work that has to be done, ask the issuer for "
-	    "a budget, else find out what this login did: cordon "
-	    "ledger, origin %" PRIu32,
-	    event->origin);
+	say(words, "; if this is work that has to be done, ask the issuer for "
+		   "a budget, else find out what ");
+	/* At open nothing was read yet, so there may be no origin. */
+	if (event->origin)
+		say(words, "this login did: cordon ledger, origin %" PRIu32,
+		    event->origin);
+	else if (who->login[0])
+		say(words, "login %s did: cordon ledger", who->login);
+	else
+		say(words, "user %s did: cordon ledger", who->user);
 }
 
 static void say_budget(struct words *words, const struct event *event,

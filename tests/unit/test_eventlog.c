@@ -321,7 +321,7 @@ static void words_say_who_what_where_and_why(void **state)
 	static const char *const parts[] = {
 		"blocked: scp (pid 42, user root, login alice, unit "
 		"session-3.scope)",
-		"tried to send 1.5 MiB and 30 records of cards",
+		"tried to send 1.5 MiB, up to 30 records of cards",
 		"to elsewhere (203.0.113.9:22, tcp)",
 		"rule */cards/user allows 20 records/day and 19 records are "
 		"used",
@@ -336,6 +336,36 @@ static void words_say_who_what_where_and_why(void **state)
 	for (size_t i = 0; i < sizeof(parts) / sizeof(parts[0]); i++)
 		if (!strstr(words, parts[i]))
 			fail_msg("\"%s\" is not in \"%s\"", parts[i], words);
+}
+
+static const char *words_of(const struct event *event,
+			    const struct event_who *by)
+{
+	static char words[EVENT_WORDS_MAX];
+
+	event_words(event, by, &names, words, sizeof(words));
+	return words;
+}
+
+static void words_name_the_login_when_no_origin_is_known(void **state)
+{
+	struct event event = blocked();
+	struct event_who nobody = {.user = "daemon"};
+	const char *words;
+
+	(void)state;
+	event.origin = 0;
+	event.dest = CORDON_DEST_READ;
+	event.channel = CHANNEL_OPEN;
+	words = words_of(&event, &who);
+	assert_null(strstr(words, "origin"));
+	assert_non_null(
+		strstr(words, "find out what login alice did: cordon ledger"));
+	/* What is read is known, and so are its records. */
+	assert_non_null(strstr(words, "1.5 MiB and 30 records of cards"));
+	words = words_of(&event, &nobody);
+	assert_non_null(
+		strstr(words, "find out what user daemon did: cordon ledger"));
 }
 
 static void words_and_json_survive_hostile_names(void **state)
@@ -446,6 +476,7 @@ int main(void)
 		WITH_FILES(log_counts_what_a_full_disk_loses_and_goes_on),
 		WITH_FILES(log_refuses_what_is_no_file),
 		cmocka_unit_test(words_say_who_what_where_and_why),
+		cmocka_unit_test(words_name_the_login_when_no_origin_is_known),
 		cmocka_unit_test(words_and_json_survive_hostile_names),
 		cmocka_unit_test(json_has_what_a_program_needs),
 		cmocka_unit_test(unit_is_the_first_that_is_no_slice),
