@@ -535,13 +535,20 @@ static int set_sizes(struct bpf_object *object, uint32_t max_records)
 	return r;
 }
 
-static int pin_maps(const struct guard *guard, struct bpf_object *object)
+static int pin_maps(const struct guard *guard, struct bpf_object *object,
+		    const struct guard_say *say)
 {
 	const char *name;
 	struct bpf_map *map;
 	char path[512];
 	int r;
 
+	if (mkdir(guard->pin_dir, 0700) < 0 && errno != EEXIST) {
+		r = -errno;
+		guard_say(say, GUARD_ERROR, "cannot make %s (%s)",
+			  guard->pin_dir, strerror(-r));
+		return r;
+	}
 	bpf_object__for_each_map(map, object)
 	{
 		name = bpf_map__name(map);
@@ -552,26 +559,23 @@ static int pin_maps(const struct guard *guard, struct bpf_object *object)
 		r = pin_path(guard, "", name, path);
 		if (!r)
 			r = bpf_map__pin(map, path);
-		if (r)
+		if (r) {
+			libbpf_tell(say);
+			guard_say(say, GUARD_ERROR,
+				  "cannot pin maps in %s (%s)", guard->pin_dir,
+				  strerror(-r));
 			return r;
+		}
 	}
 	return 0;
 }
 
-static int attach_program(const struct guard *guard,
-			  struct bpf_program *program, int cgroup)
+static int pin_link(const struct guard *guard, const char *name,
+		    struct bpf_program *program, struct bpf_link *link)
 {
-	const char *name = bpf_program__name(program);
-	struct bpf_link *link;
 	char path[512];
 	int r;
 
-	if (bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB)
-		link = bpf_program__attach_cgroup(program, cgroup);
-	else
-		link = bpf_program__attach(program);
-	if (!link)
-		return -errno;
 	r = pin_path(guard, "link_", name, path);
 	if (!r)
 		r = bpf_link__pin(link, path);
@@ -583,8 +587,39 @@ static int attach_program(const struct guard *guard,
 	return r ? r : bpf_program__pin(program, path);
 }
 
-static int attach_programs(const struct guard *guard, struct bpf_object *object,
-			   int cgroup, size_t *ret_n,
+static int keep_link(struct guard *guard, struct bpf_link *link)
+{
+	struct bpf_link **links;
+
+	links = reallocarray(guard->own_links, guard->n_own_links + 1,
+			     sizeof(struct bpf_link *));
+	if (!links) {
+		(void)bpf_link__destroy(link);
+		return -ENOMEM;
+	}
+	guard->own_links = links;
+	guard->own_links[guard->n_own_links++] = link;
+	return 0;
+}
+
+static int attach_program(struct guard *guard, struct bpf_program *program,
+			  int cgroup, bool unpinned)
+{
+	struct bpf_link *link;
+
+	if (bpf_program__type(program) == BPF_PROG_TYPE_CGROUP_SKB)
+		link = bpf_program__attach_cgroup(program, cgroup);
+	else
+		link = bpf_program__attach(program);
+	if (!link)
+		return -errno;
+	return unpinned ? keep_link(guard, link)
+			: pin_link(guard, bpf_program__name(program), program,
+				   link);
+}
+
+static int attach_programs(struct guard *guard, struct bpf_object *object,
+			   int cgroup, bool unpinned, size_t *ret_n,
 			   const struct guard_say *say)
 {
 	struct bpf_program *program;
@@ -595,7 +630,7 @@ static int attach_programs(const struct guard *guard, struct bpf_object *object,
 	{
 		if (!bpf_program__autoload(program))
 			continue;
-		r = attach_program(guard, program, cgroup);
+		r = attach_program(guard, program, cgroup, unpinned);
 		if (r) {
 			libbpf_tell(say);
 			guard_say(say, GUARD_ERROR,
@@ -711,27 +746,20 @@ static int load(struct guard *guard, const struct guard_options *opts,
 	}
 	skeleton->bss->state.abi = CORDON_ABI;
 
-	if (mkdir(guard->pin_dir, 0700) < 0 && errno != EEXIST) {
-		r = -errno;
-		guard_say(say, GUARD_ERROR, "cannot make %s (%s)",
-			  guard->pin_dir, strerror(-r));
-		goto out;
-	}
-	r = pin_maps(guard, skeleton->obj);
-	if (r) {
-		libbpf_tell(say);
-		guard_say(say, GUARD_ERROR, "cannot pin maps in %s (%s)",
-			  guard->pin_dir, strerror(-r));
-		goto out;
-	}
-	r = attach_programs(guard, skeleton->obj, cgroup, &links, say);
+	if (!opts->unpinned)
+		r = pin_maps(guard, skeleton->obj, say);
+	if (!r)
+		r = attach_programs(guard, skeleton->obj, cgroup,
+				    opts->unpinned, &links, say);
 	if (!r)
 		r = write_marker(skeleton->obj, links, guard->attach);
-	if (r)
-		goto out;
+	if (!r && opts->unpinned) {
+		guard->own = skeleton;
+		skeleton = NULL;
+	}
 out:
 	guard__destroy(skeleton);
-	if (r && r != -EEXIST)
+	if (r && r != -EEXIST && !opts->unpinned)
 		(void)guard_detach_pins(guard->pin_dir, NULL);
 	(void)close(cgroup);
 	return r;
@@ -750,6 +778,21 @@ static int bad_pin(const struct guard *guard, const char *name,
 	return -EUCLEAN;
 }
 
+static int open_own(const struct guard *guard, const char *name)
+{
+	const struct bpf_map *map = NULL;
+	int fd;
+
+	if (!strcmp(name, "state"))
+		map = guard->own->maps.bss;
+	else
+		map = bpf_object__find_map_by_name(guard->own->obj, name);
+	if (!map)
+		return -ENOENT;
+	fd = fcntl(bpf_map__fd(map), F_DUPFD_CLOEXEC, 0);
+	return fd < 0 ? -errno : fd;
+}
+
 /* Opens the pin of a map and compares its form; 0: of any size. */
 static int open_pin(struct guard *guard, const char *name, uint32_t key_bytes,
 		    uint32_t value_bytes, int *ret_fd,
@@ -763,7 +806,7 @@ static int open_pin(struct guard *guard, const char *name, uint32_t key_bytes,
 	r = pin_path(guard, "", name, path);
 	if (r)
 		return r;
-	fd = bpf_obj_get(path);
+	fd = guard->own ? open_own(guard, name) : bpf_obj_get(path);
 	if (fd < 0) {
 		if (fd == -EPERM || fd == -EACCES) {
 			guard_say(say, GUARD_ERROR,
@@ -844,7 +887,10 @@ static int check_marker(struct guard *guard, const struct guard_options *opts,
 	if (r || sscanf(value.text, "%63s %zu %7s", build, &links, attach) != 3)
 		return bad_pin(guard, forms[MAP_NAMES].name,
 			       "is not complete, so a start was cut off", say);
-	r = pins_count(guard->pin_dir, "link_", &found);
+	r = 0;
+	found = guard->n_own_links;
+	if (!guard->own)
+		r = pins_count(guard->pin_dir, "link_", &found);
 	if (r || found != links)
 		return bad_pin(guard, "link_*", "are not all there", say);
 	guard->attach = strcmp(attach, "lsm") ? GUARD_ATTACH_FMOD
@@ -925,7 +971,7 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	static const struct guard_options defaults;
 	struct guard_probe *probe = NULL;
 	struct guard *guard;
-	size_t pins, i;
+	size_t pins = 0, i;
 	int r;
 
 	if (!opts)
@@ -939,10 +985,11 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 		       opts->pin_dir ? opts->pin_dir : CORDON_PIN_DIR);
 	libbpf_listen();
 
-	r = mount_bpffs(guard, say);
+	r = opts->unpinned ? 0 : mount_bpffs(guard, say);
 	if (r)
 		goto out;
-	r = pins_count(guard->pin_dir, "", &pins);
+	if (!opts->unpinned)
+		r = pins_count(guard->pin_dir, "", &pins);
 	if (r) {
 		guard_say(say, GUARD_ERROR, "%s cannot be read (%s)",
 			  guard->pin_dir, strerror(-r));
@@ -987,6 +1034,7 @@ out:
 void guard_close(struct guard *guard)
 {
 	enum guard_map i;
+	size_t n;
 
 	if (!guard)
 		return;
@@ -1000,6 +1048,10 @@ void guard_close(struct guard *guard)
 	for (i = 0; i < MAP_COUNT; i++)
 		if (guard->fds[i] >= 0)
 			(void)close(guard->fds[i]);
+	for (n = 0; n < guard->n_own_links; n++)
+		(void)bpf_link__destroy(guard->own_links[n]);
+	free(guard->own_links);
+	guard__destroy(guard->own);
 	watch_free(guard->watch);
 	guard_policy_release(guard);
 	registry_release(&guard->names);

@@ -101,6 +101,9 @@ struct guard_options {
 	enum guard_attach attach;
 	uint32_t max_records;	/* labels; 0: GUARD_RECORDS_DEFAULT */
 	bool adopt_other_build; /* same CORDON_ABI is enough */
+	/* Nothing is pinned and no pins are looked at: a guard beside the one
+	 * that may run, for a test. guard_close() ends it. */
+	bool unpinned;
 };
 
 #define GUARD_RECORDS_DEFAULT 262144U
@@ -126,12 +129,14 @@ struct guard_options {
 int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	       struct guard **ret_guard, bool *ret_adopted);
 
-/* Gives up being the agent; the guard keeps running. Takes NULL. */
+/* Gives up being the agent; the guard keeps running, unless it is unpinned.
+ * Takes NULL. */
 void guard_close(struct guard *guard);
 
 /*
  * Ends protection: detaches every program and unlinks every pin. The guard is
  * to be closed after that all the same. The first error, after trying all.
+ * Not for an unpinned one.
  */
 int guard_detach(struct guard *guard, const struct guard_say *say);
 

@@ -50,6 +50,10 @@ struct guard_root {
 
 struct guard {
 	char pin_dir[256];
+	/* Unpinned: what lives no longer than this process. Else NULL. */
+	struct guard_skeleton *own;
+	struct bpf_link **own_links;
+	size_t n_own_links;
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
 	struct guard_state *state;

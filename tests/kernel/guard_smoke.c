@@ -104,6 +104,12 @@ static const char policy_less[] =
 	"  photos: {paths: [/root/d/photos], record: file}\n"
 	"rules:\n  - {subject: \"*\", dataset: photos, read: 3 records/day}\n";
 
+static const char policy_none[] =
+	"cordon: 1\nissuer: smoke\nserial: 10\n"
+	"datasets:\n"
+	"  photos: {paths: [/root/d/photos], record: file}\n"
+	"rules:\n  - {subject: \"*\", dataset: photos, read: none}\n";
+
 static int apply(struct guard *guard, const char *text,
 		 struct guard_applied *ret)
 {
@@ -115,6 +121,17 @@ static int apply(struct guard *guard, const char *text,
 	r = guard_apply_policy(guard, policy, true, NULL, NULL, &say, ret);
 	policy_free(policy);
 	return r;
+}
+
+/* The kernel lets go of a program a moment after its last link. */
+static bool unguarded(void)
+{
+	for (int i = 0; i < 30; i++) {
+		if (read_as_other("/root/d/photos/3") == 0)
+			return true;
+		(void)usleep(100000);
+	}
+	return false;
 }
 
 static int print_budget(const struct guard_budget *b, void *arg)
@@ -146,7 +163,7 @@ int main(int argc, char **argv)
 	struct guard_hooks hooks = {0};
 	struct guard_probe *probe = calloc(1, sizeof(*probe));
 	struct guard_stats stats;
-	struct guard *guard = NULL;
+	struct guard *guard = NULL, *beside = NULL;
 	uint64_t used = 0, generation;
 	bool adopted;
 	char path[128];
@@ -303,9 +320,24 @@ int main(int argc, char **argv)
 	if (!r)
 		r = guard_each_budget(guard, print_budget, &used);
 	check(!r && used == 2, "budgets come back");
+	opts.unpinned = true;
+	r = guard_open(&opts, &say, &beside, &adopted);
+	check(!r && !adopted, "an unpinned guard loads beside a pinned one");
+	r = r ? r : guard_probe_hooks(beside, NULL, &say, &hooks);
+	check(!r && !(hooks.expected & ~hooks.seen), "its hooks are alive");
+	guard_close(beside);
 	r = guard_detach(guard, &say);
 	guard_close(guard);
-	check(!r, "guard_detach");
+	check(!r && access(CORDON_PIN_DIR, F_OK) < 0, "guard_detach");
+
+	check(unguarded(), "nothing is guarded before an unpinned guard");
+	r = guard_open(&opts, &say, &guard, &adopted);
+	r = r ? r : apply(guard, policy_none, &applied);
+	check(!r && read_as_other("/root/d/photos/3") == EACCES,
+	      "an unpinned guard refuses");
+	check(access(CORDON_PIN_DIR, F_OK) < 0, "an unpinned guard has no pin");
+	guard_close(guard);
+	check(unguarded(), "an unpinned guard ends when it is closed");
 	printf("%d failed\n", failed);
 	return failed != 0;
 }
