@@ -36,7 +36,7 @@
 #define START_EXTEND_USEC "60000000"
 #define STATE_FILE	  "state"
 #define EVENTS_FILE	  "events.jsonl"
-#define LOCK_FILE	  "cordond.lock"
+#define LOCK_FILE	  CORDON_RUN_DIR "/cordond.lock"
 
 enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE };
 
@@ -637,22 +637,23 @@ static int make_directories(const struct agent_options *opts)
 	mode_t mask = umask(022);
 	int r;
 
-	r = make_directory(opts->run_dir, 0755);
+	r = make_directory(CORDON_RUN_DIR, 0755);
+	if (!r)
+		r = make_directory(opts->run_dir, 0755);
 	if (!r)
 		r = make_directory(opts->state_dir, 0700);
 	(void)umask(mask);
 	return r;
 }
 
+/*
+ * One agent a host, whatever directories it is given: two that share the pins,
+ * but not the run directory, would both be the guard's agent, and two guards
+ * would charge everything twice.
+ */
 static int take_lock(struct agent *agent)
 {
-	char path[4096];
-	int r;
-
-	r = path_in(agent->opts->run_dir, LOCK_FILE, path, sizeof(path));
-	if (r)
-		return r;
-	return guard_lock(path, &to_log, &agent->lock_fd);
+	return guard_lock(LOCK_FILE, &to_log, &agent->lock_fd);
 }
 
 static int open_signals(struct agent *agent)

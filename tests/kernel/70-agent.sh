@@ -113,8 +113,29 @@ agent_reloads()
 		release_arrived 15000 3
 }
 
+# agent_is_refused NAME ARGS...: a second agent, though it shares nothing.
+agent_is_refused()
+{
+	local name=$1 rc
+	shift
+
+	timeout 60 "$bin/cordond" --policy "$policy" "$@" >/tmp/second 2>&1
+	rc=$?
+	check "$name" "exit $rc $(tail -n 2 /tmp/second)" \
+		[ "$rc$(grep -c "another agent.*pid $agent " /tmp/second)" = 11 ]
+}
+
 agent_is_alone()
 {
+	agent_is_refused second_agent_refuses_when_its_run_dir_is_another \
+		--state-dir "$state" --run-dir /run/second
+	agent_is_refused second_agent_refuses_when_all_its_dirs_are_others \
+		--state-dir /var/lib/second --run-dir /run/second \
+		--pin-dir $pins-second
+	agent_is_refused detaching_is_refused_when_an_agent_runs --detach \
+		--run-dir /run/second
+	check second_agent_pins_nothing_when_one_runs "$(ls /sys/fs/bpf)" \
+		[ "$(ls /sys/fs/bpf)" = "${pins##*/}" ]
 	cordond >/tmp/second 2>&1
 	rc=$?
 	check second_agent_refuses_when_one_runs \
