@@ -250,19 +250,21 @@ static int check_policy(struct agent *agent, const struct policy *policy)
 	return 0;
 }
 
-/* May a good policy take the place of the one that the guard has? */
+/* May a good policy take the place of the one that the guard has, or had
+ * before it was loaded anew? */
 static int check_successor(struct agent *agent, const struct policy *policy)
 {
 	uint64_t serial = serial_in_force(agent);
+	uint64_t seen = guard_serial_seen(agent->guard);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
-	if (policy->serial < serial)
+	if (policy->serial < seen)
 		return refuse_policy(agent, -EPERM,
 				     "%s: its serial %" PRIu64 " is older than "
-				     "%" PRIu64 ", which is in force; ask the "
-				     "issuer for a newer one",
+				     "%" PRIu64 ", which %s in force on this "
+				     "host; ask the issuer for a newer one",
 				     agent->opts->policy_file, policy->serial,
-				     serial);
+				     seen, serial == seen ? "is" : "was");
 	/* What is in force goes on after its end; nothing new begins then. */
 	if (serial && policy->serial != serial &&
 	    policy->expires_s <= time(NULL)) {
@@ -327,10 +329,12 @@ static void tell_expired(const struct agent *agent)
 }
 
 static int watch_watch(struct agent *agent);
+static void save(struct agent *agent);
 
 /* Steals policy, whether or not it comes into force. */
 static int apply_policy(struct agent *agent, struct policy *policy)
 {
+	uint64_t seen = guard_serial_seen(agent->guard);
 	struct guard_applied applied = {0};
 	int r;
 
@@ -351,6 +355,9 @@ static int apply_policy(struct agent *agent, struct policy *policy)
 	policy = NULL;
 	agent->problem[0] = '\0';
 	tell_applied(agent->policy, &applied);
+	/* No power cut shall make room for the one before. */
+	if (guard_serial_seen(agent->guard) > seen)
+		save(agent);
 	tell_expired(agent);
 	arm_expiry(agent);
 	r = watch_watch(agent);
@@ -419,8 +426,9 @@ static void save(struct agent *agent)
 		r = guard_save_state(agent->guard, path,
 				     agent->save_failed ? NULL : &to_log);
 	if (r && !agent->save_failed)
-		log_error("%s: budgets used cannot be saved: %s; a reboot "
-			  "would forget them: make room on that disk",
+		log_error("%s: budgets used and the policy's serial cannot "
+			  "be saved: %s; a reboot would forget them: make "
+			  "room on that disk",
 			  path, strerror(-r));
 	if (!r && agent->save_failed)
 		log_notice("%s: budgets are saved again", path);
@@ -737,7 +745,8 @@ static int start_guard(struct agent *agent)
 				: "loaded",
 		 guard_attached(agent->guard) == GUARD_ATTACH_LSM ? "lsm"
 								  : "fmod_ret");
-	if (agent->adopted)
+	/* Without a policy it is fresh, or its agent came no further. */
+	if (guard_state(agent->guard)->generation)
 		return 0;
 	r = path_in(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
 	if (!r)

@@ -205,9 +205,10 @@ int guard_watch_handle(struct guard *guard, const struct guard_say *say);
 /* ---- state over reboots -------------------------------------------------- */
 
 /*
- * Saves the names and the budgets with windows of an hour or more to path:
- * written beside it, synced, then renamed; the copy before stays as path.old.
- * Clears state->dirty before it reads. As open(2), write(2), rename(2) say.
+ * Saves the names, the budgets with windows of an hour or more and the highest
+ * serial seen to path: written beside it, synced, then renamed; the copy before
+ * stays as path.old. Clears state->dirty before it reads. As open(2), write(2),
+ * rename(2) say.
  */
 int guard_save_state(struct guard *guard, const char *path,
 		     const struct guard_say *say);
@@ -221,6 +222,12 @@ int guard_save_state(struct guard *guard, const char *path,
  */
 int guard_load_state(struct guard *guard, const char *path,
 		     const struct guard_say *say);
+
+/*
+ * The highest serial of a policy that was in force on this host, as far as the
+ * running guard and the loaded state know; 0: none is known.
+ */
+uint64_t guard_serial_seen(const struct guard *guard);
 
 /* ---- reading ------------------------------------------------------------- */
 

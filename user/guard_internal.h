@@ -54,6 +54,7 @@ struct guard {
 	struct guard_skeleton *own;
 	struct bpf_link **own_links;
 	size_t n_own_links;
+	uint64_t serial_saved; /* guard_serial_seen() before this boot */
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
 	struct guard_state *state;

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names and budgets between the guard and the file of state.h.
+ * Names, budgets and the policy's serial between the guard and the file of
+ * state.h.
  */
 #include "guard_internal.h"
 
@@ -38,6 +39,14 @@ static int save_budget(const void *key, const void *value, void *arg)
 				saving->wall_ns);
 }
 
+uint64_t guard_serial_seen(const struct guard *guard)
+{
+	const struct guard_state *state = guard->state;
+	uint64_t serial = state->policy_serial[state->generation & 1];
+
+	return serial > guard->serial_saved ? serial : guard->serial_saved;
+}
+
 int guard_save_state(struct guard *guard, const char *path,
 		     const struct guard_say *say)
 {
@@ -49,6 +58,7 @@ int guard_save_state(struct guard *guard, const char *path,
 	saving.boot_ns = clock_ns(CLOCK_BOOTTIME);
 	saving.wall_ns = clock_ns(CLOCK_REALTIME);
 	saving.state.saved_ns = saving.wall_ns;
+	saving.state.policy_serial = guard_serial_seen(guard);
 	r = registry_copy(&guard->names, &saving.state.names);
 	if (!r)
 		r = guard_map_each(guard, MAP_BUDGETS, save_budget, &saving);
@@ -80,6 +90,7 @@ static int restore(struct guard *guard, const struct state *state)
 	r = registry_copy(&state->names, &guard->names);
 	if (r)
 		return r;
+	guard->serial_saved = state->policy_serial;
 	boot_ns = clock_ns(CLOCK_BOOTTIME);
 	wall_ns = clock_ns(CLOCK_REALTIME);
 	for (i = 0; i < state->n_budgets; i++) {
@@ -127,7 +138,8 @@ static int read_either(const char *path, struct state *ret_state,
 		return -ENOENT;
 	guard_say(say, GUARD_ERROR,
 		  "%s is of no use either (%s); what was used of the budgets "
-		  "before the reboot is not known and starts at 0",
+		  "before the reboot is not known and starts at 0, and an "
+		  "older policy than before is not noticed",
 		  old, again == -ENOENT ? "it is missing" : why);
 	return -EUCLEAN;
 }

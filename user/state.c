@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT 1
+#define FORMAT 2
 
 /* Longest window of a policy, with room: no sum below can overflow. */
 #define PART_NS_MAX (1ULL << 60)
@@ -155,8 +155,9 @@ static json_t *state_json(const struct state *state)
 		if (json_array_append_new(budgets,
 					  budget_json(&state->budgets[i])))
 			goto fail;
-	json = json_pack("{s:i, s:o, s:O, s:O}", "cordon-state", FORMAT,
-			 "saved_ns", number(state->saved_ns), "names", names,
+	json = json_pack("{s:i, s:o, s:o, s:O, s:O}", "cordon-state", FORMAT,
+			 "saved_ns", number(state->saved_ns), "policy_serial",
+			 number(state->policy_serial), "names", names,
 			 "budgets", budgets);
 	json_decref(names);
 	json_decref(budgets);
@@ -339,12 +340,14 @@ static int parse_state(struct state *state, const json_t *json, char *why,
 
 	names = json_object_get(json, "names");
 	budgets = json_object_get(json, "budgets");
-	if (json_object_size(json) != 4 ||
+	if (json_object_size(json) != 5 ||
 	    get_u64(json_object_get(json, "cordon-state"), INT64_MAX,
 		    &format) ||
 	    format != FORMAT ||
 	    get_u64(json_object_get(json, "saved_ns"), INT64_MAX,
 		    &state->saved_ns) ||
+	    get_u64(json_object_get(json, "policy_serial"), INT64_MAX,
+		    &state->policy_serial) ||
 	    !json_is_array(names) || !json_is_array(budgets)) {
 		(void)snprintf(why, size, "not a state of format %d", FORMAT);
 		return -EUCLEAN;

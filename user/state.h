@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What has to survive a reboot: the names with their numbers, and what was used
- * of the budgets with windows of an hour or more.
+ * What has to survive a reboot: the names with their numbers, what was used of
+ * the budgets with windows of an hour or more, and the highest serial of a
+ * policy that was in force, below which none may come again.
  *
  * Windows run on the boottime clock, which begins anew at every boot, so the
  * file has the time of day at which each part of a window ended. When they are
@@ -41,6 +42,7 @@ struct state_budget {
 
 struct state {
 	uint64_t saved_ns; /* since the epoch */
+	uint64_t policy_serial;
 	struct registry names;
 	struct state_budget *budgets;
 	size_t n_budgets;

@@ -217,6 +217,39 @@ agent_is_terminated()
 	check reads_pass_when_guard_is_detached "$json" [ "$rc" = 0 ]
 }
 
+# agent_takes_serial NAME STATUS SERIAL: a guard that is loaded anew, as after
+# a reboot.
+agent_takes_serial()
+{
+	agent_stop
+	[ -d $pins ] && cordond --detach >>/out/cordond.all 2>&1
+	serial=$(($3 - 1))
+	write_policy < <(agent_policy)
+	agent_start
+	rc=$?
+	check "$1" "started $rc $(tail -n 3 "$log")" [ "$rc" = "$2" ]
+}
+
+# No budget is used here: the policy alone is reason enough to save.
+agent_remembers_the_serial()
+{
+	local now
+
+	agent_gone
+	now=$((serial + 10))
+	agent_takes_serial any_policy_is_taken_when_none_was_before 0 $now
+	agent_stop -KILL
+	agent_takes_serial older_policy_is_refused_when_loaded_anew 1 $((now - 1))
+	check serials_are_told_when_an_older_policy_came "$(cat "$log")" \
+		grep -q "serial $((now - 1)) is older than $now, which was" \
+		"$log"
+	check no_guard_is_left_when_an_older_policy_came "$(ls $pins)" \
+		[ ! -e $pins ]
+	agent_takes_serial same_policy_is_taken_when_loaded_anew 0 $now
+	agent_takes_serial newer_policy_is_taken_when_loaded_anew 0 $((now + 1))
+	agent_takes_serial policy_before_it_is_refused_when_loaded_anew 1 $now
+}
+
 # A floppy disk of FAT12, as DOS 4 made it.
 agent_makes_vfat()
 {
@@ -266,6 +299,7 @@ agent_cases()
 	agent_is_alone
 	agent_is_stopped
 	agent_is_terminated
+	agent_remembers_the_serial
 	agent_refuses_fs dataset_is_refused_when_on_proc proc /proc/sys
 	if agent_makes_vfat; then
 		mkdir -p /srv/fat/cards

@@ -230,6 +230,7 @@ static void fill(struct state *state)
 	struct budget budget = {.refused = 4};
 
 	state->saved_ns = 1800000000 * SECOND;
+	state->policy_serial = 42;
 	assert_int_equal(registry_add(&state->names, NAME_RULE, 3, "a/b/host"),
 			 0);
 	assert_int_equal(registry_add(&state->names, NAME_DATASET, 2,
@@ -256,6 +257,7 @@ static void file_gives_back_what_was_written(void **unused)
 	assert_int_equal(st.st_mode & 0777, 0600);
 	assert_int_equal(state_read(path, &read, why, sizeof(why)), 0);
 	assert_true(read.saved_ns == state.saved_ns);
+	assert_int_equal(read.policy_serial, 42);
 	assert_int_equal(read.names.n, 2);
 	assert_string_equal(registry_text(&read.names, NAME_RULE, 3),
 			    "a/b/host");
@@ -313,23 +315,37 @@ static void file_with_a_bad_value_is_refused(void **unused)
 		"{}",
 		"{\"cordon-state\":2,\"saved_ns\":1,\"names\":[],"
 		"\"budgets\":[]}",
-		"{\"cordon-state\":1,\"saved_ns\":-1,\"names\":[],"
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":-1,"
+		"\"names\":[],"
 		"\"budgets\":[]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":{},"
+		"{\"cordon-state\":3,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[],"
 		"\"budgets\":[]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":[[9,1,\"x\"]],"
+		"{\"cordon-state\":2,\"saved_ns\":-1,\"policy_serial\":1,"
+		"\"names\":[],"
 		"\"budgets\":[]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":[[1,1,\"x\"],"
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":{},"
+		"\"budgets\":[]}",
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[[9,1,\"x\"]],"
+		"\"budgets\":[]}",
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[[1,1,\"x\"],"
 		"[1,1,\"y\"]],\"budgets\":[]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":[],"
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[],"
 		"\"budgets\":[{}]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":[],\"budgets\":[{"
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[],\"budgets\":[{"
 		"\"rule\":1,\"who\":1,\"dest\":1,\"dataset\":99,\"unit\":0,"
 		"\"part_ns\":1,\"refused\":0,\"parts\":[]}]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":[],\"budgets\":[{"
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[],\"budgets\":[{"
 		"\"rule\":1,\"who\":1,\"dest\":1,\"dataset\":1,\"unit\":0,"
 		"\"part_ns\":0,\"refused\":0,\"parts\":[]}]}",
-		"{\"cordon-state\":1,\"saved_ns\":1,\"names\":[],"
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"names\":[],"
 		"\"budgets\":[]} x",
 	};
 	const char *path = in_dir("bad.json");
@@ -343,7 +359,8 @@ static void file_with_a_bad_value_is_refused(void **unused)
 		if (state_read(path, &read, why, sizeof(why)) != -EUCLEAN)
 			fail_msg("accepted: %s", bad[i]);
 	}
-	write_file(path, "{\"cordon-state\":1,\"saved_ns\":1,\"names\":[],"
+	write_file(path, "{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":"
+			 "1,\"names\":[],"
 			 "\"budgets\":[]}\n");
 	assert_int_equal(state_read(path, &read, why, sizeof(why)), 0);
 	state_release(&read);
