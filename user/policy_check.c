@@ -233,14 +233,6 @@ static size_t longest_part(const char *path, size_t *ret_n)
 	return longest;
 }
 
-/* The guard takes the first name that is no slice for the unit. */
-static bool is_slice(const char *unit)
-{
-	size_t len = strlen(unit);
-
-	return len > 6 && strcmp(unit + len - 6, ".slice") == 0;
-}
-
 static void check_comparable(struct checker *c)
 {
 	const struct policy *p = c->policy;
@@ -255,12 +247,6 @@ static void check_comparable(struct checker *c)
 			longest = strlen(subject->unit);
 		else if (subject->cgroup)
 			longest = longest_part(subject->cgroup, &n);
-		if (subject->unit && is_slice(subject->unit))
-			tell(c, POLICY_WARNING, subject->pos,
-			     "no process matches subject %s: hosts do not look "
-			     "for slices by unit; name it by its path, "
-			     "\"cgroup: /%s\"",
-			     subject->name, subject->unit);
 		if (longest > POLICY_GUARD_NAME_CHARS)
 			tell(c, POLICY_WARNING, subject->pos,
 			     "hosts refuse this policy: subject %s names a "

@@ -669,6 +669,26 @@ static int check_paths(struct parser *ps)
 
 /* ---- subjects ---------------------------------------------------------- */
 
+/*
+ * Hosts compare the unit that a process runs in, and a slice is none: it holds
+ * units, so it is a control group, whose path the dashes in its name tell.
+ */
+static void refuse_slice(struct parser *ps, const struct policy_yaml *node)
+{
+	const char *name = node->text;
+	char path[POLICY_ERROR_CHARS_MAX] = "";
+	size_t len = 0, end = strlen(name) - strlen(".slice");
+
+	for (size_t i = 1; i <= end && len < sizeof(path); i++)
+		if (i == end || name[i] == '-')
+			len += (size_t)snprintf(path + len, sizeof(path) - len,
+						"/%.*s.slice", (int)i, name);
+	complain(ps, node->pos,
+		 "unit %s is a slice, which holds units and is none; expected "
+		 "the key cgroup with its path, \"cgroup: %.*s\"",
+		 quote(node).s, POLICY_UNIT_CHARS_MAX, path);
+}
+
 static int take_unit(struct parser *ps, const struct policy_yaml *node,
 		     char **ret_unit)
 {
@@ -678,7 +698,7 @@ static int take_unit(struct parser *ps, const struct policy_yaml *node,
 				    "abcdefghijklmnopqrstuvwxyz"
 				    "0123456789:._@-\\";
 	static const char *const suffixes[] = {
-		".service", ".scope", ".slice", ".socket", ".mount", ".swap",
+		".service", ".scope", ".socket", ".mount", ".swap", ".slice",
 	};
 	const char *text = scalar(ps, node, "unit", expected);
 	const char *dot;
@@ -701,6 +721,10 @@ static int take_unit(struct parser *ps, const struct policy_yaml *node,
 			 "unit %s is a template, which never runs itself; "
 			 "expected an instance such as name@instance%s",
 			 quote(node).s, dot);
+		return 0;
+	}
+	if (strcmp(dot, ".slice") == 0) {
+		refuse_slice(ps, node);
 		return 0;
 	}
 	*ret_unit = strdup(text);
