@@ -152,19 +152,6 @@ static __always_inline __u64 add_capped(__u64 a, __u64 b, __u64 cap)
 	return sum > a ? sum : a;
 }
 
-/* The place of @origin's share in @h, or -1. */
-static __always_inline int share_find(const struct holding *h, __u32 origin,
-				      __u32 dataset)
-{
-	int i;
-
-	for (i = 0; i < CORDON_SHARES; i++)
-		if (h->shares[i].origin == origin &&
-		    h->shares[i].dataset == dataset)
-			return i;
-	return -1;
-}
-
 /*
  * Adds to the share of @origin, up to what the origin has read (@cap_*), which
  * the caller loads while it holds the lock: an older cap would forget what

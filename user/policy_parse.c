@@ -439,36 +439,42 @@ static bool name_is_good(const char *name, size_t len)
 }
 
 /*
- * Whether key can be the name of a new dataset, subject or destination (what);
- * the place of one of that name that came before is in earlier, or NULL.
+ * The name of a new dataset, subject or destination (what); the place of one of
+ * that name that came before is in earlier, or NULL. -EINVAL after a complaint,
+ * -ENOMEM.
  */
-static bool check_name(struct parser *ps, const struct policy_yaml *key,
-		       const char *what, const struct policy_pos *earlier)
+static int take_name(struct parser *ps, const struct policy_yaml *key,
+		     const char *what, const struct policy_pos *earlier,
+		     char **ret_name, struct policy_pos *ret_pos)
 {
 	if (!scalar(ps, key, "a name", "a text"))
-		return false;
+		return -EINVAL;
 	if (strcmp(key->text, "*") == 0) {
 		complain(ps, key->pos,
 			 "%s \"*\" cannot be defined, it stands for all; "
 			 "expected another name",
 			 what);
-		return false;
+		return -EINVAL;
 	}
 	if (!name_is_good(key->text, key->len)) {
 		complain(ps, key->pos,
 			 "%s has the name %s; expected 1 to %d of A-Z a-z 0-9 "
 			 ". _ @ -",
 			 what, quote(key).s, POLICY_NAME_CHARS_MAX);
-		return false;
+		return -EINVAL;
 	}
 	if (earlier) {
 		complain(ps, key->pos,
 			 "%s %s is already defined in line %" PRIu32
 			 "; expected another name",
 			 what, quote(key).s, earlier->line);
-		return false;
+		return -EINVAL;
 	}
-	return true;
+	*ret_name = strdup(key->text);
+	if (!*ret_name)
+		return -ENOMEM;
+	*ret_pos = key->pos;
+	return 0;
 }
 
 /* The number of entries to read from a map of names: at most max. */
@@ -484,6 +490,22 @@ static size_t clip_names(struct parser *ps, const struct policy_yaml *node,
 	complain(ps, key->pos, "%zu %s; expected at most %zu", node->n_children,
 		 what, max);
 	return max;
+}
+
+/*
+ * The first key of a map of names, and the number of entries to read from it;
+ * NULL and 0 if it is empty, not there (node NULL) or, after a complaint, no
+ * map.
+ */
+static const struct policy_yaml *
+names_start(struct parser *ps, const struct policy_yaml *node, const char *what,
+	    const char *expected, size_t max, size_t *ret_n)
+{
+	*ret_n = 0;
+	if (!node || !is_map(ps, node, what, expected))
+		return NULL;
+	*ret_n = clip_names(ps, node, what, max);
+	return node->first;
 }
 
 /* ---- datasets ---------------------------------------------------------- */
@@ -590,29 +612,29 @@ static int take_datasets(struct parser *ps, const struct policy_yaml *node)
 	size_t n;
 	int r;
 
-	if (!is_map(ps, node, "datasets", "a map of names and datasets"))
-		return 0;
-	if (node->n_children == 0) {
-		complain(ps, node->pos,
-			 "datasets is empty; expected at least one dataset to "
-			 "protect");
+	key = names_start(ps, node, "datasets", "a map of names and datasets",
+			  POLICY_DATASETS_MAX, &n);
+	if (!key) {
+		if (node->type == POLICY_YAML_MAP)
+			complain(ps, node->pos,
+				 "datasets is empty; expected at least one "
+				 "dataset to protect");
 		return 0;
 	}
-	n = clip_names(ps, node, "datasets", POLICY_DATASETS_MAX);
 	p->datasets = calloc(n, sizeof(*p->datasets));
 	if (!p->datasets)
 		return -ENOMEM;
-	for (key = node->first; n > 0; key = key->next->next, n--) {
+	for (; n > 0; key = key->next->next, n--) {
 		r = policy_find_dataset(p, key->text ? key->text : "",
 					&earlier);
-		if (!check_name(ps, key, "a dataset",
-				r ? NULL : &p->datasets[earlier].pos))
-			continue;
 		dataset = &p->datasets[p->n_datasets];
-		dataset->pos = key->pos;
-		dataset->name = strdup(key->text);
-		if (!dataset->name)
-			return -ENOMEM;
+		r = take_name(ps, key, "a dataset",
+			      r ? NULL : &p->datasets[earlier].pos,
+			      &dataset->name, &dataset->pos);
+		if (r == -EINVAL)
+			continue;
+		if (r)
+			return r;
 		p->n_datasets++;
 		r = take_dataset(ps, key->next, dataset);
 		if (r)
@@ -848,21 +870,17 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 	return 0;
 }
 
-/* Entry 0 is "*" whether or not the file has subjects: node may be NULL. */
 static int take_subjects(struct parser *ps, const struct policy_yaml *node)
 {
 	struct policy *p = ps->policy;
 	const struct policy_yaml *key;
 	struct policy_subject *subject;
 	uint32_t earlier;
-	size_t n = 0;
+	size_t n;
 	int r;
 
-	if (node &&
-	    !is_map(ps, node, "subjects", "a map of names and subjects"))
-		node = NULL;
-	if (node)
-		n = clip_names(ps, node, "subjects", POLICY_SUBJECTS_MAX);
+	key = names_start(ps, node, "subjects", "a map of names and subjects",
+			  POLICY_SUBJECTS_MAX, &n);
 	p->subjects = calloc(n + 1, sizeof(*p->subjects));
 	if (!p->subjects)
 		return -ENOMEM;
@@ -870,18 +888,17 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node)
 	p->subjects[POLICY_EVERYONE].name = strdup("*");
 	if (!p->subjects[POLICY_EVERYONE].name)
 		return -ENOMEM;
-	for (key = node ? node->first : NULL; n > 0;
-	     key = key->next->next, n--) {
+	for (; n > 0; key = key->next->next, n--) {
 		r = policy_find_subject(p, key->text ? key->text : "",
 					&earlier);
-		if (!check_name(ps, key, "a subject",
-				r ? NULL : &p->subjects[earlier].pos))
-			continue;
 		subject = &p->subjects[p->n_subjects];
-		subject->pos = key->pos;
-		subject->name = strdup(key->text);
-		if (!subject->name)
-			return -ENOMEM;
+		r = take_name(ps, key, "a subject",
+			      r ? NULL : &p->subjects[earlier].pos,
+			      &subject->name, &subject->pos);
+		if (r == -EINVAL)
+			continue;
+		if (r)
+			return r;
 		p->n_subjects++;
 		r = take_subject(ps, key->next, subject);
 		if (r)
@@ -1109,22 +1126,18 @@ static int take_destination(struct parser *ps, const struct policy_yaml *node,
 	return r;
 }
 
-/* Entry 0 is "*", as in take_subjects(). */
 static int take_destinations(struct parser *ps, const struct policy_yaml *node)
 {
 	struct policy *p = ps->policy;
 	struct policy_destination *destination;
 	const struct policy_yaml *key;
 	uint32_t earlier;
-	size_t n = 0;
+	size_t n;
 	int r;
 
-	if (node && !is_map(ps, node, "destinations",
-			    "a map of names and destinations"))
-		node = NULL;
-	if (node)
-		n = clip_names(ps, node, "destinations",
-			       POLICY_DESTINATIONS_MAX);
+	key = names_start(ps, node, "destinations",
+			  "a map of names and destinations",
+			  POLICY_DESTINATIONS_MAX, &n);
 	p->destinations = calloc(n + 1, sizeof(*p->destinations));
 	if (!p->destinations)
 		return -ENOMEM;
@@ -1132,18 +1145,17 @@ static int take_destinations(struct parser *ps, const struct policy_yaml *node)
 	p->destinations[POLICY_ANYWHERE].name = strdup("*");
 	if (!p->destinations[POLICY_ANYWHERE].name)
 		return -ENOMEM;
-	for (key = node ? node->first : NULL; n > 0;
-	     key = key->next->next, n--) {
+	for (; n > 0; key = key->next->next, n--) {
 		r = policy_find_destination(p, key->text ? key->text : "",
 					    &earlier);
-		if (!check_name(ps, key, "a destination",
-				r ? NULL : &p->destinations[earlier].pos))
-			continue;
 		destination = &p->destinations[p->n_destinations];
-		destination->pos = key->pos;
-		destination->name = strdup(key->text);
-		if (!destination->name)
-			return -ENOMEM;
+		r = take_name(ps, key, "a destination",
+			      r ? NULL : &p->destinations[earlier].pos,
+			      &destination->name, &destination->pos);
+		if (r == -EINVAL)
+			continue;
+		if (r)
+			return r;
 		p->n_destinations++;
 		r = take_destination(ps, key->next, destination);
 		if (r)

@@ -1117,8 +1117,8 @@ static void share_add_stops_at_what_the_origin_read(void **unused)
 	share_add(&h, 2, 5, 600, 6, 100, 1);
 	assert_int_equal(h.shares[1].bytes, 100);
 	assert_int_equal(h.shares[1].records, 1);
-	assert_int_equal(share_find(&h, 2, 5), 1);
-	assert_int_equal(share_find(&h, 2, 4), -1);
+	assert_int_equal(h.shares[1].origin, 2);
+	assert_int_equal(h.shares[2].origin, 0);
 }
 
 /* Another thread may have counted a read that this one has not seen. */
@@ -1161,12 +1161,13 @@ static void share_add_folds_one_dataset_when_the_vector_is_full(void **unused)
 	(void)unused;
 	fill_shares(&h, 1, 1);
 	share_add(&h, 99, 3, 50, 2, 50, 2);
-	assert_int_equal(share_find(&h, CORDON_ORIGIN_FOLDED, 3), 2);
+	assert_int_equal(h.shares[2].origin, CORDON_ORIGIN_FOLDED);
+	assert_int_equal(h.shares[2].dataset, 3);
 	assert_int_equal(h.shares[2].bytes, 150);
 	assert_int_equal(h.shares[2].records, 3);
 	/* The others are what they were. */
-	assert_int_equal(share_find(&h, 1, 1), 0);
-	assert_int_equal(share_find(&h, 8, 8), 7);
+	assert_int_equal(h.shares[0].origin, 1);
+	assert_int_equal(h.shares[7].origin, 8);
 	assert_int_equal(h.shares[7].bytes, 100);
 }
 
@@ -1178,8 +1179,9 @@ static void share_add_folds_all_datasets_when_each_is_another(void **unused)
 	(void)unused;
 	fill_shares(&h, 1, 1);
 	share_add(&h, 99, 42, 50, 2, 50, 2);
-	assert_int_equal(share_find(&h, CORDON_ORIGIN_FOLDED, 0),
-			 CORDON_SHARES - 1);
+	assert_int_equal(h.shares[CORDON_SHARES - 1].origin,
+			 CORDON_ORIGIN_FOLDED);
+	assert_int_equal(h.shares[CORDON_SHARES - 1].dataset, 0);
 	held_of(&h, 42, &bytes, &records);
 	assert_int_equal(bytes, 150);
 	assert_int_equal(records, 3);
