@@ -1,0 +1,157 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The command's side: one request, and its reply to the end.
+ */
+#include "control_internal.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/socket.h>
+#include <unistd.h>
+
+#include "log.h"
+
+static int connect_to(const char *path, int *ret_fd, char *error)
+{
+	struct sockaddr_un address;
+	int fd, r;
+
+	r = control_address(&address, path);
+	if (r) {
+		(void)control_refuse(
+			error, "%s: longer than a socket's path can be", path);
+		return r;
+	}
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	if (fd < 0) {
+		r = -errno;
+		(void)control_refuse(error, "socket: %s", strerror(-r));
+		return r;
+	}
+	if (connect(fd, (struct sockaddr *)&address, sizeof(address)) < 0) {
+		r = -errno;
+		(void)control_refuse(error, "%s: %s", path, strerror(-r));
+		(void)close(fd);
+		return r == -EPERM ? -EACCES : r;
+	}
+
+	*ret_fd = fd;
+	return 0;
+}
+
+static int send_all(int fd, const char *text, size_t len)
+{
+	ssize_t n;
+
+	while (len > 0) {
+		n = send(fd, text, len, MSG_NOSIGNAL);
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n < 0)
+			return -errno;
+		text += n;
+		len -= (size_t)n;
+	}
+	return 0;
+}
+
+static int reply_error(const json_t *line, char *error)
+{
+	const char *code = json_string_value(json_object_get(line, "code"));
+	const char *message =
+		json_string_value(json_object_get(line, "message"));
+
+	(void)control_refuse(error, "%s",
+			     message ? message
+				     : "the agent gave no "
+				       "reason");
+	log_clean(error);
+	return code ? control_error_number(code) : -EPROTO;
+}
+
+/* 0: go on, 1: that was the last line. */
+static int take_line(const char *text, size_t len, control_line_fn fn,
+		     void *arg, char *error)
+{
+	json_t *line = NULL;
+	const char *type;
+	int r = -EPROTO;
+
+	line = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	if (!json_is_object(line)) {
+		(void)control_refuse(error,
+				     "the agent's answer is no JSON object");
+		goto out;
+	}
+	if (control_check_version(line, error))
+		goto out;
+	type = json_string_value(json_object_get(line, "type"));
+	if (!type) {
+		(void)control_refuse(error,
+				     "the agent's answer has no \"type\"");
+		goto out;
+	}
+	if (strcmp(type, "end") == 0)
+		r = 1;
+	else if (strcmp(type, "error") == 0)
+		r = reply_error(line, error);
+	else
+		r = fn(line, text, arg);
+out:
+	json_decref(line);
+	return r;
+}
+
+int control_call(const char *path, const struct control_request *request,
+		 control_line_fn fn, void *arg, char *error)
+{
+	struct control_lines lines = {0};
+	char *line = NULL;
+	size_t len;
+	int fd = -1, r;
+
+	error[0] = '\0';
+	r = control_request_format(request, &line);
+	if (r) {
+		(void)control_refuse(error, "the request: %s", strerror(-r));
+		goto out;
+	}
+	r = connect_to(path, &fd, error);
+	if (r)
+		goto out;
+	/* An agent that turns us away may have closed already; what it said
+	 * is still there to read. */
+	(void)send_all(fd, line, strlen(line));
+	free(line);
+	line = NULL;
+
+	do {
+		r = control_lines_fill(&lines, fd);
+		if (r == 0 || r == -ECONNRESET) {
+			(void)control_refuse(error,
+					     "the agent closed the connection");
+			r = -EPIPE;
+		} else if (r < 0) {
+			(void)control_refuse(error, "%s: %s", path,
+					     strerror(-r));
+		} else {
+			r = 0;
+		}
+		while (!r) {
+			char *text = control_lines_next(&lines, &len);
+
+			if (!text)
+				break;
+			r = take_line(text, len, fn, arg, error);
+		}
+	} while (!r);
+	if (r == 1)
+		r = 0;
+out:
+	free(line);
+	if (fd >= 0)
+		(void)close(fd);
+	control_lines_release(&lines);
+	return r;
+}

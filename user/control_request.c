@@ -1,0 +1,274 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Requests and errors as they stand on a line.
+ */
+#include "control_internal.h"
+
+#include <errno.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "text.h"
+
+enum field {
+	FIELD_FOLLOW,
+	FIELD_SINCE,
+	FIELD_DATASET,
+	FIELD_SUBJECT,
+	FIELD_DESTINATION,
+	FIELD_MAX
+};
+
+static const char *const field_names[FIELD_MAX] = {
+	[FIELD_FOLLOW] = "follow",	     [FIELD_SINCE] = "since",
+	[FIELD_DATASET] = "dataset",	     [FIELD_SUBJECT] = "subject",
+	[FIELD_DESTINATION] = "destination",
+};
+
+/* The fields that each verb has. */
+static const struct {
+	const char *name;
+	unsigned int fields;
+} verbs[CONTROL_VERB_MAX] = {
+	[CONTROL_STATUS] = {"status", 0},
+	[CONTROL_EVENTS] = {"events", 1 << FIELD_FOLLOW | 1 << FIELD_SINCE},
+	[CONTROL_LEDGER] = {"ledger", 1 << FIELD_DATASET | 1 << FIELD_SUBJECT |
+					      1 << FIELD_DESTINATION},
+	[CONTROL_DOCTOR] = {"doctor", 0},
+};
+
+static const struct {
+	const char *name;
+	int error; /* what control_call() makes of it */
+} errors[CONTROL_ERROR_MAX] = {
+	[CONTROL_DENIED] = {"denied", -EACCES},
+	[CONTROL_REFUSED] = {"refused", -EPROTO},
+	[CONTROL_BUSY] = {"busy", -EBUSY},
+	[CONTROL_SLOW] = {"slow", -EPIPE},
+	[CONTROL_FAILED] = {"failed", -EIO},
+};
+
+const char *control_verb_name(enum control_verb verb)
+{
+	return verb < CONTROL_VERB_MAX ? verbs[verb].name : "?";
+}
+
+const char *control_error_name(enum control_error code)
+{
+	return code < CONTROL_ERROR_MAX ? errors[code].name : "?";
+}
+
+int control_error_number(const char *name)
+{
+	for (int i = 0; i < CONTROL_ERROR_MAX; i++)
+		if (strcmp(name, errors[i].name) == 0)
+			return errors[i].error;
+	return -EPROTO;
+}
+
+int control_refuse(char *error, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(error, CONTROL_ERROR_CHARS_MAX, format, ap);
+	va_end(ap);
+	return -EINVAL;
+}
+
+static int find_verb(const json_t *object, enum control_verb *ret_verb,
+		     char *error)
+{
+	const json_t *value = json_object_get(object, "verb");
+	char quoted[TEXT_QUOTE_CHARS_MAX];
+
+	if (!json_is_string(value))
+		return control_refuse(error,
+				      "the request has no \"verb\" that is a "
+				      "string");
+	for (int i = 0; i < CONTROL_VERB_MAX; i++)
+		if (strcmp(json_string_value(value), verbs[i].name) == 0) {
+			*ret_verb = (enum control_verb)i;
+			return 0;
+		}
+	text_quote(json_string_value(value), json_string_length(value), quoted,
+		   sizeof(quoted));
+	return control_refuse(error,
+			      "unknown verb %s: this agent speaks another "
+			      "version of the protocol, update the older side",
+			      quoted);
+}
+
+static int take_name(const char *key, const json_t *value, char *ret_name,
+		     char *error)
+{
+	size_t len = json_string_length(value);
+
+	if (!json_is_string(value))
+		return control_refuse(error, "\"%s\" is not a string", key);
+	if (len >= CORDON_NAME)
+		return control_refuse(error, "\"%s\" is longer than %d bytes",
+				      key, CORDON_NAME - 1);
+	if (!text_is_clean(json_string_value(value), len, ""))
+		return control_refuse(
+			error, "\"%s\" has characters that no name has", key);
+	memcpy(ret_name, json_string_value(value), len + 1);
+	return 0;
+}
+
+static int take_field(struct control_request *request, const char *key,
+		      const json_t *value, char *error)
+{
+	char quoted[TEXT_QUOTE_CHARS_MAX];
+	int field;
+
+	for (field = 0; field < FIELD_MAX; field++)
+		if (strcmp(key, field_names[field]) == 0)
+			break;
+	if (field == FIELD_MAX ||
+	    !(verbs[request->verb].fields & 1U << field)) {
+		text_quote(key, strlen(key), quoted, sizeof(quoted));
+		return control_refuse(error, "\"%s\" has no field %s",
+				      verbs[request->verb].name, quoted);
+	}
+
+	switch ((enum field)field) {
+	case FIELD_FOLLOW:
+		if (!json_is_boolean(value))
+			return control_refuse(
+				error, "\"%s\" is neither true nor false", key);
+		request->follow = json_is_true(value);
+		return 0;
+	case FIELD_SINCE:
+		if (!json_is_integer(value) || json_integer_value(value) < 0)
+			return control_refuse(error,
+					      "\"%s\" is not a number of "
+					      "seconds since 1970",
+					      key);
+		request->since_s = json_integer_value(value);
+		return 0;
+	case FIELD_DATASET:
+		return take_name(key, value, request->dataset, error);
+	case FIELD_SUBJECT:
+		return take_name(key, value, request->subject, error);
+	case FIELD_DESTINATION:
+		return take_name(key, value, request->destination, error);
+	case FIELD_MAX:
+		break;
+	}
+	return -EINVAL;
+}
+
+int control_check_version(const json_t *object, char *error)
+{
+	const json_t *value = json_object_get(object, "cordon");
+
+	if (!json_is_integer(value))
+		return control_refuse(error,
+				      "the request has no \"cordon\" that is "
+				      "the protocol's version");
+	if (json_integer_value(value) != CONTROL_VERSION)
+		return control_refuse(
+			error,
+			"version %lld of the protocol; this side speaks "
+			"%d: update the older one",
+			(long long)json_integer_value(value), CONTROL_VERSION);
+	return 0;
+}
+
+int control_request_parse(const char *line, size_t len,
+			  struct control_request *ret_request, char *error)
+{
+	struct control_request request = {0};
+	json_t *object = NULL, *value;
+	json_error_t why;
+	const char *key;
+	int r;
+
+	object = json_loadb(line, len, JSON_REJECT_DUPLICATES, &why);
+	if (!object && json_error_code(&why) == json_error_out_of_memory) {
+		r = -ENOMEM;
+		goto out;
+	}
+	if (!json_is_object(object)) {
+		r = control_refuse(error,
+				   "a request is one JSON object on one line%s"
+				   "%.100s",
+				   object ? "" : ": ", object ? "" : why.text);
+		goto out;
+	}
+	r = control_check_version(object, error);
+	if (r)
+		goto out;
+	r = find_verb(object, &request.verb, error);
+	if (r)
+		goto out;
+	json_object_foreach (object, key, value) {
+		if (strcmp(key, "cordon") == 0 || strcmp(key, "verb") == 0)
+			continue;
+		r = take_field(&request, key, value, error);
+		if (r)
+			goto out;
+	}
+
+	*ret_request = request;
+out:
+	json_decref(object);
+	return r;
+}
+
+/* Adds value, which it steals, or notes that it could not. */
+static void put(json_t *object, const char *key, json_t *value, int *r)
+{
+	if (json_object_set_new(object, key, value) < 0 && !*r)
+		*r = -ENOMEM;
+}
+
+static void put_name(json_t *object, const char *key, const char *name, int *r)
+{
+	if (name[0] == '\0')
+		return;
+	if (!text_is_clean(name, strlen(name), "")) {
+		*r = -EINVAL;
+		return;
+	}
+	put(object, key, json_string(name), r);
+}
+
+int control_request_format(const struct control_request *request,
+			   char **ret_line)
+{
+	json_t *object = NULL;
+	char *text = NULL, *line = NULL;
+	int r = 0;
+
+	object = json_pack("{s:i, s:s}", "cordon", CONTROL_VERSION, "verb",
+			   control_verb_name(request->verb));
+	if (!object)
+		return -ENOMEM;
+	if (request->follow)
+		put(object, "follow", json_true(), &r);
+	if (request->since_s)
+		put(object, "since", json_integer(request->since_s), &r);
+	put_name(object, "dataset", request->dataset, &r);
+	put_name(object, "subject", request->subject, &r);
+	put_name(object, "destination", request->destination, &r);
+	if (r)
+		goto out;
+
+	r = -ENOMEM;
+	text = json_dumps(object, JSON_COMPACT);
+	if (!text)
+		goto out;
+	if (asprintf(&line, "%s\n", text) < 0)
+		goto out;
+
+	*ret_line = line;
+	r = 0;
+out:
+	free(text);
+	json_decref(object);
+	return r;
+}
