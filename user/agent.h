@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the agent knows while it runs: made and changed by cordond.c, read by
- * answer.c, which answers the control socket.
+ * What the agent knows while it runs, and its parts: cordond.c starts, waits and
+ * ends, agent_policy.c has the policy, answer.c answers the control socket.
  */
 #ifndef CORDON_AGENT_H
 #define CORDON_AGENT_H
@@ -52,6 +52,59 @@ struct agent {
 	uint64_t faults_told; /* bit per enum fault */
 	uint32_t swept;	      /* state->touches after the last sweep */
 };
+
+/* ---- cordond.c ----------------------------------------------------------- */
+
+/* What the guard says goes to the log. */
+extern const struct guard_say agent_say;
+
+/* Takes up the guard's own descriptor, which a policy may have changed. 0 or
+ * -errno. */
+int agent_watch(struct agent *agent);
+
+/* Saves the guard's state; if that fails, it is said and tried again later. */
+void agent_save(struct agent *agent);
+
+/* ---- agent_policy.c ------------------------------------------------------ */
+
+/* The serial in force; 0: none is. */
+uint64_t agent_serial(const struct agent *agent);
+
+/* `enforcing policy serial 3 of ...`, cut at size. */
+void agent_describe(const struct agent *agent, char *buf, size_t size);
+
+/* sd_notify(3); agent_notify_ready() has the policy in its status. */
+void agent_notify(const char *format, ...)
+	__attribute__((format(printf, 1, 2)));
+void agent_notify_ready(const struct agent *agent);
+
+/*
+ * Reads the policy's file; is what is in it one for this host and this moment?
+ * What is not is said, and kept in agent->problem. -errno of policy_load();
+ * -EPERM.
+ */
+int agent_policy_read(struct agent *agent, struct policy **ret_policy);
+int agent_policy_check(struct agent *agent, const struct policy *policy);
+
+/* Puts policy, which it steals, into force, or says why not. */
+int agent_policy_apply(struct agent *agent, struct policy *policy);
+
+/* All of these; what was in force stays if one fails. */
+void agent_policy_reload(struct agent *agent);
+
+/* Wakes the agent when the policy ends; says that it has. */
+void agent_policy_watch_end(struct agent *agent);
+void agent_policy_tell_end(const struct agent *agent);
+
+/* ---- agent_options.c ----------------------------------------------------- */
+
+/*
+ * Takes the arguments into opts, which has the defaults. 0; 1: --help or
+ * --version, which are done; -EINVAL: wrong, and said.
+ */
+int agent_options_parse(int argc, char **argv, struct agent_options *opts);
+
+/* ---- answer.c ------------------------------------------------------------ */
 
 /* control_answer_fn with a struct agent. */
 int answer(struct control *control, struct control_client *client, void *arg);

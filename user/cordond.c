@@ -14,11 +14,8 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <getopt.h>
 #include <inttypes.h>
-#include <malloc.h>
 #include <signal.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -29,14 +26,13 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define NS_PER_S	  1000000000LL
-#define SAVE_AFTER_S	  5	 /* of the first budget used since */
-#define SAVE_AGAIN_S	  60	 /* after a save that failed */
-#define SWEEP_TOUCHES	  65536U /* an eighth of what the guard remembers */
-#define START_EXTEND_USEC "60000000"
-#define STATE_FILE	  "state"
-#define EVENTS_FILE	  "events.jsonl"
-#define LOCK_FILE	  CORDON_RUN_DIR "/cordond.lock"
+#define NS_PER_S      1000000000LL
+#define SAVE_AFTER_S  5	     /* of the first budget used since */
+#define SAVE_AGAIN_S  60     /* after a save that failed */
+#define SWEEP_TOUCHES 65536U /* an eighth of what the guard remembers */
+#define STATE_FILE    "state"
+#define EVENTS_FILE   "events.jsonl"
+#define LOCK_FILE     CORDON_RUN_DIR "/cordond.lock"
 
 enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE };
 
@@ -53,7 +49,7 @@ static void say_to_log(enum guard_level level, const char *text, void *arg)
 		log_info("%s", text);
 }
 
-static const struct guard_say to_log = {say_to_log, NULL};
+const struct guard_say agent_say = {say_to_log, NULL};
 
 static const char *name_of(uint32_t kind, uint32_t id, void *arg)
 {
@@ -121,277 +117,6 @@ static void check_faults(struct agent *agent)
 	}
 }
 
-/* ---- telling systemd ---------------------------------------------------- */
-
-static void notify(const char *format, ...)
-	__attribute__((format(printf, 1, 2)));
-
-static void notify(const char *format, ...)
-{
-	char text[512];
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	(void)sd_notify(0, text);
-}
-
-static uint64_t serial_in_force(const struct agent *agent)
-{
-	const struct guard_state *state = guard_state(agent->guard);
-
-	return state->policy_serial[state->generation & 1];
-}
-
-static const char *mode_in_force(const struct agent *agent)
-{
-	const struct guard_state *state = guard_state(agent->guard);
-
-	return state->mode[state->generation & 1] == MODE_OBSERVE ? "observing"
-								  : "enforcing";
-}
-
-static void describe(const struct agent *agent, char *buf, size_t size)
-{
-	if (agent->problem[0])
-		(void)snprintf(buf, size,
-			       "%s policy serial %" PRIu64 ", NOT the one in "
-			       "%.100s, which is refused",
-			       mode_in_force(agent), serial_in_force(agent),
-			       agent->opts->policy_file);
-	else
-		(void)snprintf(buf, size,
-			       "%s policy serial %" PRIu64 " of %.64s, %zu "
-			       "dataset%s%s",
-			       mode_in_force(agent), serial_in_force(agent),
-			       agent->policy->issuer, agent->policy->n_datasets,
-			       agent->policy->n_datasets == 1 ? "" : "s",
-			       agent->policy->expires_s <= time(NULL)
-				       ? ", EXPIRED"
-				       : "");
-}
-
-static void notify_ready(const struct agent *agent)
-{
-	char text[256];
-
-	describe(agent, text, sizeof(text));
-	notify("READY=1\nSTATUS=%s", text);
-}
-
-/* ---- the policy --------------------------------------------------------- */
-
-static int refuse_policy(struct agent *agent, int r, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse_policy(struct agent *agent, int r, const char *format, ...)
-{
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(agent->problem, sizeof(agent->problem), format, ap);
-	va_end(ap);
-	log_clean(agent->problem);
-	log_error("policy refused: %s", agent->problem);
-	return r;
-}
-
-static int read_policy(struct agent *agent, struct policy **ret_policy)
-{
-	struct policy_errors *errs = NULL;
-	int r;
-
-	errs = malloc(sizeof(*errs));
-	if (!errs)
-		return -ENOMEM;
-	r = policy_load(agent->opts->policy_file, ret_policy, errs);
-	if (!r)
-		goto out;
-	if (r == -ENOMEM || !errs->n) {
-		(void)refuse_policy(agent, r, "%s: %s",
-				    agent->opts->policy_file, strerror(-r));
-		goto out;
-	}
-	for (size_t i = 0; i < errs->n; i++)
-		(void)refuse_policy(agent, r, "%s", errs->v[i].text);
-	/* The first is the one that the status shows. */
-	(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
-		       errs->v[0].text);
-	if (errs->n_dropped)
-		log_error("policy refused: and %zu more errors in %s",
-			  errs->n_dropped, agent->opts->policy_file);
-out:
-	free(errs);
-	return r;
-}
-
-/* Is a good policy one for this host and this moment? */
-static int check_policy(struct agent *agent, const struct policy *policy)
-{
-	const char *file = agent->opts->policy_file;
-	char host[POLICY_HOST_CHARS_MAX + 1] = "", at[TEXT_NUMBER_CHARS_MAX];
-	int64_t now = time(NULL);
-
-	(void)gethostname(host, sizeof(host) - 1);
-	if (!policy_covers_host(policy, host))
-		return refuse_policy(agent, -EPERM,
-				     "%s: not for this host: none of its "
-				     "`hosts` matches %s; ask the issuer to "
-				     "add it",
-				     file, host);
-	if (policy->not_before_s > now) {
-		text_format_time(policy->not_before_s, at, sizeof(at));
-		return refuse_policy(agent, -EPERM,
-				     "%s: not valid before %s; reload it then, "
-				     "or correct this host's clock",
-				     file, at);
-	}
-	return 0;
-}
-
-/* May a good policy take the place of the one that the guard has, or had
- * before it was loaded anew? */
-static int check_successor(struct agent *agent, const struct policy *policy)
-{
-	uint64_t serial = serial_in_force(agent);
-	uint64_t seen = guard_serial_seen(agent->guard);
-	char at[TEXT_NUMBER_CHARS_MAX];
-
-	if (policy->serial < seen)
-		return refuse_policy(agent, -EPERM,
-				     "%s: its serial %" PRIu64 " is older than "
-				     "%" PRIu64 ", which %s in force on this "
-				     "host; ask the issuer for a newer one",
-				     agent->opts->policy_file, policy->serial,
-				     seen, serial == seen ? "is" : "was");
-	/* What is in force goes on after its end; nothing new begins then. */
-	if (serial && policy->serial != serial &&
-	    policy->expires_s <= time(NULL)) {
-		text_format_time(policy->expires_s, at, sizeof(at));
-		return refuse_policy(agent, -EPERM,
-				     "%s: it expired at %s; ask the issuer for "
-				     "a newer one",
-				     agent->opts->policy_file, at);
-	}
-	return 0;
-}
-
-static void progress(uint64_t files, void *arg)
-{
-	(void)arg;
-	log_info("scanning datasets: %" PRIu64 " files seen", files);
-	notify("EXTEND_TIMEOUT_USEC=" START_EXTEND_USEC "\nWATCHDOG=1\n"
-	       "STATUS=scanning datasets: %" PRIu64 " files seen",
-	       files);
-}
-
-static void tell_applied(const struct policy *policy,
-			 const struct guard_applied *applied)
-{
-	log_info("policy in force: %s, serial %" PRIu64 ", mode %s, generation "
-		 "%" PRIu64 ": %" PRIu64 " files in %" PRIu32 " paths, %" PRIu32
-		 " paths awaited",
-		 policy->issuer, policy->serial, policy_mode_name(policy->mode),
-		 applied->generation, applied->files, applied->roots,
-		 applied->awaited);
-	if (applied->unreadable)
-		log_error("%" PRIu64 " files or directories of the datasets "
-			  "could not be labelled and may not be protected: see "
-			  "above, correct it, then reload",
-			  applied->unreadable);
-	if (applied->unresolved)
-		log_warning("%" PRIu32 " users, groups or executables that "
-			    "the policy names are not on this host (yet): "
-			    "their rules match nobody until they are",
-			    applied->unresolved);
-}
-
-/* Wakes the agent once, when the policy ends: the clock may be set too. */
-static void arm_expiry(struct agent *agent)
-{
-	struct itimerspec when = {0};
-
-	if (agent->policy->expires_s != INT64_MAX &&
-	    agent->policy->expires_s > time(NULL))
-		when.it_value.tv_sec = agent->policy->expires_s;
-	(void)timerfd_settime(agent->expiry_fd,
-			      TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
-			      &when, NULL);
-}
-
-static void tell_expired(const struct agent *agent)
-{
-	if (agent->policy && agent->policy->expires_s <= time(NULL))
-		log_warning("policy serial %" PRIu64 " has expired; it goes on "
-			    "being enforced: ask %s for a newer one",
-			    agent->policy->serial, agent->policy->issuer);
-}
-
-static int watch_watch(struct agent *agent);
-static void save(struct agent *agent);
-
-/* Steals policy, whether or not it comes into force. */
-static int apply_policy(struct agent *agent, struct policy *policy)
-{
-	uint64_t seen = guard_serial_seen(agent->guard);
-	struct guard_applied applied = {0};
-	int r;
-
-	r = check_successor(agent, policy);
-	if (r)
-		goto out;
-	r = guard_apply_policy(agent->guard, policy, true, progress, NULL,
-			       &to_log, &applied);
-	if (r) {
-		(void)refuse_policy(agent, r,
-				    "%s: the guard cannot take it: %s; the "
-				    "lines above have the cause",
-				    agent->opts->policy_file, strerror(-r));
-		goto out;
-	}
-	policy_free(agent->policy);
-	agent->policy = policy;
-	policy = NULL;
-	agent->problem[0] = '\0';
-	tell_applied(agent->policy, &applied);
-	/* No power cut shall make room for the one before. */
-	if (guard_serial_seen(agent->guard) > seen)
-		save(agent);
-	tell_expired(agent);
-	arm_expiry(agent);
-	r = watch_watch(agent);
-out:
-	policy_free(policy);
-	/* The parser takes much memory for a short time. */
-	(void)malloc_trim(0);
-	return r;
-}
-
-static void reload(struct agent *agent)
-{
-	struct policy *policy = NULL;
-	struct timespec now;
-	int r;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	notify("RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading the policy",
-	       (long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
-	log_info("reloading %s", agent->opts->policy_file);
-	r = read_policy(agent, &policy);
-	if (!r)
-		r = check_policy(agent, policy);
-	if (!r) {
-		r = apply_policy(agent, policy);
-		policy = NULL;
-	}
-	policy_free(policy);
-	if (r)
-		log_error("policy serial %" PRIu64 " stays in force",
-			  serial_in_force(agent));
-	notify_ready(agent);
-}
-
 /* ---- events ------------------------------------------------------------- */
 
 static void set_timer(int fd, time_t seconds)
@@ -416,7 +141,7 @@ static int path_in(const char *dir, const char *file, char *buf, size_t size)
 	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
 }
 
-static void save(struct agent *agent)
+void agent_save(struct agent *agent)
 {
 	char path[4096];
 	int r;
@@ -424,7 +149,7 @@ static void save(struct agent *agent)
 	r = path_in(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
 	if (!r)
 		r = guard_save_state(agent->guard, path,
-				     agent->save_failed ? NULL : &to_log);
+				     agent->save_failed ? NULL : &agent_say);
 	if (r && !agent->save_failed)
 		log_error("%s: budgets used and the policy's serial cannot "
 			  "be saved: %s; a reboot would forget them: make "
@@ -511,7 +236,7 @@ static int watch_fd(struct agent *agent, int fd)
 }
 
 /* The guard's watch may come, and change, with a policy. */
-static int watch_watch(struct agent *agent)
+int agent_watch(struct agent *agent)
 {
 	int fd = guard_watch_fd(agent->guard), r = 0;
 
@@ -538,7 +263,7 @@ static bool take_signal(struct agent *agent)
 
 	while (read(agent->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
-			reload(agent);
+			agent_policy_reload(agent);
 			continue;
 		}
 		log_info("%s from pid %" PRIu32 ": stopping",
@@ -554,16 +279,16 @@ static void take_expiry(struct agent *agent)
 	drain(agent->expiry_fd);
 	if (!agent->policy)
 		return;
-	tell_expired(agent);
-	arm_expiry(agent);
-	notify_ready(agent);
+	agent_policy_tell_end(agent);
+	agent_policy_watch_end(agent);
+	agent_notify_ready(agent);
 }
 
 static void take_save(struct agent *agent)
 {
 	drain(agent->save_fd);
 	agent->saving = false;
-	save(agent);
+	agent_save(agent);
 	check_faults(agent);
 	sweep(agent, false);
 }
@@ -584,11 +309,11 @@ static bool dispatch(struct agent *agent, int fd)
 		take_save(agent);
 	} else if (fd == agent->watchdog_fd) {
 		drain(fd);
-		notify("WATCHDOG=1");
+		agent_notify("WATCHDOG=1");
 	} else if (fd == agent->expiry_fd) {
 		take_expiry(agent);
 	} else if (fd == agent->watch_fd) {
-		r = guard_watch_handle(agent->guard, &to_log);
+		r = guard_watch_handle(agent->guard, &agent_say);
 		if (r)
 			log_error("what changed on this host could not be "
 				  "taken in: %s; reload to try again",
@@ -661,7 +386,7 @@ static int make_directories(const struct agent_options *opts)
  */
 static int take_lock(struct agent *agent)
 {
-	return guard_lock(LOCK_FILE, &to_log, &agent->lock_fd);
+	return guard_lock(LOCK_FILE, &agent_say, &agent->lock_fd);
 }
 
 static int open_signals(struct agent *agent)
@@ -731,7 +456,7 @@ static int start_guard(struct agent *agent)
 	char path[4096];
 	int r;
 
-	r = guard_open(&agent->opts->guard, &to_log, &agent->guard,
+	r = guard_open(&agent->opts->guard, &agent_say, &agent->guard,
 		       &agent->adopted);
 	if (r) {
 		log_error("the guard cannot run here: %s; cordon doctor says "
@@ -750,7 +475,7 @@ static int start_guard(struct agent *agent)
 		return 0;
 	r = path_in(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
 	if (!r)
-		r = guard_load_state(agent->guard, path, &to_log);
+		r = guard_load_state(agent->guard, path, &agent_say);
 	/* Empty budgets are said, loudly; unprotected data would be worse. */
 	if (r == -EUCLEAN)
 		r = 0;
@@ -797,7 +522,7 @@ static int test_hooks(struct agent *agent)
 	struct guard_hooks hooks = {0};
 	int r;
 
-	r = guard_probe_hooks(agent->guard, NULL, &to_log, &hooks);
+	r = guard_probe_hooks(agent->guard, NULL, &agent_say, &hooks);
 	if (r) {
 		log_error("the hooks could not be tested: %s", strerror(-r));
 		return r;
@@ -815,7 +540,7 @@ static int test_hooks(struct agent *agent)
 	if (!agent->adopted) {
 		log_error("the guard is taken away again: NOTHING IS "
 			  "PROTECTED on this host");
-		(void)guard_detach(agent->guard, &to_log);
+		(void)guard_detach(agent->guard, &agent_say);
 	}
 	return -EOPNOTSUPP;
 }
@@ -836,9 +561,9 @@ static int start_policy(struct agent *agent, struct policy **ret_policy)
 {
 	int r;
 
-	r = read_policy(agent, ret_policy);
+	r = agent_policy_read(agent, ret_policy);
 	if (!r) {
-		r = check_policy(agent, *ret_policy);
+		r = agent_policy_check(agent, *ret_policy);
 		if (!r)
 			return 0;
 		policy_free(*ret_policy);
@@ -882,10 +607,10 @@ static int start(struct agent *agent)
 	if (r)
 		goto out;
 	if (policy) {
-		r = apply_policy(agent, policy);
+		r = agent_policy_apply(agent, policy);
 		policy = NULL;
 		/* As above: what it has is better than nothing. */
-		if (r && agent->adopted && serial_in_force(agent))
+		if (r && agent->adopted && agent_serial(agent))
 			r = 0;
 	}
 	if (r)
@@ -900,8 +625,8 @@ static int start(struct agent *agent)
 	if (r)
 		goto out;
 	start_watchdog(agent);
-	notify_ready(agent);
-	describe(agent, text, sizeof(text));
+	agent_notify_ready(agent);
+	agent_describe(agent, text, sizeof(text));
 	log_info("ready: %s", text);
 out:
 	policy_free(policy);
@@ -921,27 +646,27 @@ static void stop_guard(struct agent *agent)
 	if (agent->log)
 		(void)guard_events(agent->guard, take_event, agent);
 	if (guard_state(agent->guard)->dirty || agent->saving)
-		save(agent);
+		agent_save(agent);
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
-		(void)guard_detach(agent->guard, &to_log);
+		(void)guard_detach(agent->guard, &agent_say);
 		log_error("no policy came into force: the guard is taken away "
 			  "again, NOTHING IS PROTECTED on this host");
 	} else if (agent->opts->detach) {
-		if (guard_detach(agent->guard, &to_log) == 0)
+		if (guard_detach(agent->guard, &agent_say) == 0)
 			log_notice("stopped; the guard is detached: nothing "
 				   "is protected now");
 	} else if (guard_is_pinned(agent->opts)) {
 		log_notice("stopped; the guard stays and goes on enforcing "
 			   "policy serial %" PRIu64 " (cordond --detach ends "
 			   "it)",
-			   serial_in_force(agent));
+			   agent_serial(agent));
 	}
 }
 
 static void stop(struct agent *agent)
 {
-	notify("STOPPING=1");
+	agent_notify("STOPPING=1");
 	control_free(agent->control);
 	stop_guard(agent);
 	eventlog_free(agent->log);
@@ -974,7 +699,7 @@ static int serve(const struct agent_options *opts)
 	if (!r)
 		r = run(&agent);
 	else
-		notify("STATUS=could not start: see the log");
+		agent_notify("STATUS=could not start: see the log");
 	stop(&agent);
 	return r ? EXIT_WRONG : EXIT_OK;
 }
@@ -997,7 +722,7 @@ static int detach(const struct agent_options *opts)
 				  "cordond");
 		return EXIT_WRONG;
 	}
-	r = guard_detach_pins(opts->guard.pin_dir, &to_log);
+	r = guard_detach_pins(opts->guard.pin_dir, &agent_say);
 	if (!r && pinned)
 		log_notice("the guard is detached: nothing is protected now");
 	else if (!r)
@@ -1069,180 +794,6 @@ static int doctor(const struct agent_options *opts)
 	return asked.result.n[DOCTOR_FAIL] ? EXIT_WRONG : EXIT_OK;
 }
 
-/* ---- arguments ---------------------------------------------------------- */
-
-static const char usage[] =
-	"usage: cordond [OPTION...]\n"
-	"\n"
-	"The agent: loads or adopts the guard in the kernel, gives it the "
-	"policy and\n"
-	"reports what it does. Without --detach the guard outlives it.\n"
-	"\n"
-	"  --policy FILE      default " CORDON_POLICY_FILE "\n"
-	"  --state-dir DIR    default " CORDON_STATE_DIR "\n"
-	"  --run-dir DIR      default " CORDON_RUN_DIR "\n"
-	"  --pin-dir DIR      default " CORDON_PIN_DIR "\n"
-	"  --attach HOW       auto (default), lsm or fmod\n"
-	"  --cgroup PATH      root of cgroup2, default: found\n"
-	"  --max-records N    labelled files the guard has room for, default "
-	"262144\n"
-	"  --foreground       stay in the foreground: the default\n"
-	"  --detach           take the guard away, without an agent; with\n"
-	"                     --foreground: run, and take it away at the end\n"
-	"  --doctor           check this host, then exit\n"
-	"  --json             with --doctor: one JSON object a line\n"
-	"  --debug            say more\n"
-	"  --version, --help\n"
-	"\n"
-	"exit: 0 ok, 1 failed, 2 usage. See cordond(8).\n";
-
-enum option_code {
-	OPT_POLICY = 256,
-	OPT_STATE_DIR,
-	OPT_RUN_DIR,
-	OPT_PIN_DIR,
-	OPT_ATTACH,
-	OPT_CGROUP,
-	OPT_MAX_RECORDS,
-	OPT_DETACH,
-	OPT_FOREGROUND,
-	OPT_DOCTOR,
-	OPT_JSON,
-	OPT_DEBUG,
-	OPT_VERSION,
-	OPT_HELP,
-};
-
-static const struct option options[] = {
-	{"policy", required_argument, NULL, OPT_POLICY},
-	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
-	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
-	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
-	{"attach", required_argument, NULL, OPT_ATTACH},
-	{"cgroup", required_argument, NULL, OPT_CGROUP},
-	{"max-records", required_argument, NULL, OPT_MAX_RECORDS},
-	{"detach", no_argument, NULL, OPT_DETACH},
-	{"foreground", no_argument, NULL, OPT_FOREGROUND},
-	{"doctor", no_argument, NULL, OPT_DOCTOR},
-	{"json", no_argument, NULL, OPT_JSON},
-	{"debug", no_argument, NULL, OPT_DEBUG},
-	{"version", no_argument, NULL, OPT_VERSION},
-	{"help", no_argument, NULL, OPT_HELP},
-	{NULL, 0, NULL, 0},
-};
-
-static int parse_attach(const char *word, enum guard_attach *ret_attach)
-{
-	if (strcmp(word, "auto") == 0)
-		*ret_attach = GUARD_ATTACH_AUTO;
-	else if (strcmp(word, "lsm") == 0)
-		*ret_attach = GUARD_ATTACH_LSM;
-	else if (strcmp(word, "fmod") == 0)
-		*ret_attach = GUARD_ATTACH_FMOD;
-	else
-		return -EINVAL;
-	return 0;
-}
-
-/* An option's value, or NULL and a message if it is no absolute path. */
-static const char *absolute(const char *name, const char *path)
-{
-	if (path[0] == '/')
-		return path;
-	(void)fprintf(stderr, "cordond: --%s %s: expected an absolute path\n",
-		      name, path);
-	return NULL;
-}
-
-/* 0: go on; 1: done, exit with 0; -EINVAL: wrong, and said. */
-static int take_option(struct agent_options *opts, int code)
-{
-	uint64_t number;
-
-	switch ((enum option_code)code) {
-	case OPT_POLICY:
-		opts->policy_file = optarg;
-		return 0;
-	case OPT_STATE_DIR:
-		opts->state_dir = absolute("state-dir", optarg);
-		return opts->state_dir ? 0 : -EINVAL;
-	case OPT_RUN_DIR:
-		opts->run_dir = absolute("run-dir", optarg);
-		return opts->run_dir ? 0 : -EINVAL;
-	case OPT_PIN_DIR:
-		opts->guard.pin_dir = absolute("pin-dir", optarg);
-		return opts->guard.pin_dir ? 0 : -EINVAL;
-	case OPT_CGROUP:
-		opts->guard.cgroup2 = absolute("cgroup", optarg);
-		return opts->guard.cgroup2 ? 0 : -EINVAL;
-	case OPT_ATTACH:
-		if (parse_attach(optarg, &opts->guard.attach) == 0)
-			return 0;
-		(void)fprintf(stderr,
-			      "cordond: --attach %s: expected auto, "
-			      "lsm or fmod\n",
-			      optarg);
-		return -EINVAL;
-	case OPT_MAX_RECORDS:
-		if (text_parse_u64(optarg, 1, GUARD_RECORDS_MAX, &number) ==
-		    0) {
-			opts->guard.max_records = (uint32_t)number;
-			return 0;
-		}
-		(void)fprintf(stderr,
-			      "cordond: --max-records %s: expected a "
-			      "number from 1 to %u\n",
-			      optarg, GUARD_RECORDS_MAX);
-		return -EINVAL;
-	case OPT_DETACH:
-		opts->detach = true;
-		return 0;
-	case OPT_FOREGROUND:
-		opts->foreground = true;
-		return 0;
-	case OPT_DOCTOR:
-		opts->doctor = true;
-		return 0;
-	case OPT_JSON:
-		opts->json = true;
-		return 0;
-	case OPT_DEBUG:
-		opts->debug = true;
-		return 0;
-	case OPT_VERSION:
-		(void)printf("cordond " CORDON_VERSION "\n");
-		return 1;
-	case OPT_HELP:
-		(void)fputs(usage, stdout);
-		return 1;
-	}
-	/* getopt_long() has said what is wrong. */
-	return -EINVAL;
-}
-
-static int parse_options(int argc, char **argv, struct agent_options *opts)
-{
-	int code, r;
-
-	while ((code = getopt_long(argc, argv, "+", options, NULL)) != -1) {
-		r = take_option(opts, code);
-		if (r)
-			return r;
-	}
-	if (optind < argc) {
-		(void)fprintf(stderr,
-			      "cordond: %s: there is nothing but "
-			      "options\n",
-			      argv[optind]);
-		return -EINVAL;
-	}
-	if (opts->json && !opts->doctor) {
-		(void)fprintf(stderr, "cordond: --json needs --doctor\n");
-		return -EINVAL;
-	}
-	return 0;
-}
-
 int main(int argc, char **argv)
 {
 	struct agent_options opts = {
@@ -1253,7 +804,7 @@ int main(int argc, char **argv)
 	};
 	int r;
 
-	r = parse_options(argc, argv, &opts);
+	r = agent_options_parse(argc, argv, &opts);
 	if (r < 0)
 		(void)fprintf(stderr, "try: cordond --help\n");
 	if (r)

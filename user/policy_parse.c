@@ -2,27 +2,16 @@
 /*
  * From the tree of YAML to struct policy.
  *
- * The functions here return 0 or -ENOMEM. What is wrong with the policy goes
- * to the list of errors and sets parser.bad, and reading goes on, so that one
- * run tells an author everything. A bad value leaves its field as it was.
+ * The functions here return 0 or -ENOMEM; what is wrong with the policy is told
+ * as policy_take.h says.
  */
-#include "policy.h"
+#include "policy_take.h"
 
-#include <arpa/inet.h>
 #include <errno.h>
 #include <inttypes.h>
-#include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#include "policy_yaml.h"
-#include "text.h"
-
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
-
-/* Room for the longest list of words that an error offers. */
-#define WORDS_CHARS_MAX 256
 
 #define BUDGET_EXAMPLE                                         \
 	"e.g. \"120 records/hour\", \"64 MiB/day\", \"none\" " \
@@ -31,490 +20,13 @@
 	"second, minute, hour, day or week, or a number of them " \
 	"such as \"15 minutes\""
 
-struct parser {
-	const char *name;
-	struct policy_errors *errs;
-	struct policy *policy;
-	bool bad;
-	size_t n_networks;
-};
-
-__attribute__((format(printf, 3, 4))) static void
-complain(struct parser *ps, struct policy_pos pos, const char *format, ...)
-{
-	char text[POLICY_ERROR_CHARS_MAX];
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(text, sizeof(text), format, ap);
-	va_end(ap);
-	policy_errors_add(ps->errs, ps->name, pos, "%s", text);
-	ps->bad = true;
-}
-
-/* The text of a node between quotes, for a message. */
-struct quoted {
-	char s[TEXT_QUOTE_CHARS_MAX];
-};
-
-static struct quoted quote(const struct policy_yaml *node)
-{
-	struct quoted q;
-
-	switch (node->type) {
-	case POLICY_YAML_SCALAR:
-		text_quote(node->text, node->len, q.s, sizeof(q.s));
-		break;
-	case POLICY_YAML_LIST:
-		(void)snprintf(q.s, sizeof(q.s), "a list");
-		break;
-	case POLICY_YAML_MAP:
-		(void)snprintf(q.s, sizeof(q.s), "a map");
-		break;
-	}
-	return q;
-}
-
-/* ---- words, and what the author may have meant ------------------------- */
-
-/* Collects candidates for ` (did you mean "X"?)`. */
-struct guess {
-	const char *word;
-	const char *best;
-	unsigned int distance;
-};
-
-static void guess_try(struct guess *guess, const char *candidate)
-{
-	unsigned int distance;
-
-	if (!text_is_near(guess->word, candidate, &distance))
-		return;
-	if (guess->best && guess->distance <= distance)
-		return;
-	guess->best = candidate;
-	guess->distance = distance;
-}
-
-struct hint {
-	char s[POLICY_NAME_CHARS_MAX + 24];
-};
-
-static struct hint guess_hint(const struct guess *guess)
-{
-	struct hint hint = {""};
-
-	if (guess->best)
-		(void)snprintf(hint.s, sizeof(hint.s), " (did you mean %s?)",
-			       guess->best);
-	return hint;
-}
-
-static void list_words(const char *const *words, size_t n, char *buf,
-		       size_t size)
-{
-	size_t used = 0;
-	int r;
-
-	buf[0] = '\0';
-	for (size_t i = 0; i < n && used < size; i++) {
-		r = snprintf(buf + used, size - used, "%s%s",
-			     i == 0	  ? ""
-			     : i == n - 1 ? " or "
-					  : ", ",
-			     words[i]);
-		used += r > 0 ? (size_t)r : 0;
-	}
-}
-
-/* ---- scalars ----------------------------------------------------------- */
-
-/*
- * The text of a scalar, or NULL after a complaint. expected says what should
- * stand there.
- */
-static const char *scalar(struct parser *ps, const struct policy_yaml *node,
-			  const char *what, const char *expected)
-{
-	if (node->type != POLICY_YAML_SCALAR) {
-		complain(ps, node->pos, "%s is %s; expected %s", what,
-			 node->type == POLICY_YAML_LIST ? "a list" : "a map",
-			 expected);
-		return NULL;
-	}
-	if (node->is_null || node->len == 0) {
-		complain(ps, node->pos, "%s is empty; expected %s", what,
-			 expected);
-		return NULL;
-	}
-	return node->text;
-}
-
-static int take_string(struct parser *ps, const struct policy_yaml *node,
-		       const char *what, size_t max, char **ret_text)
-{
-	char expected[64];
-	const char *text;
-
-	(void)snprintf(expected, sizeof(expected),
-		       "a text of 1 to %zu characters", max);
-	text = scalar(ps, node, what, expected);
-	if (!text)
-		return 0;
-	if (node->len > max) {
-		complain(ps, node->pos, "%s has %zu characters; expected %s",
-			 what, node->len, expected);
-		return 0;
-	}
-	*ret_text = strdup(text);
-	return *ret_text ? 0 : -ENOMEM;
-}
-
-static void take_u64(struct parser *ps, const struct policy_yaml *node,
-		     const char *what, uint64_t min, uint64_t max,
-		     uint64_t *ret_value)
-{
-	char expected[64];
-	const char *text;
-
-	(void)snprintf(expected, sizeof(expected),
-		       "a number from %" PRIu64 " to %" PRIu64, min, max);
-	text = scalar(ps, node, what, expected);
-	if (text && text_parse_u64(text, min, max, ret_value))
-		complain(ps, node->pos, "%s is %s; expected %s", what,
-			 quote(node).s, expected);
-}
-
-/* A size in bytes from 1 to 1 MiB. */
-static void take_size(struct parser *ps, const struct policy_yaml *node,
-		      const char *what, uint32_t *ret_bytes)
-{
-	static const char expected[] = "a number of bytes from 1 to 1 MiB";
-	const char *text = scalar(ps, node, what, expected);
-	uint64_t bytes;
-
-	if (!text)
-		return;
-	if (text_parse_bytes(text, false, 1, POLICY_RECORD_BYTES_MAX, &bytes))
-		complain(ps, node->pos, "%s is %s; expected %s", what,
-			 quote(node).s, expected);
-	else
-		*ret_bytes = (uint32_t)bytes;
-}
-
-static void take_time(struct parser *ps, const struct policy_yaml *node,
-		      const char *what, int64_t *ret_s)
-{
-	static const char expected[] =
-		"a time in UTC such as 2026-11-01T00:00:00Z";
-	const char *text = scalar(ps, node, what, expected);
-
-	if (text && text_parse_time(text, ret_s))
-		complain(ps, node->pos, "%s is %s; expected %s", what,
-			 quote(node).s, expected);
-}
-
-/* One of n words; *ret_choice is its index. */
-static void take_choice(struct parser *ps, const struct policy_yaml *node,
-			const char *what, const char *const *words, size_t n,
-			unsigned int *ret_choice)
-{
-	char expected[WORDS_CHARS_MAX];
-	struct guess guess = {0};
-
-	list_words(words, n, expected, sizeof(expected));
-	guess.word = scalar(ps, node, what, expected);
-	if (!guess.word)
-		return;
-	for (size_t i = 0; i < n; i++) {
-		if (strcmp(guess.word, words[i]) == 0) {
-			*ret_choice = (unsigned int)i;
-			return;
-		}
-		guess_try(&guess, words[i]);
-	}
-	complain(ps, node->pos, "%s is %s%s; expected %s", what, quote(node).s,
-		 guess_hint(&guess).s, expected);
-}
-
-static void take_mode(struct parser *ps, const struct policy_yaml *node,
-		      enum policy_mode *ret_mode)
-{
-	static const char *const modes[] = {
-		[POLICY_ENFORCE] = "enforce",
-		[POLICY_OBSERVE] = "observe",
-	};
-	unsigned int mode = *ret_mode;
-
-	take_choice(ps, node, "mode", modes, N_ELEMENTS(modes), &mode);
-	*ret_mode = mode;
-}
-
-/*
- * An absolute path in normal form, so that two spellings of one place cannot
- * stand for two things.
- */
-static bool path_is_normal(const char *path)
-{
-	const char *part = path, *end;
-	size_t len;
-
-	if (path[0] != '/' || path[1] == '\0')
-		return false;
-	while (*part == '/') {
-		part++;
-		end = strchrnul(part, '/');
-		len = (size_t)(end - part);
-		if (len == 0 || (len == 1 && part[0] == '.') ||
-		    (len == 2 && part[0] == '.' && part[1] == '.'))
-			return false;
-		part = end;
-	}
-	return true;
-}
-
-static int take_path(struct parser *ps, const struct policy_yaml *node,
-		     const char *what, const char *example, char **ret_path)
-{
-	const char *text;
-	char expected[96];
-
-	(void)snprintf(expected, sizeof(expected),
-		       "an absolute path such as %s", example);
-	text = scalar(ps, node, what, expected);
-	if (!text)
-		return 0;
-	if (text[0] != '/') {
-		complain(ps, node->pos, "%s is %s; expected %s", what,
-			 quote(node).s, expected);
-		return 0;
-	}
-	if (text[1] == '\0') {
-		complain(ps, node->pos, "%s is \"/\", the root; expected %s",
-			 what, expected);
-		return 0;
-	}
-	if (!path_is_normal(text)) {
-		complain(ps, node->pos,
-			 "%s is %s; expected a path without \"//\", \".\" and "
-			 "\"..\", and without \"/\" at the end",
-			 what, quote(node).s);
-		return 0;
-	}
-	if (node->len > POLICY_PATH_CHARS_MAX) {
-		complain(ps, node->pos,
-			 "%s has %zu characters; expected at most %d", what,
-			 node->len, POLICY_PATH_CHARS_MAX);
-		return 0;
-	}
-	*ret_path = strdup(text);
-	return *ret_path ? 0 : -ENOMEM;
-}
-
-/* ---- lists and maps ---------------------------------------------------- */
-
-/*
- * The first member of a list that has 1 to max of them, or NULL after a
- * complaint.
- */
-static const struct policy_yaml *list_start(struct parser *ps,
-					    const struct policy_yaml *node,
-					    const char *what, size_t max,
-					    const char *example)
-{
-	const struct policy_yaml *member;
-
-	if (node->type != POLICY_YAML_LIST || node->n_children == 0) {
-		complain(ps, node->pos, "%s is %s; expected a list such as %s",
-			 what,
-			 node->type == POLICY_YAML_LIST	 ? "an empty list"
-			 : node->type == POLICY_YAML_MAP ? "a map"
-			 : node->is_null		 ? "empty"
-							 : quote(node).s,
-			 example);
-		return NULL;
-	}
-	if (node->n_children > max) {
-		member = node->first;
-		for (size_t i = 0; i < max; i++)
-			member = member->next;
-		complain(ps, member->pos,
-			 "%s has %zu entries; expected at most %zu", what,
-			 node->n_children, max);
-		return NULL;
-	}
-	return node->first;
-}
-
-static bool is_map(struct parser *ps, const struct policy_yaml *node,
-		   const char *what, const char *expected)
-{
-	if (node->type == POLICY_YAML_MAP)
-		return true;
-	complain(ps, node->pos, "%s is %s; expected %s", what,
-		 node->type == POLICY_YAML_LIST ? "a list"
-		 : node->is_null		? "empty"
-						: quote(node).s,
-		 expected);
-	return false;
-}
-
-struct key {
-	const char *name;
-	const char *example; /* of a required key */
-};
-
-/* What a map with fixed keys is called in messages, and its keys. */
-struct schema {
-	const char *what;
-	const struct key *keys;
-	size_t n_keys;
-};
-
-static void unknown_key(struct parser *ps, const struct schema *schema,
-			const struct policy_yaml *key)
-{
-	const char *words[16];
-	char expected[WORDS_CHARS_MAX];
-	struct guess guess = {.word = key->text};
-
-	for (size_t i = 0; i < schema->n_keys; i++) {
-		words[i] = schema->keys[i].name;
-		guess_try(&guess, words[i]);
-	}
-	list_words(words, schema->n_keys, expected, sizeof(expected));
-	complain(ps, key->pos, "unknown key %s in %s%s; expected %s",
-		 quote(key).s, schema->what, guess_hint(&guess).s, expected);
-}
-
-/*
- * Sorts the values of a map by the schema's keys: values[i] is that of key i,
- * NULL if it is not there. False if node is no map.
- */
-static bool pick(struct parser *ps, const struct policy_yaml *node,
-		 const struct schema *schema, const struct policy_yaml **values)
-{
-	const struct policy_yaml *key;
-	size_t i;
-
-	memset(values, 0, schema->n_keys * sizeof(*values));
-	if (!is_map(ps, node, schema->what, "a map of keys and values"))
-		return false;
-	for (key = node->first; key; key = key->next->next) {
-		if (!scalar(ps, key, "a key", "a word"))
-			continue;
-		for (i = 0; i < schema->n_keys; i++)
-			if (strcmp(key->text, schema->keys[i].name) == 0)
-				break;
-		if (i == schema->n_keys) {
-			unknown_key(ps, schema, key);
-			continue;
-		}
-		if (values[i]) {
-			complain(ps, key->pos,
-				 "key %s stands twice in %s; expected it once",
-				 quote(key).s, schema->what);
-			continue;
-		}
-		values[i] = key->next;
-	}
-	for (i = 0; i < schema->n_keys; i++)
-		if (schema->keys[i].example && !values[i])
-			complain(ps, node->pos,
-				 "key \"%s\" is missing in %s; expected e.g. "
-				 "%s: %s",
-				 schema->keys[i].name, schema->what,
-				 schema->keys[i].name, schema->keys[i].example);
-	return true;
-}
-
-static bool name_is_good(const char *name, size_t len)
-{
-	static const char chars[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-				    "abcdefghijklmnopqrstuvwxyz"
-				    "0123456789._@-";
-
-	return len >= 1 && len <= POLICY_NAME_CHARS_MAX &&
-	       strspn(name, chars) == len;
-}
-
-/*
- * The name of a new dataset, subject or destination (what); the place of one of
- * that name that came before is in earlier, or NULL. -EINVAL after a complaint,
- * -ENOMEM.
- */
-static int take_name(struct parser *ps, const struct policy_yaml *key,
-		     const char *what, const struct policy_pos *earlier,
-		     char **ret_name, struct policy_pos *ret_pos)
-{
-	if (!scalar(ps, key, "a name", "a text"))
-		return -EINVAL;
-	if (strcmp(key->text, "*") == 0) {
-		complain(ps, key->pos,
-			 "%s \"*\" cannot be defined, it stands for all; "
-			 "expected another name",
-			 what);
-		return -EINVAL;
-	}
-	if (!name_is_good(key->text, key->len)) {
-		complain(ps, key->pos,
-			 "%s has the name %s; expected 1 to %d of A-Z a-z 0-9 "
-			 ". _ @ -",
-			 what, quote(key).s, POLICY_NAME_CHARS_MAX);
-		return -EINVAL;
-	}
-	if (earlier) {
-		complain(ps, key->pos,
-			 "%s %s is already defined in line %" PRIu32
-			 "; expected another name",
-			 what, quote(key).s, earlier->line);
-		return -EINVAL;
-	}
-	*ret_name = strdup(key->text);
-	if (!*ret_name)
-		return -ENOMEM;
-	*ret_pos = key->pos;
-	return 0;
-}
-
-/* The number of entries to read from a map of names: at most max. */
-static size_t clip_names(struct parser *ps, const struct policy_yaml *node,
-			 const char *what, size_t max)
-{
-	const struct policy_yaml *key = node->first;
-
-	if (node->n_children <= max)
-		return node->n_children;
-	for (size_t i = 0; i < max; i++)
-		key = key->next->next;
-	complain(ps, key->pos, "%zu %s; expected at most %zu", node->n_children,
-		 what, max);
-	return max;
-}
-
-/*
- * The first key of a map of names, and the number of entries to read from it;
- * NULL and 0 if it is empty, not there (node NULL) or, after a complaint, no
- * map.
- */
-static const struct policy_yaml *
-names_start(struct parser *ps, const struct policy_yaml *node, const char *what,
-	    const char *expected, size_t max, size_t *ret_n)
-{
-	*ret_n = 0;
-	if (!node || !is_map(ps, node, what, expected))
-		return NULL;
-	*ret_n = clip_names(ps, node, what, max);
-	return node->first;
-}
-
 /* ---- datasets ---------------------------------------------------------- */
 
 static void take_record(struct parser *ps, const struct policy_yaml *node,
 			struct policy_dataset *dataset)
 {
-	static const struct key keys[] = {{"bytes", "160"}};
-	static const struct schema schema = {"record", keys, 1};
+	static const struct take_key keys[] = {{"bytes", "160"}};
+	static const struct take_schema schema = {"record", keys, 1};
 	static const char *const words[] = {"file", "line", "{bytes: N}"};
 	const struct policy_yaml *values[1];
 	unsigned int choice = N_ELEMENTS(words);
@@ -527,12 +39,12 @@ static void take_record(struct parser *ps, const struct policy_yaml *node,
 		else if (choice == 1)
 			dataset->record = POLICY_RECORD_LINE;
 		else if (choice == 2)
-			complain(ps, node->pos,
-				 "record is a text; expected {bytes: 160} "
-				 "without quotes around it");
+			take_fail(ps, node->pos,
+				  "record is a text; expected {bytes: 160} "
+				  "without quotes around it");
 		return;
 	}
-	if (!pick(ps, node, &schema, values) || !values[0])
+	if (!take_keys(ps, node, &schema, values) || !values[0])
 		return;
 	dataset->record = POLICY_RECORD_BYTES;
 	take_size(ps, values[0], "record bytes", &dataset->record_bytes);
@@ -545,8 +57,8 @@ static int take_paths(struct parser *ps, const struct policy_yaml *node,
 	struct policy_path *path;
 	int r;
 
-	member = list_start(ps, node, "paths", POLICY_PATHS_MAX,
-			    "[/srv/personnel/photos]");
+	member = take_list(ps, node, "paths", POLICY_PATHS_MAX,
+			   "[/srv/personnel/photos]");
 	if (!member)
 		return 0;
 	dataset->paths = calloc(node->n_children, sizeof(*dataset->paths));
@@ -569,19 +81,19 @@ static int take_dataset(struct parser *ps, const struct policy_yaml *node,
 			struct policy_dataset *dataset)
 {
 	enum { PATHS, RECORD, CLASSIFICATION, SQUEEZE, FLOOR, N_KEYS };
-	static const struct key keys[] = {
+	static const struct take_key keys[] = {
 		[PATHS] = {"paths", "[/srv/personnel/photos]"},
 		[RECORD] = {"record", "file"},
 		[CLASSIFICATION] = {"classification", NULL},
 		[SQUEEZE] = {"squeeze", NULL},
 		[FLOOR] = {"floor", NULL},
 	};
-	static const struct schema schema = {"a dataset", keys, N_KEYS};
+	static const struct take_schema schema = {"a dataset", keys, N_KEYS};
 	const struct policy_yaml *v[N_KEYS];
 	uint64_t squeeze = 0;
 	int r = 0;
 
-	if (!pick(ps, node, &schema, v))
+	if (!take_keys(ps, node, &schema, v))
 		return 0;
 	if (v[PATHS])
 		r = take_paths(ps, v[PATHS], dataset);
@@ -612,13 +124,13 @@ static int take_datasets(struct parser *ps, const struct policy_yaml *node)
 	size_t n;
 	int r;
 
-	key = names_start(ps, node, "datasets", "a map of names and datasets",
-			  POLICY_DATASETS_MAX, &n);
+	key = take_names(ps, node, "datasets", "a map of names and datasets",
+			 POLICY_DATASETS_MAX, &n);
 	if (!key) {
 		if (node->type == POLICY_YAML_MAP)
-			complain(ps, node->pos,
-				 "datasets is empty; expected at least one "
-				 "dataset to protect");
+			take_fail(ps, node->pos,
+				  "datasets is empty; expected at least one "
+				  "dataset to protect");
 		return 0;
 	}
 	p->datasets = calloc(n, sizeof(*p->datasets));
@@ -680,10 +192,10 @@ static int check_paths(struct parser *ps)
 			continue;
 		text_quote(all[i]->path, strlen(all[i]->path), q.s,
 			   sizeof(q.s));
-		complain(ps, all[i]->pos,
-			 "path %s already stands in line %" PRIu32
-			 "; expected it in one dataset, once",
-			 q.s, all[i - 1]->pos.line);
+		take_fail(ps, all[i]->pos,
+			  "path %s already stands in line %" PRIu32
+			  "; expected it in one dataset, once",
+			  q.s, all[i - 1]->pos.line);
 	}
 	free(all);
 	return 0;
@@ -705,10 +217,10 @@ static void refuse_slice(struct parser *ps, const struct policy_yaml *node)
 		if (i == end || name[i] == '-')
 			len += (size_t)snprintf(path + len, sizeof(path) - len,
 						"/%.*s.slice", (int)i, name);
-	complain(ps, node->pos,
-		 "unit %s is a slice, which holds units and is none; expected "
-		 "the key cgroup with its path, \"cgroup: %.*s\"",
-		 quote(node).s, POLICY_UNIT_CHARS_MAX, path);
+	take_fail(ps, node->pos,
+		  "unit %s is a slice, which holds units and is none; expected "
+		  "the key cgroup with its path, \"cgroup: %.*s\"",
+		  take_quote(node).s, POLICY_UNIT_CHARS_MAX, path);
 }
 
 static int take_unit(struct parser *ps, const struct policy_yaml *node,
@@ -722,7 +234,7 @@ static int take_unit(struct parser *ps, const struct policy_yaml *node,
 	static const char *const suffixes[] = {
 		".service", ".scope", ".socket", ".mount", ".swap", ".slice",
 	};
-	const char *text = scalar(ps, node, "unit", expected);
+	const char *text = take_scalar(ps, node, "unit", expected);
 	const char *dot;
 	bool good = false;
 
@@ -734,15 +246,15 @@ static int take_unit(struct parser *ps, const struct policy_yaml *node,
 			good = true;
 	if (!good || dot == text || strspn(text, chars) != node->len ||
 	    node->len > POLICY_UNIT_CHARS_MAX) {
-		complain(ps, node->pos, "unit is %s; expected %s",
-			 quote(node).s, expected);
+		take_fail(ps, node->pos, "unit is %s; expected %s",
+			  take_quote(node).s, expected);
 		return 0;
 	}
 	if (dot[-1] == '@') {
-		complain(ps, node->pos,
-			 "unit %s is a template, which never runs itself; "
-			 "expected an instance such as name@instance%s",
-			 quote(node).s, dot);
+		take_fail(ps, node->pos,
+			  "unit %s is a template, which never runs itself; "
+			  "expected an instance such as name@instance%s",
+			  take_quote(node).s, dot);
 		return 0;
 	}
 	if (strcmp(dot, ".slice") == 0) {
@@ -757,7 +269,7 @@ static int take_account(struct parser *ps, const struct policy_yaml *node,
 			const char *what, const char *expected,
 			struct policy_account *account)
 {
-	const char *text = scalar(ps, node, what, expected);
+	const char *text = take_scalar(ps, node, what, expected);
 	uint64_t id;
 
 	if (!text)
@@ -765,10 +277,10 @@ static int take_account(struct parser *ps, const struct policy_yaml *node,
 	if (strspn(text, "0123456789") == node->len) {
 		/* 4294967295 is (uid_t)-1: nobody, "leave as it is" */
 		if (text_parse_u64(text, 0, UINT32_MAX - 1, &id)) {
-			complain(ps, node->pos,
-				 "%s is %s; expected a number from 0 to "
-				 "4294967294 without leading zeros",
-				 what, quote(node).s);
+			take_fail(ps, node->pos,
+				  "%s is %s; expected a number from 0 to "
+				  "4294967294 without leading zeros",
+				  what, take_quote(node).s);
 			return 0;
 		}
 		account->id = (uint32_t)id;
@@ -778,8 +290,8 @@ static int take_account(struct parser *ps, const struct policy_yaml *node,
 	}
 	if (text[0] == '-' || strpbrk(text, " :/,*") ||
 	    node->len > POLICY_ACCOUNT_CHARS_MAX) {
-		complain(ps, node->pos, "%s is %s; expected %s", what,
-			 quote(node).s, expected);
+		take_fail(ps, node->pos, "%s is %s; expected %s", what,
+			  take_quote(node).s, expected);
 		return 0;
 	}
 	account->name = strdup(text);
@@ -816,31 +328,33 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 			struct policy_subject *subject)
 {
 	enum { UNIT, CGROUP, EXE, USER, GROUP, LOGIN, NARROW, N_KEYS };
-	static const struct key keys[] = {
+	static const struct take_key keys[] = {
 		[UNIT] = {"unit", NULL},     [CGROUP] = {"cgroup", NULL},
 		[EXE] = {"exe", NULL},	     [USER] = {"user", NULL},
 		[GROUP] = {"group", NULL},   [LOGIN] = {"login", NULL},
 		[NARROW] = {"narrow", NULL},
 	};
-	static const struct schema schema = {"a subject", keys, N_KEYS};
+	static const struct take_schema schema = {"a subject", keys, N_KEYS};
 	static const char *const no_yes[] = {"no", "yes"};
 	const struct policy_yaml *v[N_KEYS];
 	unsigned int narrow = 0;
 	int r = 0;
 
-	if (!pick(ps, node, &schema, v))
+	if (!take_keys(ps, node, &schema, v))
 		return 0;
 	for (int i = UNIT; i <= LOGIN; i++)
 		if (v[i])
 			subject->specificity++;
 	if (subject->specificity == 0)
-		complain(ps, node->pos,
-			 "a subject without a condition; expected at least one "
-			 "of unit, cgroup, exe, user, group and login");
+		take_fail(
+			ps, node->pos,
+			"a subject without a condition; expected at least one "
+			"of unit, cgroup, exe, user, group and login");
 	if (v[UNIT] && v[CGROUP]) {
-		complain(ps, v[CGROUP]->pos,
-			 "a subject with both unit and cgroup; expected one of "
-			 "them, both say where it runs");
+		take_fail(
+			ps, v[CGROUP]->pos,
+			"a subject with both unit and cgroup; expected one of "
+			"them, both say where it runs");
 	}
 
 	if (v[UNIT])
@@ -879,8 +393,8 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node)
 	size_t n;
 	int r;
 
-	key = names_start(ps, node, "subjects", "a map of names and subjects",
-			  POLICY_SUBJECTS_MAX, &n);
+	key = take_names(ps, node, "subjects", "a map of names and subjects",
+			 POLICY_SUBJECTS_MAX, &n);
 	p->subjects = calloc(n + 1, sizeof(*p->subjects));
 	if (!p->subjects)
 		return -ENOMEM;
@@ -904,375 +418,6 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node)
 		if (r)
 			return r;
 	}
-	return 0;
-}
-
-/* ---- destinations ------------------------------------------------------ */
-
-static const uint8_t v4_mapped[12] = {0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0xff, 0xff};
-
-/* Clears what is behind the prefix; true if something was there. */
-static bool mask_address(uint8_t addr[16], unsigned int prefix_len)
-{
-	bool any = false;
-	uint8_t keep;
-
-	for (unsigned int i = 0; i < 16; i++) {
-		if (prefix_len >= (i + 1) * 8)
-			keep = 0xff;
-		else if (prefix_len <= i * 8)
-			keep = 0;
-		else
-			keep = (uint8_t)(0xff << ((i + 1) * 8 - prefix_len));
-		any = any || (addr[i] & ~keep) != 0;
-		addr[i] &= keep;
-	}
-	return any;
-}
-
-/* The prefix in the author's own notation: v4 as v4. */
-static void format_network(const uint8_t addr[16], unsigned int prefix_len,
-			   bool v4, char *buf, size_t size)
-{
-	char text[INET6_ADDRSTRLEN] = "";
-
-	(void)inet_ntop(v4 ? AF_INET : AF_INET6, v4 ? addr + 12 : addr, text,
-			sizeof(text));
-	(void)snprintf(buf, size, "%s/%u", text,
-		       v4 ? prefix_len - 96 : prefix_len);
-}
-
-/* `::/0` and the like: in the one space of addresses they hold all of IPv4. */
-static bool holds_all_v4(const uint8_t addr[16], unsigned int prefix_len)
-{
-	uint8_t mapped[16] = {0};
-
-	if (prefix_len >= 96)
-		return false;
-	memcpy(mapped, v4_mapped, sizeof(v4_mapped));
-	(void)mask_address(mapped, prefix_len);
-	return memcmp(mapped, addr, 16) == 0;
-}
-
-static bool take_network(struct parser *ps, const struct policy_yaml *node,
-			 struct policy_network *network)
-{
-	static const char expected[] =
-		"a network such as 10.20.0.0/24, 192.0.2.7 or 2001:db8::/32";
-	const char *text = scalar(ps, node, "a network", expected);
-	char address[INET6_ADDRSTRLEN], right[INET6_ADDRSTRLEN + 8];
-	uint64_t prefix_len, max_len;
-	const char *slash;
-	size_t len;
-	bool v4;
-
-	if (!text)
-		return false;
-	slash = strchrnul(text, '/');
-	len = (size_t)(slash - text);
-	if (len >= sizeof(address))
-		goto bad;
-	memcpy(address, text, len);
-	address[len] = '\0';
-	v4 = inet_pton(AF_INET, address, network->addr + 12) == 1;
-	if (v4)
-		memcpy(network->addr, v4_mapped, sizeof(v4_mapped));
-	else if (inet_pton(AF_INET6, address, network->addr) != 1)
-		goto bad;
-
-	max_len = v4 ? 32 : 128;
-	prefix_len = max_len;
-	if (*slash && text_parse_u64(slash + 1, 0, max_len, &prefix_len)) {
-		complain(ps, node->pos,
-			 "network %s has a bad prefix length; expected 0 to "
-			 "%" PRIu64 " behind the /",
-			 quote(node).s, max_len);
-		return false;
-	}
-	prefix_len += v4 ? 96 : 0;
-	if (mask_address(network->addr, (unsigned int)prefix_len)) {
-		format_network(network->addr, (unsigned int)prefix_len, v4,
-			       right, sizeof(right));
-		complain(ps, node->pos,
-			 "network %s has bits set behind its prefix; expected "
-			 "%s",
-			 quote(node).s, right);
-		return false;
-	}
-	if (holds_all_v4(network->addr, (unsigned int)prefix_len)) {
-		complain(ps, node->pos,
-			 "network %s would hold every IPv4 address as well; "
-			 "expected 2000::/3 for all public IPv6, or the "
-			 "destination \"*\" for anywhere",
-			 quote(node).s);
-		return false;
-	}
-	network->prefix_len = (uint8_t)prefix_len;
-	network->pos = node->pos;
-	return true;
-bad:
-	complain(ps, node->pos, "network is %s; expected %s", quote(node).s,
-		 expected);
-	return false;
-}
-
-static int take_networks(struct parser *ps, const struct policy_yaml *node,
-			 struct policy_destination *destination)
-{
-	const struct policy_yaml *member;
-	size_t left;
-
-	if (ps->n_networks > POLICY_NETWORKS_MAX)
-		return 0; /* said once */
-	member = list_start(ps, node, "networks", SIZE_MAX, "[10.20.0.0/24]");
-	if (!member)
-		return 0;
-	left = POLICY_NETWORKS_MAX - ps->n_networks;
-	if (node->n_children > left) {
-		for (size_t i = 0; i < left; i++)
-			member = member->next;
-		complain(ps, member->pos,
-			 "more than %d networks in all destinations together; "
-			 "expected fewer, or wider ones",
-			 POLICY_NETWORKS_MAX);
-		ps->n_networks = POLICY_NETWORKS_MAX + 1;
-		return 0;
-	}
-	ps->n_networks += node->n_children;
-	destination->networks =
-		calloc(node->n_children, sizeof(*destination->networks));
-	if (!destination->networks)
-		return -ENOMEM;
-	for (; member; member = member->next)
-		if (take_network(
-			    ps, member,
-			    &destination->networks[destination->n_networks]))
-			destination->n_networks++;
-	return 0;
-}
-
-static bool take_port_range(struct parser *ps, const struct policy_yaml *node,
-			    struct policy_ports *ports)
-{
-	static const char expected[] =
-		"a port from 1 to 65535, or a range such as \"9100-9107\"";
-	const char *text = scalar(ps, node, "a port", expected);
-	uint64_t first = 0, last = 0;
-	const char *rest;
-
-	if (!text)
-		return false;
-	if (text_parse_leading_u64(text, &first, &rest))
-		goto bad;
-	last = first;
-	if (*rest == '-' && text_parse_u64(rest + 1, 1, UINT16_MAX, &last))
-		goto bad;
-	if ((*rest != '-' && *rest != '\0') || first < 1 || first > UINT16_MAX)
-		goto bad;
-	if (last < first) {
-		complain(ps, node->pos,
-			 "port range %s runs backwards; expected \"%" PRIu64
-			 "-%" PRIu64 "\"",
-			 quote(node).s, last, first);
-		return false;
-	}
-	ports->first = (uint16_t)first;
-	ports->last = (uint16_t)last;
-	return true;
-bad:
-	complain(ps, node->pos, "port is %s; expected %s", quote(node).s,
-		 expected);
-	return false;
-}
-
-static int take_ports(struct parser *ps, const struct policy_yaml *node,
-		      struct policy_destination *destination)
-{
-	const struct policy_yaml *member;
-
-	member = list_start(ps, node, "ports", POLICY_PORTS_MAX,
-			    "[631, \"9100-9107\"]");
-	if (!member)
-		return 0;
-	destination->ports =
-		calloc(node->n_children, sizeof(*destination->ports));
-	if (!destination->ports)
-		return -ENOMEM;
-	for (; member; member = member->next)
-		if (take_port_range(ps, member,
-				    &destination->ports[destination->n_ports]))
-			destination->n_ports++;
-	return 0;
-}
-
-static int take_destination(struct parser *ps, const struct policy_yaml *node,
-			    struct policy_destination *destination)
-{
-	enum { NETWORKS, PORTS, N_KEYS };
-	static const struct key keys[] = {
-		[NETWORKS] = {"networks", "[10.20.0.0/24]"},
-		[PORTS] = {"ports", NULL},
-	};
-	static const struct schema schema = {"a destination", keys, N_KEYS};
-	const struct policy_yaml *v[N_KEYS];
-	int r = 0;
-
-	if (!pick(ps, node, &schema, v))
-		return 0;
-	if (v[NETWORKS])
-		r = take_networks(ps, v[NETWORKS], destination);
-	if (!r && v[PORTS])
-		r = take_ports(ps, v[PORTS], destination);
-	return r;
-}
-
-static int take_destinations(struct parser *ps, const struct policy_yaml *node)
-{
-	struct policy *p = ps->policy;
-	struct policy_destination *destination;
-	const struct policy_yaml *key;
-	uint32_t earlier;
-	size_t n;
-	int r;
-
-	key = names_start(ps, node, "destinations",
-			  "a map of names and destinations",
-			  POLICY_DESTINATIONS_MAX, &n);
-	p->destinations = calloc(n + 1, sizeof(*p->destinations));
-	if (!p->destinations)
-		return -ENOMEM;
-	p->n_destinations = 1;
-	p->destinations[POLICY_ANYWHERE].name = strdup("*");
-	if (!p->destinations[POLICY_ANYWHERE].name)
-		return -ENOMEM;
-	for (; n > 0; key = key->next->next, n--) {
-		r = policy_find_destination(p, key->text ? key->text : "",
-					    &earlier);
-		destination = &p->destinations[p->n_destinations];
-		r = take_name(ps, key, "a destination",
-			      r ? NULL : &p->destinations[earlier].pos,
-			      &destination->name, &destination->pos);
-		if (r == -EINVAL)
-			continue;
-		if (r)
-			return r;
-		p->n_destinations++;
-		r = take_destination(ps, key->next, destination);
-		if (r)
-			return r;
-	}
-	return 0;
-}
-
-/* A network with its destination, for the check of all of them together. */
-struct placed {
-	const struct policy_network *network;
-	uint32_t destination;
-	/* of the first entry of each prefix: */
-	size_t n_ports; /* entries up to the first with every port */
-	bool has_every; /* one of them has every port */
-};
-
-static int compare_placed(const void *a, const void *b)
-{
-	const struct placed *pa = a, *pb = b;
-	int r = memcmp(pa->network->addr, pb->network->addr, 16);
-
-	if (r)
-		return r;
-	if (pa->network->prefix_len != pb->network->prefix_len)
-		return pa->network->prefix_len < pb->network->prefix_len ? -1
-									 : 1;
-	if (pa->destination != pb->destination)
-		return pa->destination < pb->destination ? -1 : 1;
-	/* the address in the array, which is the order in the file */
-	return pa->network < pb->network ? -1 : 1;
-}
-
-static bool network_holds(const struct policy_network *wide,
-			  const struct policy_network *narrow)
-{
-	uint8_t addr[16];
-
-	if (wide->prefix_len > narrow->prefix_len)
-		return false;
-	memcpy(addr, narrow->addr, sizeof(addr));
-	(void)mask_address(addr, wide->prefix_len);
-	return memcmp(addr, wide->addr, sizeof(addr)) == 0;
-}
-
-static bool same_prefix(const struct placed *a, const struct placed *b)
-{
-	return a->network->prefix_len == b->network->prefix_len &&
-	       memcmp(a->network->addr, b->network->addr, 16) == 0;
-}
-
-/* Adds entry i to what is known of its prefix, kept in the first of them. */
-static void count_ports(const struct policy *p, struct placed *first,
-			const struct placed *entry)
-{
-	size_t n_ports = p->destinations[entry->destination].n_ports;
-
-	if (first->has_every)
-		return;
-	if (entry != first && entry->destination == entry[-1].destination)
-		return;
-	first->n_ports += n_ports ? n_ports : 1;
-	first->has_every = n_ports == 0;
-}
-
-/*
- * An address belongs to the longest prefix whose destination has the port, so
- * the guard keeps with each prefix the ports of the ones around it as well.
- * That list is short: one lookup for each packet has to do.
- */
-static int check_networks(struct parser *ps)
-{
-	const struct policy *p = ps->policy;
-	/* prefixes that hold the current one, the longest on top */
-	struct placed *stack[129], *all, *first = NULL;
-	size_t n = 0, depth = 0, n_ports;
-
-	for (size_t i = 1; i < p->n_destinations; i++)
-		n += p->destinations[i].n_networks;
-	if (n == 0)
-		return 0;
-	all = calloc(n, sizeof(*all));
-	if (!all)
-		return -ENOMEM;
-	n = 0;
-	for (uint32_t i = 1; i < p->n_destinations; i++)
-		for (size_t j = 0; j < p->destinations[i].n_networks;
-		     j++, n++) {
-			all[n].network = &p->destinations[i].networks[j];
-			all[n].destination = i;
-		}
-	qsort(all, n, sizeof(*all), compare_placed);
-
-	for (size_t i = 0; i < n; i++) {
-		if (!first || !same_prefix(first, &all[i]))
-			first = &all[i];
-		count_ports(p, first, &all[i]);
-		if (i + 1 < n && same_prefix(first, &all[i + 1]))
-			continue;
-		while (depth > 0 && !network_holds(stack[depth - 1]->network,
-						   first->network))
-			depth--;
-		stack[depth++] = first;
-		n_ports = 0;
-		for (size_t d = depth; d > 0; d--) {
-			n_ports += stack[d - 1]->n_ports;
-			if (stack[d - 1]->has_every)
-				break;
-		}
-		if (n_ports > POLICY_NETWORK_PORTS_MAX)
-			complain(ps, all[i].network->pos,
-				 "%zu port entries for this network and the "
-				 "wider ones around it; expected at most %d, "
-				 "e.g. with ranges of ports",
-				 n_ports, POLICY_NETWORK_PORTS_MAX);
-	}
-	free(all);
 	return 0;
 }
 
@@ -1379,14 +524,15 @@ static const char *parse_limit(const char *text, struct policy_budget *budget)
 static void take_limit(struct parser *ps, const struct policy_yaml *node,
 		       struct policy_budget *budget)
 {
-	const char *text = scalar(ps, node, "a budget", BUDGET_EXAMPLE);
+	const char *text = take_scalar(ps, node, "a budget", BUDGET_EXAMPLE);
 	const char *why;
 
 	if (!text)
 		return;
 	why = parse_limit(text, budget);
 	if (why)
-		complain(ps, node->pos, "budget %s: %s", quote(node).s, why);
+		take_fail(ps, node->pos, "budget %s: %s", take_quote(node).s,
+			  why);
 }
 
 static void take_budget(struct parser *ps, const struct policy_yaml *node,
@@ -1397,8 +543,8 @@ static void take_budget(struct parser *ps, const struct policy_yaml *node,
 
 	budget->pos = node->pos;
 	if (node->type == POLICY_YAML_LIST) {
-		member = list_start(ps, node, "a budget", 2,
-				    "[20 records/day, 64 MiB/day]");
+		member = take_list(ps, node, "a budget", 2,
+				   "[20 records/day, 64 MiB/day]");
 		for (; member; member = member->next)
 			take_limit(ps, member, budget);
 		return;
@@ -1415,9 +561,9 @@ static void take_budget(struct parser *ps, const struct policy_yaml *node,
 		guess_try(&guess, "none");
 		guess_try(&guess, "unlimited");
 		if (guess.best && !node->is_null) {
-			complain(ps, node->pos, "budget %s%s; expected %s",
-				 quote(node).s, guess_hint(&guess).s,
-				 BUDGET_EXAMPLE);
+			take_fail(ps, node->pos, "budget %s%s; expected %s",
+				  take_quote(node).s, guess_hint(&guess).s,
+				  BUDGET_EXAMPLE);
 			return;
 		}
 	}
@@ -1457,7 +603,7 @@ static bool resolve(struct parser *ps, const struct policy_yaml *node,
 
 	(void)snprintf(expected, sizeof(expected),
 		       "\"*\" or a name defined under %ss", whats[kind]);
-	guess.word = scalar(ps, node, whats[kind], expected);
+	guess.word = take_scalar(ps, node, whats[kind], expected);
 	if (!guess.word)
 		return false;
 	switch (kind) {
@@ -1475,8 +621,8 @@ static bool resolve(struct parser *ps, const struct policy_yaml *node,
 		return true;
 	for (size_t i = 0; (candidate = referent_name(p, kind, i)); i++)
 		guess_try(&guess, candidate);
-	complain(ps, node->pos, "unknown %s %s%s; expected %s", whats[kind],
-		 quote(node).s, guess_hint(&guess).s, expected);
+	take_fail(ps, node->pos, "unknown %s %s%s; expected %s", whats[kind],
+		  take_quote(node).s, guess_hint(&guess).s, expected);
 	return false;
 }
 
@@ -1492,14 +638,14 @@ static int take_releases(struct parser *ps, const struct policy_yaml *node,
 
 	if (node->type == POLICY_YAML_SCALAR && strcmp(node->text, "none") == 0)
 		return 0;
-	if (!is_map(ps, node, "release", expected))
+	if (!take_map(ps, node, "release", expected))
 		return 0;
 	if (node->n_children == 0) {
-		complain(ps, node->pos, "release is an empty map; expected %s",
-			 expected);
+		take_fail(ps, node->pos, "release is an empty map; expected %s",
+			  expected);
 		return 0;
 	}
-	n = clip_names(ps, node, "release entries in one rule",
+	n = take_count(ps, node, "release entries in one rule",
 		       POLICY_RELEASES_MAX);
 	rule->releases = calloc(n, sizeof(*rule->releases));
 	if (!rule->releases)
@@ -1514,10 +660,10 @@ static int take_releases(struct parser *ps, const struct policy_yaml *node,
 		for (size_t i = 0; i + 1 < rule->n_releases; i++)
 			if (rule->releases[i].destination ==
 			    release->destination)
-				complain(ps, key->pos,
-					 "destination %s stands twice in one "
-					 "release; expected it once",
-					 quote(key).s);
+				take_fail(ps, key->pos,
+					  "destination %s stands twice in one "
+					  "release; expected it once",
+					  take_quote(key).s);
 	}
 	return 0;
 }
@@ -1526,13 +672,13 @@ static int take_rule(struct parser *ps, const struct policy_yaml *node,
 		     struct policy_rule *rule)
 {
 	enum { WHO, DATA, PER, READ, RELEASE, ACTION, MODE, N_KEYS };
-	static const struct key keys[] = {
+	static const struct take_key keys[] = {
 		[WHO] = {"subject", "\"*\""},  [DATA] = {"dataset", "\"*\""},
 		[PER] = {"per", NULL},	       [READ] = {"read", NULL},
 		[RELEASE] = {"release", NULL}, [ACTION] = {"action", NULL},
 		[MODE] = {"mode", NULL},
 	};
-	static const struct schema schema = {"a rule", keys, N_KEYS};
+	static const struct take_schema schema = {"a rule", keys, N_KEYS};
 	static const char *const pers[] = {
 		[POLICY_PER_HOST] = "host",
 		[POLICY_PER_USER] = "user",
@@ -1546,7 +692,7 @@ static int take_rule(struct parser *ps, const struct policy_yaml *node,
 
 	rule->pos = node->pos;
 	rule->mode = ps->policy->mode;
-	if (!pick(ps, node, &schema, v))
+	if (!take_keys(ps, node, &schema, v))
 		return 0;
 	if (v[WHO])
 		(void)resolve(ps, v[WHO], SUBJECT, &rule->subject);
@@ -1579,8 +725,8 @@ static int take_rules(struct parser *ps, const struct policy_yaml *node)
 	/* `rules: []` has a meaning: nobody may do anything */
 	if (node->type == POLICY_YAML_LIST && node->n_children == 0)
 		return 0;
-	member = list_start(ps, node, "rules", POLICY_RULES_MAX,
-			    "[{subject: \"*\", dataset: \"*\", read: none}]");
+	member = take_list(ps, node, "rules", POLICY_RULES_MAX,
+			   "[{subject: \"*\", dataset: \"*\", read: none}]");
 	if (!member)
 		return 0;
 	p->rules = calloc(node->n_children, sizeof(*p->rules));
@@ -1629,13 +775,13 @@ static int take_host(struct parser *ps, const struct policy_yaml *node,
 	static const char expected[] =
 		"a host name, with up to 4 * and any ?, such as "
 		"\"cardprint-*\"";
-	const char *text = scalar(ps, node, "a host", expected);
+	const char *text = take_scalar(ps, node, "a host", expected);
 
 	if (!text)
 		return 0;
 	if (node->len > POLICY_HOST_CHARS_MAX || !check_glob(text)) {
-		complain(ps, node->pos, "host is %s; expected %s",
-			 quote(node).s, expected);
+		take_fail(ps, node->pos, "host is %s; expected %s",
+			  take_quote(node).s, expected);
 		return 0;
 	}
 	host->pos = node->pos;
@@ -1658,8 +804,8 @@ static int take_hosts(struct parser *ps, const struct policy_yaml *node)
 	int r;
 
 	if (node) {
-		member = list_start(ps, node, "hosts", POLICY_HOSTS_MAX,
-				    "[\"cardprint-*\"]");
+		member = take_list(ps, node, "hosts", POLICY_HOSTS_MAX,
+				   "[\"cardprint-*\"]");
 		if (!member)
 			return 0;
 	}
@@ -1741,16 +887,16 @@ out:
 
 static bool check_version(struct parser *ps, const struct policy_yaml *node)
 {
-	const char *text = scalar(ps, node, "cordon", "1");
+	const char *text = take_scalar(ps, node, "cordon", "1");
 
 	if (!text)
 		return false;
 	if (strcmp(text, "1") == 0)
 		return true;
-	complain(ps, node->pos,
-		 "cordon is %s, a format that this version does not know; "
-		 "expected 1",
-		 quote(node).s);
+	take_fail(ps, node->pos,
+		  "cordon is %s, a format that this version does not know; "
+		  "expected 1",
+		  take_quote(node).s);
 	return false;
 }
 
@@ -1770,7 +916,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		RULES,
 		N_KEYS
 	};
-	static const struct key keys[] = {
+	static const struct take_key keys[] = {
 		[CORDON] = {"cordon", "1"},
 		[ISSUER] = {"issuer", "Example Police Service"},
 		[SERIAL] = {"serial", "1"},
@@ -1785,12 +931,12 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		[RULES] = {"rules",
 			   "[{subject: \"*\", dataset: \"*\", read: none}]"},
 	};
-	static const struct schema schema = {"the policy", keys, N_KEYS};
+	static const struct take_schema schema = {"the policy", keys, N_KEYS};
 	struct policy *p = ps->policy;
 	const struct policy_yaml *v[N_KEYS];
 	int r = 0;
 
-	if (!pick(ps, root, &schema, v))
+	if (!take_keys(ps, root, &schema, v))
 		return 0;
 	/* of another format, nothing else means what we think */
 	if (v[CORDON] && !check_version(ps, v[CORDON])) {
@@ -1809,9 +955,9 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		take_time(ps, v[EXPIRES], "expires", &p->expires_s);
 		p->expires_pos = v[EXPIRES]->pos;
 		if (p->expires_s <= p->not_before_s)
-			complain(ps, v[EXPIRES]->pos,
-				 "expires is not after not-before; expected a "
-				 "later time");
+			take_fail(ps, v[EXPIRES]->pos,
+				  "expires is not after not-before; expected a "
+				  "later time");
 	}
 	if (v[MODE])
 		take_mode(ps, v[MODE], &p->mode);
@@ -1830,7 +976,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	if (!r)
 		r = check_paths(ps);
 	if (!r)
-		r = check_networks(ps);
+		r = check_destinations(ps);
 	return r ? r : set_orders(p);
 }
 

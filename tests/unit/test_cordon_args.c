@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* Arguments of the command, and the numbers and tables that it prints. */
+/* Arguments of the agent and the command, and the numbers and tables that it prints. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -10,7 +10,9 @@
 
 #include <cmocka.h>
 #include <errno.h>
+#include <getopt.h>
 
+#include "agent.h"
 #include "args.h"
 #include "policy.h"
 #include "term.h"
@@ -198,6 +200,65 @@ static void actor_refuses_other_text(void **state)
 			-EINVAL);
 		assert_true(strlen(error) > 0);
 	}
+}
+
+/* What cordond makes of its arguments, all in one text. */
+static int options_of(const char *line, struct agent_options *ret_opts)
+{
+	static char copy[256];
+	char *argv[16] = {(char *)"cordond"}, *word;
+	int argc = 1;
+
+	(void)snprintf(copy, sizeof(copy), "%s", line);
+	for (word = strtok(copy, " "); word; word = strtok(NULL, " "))
+		argv[argc++] = word;
+	optind = 0;
+	memset(ret_opts, 0, sizeof(*ret_opts));
+	return agent_options_parse(argc, argv, ret_opts);
+}
+
+static void agent_takes_its_options(void **state)
+{
+	struct agent_options opts;
+
+	(void)state;
+	assert_int_equal(options_of("", &opts), 0);
+	assert_false(opts.doctor || opts.detach || opts.json);
+	assert_int_equal(options_of("--policy p.yaml --state-dir /s --run-dir "
+				    "/r --pin-dir /p --attach fmod --cgroup /c "
+				    "--max-records 16777216 --foreground "
+				    "--detach --debug",
+				    &opts),
+			 0);
+	assert_string_equal(opts.policy_file, "p.yaml");
+	assert_string_equal(opts.state_dir, "/s");
+	assert_string_equal(opts.run_dir, "/r");
+	assert_string_equal(opts.guard.pin_dir, "/p");
+	assert_string_equal(opts.guard.cgroup2, "/c");
+	assert_int_equal(opts.guard.attach, GUARD_ATTACH_FMOD);
+	assert_int_equal(opts.guard.max_records, GUARD_RECORDS_MAX);
+	assert_true(opts.foreground && opts.detach && opts.debug);
+	assert_int_equal(options_of("--doctor --json", &opts), 0);
+	assert_true(opts.doctor && opts.json);
+	assert_int_equal(options_of("--help", &opts), 1);
+}
+
+static void agent_refuses_other_options(void **state)
+{
+	static const char *const bad[] = {
+		"--run-dir here",   "--state-dir s",
+		"--pin-dir p",	    "--cgroup c",
+		"--attach both",    "--max-records 0",
+		"--max-records 1k", "--max-records 16777217",
+		"--json",	    "policy.yaml",
+		"--nonsense",	    "--policy",
+	};
+	struct agent_options opts;
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++)
+		if (options_of(bad[i], &opts) != -EINVAL)
+			fail_msg("accepted: %s", bad[i]);
 }
 
 static void nearest_names_the_slip(void **state)
@@ -407,6 +468,8 @@ int main(void)
 		cmocka_unit_test(actor_is_a_subject_by_name),
 		cmocka_unit_test(actor_by_name_meets_its_subject),
 		cmocka_unit_test(actor_refuses_other_text),
+		cmocka_unit_test(agent_takes_its_options),
+		cmocka_unit_test(agent_refuses_other_options),
 		cmocka_unit_test(nearest_names_the_slip),
 		cmocka_unit_test(numbers_are_readable),
 		cmocka_unit_test(table_aligns_and_shows_nothing_when_empty),

@@ -1,0 +1,289 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * The policy that the agent has: from the file to the guard, and what systemd
+ * and the log are told of it.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <malloc.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <systemd/sd-daemon.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "text.h"
+
+/* Time that a scan asks of systemd at a time. */
+#define START_EXTEND_USEC "60000000"
+
+/* ---- telling systemd ---------------------------------------------------- */
+
+void agent_notify(const char *format, ...)
+{
+	char text[512];
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(text, sizeof(text), format, ap);
+	va_end(ap);
+	(void)sd_notify(0, text);
+}
+
+uint64_t agent_serial(const struct agent *agent)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+
+	return state->policy_serial[state->generation & 1];
+}
+
+static const char *mode_in_force(const struct agent *agent)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+
+	return state->mode[state->generation & 1] == MODE_OBSERVE ? "observing"
+								  : "enforcing";
+}
+
+void agent_describe(const struct agent *agent, char *buf, size_t size)
+{
+	if (agent->problem[0])
+		(void)snprintf(buf, size,
+			       "%s policy serial %" PRIu64 ", NOT the one in "
+			       "%.100s, which is refused",
+			       mode_in_force(agent), agent_serial(agent),
+			       agent->opts->policy_file);
+	else
+		(void)snprintf(buf, size,
+			       "%s policy serial %" PRIu64 " of %.64s, %zu "
+			       "dataset%s%s",
+			       mode_in_force(agent), agent_serial(agent),
+			       agent->policy->issuer, agent->policy->n_datasets,
+			       agent->policy->n_datasets == 1 ? "" : "s",
+			       agent->policy->expires_s <= time(NULL)
+				       ? ", EXPIRED"
+				       : "");
+}
+
+void agent_notify_ready(const struct agent *agent)
+{
+	char text[256];
+
+	agent_describe(agent, text, sizeof(text));
+	agent_notify("READY=1\nSTATUS=%s", text);
+}
+
+/* ---- the policy --------------------------------------------------------- */
+
+static int refuse_policy(struct agent *agent, int r, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static int refuse_policy(struct agent *agent, int r, const char *format, ...)
+{
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(agent->problem, sizeof(agent->problem), format, ap);
+	va_end(ap);
+	log_clean(agent->problem);
+	log_error("policy refused: %s", agent->problem);
+	return r;
+}
+
+int agent_policy_read(struct agent *agent, struct policy **ret_policy)
+{
+	struct policy_errors *errs = NULL;
+	int r;
+
+	errs = malloc(sizeof(*errs));
+	if (!errs)
+		return -ENOMEM;
+	r = policy_load(agent->opts->policy_file, ret_policy, errs);
+	if (!r)
+		goto out;
+	if (r == -ENOMEM || !errs->n) {
+		(void)refuse_policy(agent, r, "%s: %s",
+				    agent->opts->policy_file, strerror(-r));
+		goto out;
+	}
+	for (size_t i = 0; i < errs->n; i++)
+		(void)refuse_policy(agent, r, "%s", errs->v[i].text);
+	/* The first is the one that the status shows. */
+	(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
+		       errs->v[0].text);
+	if (errs->n_dropped)
+		log_error("policy refused: and %zu more errors in %s",
+			  errs->n_dropped, agent->opts->policy_file);
+out:
+	free(errs);
+	return r;
+}
+
+/* Is a good policy one for this host and this moment? */
+int agent_policy_check(struct agent *agent, const struct policy *policy)
+{
+	const char *file = agent->opts->policy_file;
+	char host[POLICY_HOST_CHARS_MAX + 1] = "", at[TEXT_NUMBER_CHARS_MAX];
+	int64_t now = time(NULL);
+
+	(void)gethostname(host, sizeof(host) - 1);
+	if (!policy_covers_host(policy, host))
+		return refuse_policy(agent, -EPERM,
+				     "%s: not for this host: none of its "
+				     "`hosts` matches %s; ask the issuer to "
+				     "add it",
+				     file, host);
+	if (policy->not_before_s > now) {
+		text_format_time(policy->not_before_s, at, sizeof(at));
+		return refuse_policy(agent, -EPERM,
+				     "%s: not valid before %s; reload it then, "
+				     "or correct this host's clock",
+				     file, at);
+	}
+	return 0;
+}
+
+/* May a good policy take the place of the one that the guard has, or had
+ * before it was loaded anew? */
+static int check_successor(struct agent *agent, const struct policy *policy)
+{
+	uint64_t serial = agent_serial(agent);
+	uint64_t seen = guard_serial_seen(agent->guard);
+	char at[TEXT_NUMBER_CHARS_MAX];
+
+	if (policy->serial < seen)
+		return refuse_policy(agent, -EPERM,
+				     "%s: its serial %" PRIu64 " is older than "
+				     "%" PRIu64 ", which %s in force on this "
+				     "host; ask the issuer for a newer one",
+				     agent->opts->policy_file, policy->serial,
+				     seen, serial == seen ? "is" : "was");
+	/* What is in force goes on after its end; nothing new begins then. */
+	if (serial && policy->serial != serial &&
+	    policy->expires_s <= time(NULL)) {
+		text_format_time(policy->expires_s, at, sizeof(at));
+		return refuse_policy(agent, -EPERM,
+				     "%s: it expired at %s; ask the issuer for "
+				     "a newer one",
+				     agent->opts->policy_file, at);
+	}
+	return 0;
+}
+
+static void progress(uint64_t files, void *arg)
+{
+	(void)arg;
+	log_info("scanning datasets: %" PRIu64 " files seen", files);
+	agent_notify("EXTEND_TIMEOUT_USEC=" START_EXTEND_USEC "\nWATCHDOG=1\n"
+		     "STATUS=scanning datasets: %" PRIu64 " files seen",
+		     files);
+}
+
+static void tell_applied(const struct policy *policy,
+			 const struct guard_applied *applied)
+{
+	log_info("policy in force: %s, serial %" PRIu64 ", mode %s, generation "
+		 "%" PRIu64 ": %" PRIu64 " files in %" PRIu32 " paths, %" PRIu32
+		 " paths awaited",
+		 policy->issuer, policy->serial, policy_mode_name(policy->mode),
+		 applied->generation, applied->files, applied->roots,
+		 applied->awaited);
+	if (applied->unreadable)
+		log_error("%" PRIu64 " files or directories of the datasets "
+			  "could not be labelled and may not be protected: see "
+			  "above, correct it, then reload",
+			  applied->unreadable);
+	if (applied->unresolved)
+		log_warning("%" PRIu32 " users, groups or executables that "
+			    "the policy names are not on this host (yet): "
+			    "their rules match nobody until they are",
+			    applied->unresolved);
+}
+
+/* Wakes the agent once, when the policy ends: the clock may be set too. */
+void agent_policy_watch_end(struct agent *agent)
+{
+	struct itimerspec when = {0};
+
+	if (agent->policy->expires_s != INT64_MAX &&
+	    agent->policy->expires_s > time(NULL))
+		when.it_value.tv_sec = agent->policy->expires_s;
+	(void)timerfd_settime(agent->expiry_fd,
+			      TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
+			      &when, NULL);
+}
+
+void agent_policy_tell_end(const struct agent *agent)
+{
+	if (agent->policy && agent->policy->expires_s <= time(NULL))
+		log_warning("policy serial %" PRIu64 " has expired; it goes on "
+			    "being enforced: ask %s for a newer one",
+			    agent->policy->serial, agent->policy->issuer);
+}
+
+/* Steals policy, whether or not it comes into force. */
+int agent_policy_apply(struct agent *agent, struct policy *policy)
+{
+	uint64_t seen = guard_serial_seen(agent->guard);
+	struct guard_applied applied = {0};
+	int r;
+
+	r = check_successor(agent, policy);
+	if (r)
+		goto out;
+	r = guard_apply_policy(agent->guard, policy, true, progress, NULL,
+			       &agent_say, &applied);
+	if (r) {
+		(void)refuse_policy(agent, r,
+				    "%s: the guard cannot take it: %s; the "
+				    "lines above have the cause",
+				    agent->opts->policy_file, strerror(-r));
+		goto out;
+	}
+	policy_free(agent->policy);
+	agent->policy = policy;
+	policy = NULL;
+	agent->problem[0] = '\0';
+	tell_applied(agent->policy, &applied);
+	/* No power cut shall make room for the one before. */
+	if (guard_serial_seen(agent->guard) > seen)
+		agent_save(agent);
+	agent_policy_tell_end(agent);
+	agent_policy_watch_end(agent);
+	r = agent_watch(agent);
+out:
+	policy_free(policy);
+	/* The parser takes much memory for a short time. */
+	(void)malloc_trim(0);
+	return r;
+}
+
+void agent_policy_reload(struct agent *agent)
+{
+	struct policy *policy = NULL;
+	struct timespec now;
+	int r;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	agent_notify(
+		"RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading the policy",
+		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+	log_info("reloading %s", agent->opts->policy_file);
+	r = agent_policy_read(agent, &policy);
+	if (!r)
+		r = agent_policy_check(agent, policy);
+	if (!r) {
+		r = agent_policy_apply(agent, policy);
+		policy = NULL;
+	}
+	policy_free(policy);
+	if (r)
+		log_error("policy serial %" PRIu64 " stays in force",
+			  agent_serial(agent));
+	agent_notify_ready(agent);
+}

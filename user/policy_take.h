@@ -1,0 +1,163 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Values out of the tree of YAML, for the files that make a struct policy of
+ * it: scalars, lists, maps with fixed keys and maps of names.
+ *
+ * What is wrong goes to the list of errors and sets parser.bad; the caller goes
+ * on, so that one run tells an author everything. Unless said otherwise a bad
+ * value leaves what it was meant for as it was, int functions return 0 then
+ * too, else -ENOMEM, and `what` names the value in messages.
+ */
+#ifndef CORDON_POLICY_TAKE_H
+#define CORDON_POLICY_TAKE_H
+
+#include "policy.h"
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "policy_yaml.h"
+#include "text.h"
+
+#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+
+struct parser {
+	const char *name; /* of the file */
+	struct policy_errors *errs;
+	struct policy *policy;
+	bool bad;
+	size_t n_networks;
+};
+
+/* Adds an error at pos. */
+void take_fail(struct parser *ps, struct policy_pos pos, const char *format,
+	       ...) __attribute__((format(printf, 3, 4)));
+
+/* The text of a node between quotes, for a message. */
+struct quoted {
+	char s[TEXT_QUOTE_CHARS_MAX];
+};
+
+struct quoted take_quote(const struct policy_yaml *node);
+
+/* ---- what the author may have meant ------------------------------------- */
+
+/* Collects candidates for ` (did you mean "X"?)`. */
+struct guess {
+	const char *word;
+	const char *best;
+	unsigned int distance;
+};
+
+struct hint {
+	char s[POLICY_NAME_CHARS_MAX + 24];
+};
+
+void guess_try(struct guess *guess, const char *candidate);
+
+/* "" if nothing was near. */
+struct hint guess_hint(const struct guess *guess);
+
+/* ---- scalars ------------------------------------------------------------- */
+
+/*
+ * The text of a scalar, or NULL after an error. expected says what should stand
+ * there.
+ */
+const char *take_scalar(struct parser *ps, const struct policy_yaml *node,
+			const char *what, const char *expected);
+
+/* A text of 1 to max bytes, for free(). */
+int take_string(struct parser *ps, const struct policy_yaml *node,
+		const char *what, size_t max, char **ret_text);
+
+void take_u64(struct parser *ps, const struct policy_yaml *node,
+	      const char *what, uint64_t min, uint64_t max,
+	      uint64_t *ret_value);
+
+/* A size in bytes from 1 to 1 MiB. */
+void take_size(struct parser *ps, const struct policy_yaml *node,
+	       const char *what, uint32_t *ret_bytes);
+
+/* Seconds since the epoch. */
+void take_time(struct parser *ps, const struct policy_yaml *node,
+	       const char *what, int64_t *ret_s);
+
+/* One of n words; *ret_choice is its index. */
+void take_choice(struct parser *ps, const struct policy_yaml *node,
+		 const char *what, const char *const *words, size_t n,
+		 unsigned int *ret_choice);
+
+void take_mode(struct parser *ps, const struct policy_yaml *node,
+	       enum policy_mode *ret_mode);
+
+/* An absolute path in normal form, for free(). */
+int take_path(struct parser *ps, const struct policy_yaml *node,
+	      const char *what, const char *example, char **ret_path);
+
+/* ---- lists and maps ------------------------------------------------------ */
+
+/*
+ * The first member of a list that has 1 to max of them, or NULL after an
+ * error.
+ */
+const struct policy_yaml *take_list(struct parser *ps,
+				    const struct policy_yaml *node,
+				    const char *what, size_t max,
+				    const char *example);
+
+/* Is it a map? Else that is an error. */
+bool take_map(struct parser *ps, const struct policy_yaml *node,
+	      const char *what, const char *expected);
+
+struct take_key {
+	const char *name;
+	const char *example; /* of a required key */
+};
+
+/* What a map of at most 16 fixed keys is called in messages, and its keys. */
+struct take_schema {
+	const char *what;
+	const struct take_key *keys;
+	size_t n_keys;
+};
+
+/*
+ * Sorts the values of a map by the schema's keys: values[i] is that of key i,
+ * NULL if it is not there. False if node is no map.
+ */
+bool take_keys(struct parser *ps, const struct policy_yaml *node,
+	       const struct take_schema *schema,
+	       const struct policy_yaml **values);
+
+/*
+ * The name of a new dataset, subject or destination (what); the place of one of
+ * that name that came before is in earlier, or NULL. -EINVAL after an error.
+ */
+int take_name(struct parser *ps, const struct policy_yaml *key,
+	      const char *what, const struct policy_pos *earlier,
+	      char **ret_name, struct policy_pos *ret_pos);
+
+/* The number of entries to read from a map: at most max, more are an error. */
+size_t take_count(struct parser *ps, const struct policy_yaml *node,
+		  const char *what, size_t max);
+
+/*
+ * The first key of a map of names, and the number of entries to read from it;
+ * NULL and 0 if it is empty, not there (node NULL) or, after an error, no map.
+ */
+const struct policy_yaml *take_names(struct parser *ps,
+				     const struct policy_yaml *node,
+				     const char *what, const char *expected,
+				     size_t max, size_t *ret_n);
+
+/* ---- destinations (policy_destination.c) --------------------------------- */
+
+/* The map of them, or NULL; entry 0 is "*" all the same. */
+int take_destinations(struct parser *ps, const struct policy_yaml *node);
+
+/* Then: does each network with its ports lead to one of them? */
+int check_destinations(struct parser *ps);
+
+#endif
