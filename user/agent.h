@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the agent knows while it runs, and its parts: cordond.c starts, waits and
- * ends, agent_policy.c has the policy, answer.c answers the control socket.
+ * What the agent knows while it runs, and its parts: cordond.c starts, waits
+ * and ends, agent_policy.c has the policy, answer.c answers the control socket.
  */
 #ifndef CORDON_AGENT_H
 #define CORDON_AGENT_H
