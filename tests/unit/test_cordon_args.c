@@ -11,6 +11,8 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <getopt.h>
+#include <pty.h>
+#include <unistd.h>
 
 #include "agent.h"
 #include "args.h"
@@ -446,6 +448,23 @@ static void width_is_that_of_columns_when_no_terminal(void **state)
 	(void)fclose(file);
 }
 
+static void width_is_that_of_the_terminal_when_there_is_one(void **state)
+{
+	struct winsize size = {.ws_row = 24, .ws_col = 100};
+	int master, slave;
+	FILE *file;
+
+	(void)state;
+	assert_int_equal(openpty(&master, &slave, NULL, NULL, &size), 0);
+	file = fdopen(slave, "w");
+	assert_non_null(file);
+	(void)setenv("COLUMNS", "132", 1);
+	assert_int_equal(term_width(file), 100);
+	(void)unsetenv("COLUMNS");
+	(void)fclose(file);
+	(void)close(master);
+}
+
 static void colour_is_off_with_no_color(void **state)
 {
 	(void)state;
@@ -476,6 +495,8 @@ int main(void)
 		cmocka_unit_test(table_marks_what_it_cuts_when_too_wide),
 		cmocka_unit_test(text_folds_between_words_when_too_wide),
 		cmocka_unit_test(width_is_that_of_columns_when_no_terminal),
+		cmocka_unit_test(
+			width_is_that_of_the_terminal_when_there_is_one),
 		cmocka_unit_test(colour_is_off_with_no_color),
 	};
 
