@@ -3,6 +3,9 @@
  * probe: one direct case of the channel matrix in one command.
  *
  *	probe list
+ *	probe serve	many runs, asked for on standard input
+ *	probe crowd LOGIN COUNT FILE...
+ *			so many logins, one after another, read the files
  *	probe --open HOW --read CHANNEL --file F ... [--release WAY --to ADDR
  *		--port P]
  *
@@ -78,6 +81,7 @@ static const struct option options[] = {
 	{"--repeat", NUMBER, .number = N_REPEAT, .lo = 1, .hi = 100000},
 	{"--hold-ms", NUMBER, .number = N_HOLD_MS, .hi = 3600000},
 	{"--move-uid", NUMBER, .number = N_MOVE_UID, .hi = 0x7fffffff},
+	{"--hold-file", TEXT, AT(hold_file)},
 	{"--move-cgroup", TEXT, AT(move_cgroup)},
 	{"--move-netns", TEXT, AT(move_netns)},
 	{"--shrink", FLAG, AT(shrink)},
@@ -471,7 +475,8 @@ static int usage(const char *wrong)
 	(void)fprintf(
 		stderr,
 		"probe: wrong or missing: %s\n"
-		"usage: probe list\n"
+		"usage: probe list | serve\n"
+		"       probe crowd LOGIN COUNT FILE...\n"
 		"       probe [--life LIFE] [--open HOW] [--read CHANNEL]\n"
 		"             --file F ... | --files-from LIST\n"
 		"             [--offset N] [--length N] [--read-chunk N]\n"
@@ -481,6 +486,7 @@ static int usage(const char *wrong)
 		"              [--bytes N] [--chunk N] [--sock-first]\n"
 		"              [--persist] [--no-knock] [--dev IF] [--cid N]\n"
 		"              [--shrink] [--repeat N] [--hold-ms N]\n"
+		"              [--hold-file FILE]\n"
 		"              [--move-cgroup DIR] [--move-netns FILE]\n"
 		"              [--move-uid N] [--wait-ms N]]\n"
 		"For the names: probe list\n",
@@ -488,7 +494,7 @@ static int usage(const char *wrong)
 	return 64;
 }
 
-int main(int argc, char **argv)
+int probe_main(int argc, char **argv)
 {
 	struct probe p = {
 		.open = openers,
@@ -506,8 +512,6 @@ int main(int argc, char **argv)
 	};
 	const char *wrong;
 
-	if (argc == 2 && strcmp(argv[1], "list") == 0)
-		return list();
 	wrong = parse(&p, argc, argv);
 	if (wrong)
 		return usage(wrong);
@@ -523,4 +527,15 @@ int main(int argc, char **argv)
 		return probe_report(&p);
 	}
 	return p.life->run(&p);
+}
+
+int main(int argc, char **argv)
+{
+	if (argc == 2 && strcmp(argv[1], "list") == 0)
+		return list();
+	if (argc == 2 && strcmp(argv[1], "serve") == 0)
+		return probe_serve();
+	if (argc > 4 && strcmp(argv[1], "crowd") == 0)
+		return probe_crowd(argv + 2);
+	return probe_main(argc, argv);
 }

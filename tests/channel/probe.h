@@ -110,7 +110,8 @@ struct probe {
 	bool persist; /* go on sending after a refusal */
 	bool shrink;  /* try again with half the chunk after a refusal */
 	size_t repeat;
-	unsigned int hold_ms; /* between reading and releasing */
+	unsigned int hold_ms;  /* between reading and releasing */
+	const char *hold_file; /* made then; goes on when it is removed */
 	const char *move_cgroup;
 	const char *move_netns;
 	int move_uid; /* or -1 */
@@ -145,7 +146,17 @@ extern const struct channel channels[];
 extern const struct way ways[];
 extern const struct life lives[];
 
+/* probe_serve.c */
+
+/* Answers lines of standard input until its end. The exit code. */
+int probe_serve(void);
+/* words: first login, how many, files. The exit code. */
+int probe_crowd(char **words);
+
 /* probe.c */
+
+/* One run: parses, acts, prints the line of JSON. The exit code. */
+int probe_main(int argc, char **argv);
 
 /* Notes what is missing and returns -EOPNOTSUPP. what must stay valid. */
 int probe_missing(struct probe *p, const char *what);

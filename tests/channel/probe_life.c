@@ -23,6 +23,7 @@
 #define ENV_PIECE	  60000	     /* as hex below MAX_ARG_STRLEN */
 #define EXEC_DATA_MAX	  (2u << 20) /* as hex below the kernel's 6 MiB */
 #define INHERITED_MAX	  512
+#define HOLD_POLL_MS	  20
 
 static void keep_first(int *slot, int r)
 {
@@ -219,6 +220,19 @@ static int enter_netns(const char *name)
 	return r;
 }
 
+/* Makes the file and waits until somebody has removed it. */
+static int hold_while(const char *name)
+{
+	int fd = open(name, O_WRONLY | O_CREAT | O_CLOEXEC, 0600);
+
+	if (fd < 0)
+		return -errno;
+	(void)close(fd);
+	while (access(name, F_OK) == 0)
+		(void)poll(NULL, 0, HOLD_POLL_MS);
+	return 0;
+}
+
 /* Somebody else, somewhere else, later: a holding has to come along. */
 static int move(struct probe *p)
 {
@@ -229,6 +243,10 @@ static int move(struct probe *p)
 	p->moved = true;
 	if (p->hold_ms)
 		(void)poll(NULL, 0, (int)p->hold_ms);
+	if (p->hold_file)
+		r = hold_while(p->hold_file);
+	if (r < 0)
+		return r;
 	if (p->move_cgroup)
 		r = enter_cgroup(p->move_cgroup);
 	if (r == 0 && p->move_netns)

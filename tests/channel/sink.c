@@ -2,9 +2,12 @@
 /*
  * sink: receives what the probe releases and counts it.
  *
- *	sink --port P [--socket PATH]	listens until SIGTERM or "stop"
+ *	sink --port P [--socket PATH [--quiet MS]]
+ *		listens until SIGTERM or "stop"; answers when nothing came for
+ *		MS (50) milliseconds
  *	sink --query PATH [WORDS]	asks a listening sink; WORDS is one of
- *		totals (default), ids, reset, stop, "pull ADDR PORT"
+ *		totals (default), ids, reset, stop, "pull ADDR PORT"; or "-":
+ *		asks each line of standard input
  *	sink --pull ADDR PORT		connects, reads to the end, prints
  *
  * SIGUSR1 prints the totals on standard output.
@@ -36,7 +39,8 @@
 #define BUFFER_BYTES   (256u << 10)
 #define RECEIVE_BUFFER (64 << 20)
 #define BACKLOG	       1024
-#define QUIET_MS       50   /* nothing for so long: all has arrived */
+#define QUIET_MS       50 /* nothing for so long: all has arrived */
+#define QUIET_MAX_MS   1000
 #define ANSWER_MS      3000 /* answer then at the latest */
 #define PULL_TRY_MS    50
 #define PULL_WAIT_MS   10000
@@ -79,6 +83,7 @@ struct sink {
 	struct counts counts;
 	struct source *asking; /* waits for its answer, or NULL */
 	long asked_ms;
+	int quiet_ms;
 	char buf[BUFFER_BYTES];
 };
 
@@ -688,7 +693,8 @@ static void loop(struct sink *s)
 
 	while (!s->stop) {
 		/* One event a round: its handler may free other sources. */
-		int n = epoll_wait(s->epoll, &ev, 1, s->asking ? QUIET_MS : -1);
+		int n = epoll_wait(s->epoll, &ev, 1,
+				   s->asking ? s->quiet_ms : -1);
 
 		if (n == 1) {
 			struct source *src = ev.data.ptr;
@@ -710,12 +716,13 @@ static int fail(const char *what, int r)
 	return 1;
 }
 
-static int serve(uint16_t port, const char *control)
+static int serve(uint16_t port, const char *control, int quiet_ms)
 {
 	static struct sink s;
 	int r;
 
 	s.port = port;
+	s.quiet_ms = quiet_ms;
 	s.epoll = epoll_create1(EPOLL_CLOEXEC);
 	if (s.epoll < 0)
 		return fail("epoll", -errno);
@@ -739,7 +746,7 @@ static int serve(uint16_t port, const char *control)
 
 /* ---- the other commands ---- */
 
-static int query(const char *path, const char *words)
+static int ask(const char *path, const char *words)
 {
 	struct sockaddr_un at;
 	char buf[4096];
@@ -748,15 +755,41 @@ static int query(const char *path, const char *words)
 
 	r = control_address(path, &at);
 	if (r < 0)
-		return fail(path, r);
+		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	if (fd < 0 || connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0)
-		return fail(path, -errno);
-	if (dprintf(fd, "%s\n", words) < 0)
-		return fail(path, -errno);
+	if (fd < 0)
+		return -errno;
+	if (connect(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
+	    dprintf(fd, "%s\n", words) < 0) {
+		r = -errno;
+		goto out;
+	}
 	while ((n = read(fd, buf, sizeof(buf))) > 0)
 		(void)fwrite(buf, 1, (size_t)n, stdout);
-	return n < 0 ? fail(path, -errno) : 0;
+	r = n < 0 ? -errno : 0;
+out:
+	(void)close(fd);
+	return fflush(stdout) == 0 ? r : -EIO;
+}
+
+static int query(const char *path, const char *words)
+{
+	char *line = NULL;
+	size_t cap = 0;
+	ssize_t n;
+	int r = 0;
+
+	if (strcmp(words, "-") != 0) {
+		r = ask(path, words);
+		return r < 0 ? fail(path, r) : 0;
+	}
+	while (r == 0 && (n = getline(&line, &cap, stdin)) > 0) {
+		if (line[n - 1] == '\n')
+			line[n - 1] = 0;
+		r = ask(path, line);
+	}
+	free(line);
+	return r < 0 ? fail(path, r) : 0;
 }
 
 static int pull(const char *address, uint16_t port)
@@ -790,7 +823,8 @@ static int pull(const char *address, uint16_t port)
 	return n < 0 ? fail(address, -errno) : 0;
 }
 
-static bool parse_port(const char *text, uint16_t *ret)
+static bool parse_number(const char *text, unsigned long most,
+			 unsigned long *ret)
 {
 	unsigned long v;
 	char *end;
@@ -798,7 +832,17 @@ static bool parse_port(const char *text, uint16_t *ret)
 	if (!text || *text < '0' || *text > '9')
 		return false;
 	v = strtoul(text, &end, 10);
-	if (*end || v < 1 || v > 65530)
+	if (*end || v < 1 || v > most)
+		return false;
+	*ret = v;
+	return true;
+}
+
+static bool parse_port(const char *text, uint16_t *ret)
+{
+	unsigned long v;
+
+	if (!parse_number(text, 65530, &v))
 		return false;
 	*ret = (uint16_t)v;
 	return true;
@@ -806,8 +850,8 @@ static bool parse_port(const char *text, uint16_t *ret)
 
 static int usage(void)
 {
-	(void)fputs("usage: sink --port P [--socket PATH]\n"
-		    "       sink --query PATH [totals|ids|reset|stop|"
+	(void)fputs("usage: sink --port P [--socket PATH [--quiet MS]]\n"
+		    "       sink --query PATH [-|totals|ids|reset|stop|"
 		    "\"pull ADDR PORT\"]\n"
 		    "       sink --pull ADDR PORT\n",
 		    stderr);
@@ -816,6 +860,7 @@ static int usage(void)
 
 int main(int argc, char **argv)
 {
+	unsigned long quiet_ms = QUIET_MS;
 	uint16_t port;
 
 	if (argc < 3)
@@ -828,8 +873,11 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--port") != 0 || !parse_port(argv[2], &port))
 		return usage();
 	if (argc == 3)
-		return serve(port, NULL);
-	if (argc == 5 && strcmp(argv[3], "--socket") == 0)
-		return serve(port, argv[4]);
+		return serve(port, NULL, QUIET_MS);
+	if (argc == 7 && (strcmp(argv[5], "--quiet") != 0 ||
+			  !parse_number(argv[6], QUIET_MAX_MS, &quiet_ms)))
+		return usage();
+	if ((argc == 5 || argc == 7) && strcmp(argv[3], "--socket") == 0)
+		return serve(port, argv[4], (int)quiet_ms);
 	return usage();
 }
