@@ -9,8 +9,8 @@ CLANG ?= clang
 BPFTOOL ?= bpftool
 JOBS ?= $(shell nproc)
 FUZZ_SECONDS ?= 60
-# Parts of tests/kernel that fit in `make test`; `make matrix` runs all of them.
-TEST_PARTS ?= loader identity life doctor
+# Parts of tests/kernel that `make test` runs; none named: all of them.
+TEST_PARTS ?=
 
 ifeq ($(MAKELEVEL),0)
 MAKEFLAGS += -j$(JOBS) --no-print-directory
@@ -121,9 +121,6 @@ run-tests: all $(UNIT)
 	$(Q)tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %)
 	$(Q)tests/tally
 
-matrix: deps ## all parts of the kernel tests on every kernel: an hour
-	$(Q)$(MAKE) run-tests TEST_PARTS=
-
 unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
 	$(Q)tests/unit/run unit $(UNIT)
 
@@ -161,7 +158,7 @@ help: ## this list
 -include $(wildcard tests/*/build.mk)
 -include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
 
-.PHONY: all deps test run-tests matrix unit unit-programs sanitize mutate fuzz \
+.PHONY: all deps test run-tests unit unit-programs sanitize mutate fuzz \
 	fuzz-programs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:

@@ -110,7 +110,7 @@ identity_roster()
 		return
 	}
 	try --read read --offset 320 --length 320 --file $id/roster.csv
-	check "$1" "exit $rc $json" [ "$rc$(value "$json" errno_read)" = 11 ]
+	check "$1" "exit $rc $json" refused errno_read 1
 }
 
 # Files come and go until one has the number of a deleted record.
@@ -142,7 +142,7 @@ identity_cases()
 {
 	local how
 
-	agent_fresh < <(identity_policy) || return
+	agent_with < <(identity_policy) || return
 	for how in $(names open); do
 		identity_refuses "open/${how}_refuses_when_budget_is_used" \
 			"open/$how" --open "$how" --file $id/photos/000003.jpg

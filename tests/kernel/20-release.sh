@@ -40,8 +40,8 @@ release_is_dropped()
 release_reads()
 {
 	case $1 in
-	*-dataset) echo none ;;
-	*) echo read ;;
+	*-dataset) reads=none ;;
+	*) reads='read' ;;
 	esac
 }
 
@@ -49,17 +49,16 @@ release_reads()
 release_arrived()
 {
 	[ "$rc" = 0 ] && is sent_bytes "$1" &&
-		[ "$(received total_bytes)" = "$1" ] &&
-		[ "$(received records)" = "$2" ]
+		came total_bytes "$1" && came records "$2"
 }
 
 release_try()
 {
-	local way=$1
+	local way=$1 reads
 	shift
-	ask reset
-	try --read "$(release_reads "$way")" --release "$way" "$@"
-	ask reset
+	release_reads "$way"
+	try --read $reads --release "$way" "$@"
+	ask
 }
 
 release_twins()
@@ -97,38 +96,37 @@ release_policy()
 # A way that reads by itself is no use to who reads nothing.
 release_bystander()
 {
-	local way=$1 name=release/$1_passes_when_bystander
+	local way=$1 name=release/$1_passes_when_bystander reads
 
-	[ "$(release_reads "$way")" = none ] && return
+	release_reads "$way"
+	[ $reads = none ] && return
 	new_login
-	ask reset
 	try --read none --release "$way" --bytes 20000
-	ask reset
+	ask
 	check "$name" "exit $rc $json $got" release_arrived 20000 0
 }
 
 release_refused()
 {
-	local e
-
-	e=$(value "$json" errno_send)
-	[ "$rc" = 1 ] && { [ "$e" = 1 ] || [ "$e" = 13 ]; }
+	refused errno_send 1 || refused errno_send 13
 }
 
 release_nothing_came()
 {
-	release_refused && [ "$(received total_bytes)" = 0 ]
+	release_refused && came total_bytes 0
 }
 
 release_within_records()
 {
-	[ "$(received records)" -le $budget_records ] &&
+	field "$got" records
+	[ "$value" -ge 0 ] && [ "$value" -le $budget_records ] &&
 		{ release_refused || release_is_dropped "$1"; }
 }
 
 release_within_bytes()
 {
-	[ "$(received total_bytes)" -le $budget_bytes ] &&
+	field "$got" total_bytes
+	[ "$value" -ge 0 ] && [ "$value" -le $budget_bytes ] &&
 		{ release_refused || release_is_dropped "$1"; }
 }
 
@@ -169,7 +167,7 @@ release_cases()
 {
 	local way
 
-	agent_fresh < <(release_policy) || return
+	agent_with < <(release_policy) || return
 	for way in $(names release); do
 		proved "release/$way" "way/$way" || continue
 		release_bystander "$way"

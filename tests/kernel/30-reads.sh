@@ -139,7 +139,7 @@ reads_cases()
 	local fs channel key all
 	local -A who=() truth=()
 
-	agent_fresh < <(reads_policy) || return
+	agent_with < <(reads_policy) || return
 	for fs in $file_systems; do
 		for channel in $(reads_channels); do
 			key=$fs/$channel
@@ -147,7 +147,8 @@ reads_cases()
 			new_login
 			reads_try "$fs" "$channel"
 			who[$key]=$login
-			truth[$key]=$(value "$json" read_bytes)
+			field "$json" read_bytes
+			truth[$key]=$value
 			check "read/${key}_refuses_when_budget_is_used" \
 				"exit $rc $json" reads_two
 		done
@@ -166,7 +167,7 @@ reads_cases()
 	try --read read --file $rd/ext4/photos/000001.jpg --file \
 		$rd/ext4/photos/000002.jpg --file $rd/ext4/photos/000003.jpg
 	check open_refuses_with_eacces_when_budget_is_used "exit $rc $json" \
-		[ "$rc$(value "$json" errno_open)" = 113 ]
+		refused errno_open 13
 }
 
 # Two files, no more; EACCES where a channel opens the file once more.

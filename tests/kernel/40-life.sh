@@ -20,7 +20,9 @@ life_twins()
 
 life_none_beyond()
 {
-	release_refused && [ "$(received records)" -le $budget_records ]
+	field "$got" records
+	[ "$value" -ge 0 ] && [ "$value" -le $budget_records ] &&
+		release_refused
 }
 
 # life_refuses NAME ARGS...: eight records are too many.
@@ -39,7 +41,7 @@ life_cases()
 {
 	local life
 
-	agent_fresh < <(release_policy) || return
+	agent_with < <(release_policy) || return
 	mkdir -p /sys/fs/cgroup/elsewhere
 	for life in $(names life); do
 		proved "life/$life" "life/$life" || continue

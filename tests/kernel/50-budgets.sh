@@ -56,7 +56,6 @@ budgets_crowd()
 
 	rm -rf $out
 	mkdir $out
-	ask
 	for ((i = 0; i < 8; i++)); do
 		new_login
 		files $bu/$name $((i * each + 1)) $((i * each + each))
@@ -86,14 +85,15 @@ budgets_concurrency()
 
 	budgets_crowd crowd 10 --read read --life thread --release send
 	check records_leave_exactly_when_many_send "$got" \
-		[ "$(received records)" = 20 ]
+		came records 20
 	budgets_crowd crowdread 10 --read pread
 	sum=$(jq -s 'map(.records) | add' <<<"$json")
 	check records_are_read_exactly_when_many_read "$sum of 20" \
 		[ "$sum" = 20 ]
 	budgets_crowd wire 10 --read read --release send --chunk 500 --persist
+	field "$got" total_bytes
 	check bytes_leave_exactly_when_many_send "$got" \
-		budgets_between "$(received total_bytes)" 19501 20000
+		budgets_between "$value" 19501 20000
 }
 
 budgets_refund()
@@ -103,12 +103,11 @@ budgets_refund()
 	proved partial_sends_are_refunded_when_not_taken way/partial || return
 	new_login
 	files $bu/part 1 1
-	ask
 	try --read read --release partial --bytes 2990000 "${args[@]}"
 	ask
 	used=$(budgets_of part '*')
 	check partial_sends_arrive_when_within_budget "exit $rc $json $got" \
-		[ "$rc $(received total_bytes)" = "0 2990000" ]
+		budgets_all_came 2990000
 	check partial_sends_are_refunded_when_not_taken "used $used" \
 		[ "$used" = 2990000 ]
 }
@@ -160,11 +159,23 @@ budgets_shared()
 	try --read read "${args[@]}"
 }
 
+# budgets_all_came BYTES
+budgets_all_came()
+{
+	[ "$rc" = 0 ] && came total_bytes "$1"
+}
+
+# budgets_read N: so many records, and nothing refused.
+budgets_read()
+{
+	[ "$rc" = 0 ] && is records "$1"
+}
+
 budgets_cases()
 {
 	local n
 
-	agent_fresh < <(budgets_policy enforce) || return
+	agent_with < <(budgets_policy enforce) || return
 	budgets_concurrency
 	budgets_refund
 	budgets_window
@@ -175,14 +186,14 @@ budgets_cases()
 	check alert_is_told_when_beyond "$n events" [ "${n:-0}" -gt 0 ]
 	budgets_shared host
 	check host_budget_is_shared_when_logins_differ "exit $rc $json" \
-		[ "$rc$(value "$json" records)" = 10 ]
+		refused records 0
 	# The third and the fourth photo, at open: no more than that.
 	n=$(cordon status --json | jq -r 'select(.type == "budget" and
 		.dataset == "host") | .refused')
 	check refusals_at_open_are_counted_when_beyond "$n" [ "$n" = 2 ]
 	budgets_shared user
 	check user_budget_is_own_when_logins_differ "exit $rc $json" \
-		[ "$rc$(value "$json" records)" = 02 ]
+		budgets_read 2
 	write_policy < <(budgets_policy observe)
 	agent_reload
 	new_login

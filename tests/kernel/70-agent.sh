@@ -4,6 +4,7 @@
 # The agent comes and goes, the guard stays.
 
 ag=/srv/agent
+held=$aside/held
 
 agent_prepare()
 {
@@ -27,7 +28,7 @@ agent_refuses()
 {
 	files $ag 4 4
 	try --read read "${args[@]}"
-	check "$1" "exit $rc $json" [ "$rc$(value "$json" read_bytes)" = 10 ]
+	check "$1" "exit $rc $json" refused read_bytes 0
 }
 
 agent_exhaust()
@@ -41,17 +42,24 @@ agent_exhaust()
 # A holder that waits until the agent is another one.
 agent_holder()
 {
+	local i
+
 	files $ag 1 3
 	new_login
-	as $login "$probe" --read read --hold-ms "$1" --release send --persist \
-		--timeout 60 --to $there --port $port "${args[@]}" \
+	as $login "$probe" --read read --hold-file $held --release send \
+		--persist --timeout 120 --to $there --port $port "${args[@]}" \
 		>/tmp/holder &
 	holder=$!
-	sleep 1
+	for ((i = 0; i < 200; i++)); do
+		[ -e $held ] && return
+		sleep 0.1
+	done
+	fail agent/holder "does not hold"
 }
 
 agent_holder_refused()
 {
+	rm -f $held
 	wait $holder
 	rc=$?
 	json=$(cat /tmp/holder)
@@ -65,8 +73,7 @@ agent_is_killed()
 
 	agent_exhaust
 	user=$login
-	ask
-	agent_holder 12000
+	agent_holder
 	agent_stop -KILL
 	login=$user
 	agent_refuses reads_are_refused_when_agent_is_killed
@@ -156,19 +163,8 @@ agent_is_stopped()
 	try --read read --read-chunk 1 --file $ag/photos/000001.jpg
 	check reads_go_on_when_agent_is_stopped "$json" [ "$rc" = 0 ]
 	before=$login
-	python3 - $((login + 1)) 800 $ag/photos/0000{02,03,04}.jpg <<-'P'
-	import os, sys
-	for who in range(int(sys.argv[1]), int(sys.argv[1]) + int(sys.argv[2])):
-	    if os.fork() == 0:
-	        with open("/proc/self/loginuid", "w") as f:
-	            f.write(str(who))
-	        for name in sys.argv[3:]:
-	            with open(name, "rb", 0) as f:
-	                while f.read(1000):
-	                    pass
-	        os._exit(0)
-	    os.wait()
-	P
+	check reads_go_on_when_ring_is_full "" "$probe" crowd $((login + 1)) \
+		800 $ag/photos/0000{02,03,04}.jpg
 	login=$((login + 800))
 	kill -CONT "$agent"
 	cordon ledger --json >/out/ledger
@@ -206,7 +202,7 @@ agent_is_terminated()
 		grep -qE 'labels|link_' /tmp/corrupt
 	check remedy_is_told_when_a_pin_is_corrupt "$(cat /tmp/corrupt)" \
 		grep -q -- --detach /tmp/corrupt
-	cordond --detach >/tmp/detach 2>&1
+	on_one agent_detach >/tmp/detach 2>&1
 	check guard_is_detached_when_asked "$(cat /tmp/detach)" [ ! -e $pins ]
 	# The kernel lets go of unpinned programs a moment later.
 	for ((i = 0; i < 30; i++)); do
@@ -283,7 +279,7 @@ agent_refuses_fs()
 {
 	agent_gone
 	write_policy < <(agent_policy_of "$3")
-	timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
+	on_one timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
 		--run-dir "$run" >/tmp/fs 2>&1
 	rc=$?
 	check "$1" "exit $rc $(cat /tmp/fs)" [ "$rc" = 1 ]
@@ -293,7 +289,8 @@ agent_refuses_fs()
 
 agent_cases()
 {
-	agent_fresh < <(agent_policy) || return
+	agent_gone
+	agent_with < <(agent_policy) || return
 	agent_is_killed
 	agent_reloads
 	agent_is_alone

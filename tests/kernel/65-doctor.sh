@@ -12,6 +12,7 @@ doctor_looks_at_status()
 		"\(.dataset) \(.files)") | join(" ")')
 	check status_tells_files_of_each_dataset_when_labelled "$files" \
 		[ "$files" = "records 20 bytes 20" ]
+	new_login
 	release_try send --file $re/photos/000001.jpg
 	COLUMNS='' cordon status >/out/status
 	check status_tells_the_budget_when_it_is_used "$(cat /out/status)" \
@@ -31,7 +32,7 @@ doctor_looks_at_events()
 	up=$(grep -cE 'first-release .* 2.9 KiB, up to 1 record' /out/events)
 	check records_released_are_an_upper_bound_when_told \
 		"$(cat /out/events)" [ "$up" -gt 0 ]
-	agent_fresh < <(agent_policy) || return
+	agent_with < <(agent_policy) || return
 	agent_exhaust
 	agent_refuses reads_are_refused_when_beyond_the_budget
 	check login_is_named_when_refused_at_open "$(tail -n 1 "$log")" \
@@ -55,7 +56,7 @@ doctor_looks_alone()
 
 doctor_cases()
 {
-	agent_fresh < <(release_policy) || return
+	agent_with < <(release_policy) || return
 	cordon doctor >/out/doctor 2>&1
 	rc=$?
 	check doctor_finds_the_host_fit_when_guarded \
