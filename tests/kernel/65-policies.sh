@@ -1,0 +1,244 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# The policies that ship, each loaded as it stands, on a host that has what they
+# name. (`make demo` shows print-shop.yaml at work.)
+
+po_base=/var/lib/postgresql/15/main/base/16384
+po_dump=/srv/dumps
+po_cards=/srv/personnel
+po_clerk=1240
+po_port=5432 # of the standby; a receiver of its own listens there
+po_standby=10.40.0.12
+po_desk=10.41.0.7
+po_sink=/run/sink-policies.sock
+
+# Rows of the length that the policy has, and a mark in each.
+policies_rows()
+{
+	mkdir -p "$1"
+	"$bin/tests/makeset" /tmp/rows --records "$3" --photo-bytes 64 \
+		--row-bytes "$2"
+	mv /tmp/rows/roster.csv "$1/$4"
+	rm -rf /tmp/rows
+}
+
+policies_prepare()
+{
+	policies_rows $po_base 420 2000 2608
+	policies_rows $po_dump 300 500 hr.dump
+	"$bin/tests/makeset" $po_cards --records 40 --photo-bytes 1000
+	chmod -R a+rX /var/lib/postgresql $po_dump $po_cards
+	getent group dba >/dev/null || groupadd -g 4330 dba
+	getent passwd hrapp >/dev/null ||
+		useradd --system --no-create-home -u $po_clerk hrapp
+	ip route replace 10.40.0.0/15 via $there
+	ip -n outside addr add $po_standby/32 dev eth0
+	ip -n outside addr add $po_desk/32 dev eth0
+	ip netns exec outside "$sink" --port $po_port --socket $po_sink \
+		>/dev/null &
+}
+
+# policies_in UNIT COMMAND...: as a service is, without a login.
+policies_in()
+{
+	(
+		mkdir -p "/sys/fs/cgroup/system.slice/$1" &&
+			echo $BASHPID >"/sys/fs/cgroup/system.slice/$1/cgroup.procs" ||
+			exit 99
+		shift
+		exec "$@"
+	)
+}
+
+policies_ask()
+{
+	got=$("$sink" --query $po_sink reset)
+}
+
+# policies_value JSON KEY: a number out of a line of JSON.
+policies_value()
+{
+	jq -r ".$2 // -1" <<<"$1"
+}
+
+# ---- acts: each leaves $json, $rc and $got ----------------------------------
+
+# policies_sends TO ROWS: the database reads and sends so many of its rows.
+policies_sends()
+{
+	policies_ask
+	json=$(policies_in postgresql@15-main.service "$probe" --timeout 20 \
+		--to $1 --port $po_port --read read --length $((420 * $2)) \
+		--file $po_base/2608 --release send)
+	rc=$?
+	policies_ask
+}
+
+# policies_reads ROWS COMMAND...: so many rows of the database's file.
+policies_reads()
+{
+	local rows=$1
+	shift
+
+	json=$("$@" "$probe" --read read --length $((420 * rows)) \
+		--read-chunk 420 --file $po_base/2608)
+	rc=$?
+}
+
+policies_dba()
+{
+	as $1 setpriv --groups 4330 "${@:2}"
+}
+
+policies_clerk()
+{
+	policies_in hr-app.service setpriv --reuid $po_clerk --regid $po_clerk \
+		--clear-groups "$@"
+}
+
+# A service that no rule expects takes photos and sends them far away.
+policies_leaks()
+{
+	files $po_cards 1 30
+	policies_ask
+	json=$(policies_in unheard-of.service "$probe" --timeout 20 \
+		--to 10.30.0.5 --port $po_port --read read --release send \
+		"${args[@]}")
+	rc=$?
+	policies_ask
+}
+
+# ---- what came of them ------------------------------------------------------
+
+policies_arrived()
+{
+	[ "$rc" = 0 ] && [ "$(policies_value "$got" records)" = "$1" ] &&
+		[ "$(policies_value "$got" total_bytes)" = "$2" ]
+}
+
+policies_was_read()
+{
+	[ "$rc $(policies_value "$json" read_bytes)" = "0 $((420 * $1))" ]
+}
+
+policies_was_refused()
+{
+	[ "$rc $(policies_value "$json" read_bytes)" = "1 $((420 * $1))" ]
+}
+
+policies_twin()
+{
+	local name=$1
+	shift
+	if "$@"; then
+		twin "$name" pass
+	else
+		twin "$name" fail "exit $rc $json $got"
+	fi
+}
+
+policies_twins()
+{
+	policies_sends $po_standby 1000
+	policies_twin policies/standby policies_arrived 1000 420000
+	policies_sends $po_desk 1000
+	policies_twin policies/desk policies_arrived 1000 420000
+	policies_reads 2000 env
+	policies_twin policies/rows policies_was_read 2000
+	policies_leaks
+	policies_twin policies/photos policies_arrived 30 30000
+}
+
+# policies_load FILE HOST: as that host, in the time for which it was written.
+policies_load()
+{
+	local begins
+
+	agent_gone
+	begins=$(awk '$1 == "not-before:" { print $2 }' "policies/$1")
+	date -s "$(date -d "$begins + 1 day")" >/dev/null
+	echo "$2" >/proc/sys/kernel/hostname
+	cp "policies/$1" "$policy"
+	agent_start
+	check "$1_comes_into_force_as_it_stands" "$(tail -n 3 "$log" |
+		tr '\n' ' ')" grep -q ' ready: ' "$log"
+}
+
+policies_database()
+{
+	policies_load database-host.yaml hrdb-1
+	if proved database_sends_all_when_to_the_standby policies/standby; then
+		policies_sends $po_standby 1000
+		check database_sends_all_when_to_the_standby \
+			"exit $rc $json $got" policies_arrived 1000 420000
+	fi
+	if proved database_sends_nothing_when_to_a_desk policies/desk; then
+		policies_sends $po_desk 1000
+		check database_sends_nothing_when_to_a_desk \
+			"exit $rc $json $got" \
+			[ "$rc $(policies_value "$got" total_bytes)" = "1 0" ]
+	fi
+	proved rows_are_refused_when_nobody_knows_the_reader policies/rows ||
+		return
+	policies_reads 2000 env
+	check rows_are_refused_when_nobody_knows_the_reader "exit $rc $json" \
+		policies_was_refused 0
+	policies_reads 50 policies_dba 20300
+	check rows_are_read_when_a_dba_looks_at_some "exit $rc $json" \
+		policies_was_read 50
+	policies_reads 51 policies_dba 20301
+	check rows_stop_at_the_budget_when_a_dba_takes_more "exit $rc $json" \
+		policies_was_refused 50
+	policies_reads 600 policies_clerk
+	check rows_are_read_when_the_application_asks "exit $rc $json" \
+		policies_was_read 600
+	policies_reads 601 policies_clerk
+	check rows_stop_at_the_budget_when_the_application_asks \
+		"exit $rc $json" policies_was_refused 600
+	json=$("$probe" --read read --file $po_dump/hr.dump)
+	rc=$?
+	check dumps_are_refused_when_nobody_knows_the_reader "exit $rc $json" \
+		policies_was_refused 0
+}
+
+policies_trial()
+{
+	local over
+
+	policies_load observe-trial.yaml cardprint-1
+	check trial_observes_when_loaded "$(status_of .mode)" \
+		[ "$(status_of .mode)" = observe ]
+	proved trial_denies_nothing_when_photos_leave policies/photos || return
+	policies_leaks
+	check trial_denies_nothing_when_photos_leave "exit $rc $json $got" \
+		policies_arrived 30 30000
+	files $po_cards 1 40
+	json=$(as 20302 "$probe" --read read "${args[@]}")
+	rc=$?
+	check trial_denies_nothing_when_a_person_reads_more "exit $rc $json" \
+		[ "$rc $(policies_value "$json" records)" = "0 40" ]
+	over=$(cordon ledger --json | jq -rs 'map(select(.type == "ledger" and
+		.dataset == "personnel")) |
+		"\(map(select(.destination == "read" and .subject == "*").over_acts)
+			| add > 0) \(map(select(.destination != "read").over_acts) |
+		add > 0) \(map(select(.subject == "people").over_acts) | add > 0) " +
+		"\(map(.blocked_acts) | add)"')
+	check trial_counts_all_that_was_over_when_nothing_is_denied "$over" \
+		[ "$over" = "true true true 0" ]
+	over=$(cordon events --json | jq -rs 'map(select(.type == "verdict")) |
+		"\(length > 0) \(map(select(.verdict == "block")) | length)"')
+	check trial_reports_when_nothing_is_denied "$over" \
+		[ "$over" = "true 0" ]
+}
+
+policies_cases()
+{
+	local wall=$(($(date +%s) - SECONDS))
+
+	policies_database
+	policies_trial
+	agent_gone
+	echo cardprint-1 >/proc/sys/kernel/hostname
+	date -s "@$((wall + SECONDS))" >/dev/null
+}
