@@ -119,6 +119,7 @@ run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
 	$(Q)tests/part unit tests/unit/run unit $(UNIT)
 	$(Q)tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %)
+	$(Q)tests/part reboot tests/run-reboot
 	$(Q)tests/tally
 
 unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
