@@ -8,6 +8,7 @@
  * goes on enforcing, and the next agent adopts what it finds.
  */
 #include "agent.h"
+#include "dataset.h"
 #include "log.h"
 #include "text.h"
 #include "version.h"
@@ -30,6 +31,7 @@
 #define SAVE_AFTER_S  5	     /* of the first budget used since */
 #define SAVE_AGAIN_S  60     /* after a save that failed */
 #define SWEEP_TOUCHES 65536U /* an eighth of what the guard remembers */
+#define COUNT_FILES   65536U
 #define STATE_FILE    "state"
 #define EVENTS_FILE   "events.jsonl"
 #define LOCK_FILE     CORDON_RUN_DIR "/cordond.lock"
@@ -451,13 +453,68 @@ static void start_watchdog(struct agent *agent)
 	(void)timerfd_settime(agent->watchdog_fd, 0, &when, NULL);
 }
 
-static int start_guard(struct agent *agent)
+static bool guard_is_pinned(const struct agent_options *opts)
 {
+	char path[4096];
+
+	(void)snprintf(path, sizeof(path), "%s/state", opts->guard.pin_dir);
+	return access(path, F_OK) == 0;
+}
+
+static void count_file(int dir, const char *name, const char *path, void *arg)
+{
+	uint64_t *n = arg;
+
+	(void)dir;
+	(void)name;
+	(void)path;
+	if (!(++*n % COUNT_FILES))
+		agent_notify("EXTEND_TIMEOUT_USEC=60000000\n"
+			     "STATUS=counting the files of datasets: %" PRIu64,
+			     *n);
+}
+
+/*
+ * Room for the files that the datasets have now and a quarter more: the tables
+ * of a guard that runs cannot grow, and a file without a label is refused.
+ */
+static uint32_t records_of(const struct policy *policy)
+{
+	uint64_t n = 0;
+	const struct dataset_visitor counter = {.file = count_file, .arg = &n};
+	const struct policy_dataset *d;
+	struct dataset_place place;
+	char why[1024];
+
+	for (d = policy->datasets; d < policy->datasets + policy->n_datasets;
+	     d++)
+		for (size_t i = 0; i < d->n_paths; i++)
+			/* What cannot be walked is told by the scan. */
+			if (!dataset_resolve(d->paths[i].path, &place, why,
+					     sizeof(why)) &&
+			    place.exists)
+				(void)dataset_walk(place.real, &counter);
+	n += n / 4;
+	if (n <= GUARD_RECORDS_DEFAULT)
+		return GUARD_RECORDS_DEFAULT;
+	return n < GUARD_RECORDS_MAX ? (uint32_t)n : GUARD_RECORDS_MAX;
+}
+
+/* policy is NULL if it is bad; then there is a guard that has one. */
+static int start_guard(struct agent *agent, const struct policy *policy)
+{
+	struct guard_options options = agent->opts->guard;
 	char path[4096];
 	int r;
 
-	r = guard_open(&agent->opts->guard, &agent_say, &agent->guard,
-		       &agent->adopted);
+	if (policy && !options.max_records && !guard_is_pinned(agent->opts)) {
+		options.max_records = records_of(policy);
+		if (options.max_records > GUARD_RECORDS_DEFAULT)
+			log_info("the guard is loaded with room for %" PRIu32
+				 " files, a quarter more than there are",
+				 options.max_records);
+	}
+	r = guard_open(&options, &agent_say, &agent->guard, &agent->adopted);
 	if (r) {
 		log_error("the guard cannot run here: %s; cordon doctor says "
 			  "what this host lacks",
@@ -545,14 +602,6 @@ static int test_hooks(struct agent *agent)
 	return -EOPNOTSUPP;
 }
 
-static bool guard_is_pinned(const struct agent_options *opts)
-{
-	char path[4096];
-
-	(void)snprintf(path, sizeof(path), "%s/state", opts->guard.pin_dir);
-	return access(path, F_OK) == 0;
-}
-
 /*
  * A bad policy is no reason to leave a running guard alone: it is adopted with
  * the policy that it has.
@@ -600,7 +649,7 @@ static int start(struct agent *agent)
 	r = start_policy(agent, &policy);
 	if (r)
 		goto out;
-	r = start_guard(agent);
+	r = start_guard(agent, policy);
 	if (r)
 		goto out;
 	r = start_log(agent);

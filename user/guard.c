@@ -1009,6 +1009,8 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 			goto out;
 	}
 	r = adopt(guard, opts, say);
+	if (!r && !pins)
+		r = guard_spare_label(guard);
 	if (r)
 		goto out;
 	r = watch_new(&guard->watch);

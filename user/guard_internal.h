@@ -105,6 +105,14 @@ void guard_btf_free(void *btf);
 bool guard_btf_has_function(const void *btf, const char *name);
 bool guard_btf_has_tracepoint(const void *btf, const char *name);
 
+/* ---- self test (guard_probe.c) ----------------------------------------- */
+
+/*
+ * Keeps room for the one label that the self-test needs: a full table must not
+ * look like a guard that is blind.
+ */
+int guard_spare_label(struct guard *guard);
+
 /* ---- policy (guard_policy.c) ------------------------------------------- */
 
 void guard_policy_release(struct guard *guard);
