@@ -386,6 +386,7 @@ enum event_type {
 
 enum fault {
 	FAULT_LABEL_FULL,
+	FAULT_UNLABELLED, /* refused because the label found no room */
 	FAULT_PROCESS_FULL,
 	FAULT_HOLDING_FULL,
 	FAULT_ORIGIN_FULL,

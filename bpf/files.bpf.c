@@ -478,7 +478,7 @@ static __noinline int judge_open(struct file *file, struct label *l,
 
 	act_begin(&a, policy, l ? l->dataset : dataset, CHANNEL_OPEN);
 	if (!l)
-		return charge_failed(&a, -1, FAULT_LABEL_FULL, EACCES);
+		return charge_failed(&a, -1, FAULT_UNLABELLED, EACCES);
 	file_key_of(file->f_inode, &a.file);
 	a.record = l->record;
 	a.name = (__u64)file->f_path.dentry->d_name.name;

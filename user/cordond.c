@@ -62,7 +62,7 @@ static const char *name_of(uint32_t kind, uint32_t id, void *arg)
 
 /* What a fault means and what to do; the default serves tables that filled. */
 static const char *const fault_remedies[FAULT_MAX] = {
-	[FAULT_LABEL_FULL] = "there are more files in the datasets than the "
+	[FAULT_UNLABELLED] = "there are more files in the datasets than the "
 			     "guard has room for, and opening those without "
 			     "a label is refused: detach and start cordond "
 			     "with a larger --max-records",

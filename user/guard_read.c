@@ -42,6 +42,7 @@ const char *guard_fault_name(uint32_t fault)
 {
 	static const char *const names[FAULT_MAX] = {
 		[FAULT_LABEL_FULL] = "label table full",
+		[FAULT_UNLABELLED] = "a file without a label",
 		[FAULT_PROCESS_FULL] = "process table full",
 		[FAULT_HOLDING_FULL] = "holding table full",
 		[FAULT_ORIGIN_FULL] = "origin table full",
