@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 1
+#define CORDON_ABI 2
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -35,6 +35,9 @@ enum cordon_limits {
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
+	CORDON_LEDGER = 16384,
+	CORDON_FS = 256,	/* places of state.fs_known, a power of 2 */
+	CORDON_VERSIONS = 4096, /* places of state.versions, a power of 2 */
 };
 
 /*
@@ -274,18 +277,13 @@ struct charge {
 	__u64 wire_bytes;
 };
 
-/*
- * What a process may hold; processes that share their memory share one. The
- * last file is a cache: until `last_until` its record is charged already.
- */
+/* What a process may hold; processes that share their memory share one. */
 struct holding {
 	struct bpf_spin_lock lock;
 	__u32 refs; /* processes */
 	struct share shares[CORDON_SHARES];
 	struct charge charges[CORDON_CHARGES];
-	struct file_key last_file;
-	__u64 last_until;
-	__u64 last_policy; /* generation and epoch it was charged under */
+	__u64 id;
 };
 
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
@@ -365,6 +363,7 @@ struct ledger_key {
 };
 
 struct ledger {
+	struct ledger_key key;
 	__u64 acts;
 	__u64 bytes;
 	__u64 records;
@@ -437,17 +436,47 @@ struct event {
 enum meter_flags {
 	METER_FORCE = 1,     /* over the budget is reported, not stopped */
 	METER_UNLIMITED = 2, /* counted only */
+	METER_CHARGED = 4,   /* for all records, however many bytes follow */
+};
+
+/*
+ * Who acts: all that decides which rule is meant, but for the groups. A policy
+ * that asks for groups is never met.
+ */
+struct facts {
+	__u64 policy; /* generation and epoch */
+	__u64 cgroup;
+	__u64 exe; /* address of its file: none but the process changes it */
+	__u32 uid;
+	__u32 user;  /* effective */
+	__u32 group; /* effective */
+	__u32 login;
+	__u32 session;
+	__u32 pad;
+};
+
+/*
+ * The last send on a socket that was granted so that nothing is left to charge
+ * for more bytes to the same peer: the same thread may pass, while it holds no
+ * more records. `pid` is written first and last, so that a reader who finds
+ * his own there when he is done has read what belongs to it.
+ */
+struct pass {
+	__u32 pid; /* 0: none */
+	__u32 version;
+	__u64 started; /* of the thread: with its number, none but this one */
+	__u64 holding;
+	struct facts facts;
 };
 
 /* What bytes on a socket are charged to, one for each dataset held. */
 struct metered {
 	struct budget_key key;
-	struct ledger_key ledger;
 	__u64 max;
 	__u64 window_ns;
 	__u64 part; /* of the window, of the last reservation */
+	__u32 row;  /* of the ledger */
 	__u32 flags;
-	__u32 pad;
 };
 
 /*
@@ -460,7 +489,7 @@ struct meter {
 	__u32 sent_end; /* TCP: sequence number up to which it was metered */
 	__u64 charged;
 	__u64 metered;
-	__u64 last;    /* bytes of the last reservation */
+	__u64 last;    /* bytes reserved that may still be given back */
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
@@ -468,6 +497,7 @@ struct meter {
 	__u16 port;
 	__u8 addr[16];
 	struct metered to[CORDON_METERED];
+	struct pass pass;
 };
 
 /*
@@ -540,10 +570,10 @@ struct guard_state {
 	__u32 holders; /* set once, for the first one ever */
 	__u32 tagged;  /* likewise, sockets */
 	__u32 touches; /* entries of `touched`; the agent sweeps */
-	__u32 pad;
 	__u32 next_record;
 	__u32 next_serial; /* origins and budgets */
 	__u32 next_origin;
+	__u32 next_row;	 /* of the ledger */
 	__u32 scanning;	 /* the labels are not complete yet */
 	__u32 dirty;	 /* budgets were used since they were saved */
 	__u32 probe_tid; /* the thread that tests the hooks */
@@ -553,9 +583,11 @@ struct guard_state {
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
-	__u64 fs_bits[4]; /* file systems with labels, hashed */
+	__u8 fs_known[CORDON_FS]; /* 1: a file there has a label; hashed */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
+	/* By holding, hashed: raised when there are more records in it. */
+	__u32 versions[CORDON_VERSIONS];
 };
 
 enum guard_mode { MODE_ENFORCE, MODE_OBSERVE };
@@ -577,11 +609,11 @@ CORDON_ASSERT_SIZE(dest_value, 132);
 CORDON_ASSERT_SIZE(budget_key, 16);
 CORDON_ASSERT_SIZE(window, 152);
 CORDON_ASSERT_SIZE(budget, 176);
-CORDON_ASSERT_SIZE(holding, 744);
+CORDON_ASSERT_SIZE(holding, 720);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);
-CORDON_ASSERT_SIZE(ledger, 64);
+CORDON_ASSERT_SIZE(ledger, 80);
 CORDON_ASSERT_SIZE(event, 216);
 
 #endif

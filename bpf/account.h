@@ -180,34 +180,39 @@ static __always_inline void ledger_key_of(const struct act *a,
 	key->pad = 0;
 }
 
-static const char zero_ledger[sizeof(struct ledger)];
-
-static __noinline struct ledger *ledger_get(struct ledger_key *key, __u64 now)
+/* The number of the row for @key, made if there is none. 0: no room. */
+static __noinline __u32 ledger_row(struct ledger_key *key, __u64 now)
 {
+	__u32 *found = bpf_map_lookup_elem(&ledger_of, key), row;
 	struct ledger *l;
 
-	l = bpf_map_lookup_elem(&ledger, key);
+	if (found)
+		return *found;
+	row = __sync_fetch_and_add(&state.next_row, 1) + 1;
+	l = bpf_map_lookup_elem(&ledger, &row);
 	if (!l) {
-		bpf_map_update_elem(&ledger, key, zero_ledger, BPF_NOEXIST);
-		l = bpf_map_lookup_elem(&ledger, key);
-		if (!l) {
-			__sync_fetch_and_add(&state.faults[FAULT_LEDGER_FULL],
-					     1);
-			return NULL;
-		}
-		l->first_ns = now;
+		__sync_fetch_and_sub(&state.next_row, 1);
+		__sync_fetch_and_add(&state.faults[FAULT_LEDGER_FULL], 1);
+		return 0;
 	}
-	l->last_ns = now;
-	return l;
+	/* Another may have been first: then this row stays empty. */
+	if (bpf_map_update_elem(&ledger_of, key, &row, BPF_NOEXIST)) {
+		found = bpf_map_lookup_elem(&ledger_of, key);
+		return found ? *found : 0;
+	}
+	l->first_ns = now;
+	l->key = *key;
+	return row;
 }
 
-static __always_inline void ledger_add(struct ledger_key *key, __u64 now,
-				       __u64 acts, __u64 bytes, __u64 records)
+static __always_inline void ledger_add(__u32 row, __u64 now, __u64 acts,
+				       __u64 bytes, __u64 records)
 {
-	struct ledger *l = ledger_get(key, now);
+	struct ledger *l = bpf_map_lookup_elem(&ledger, &row);
 
-	if (!l)
+	if (!l || !row)
 		return;
+	l->last_ns = now;
 	if (acts)
 		__sync_fetch_and_add(&l->acts, acts);
 	if (bytes)
@@ -225,14 +230,17 @@ __noinline int act_over(struct act *a, __u32 error)
 	struct ledger_key key;
 	struct ledger *l;
 	__u64 n = 1;
+	__u32 row;
 	int deny;
 
 	if (!a)
 		return -EPERM;
 	deny = act_enforced(a);
 	ledger_key_of(a, &key);
-	l = ledger_get(&key, a->now);
-	if (l) {
+	row = ledger_row(&key, a->now);
+	l = bpf_map_lookup_elem(&ledger, &row);
+	if (l && row) {
+		l->last_ns = a->now;
 		n = __sync_fetch_and_add(&l->over_acts, 1) + 1;
 		__sync_fetch_and_add(&l->over_bytes, a->bytes);
 		if (deny)
@@ -574,6 +582,12 @@ static __always_inline void holder_clear(__u32 tgid)
 			     ~(1ULL << (bit & 63)));
 }
 
+/* Whoever remembers the holding @id has to look again. */
+static __always_inline void version_raise(__u64 id)
+{
+	__sync_fetch_and_add(&state.versions[id & (CORDON_VERSIONS - 1)], 1);
+}
+
 static __always_inline struct holding *holding_of(__u32 tgid)
 {
 	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
@@ -599,6 +613,7 @@ static __always_inline struct holding *holding_new(__u64 *ret_id)
 	if (!h)
 		return NULL;
 	h->refs = 1;
+	h->id = id;
 	*ret_id = id;
 	return h;
 }

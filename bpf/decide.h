@@ -261,9 +261,10 @@ static __always_inline __u32 label_bit(__u64 ino, __u32 dev)
 	       (64 - CORDON_LABEL_BITS);
 }
 
-static __always_inline __u32 fs_bit(__u32 dev)
+/* Place of a file system in fs_known. */
+static __always_inline __u32 fs_place(__u32 dev)
 {
-	return (dev ^ (dev >> 20)) & 255;
+	return (dev ^ (dev >> 20)) & (CORDON_FS - 1);
 }
 
 #endif

@@ -86,16 +86,21 @@ static __always_inline int same_file(const struct file_key *a,
 	       a->generation == b->generation;
 }
 
-/* Was the process charged for this very file, and does that still hold? */
-static __always_inline int read_again(struct holding *h, const struct act *a)
+static __always_inline int memo_is_of(const struct memo *m,
+				      const struct inode *inode)
 {
-	int again;
+	struct file_key key;
 
-	bpf_spin_lock(&h->lock);
-	again = h->last_policy == a->policy && a->now < h->last_until &&
-		same_file(&h->last_file, &a->file);
-	bpf_spin_unlock(&h->lock);
-	return again;
+	file_key_of(inode, &key);
+	return same_file(&m->file, &key);
+}
+
+/* May the file be opened for what is known already? Nothing is left to ask. */
+static __always_inline int memo_grants(const struct memo *m,
+				       const struct inode *inode)
+{
+	return m->whole && memo_is_of(m, inode) &&
+	       bpf_ktime_get_boot_ns() < m->until;
 }
 
 /*
@@ -130,30 +135,26 @@ static __noinline int share_grow(struct holding *h, struct act *a,
 	share_add(h, number, a->dataset, a->bytes, records, o->read_bytes,
 		  o->read_records);
 	bpf_spin_unlock(&h->lock);
+	if (a->until)
+		version_raise(h->id);
 	return 0;
-}
-
-static __always_inline void read_remember(struct holding *h,
-					  const struct act *a)
-{
-	bpf_spin_lock(&h->lock);
-	h->last_file = a->file;
-	h->last_until = a->until;
-	h->last_policy = a->policy;
-	bpf_spin_unlock(&h->lock);
 }
 
 /*
  * Grows what the origin read and what the process holds. @a->until: 0 if the
  * record was touched before. Returns the origin's number, or -1.
  */
-static __noinline int read_account(struct act *a, struct holding *h)
+static __noinline int read_account(struct act *a, struct holding *h,
+				   const struct memo *m)
 {
-	struct origin *o;
+	__u32 number = m ? m->origin : 0;
+	struct origin *o = NULL;
 	int records = 0;
-	__u32 number;
 
-	o = origin_get(a, &number);
+	if (number)
+		o = bpf_map_lookup_elem(&origins, &number);
+	else
+		o = origin_get(a, &number);
 	if (!o)
 		return -1;
 	a->origin = o->serial;
@@ -165,8 +166,6 @@ static __noinline int read_account(struct act *a, struct holding *h)
 	}
 	__sync_fetch_and_add(&o->read_bytes, a->bytes);
 	share_grow(h, a, o, number, records);
-	if (a->until && !a->row)
-		read_remember(h, a);
 	return number;
 }
 
@@ -175,7 +174,7 @@ static __noinline int read_account(struct act *a, struct holding *h)
  * for how long the same operation may ask again.
  */
 static __noinline int read_note(struct act *a, __u64 file, __u32 origin,
-				__u64 hold_ns)
+				__u32 row, __u64 hold_ns)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid, tgid = task->tgid;
@@ -193,7 +192,7 @@ static __noinline int read_note(struct act *a, __u64 file, __u32 origin,
 	p.part = a->part;
 	p.window_ns = a->window_ns;
 	budget_key_of(a, UNIT_BYTES, &p.budget);
-	ledger_key_of(a, &p.ledger);
+	p.row = row;
 	/* Without a note the read stays charged at its upper bound. */
 	bpf_map_update_elem(&pendings, &pid, &p, BPF_ANY);
 	return 0;
@@ -214,12 +213,134 @@ static __always_inline int read_noted(const struct act *a, __u64 file)
 	       p->bytes >= a->bytes && a->now < p->until;
 }
 
+/* What a read takes: at most @bytes from @pos on. */
+struct extent {
+	__u64 pos;
+	__u64 bytes;
+	int place; /* of the rule */
+	__u8 channel;
+	__u8 final; /* nothing will tell more of the bytes */
+};
+
 /*
- * Judges and charges a read of @file, whose facts are in @a. Returns 0 or a
- * negative errno.
+ * Do the registers tell of the read that is under way? io_uring runs reads in
+ * workers, whose registers are copies, and at the end of any system call; what
+ * stands in ax then is up to the process (seccomp). So never with a ring.
  */
-static __noinline int read_charge(struct act *a, __u64 file,
-				  struct subject_set *set)
+static __always_inline int regs_tell(const struct task_struct *task)
+{
+	return !(task->flags & PF_WORKERS) && !task->io_uring;
+}
+
+/*
+ * How many bytes the system call under way can read from @file of @size
+ * bytes, and from where. What other threads could change after us (an iovec,
+ * an offset in memory) is not believed.
+ */
+static __noinline int read_extent(const struct file *file, __u64 size,
+				  struct extent *ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = regs->orig_ax, count = MAX_RW_COUNT;
+	__u64 pos = file->f_pos;
+
+	ret->final = 0;
+	ret->channel = CHANNEL_READ;
+	if (!regs_tell(task)) {
+		ret->channel = CHANNEL_URING;
+		pos = 0;
+	} else if (task->thread_info.status & TS_COMPAT) {
+		pos = 0;
+		ret->final = 1;
+	} else if (nr == NR_read) {
+		count = regs->dx;
+		ret->final = 1;
+	} else if (nr == NR_pread64) {
+		count = regs->dx;
+		pos = regs->r10;
+		ret->final = 1;
+	} else if (nr == NR_preadv) {
+		pos = regs->r10;
+	} else if (nr == NR_preadv2) {
+		if (regs->r10 != ~0ULL)
+			pos = regs->r10;
+	} else if (nr == NR_sendfile) {
+		ret->channel = CHANNEL_SPLICE;
+		count = regs->r10;
+		if (regs->dx)
+			pos = 0;
+	} else if (nr == NR_splice || nr == NR_copy_file_range) {
+		ret->channel = CHANNEL_SPLICE;
+		count = regs->r8;
+		if (regs->si)
+			pos = 0;
+	} else if (nr == NR_ioctl) { /* FICLONE */
+		ret->channel = CHANNEL_SPLICE;
+		pos = 0;
+	} else if (nr == NR_execve || nr == NR_execveat) {
+		ret->channel = CHANNEL_EXEC;
+		pos = 0;
+		ret->final = 1;
+	} else if (nr == NR_io_submit) {
+		ret->channel = CHANNEL_AIO;
+		pos = 0;
+		ret->final = 1;
+	} else if (nr != NR_readv) {
+		pos = 0;
+		ret->final = 1;
+	}
+	if (count > MAX_RW_COUNT)
+		count = MAX_RW_COUNT;
+	ret->pos = pos;
+	ret->bytes = 0;
+	if (pos < size)
+		ret->bytes = count < size - pos ? count : size - pos;
+	return 0;
+}
+
+/* A read that @m stands for: only to be counted. Returns 0 if it was not. */
+static __noinline int read_more(struct memo *m, const struct extent *e)
+{
+	__u64 now = bpf_ktime_get_boot_ns();
+	struct holding *h;
+	struct origin *o;
+	int i, done = 0;
+
+	if (!m->whole || !e->final || e->channel != m->channel ||
+	    now >= m->until)
+		return 0;
+	h = bpf_map_lookup_elem(&holdings, &m->holding);
+	o = bpf_map_lookup_elem(&origins, &m->origin);
+	if (!h || !o)
+		return 0;
+	/* The origin first: it caps the share. */
+	__sync_fetch_and_add(&o->read_bytes, e->bytes);
+	bpf_spin_lock(&h->lock);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < CORDON_SHARES; i++) {
+		struct share *s = &h->shares[i];
+
+		if (s->origin != m->origin || s->dataset != m->dataset)
+			continue;
+		s->bytes = add_capped(s->bytes, e->bytes, o->read_bytes);
+		done = 1;
+		break;
+	}
+	bpf_spin_unlock(&h->lock);
+	if (done)
+		ledger_add(m->row, now, 1, e->bytes, 0);
+	else
+		__sync_fetch_and_sub(&o->read_bytes, e->bytes);
+	return done;
+}
+
+/*
+ * Judges and charges a read of @file, whose facts are in @a. @place: of the
+ * rule. Returns 0 or a negative errno.
+ */
+static __noinline int read_charge(struct act *a, __u64 file, int place,
+				  struct memo *m)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 tgid = task->tgid;
@@ -228,9 +349,10 @@ static __noinline int read_charge(struct act *a, __u64 file,
 	struct rule *rule;
 	__u64 part = 0, window_ns = 0, hold_ns = 3600000000000ULL;
 	int take, bad, r, origin;
+	__u32 row;
 
 	a->dest = CORDON_DEST_READ;
-	rule = rule_of(a, set);
+	rule = rule_at(a, place);
 	take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
 	if (!rule || rule->read.kind == GRANT_NONE) {
 		a->records = 1;
@@ -248,7 +370,7 @@ static __noinline int read_charge(struct act *a, __u64 file,
 	if (a->channel == CHANNEL_SPLICE && !a->final && read_noted(a, file))
 		return 0;
 	a->until = ~0ULL;
-	if (!a->row && read_again(h, a))
+	if (m && !a->row && a->now < m->until && same_file(&m->file, &a->file))
 		a->until = 0;
 	if (rule && rule->read.kind == GRANT_LIMITED) {
 		if (rule->read.bytes.window_ns) {
@@ -279,7 +401,7 @@ static __noinline int read_charge(struct act *a, __u64 file,
 			}
 		}
 	}
-	origin = read_account(a, h);
+	origin = read_account(a, h, m);
 	if (origin < 0) {
 		r = charge_failed(a, -1, FAULT_TOUCH_FULL, EPERM);
 		if (r)
@@ -287,24 +409,36 @@ static __noinline int read_charge(struct act *a, __u64 file,
 		origin = 0;
 	}
 	ledger_key_of(a, &key);
-	ledger_add(&key, a->now, 1, a->bytes, a->records);
+	row = ledger_row(&key, a->now);
+	ledger_add(row, a->now, 1, a->bytes, a->records);
+	if (m && !a->row) {
+		if (a->until)
+			m->until = a->until;
+		m->file = a->file;
+		m->holding = h->id;
+		m->origin = origin;
+		m->row = row;
+		m->channel = a->channel;
+		m->whole = origin && !window_ns && rule &&
+			   rule->read.kind != GRANT_NONE;
+	}
 	if (!a->final) {
 		a->part = part;
 		a->window_ns = window_ns;
-		read_note(a, file, origin, hold_ns);
+		read_note(a, file, origin, row, hold_ns);
 	}
 	return 0;
 }
 
 /* Would a first byte of this record be over the budget? Charges nothing. */
-static __noinline int read_look(struct act *a, struct subject_set *set)
+static __noinline int read_look(struct act *a, int place)
 {
 	struct rule *rule;
 	int bad;
 
 	a->dest = CORDON_DEST_READ;
 	a->channel = CHANNEL_OPEN;
-	rule = rule_of(a, set);
+	rule = rule_at(a, place);
 	if (!act_enforced(a))
 		return 0; /* the read itself will be reported */
 	if (!rule || rule->read.kind == GRANT_NONE) {
@@ -386,93 +520,17 @@ static __always_inline int read_done(void *ctx, const struct file *file,
 		}
 		bpf_spin_unlock(&h->lock);
 	}
-	l = bpf_map_lookup_elem(&ledger, &p->ledger);
-	if (l)
+	l = bpf_map_lookup_elem(&ledger, &p->row);
+	if (l && p->row)
 		__sync_fetch_and_sub(&l->bytes, less);
 out:
 	bpf_map_delete_elem(&pendings, &pid);
 	return 0;
 }
 
-/*
- * Do the registers tell of the read that is under way? io_uring runs reads in
- * workers, whose registers are copies, and at the end of any system call; what
- * stands in ax then is up to the process (seccomp). So never with a ring.
- */
-static __always_inline int regs_tell(const struct task_struct *task)
-{
-	return !(task->flags & PF_WORKERS) && !task->io_uring;
-}
-
-/*
- * How many bytes the system call under way can read from @file of @size
- * bytes, and from where. What other threads could change after us (an iovec,
- * an offset in memory) is not believed.
- */
-static __always_inline void read_extent(const struct file *file, __u64 size,
-					struct act *a)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 nr = regs->orig_ax, count = MAX_RW_COUNT;
-	__u64 pos = file->f_pos;
-
-	a->channel = CHANNEL_READ;
-	if (!regs_tell(task)) {
-		a->channel = CHANNEL_URING;
-		pos = 0;
-	} else if (task->thread_info.status & TS_COMPAT) {
-		pos = 0;
-		a->final = 1;
-	} else if (nr == NR_read) {
-		count = regs->dx;
-		a->final = 1;
-	} else if (nr == NR_pread64) {
-		count = regs->dx;
-		pos = regs->r10;
-		a->final = 1;
-	} else if (nr == NR_preadv) {
-		pos = regs->r10;
-	} else if (nr == NR_preadv2) {
-		if (regs->r10 != ~0ULL)
-			pos = regs->r10;
-	} else if (nr == NR_sendfile) {
-		a->channel = CHANNEL_SPLICE;
-		count = regs->r10;
-		if (regs->dx)
-			pos = 0;
-	} else if (nr == NR_splice || nr == NR_copy_file_range) {
-		a->channel = CHANNEL_SPLICE;
-		count = regs->r8;
-		if (regs->si)
-			pos = 0;
-	} else if (nr == NR_ioctl) { /* FICLONE */
-		a->channel = CHANNEL_SPLICE;
-		pos = 0;
-	} else if (nr == NR_execve || nr == NR_execveat) {
-		a->channel = CHANNEL_EXEC;
-		pos = 0;
-		a->final = 1;
-	} else if (nr == NR_io_submit) {
-		a->channel = CHANNEL_AIO;
-		pos = 0;
-		a->final = 1;
-	} else if (nr != NR_readv) {
-		pos = 0;
-		a->final = 1;
-	}
-	if (count > MAX_RW_COUNT)
-		count = MAX_RW_COUNT;
-	a->pos = pos;
-	a->bytes = 0;
-	if (pos < size)
-		a->bytes = count < size - pos ? count : size - pos;
-}
-
 /* A file of a dataset is opened for reading. */
 static __noinline int judge_open(struct file *file, struct label *l,
-				 __u32 dataset, __u64 policy,
-				 struct subject_set *set)
+				 __u32 dataset, __u64 policy, int place)
 {
 	struct act a;
 
@@ -482,22 +540,24 @@ static __noinline int judge_open(struct file *file, struct label *l,
 	file_key_of(file->f_inode, &a.file);
 	a.record = l->record;
 	a.name = (__u64)file->f_path.dentry->d_name.name;
-	return read_look(&a, set);
+	return read_look(&a, place);
 }
 
 /* It is read. */
 static __noinline int judge_read(struct file *file, struct label *l,
-				 __u64 policy, struct subject_set *set)
+				 struct memo *m, __u64 policy,
+				 const struct extent *e)
 {
-	struct inode *inode = file->f_inode;
 	struct act a;
 
-	act_begin(&a, policy, l->dataset, CHANNEL_READ);
-	file_key_of(inode, &a.file);
+	act_begin(&a, policy, l->dataset, e->channel);
+	file_key_of(file->f_inode, &a.file);
 	a.record = l->record;
 	a.name = (__u64)file->f_path.dentry->d_name.name;
-	read_extent(file, inode->i_size, &a);
-	return read_charge(&a, (__u64)file, set);
+	a.pos = e->pos;
+	a.bytes = e->bytes;
+	a.final = e->final;
+	return read_charge(&a, (__u64)file, e->place, m);
 }
 
 static __noinline int mmap_extent(struct file *file, struct act *a)
@@ -520,14 +580,14 @@ static __noinline int mmap_extent(struct file *file, struct act *a)
  * mapping that far and no hook sees it.
  */
 static __noinline int judge_mmap(struct file *file, struct label *l,
-				 __u64 policy, struct subject_set *set)
+				 struct memo *m, __u64 policy, int place)
 {
 	struct act a;
 
 	act_begin(&a, policy, l->dataset, CHANNEL_MMAP);
 	a.record = l->record;
 	mmap_extent(file, &a);
-	return read_charge(&a, (__u64)file, set);
+	return read_charge(&a, (__u64)file, place, m);
 }
 
 /* ---- the agent's questions --------------------------------------------- */
@@ -576,11 +636,12 @@ static __always_inline int on_file_open(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	const struct inode *inode = file->f_inode;
-	struct subject_set set = {};
 	struct dentry *seen;
 	struct label *l;
+	struct memo *m;
 	__u32 mode, dataset = 0;
 	__u64 policy;
+	int same, place;
 
 	if (!state.armed)
 		return 0;
@@ -593,9 +654,7 @@ static __always_inline int on_file_open(struct file *file)
 		/* A holder gets no way past the socket layer. */
 		if (!at_tun(inode))
 			return 0;
-		policy = policy_now();
-		subjects_of(policy, &set);
-		return refuse_device(EACCES, policy, &set);
+		return refuse_device(EACCES);
 	}
 	if (mode == S_IFDIR)
 		return label_directory(file->f_path.dentry, inode);
@@ -612,18 +671,23 @@ static __always_inline int on_file_open(struct file *file)
 	if (!(file->f_mode & FMODE_READ) || state.agent == (__u32)task->tgid)
 		return 0;
 	policy = policy_now();
-	subjects_of(policy, &set);
-	return judge_open(file, l, dataset, policy, &set);
+	m = memo_of(policy, &same);
+	if (same && memo_grants(m, inode))
+		return 0;
+	place = memo_place(m, same, policy, l ? l->dataset : dataset);
+	return judge_open(file, l, dataset, policy, place);
 }
 
 static __always_inline int on_file_permission(struct file *file, int mask)
 {
 	struct task_struct *task;
-	struct subject_set set = {};
+	struct extent e;
 	struct inode *inode;
 	struct label *l;
+	struct memo *m;
 	__u64 policy;
 	__u32 mode;
+	int same;
 
 	if (!state.armed)
 		return 0;
@@ -634,41 +698,45 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 			return 0;
 		if (!at_tun(inode))
 			return 0;
-		policy = policy_now();
-		subjects_of(policy, &set);
-		return refuse_device(EPERM, policy, &set);
+		return refuse_device(EPERM);
 	}
 	if (!(mask & MAY_READ) || !fs_known(inode->i_sb->s_dev))
+		return 0;
+	if (!label_possible(inode->i_ino, inode->i_sb->s_dev))
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (state.agent == (__u32)task->tgid) {
+		probed(HOOK_FILE_PERMISSION);
+		return 0;
+	}
+	policy = policy_now();
+	m = memo_of(policy, &same);
+	read_extent(file, inode->i_size, &e);
+	if (same && memo_is_of(m, inode) && read_more(m, &e))
 		return 0;
 	l = label_get(inode);
 	if (!l || l->kind != LABEL_FILE)
 		return 0;
-	task = bpf_get_current_task_btf();
-	probed(HOOK_FILE_PERMISSION);
-	if (state.agent == (__u32)task->tgid)
-		return 0;
 	if (backed_dentry(file))
 		return 0; /* charged at the overlay's file */
-	policy = policy_now();
-	subjects_of(policy, &set);
-	return judge_read(file, l, policy, &set);
+	e.place = memo_place(m, same, policy, l->dataset);
+	return judge_read(file, l, m, policy, &e);
 }
 
 static __always_inline int on_mmap_file(struct file *file)
 {
 	struct task_struct *task;
-	struct subject_set set = {};
-	struct inode *inode;
+	const struct inode *inode;
 	struct label *l;
+	struct memo *m;
 	__u64 policy;
+	int same, place;
 
 	/* 6.12's JIT drops other forms of this test: anonymous memory. */
 	if (!file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
-	if (!inode)
-		return 0;
-	if (!state.armed)
+	if (!inode || !state.armed)
 		return 0;
 	probed(HOOK_MMAP_FILE);
 	l = label_read(inode);
@@ -678,8 +746,9 @@ static __always_inline int on_mmap_file(struct file *file)
 	if (state.agent == (__u32)task->tgid)
 		return 0;
 	policy = policy_now();
-	subjects_of(policy, &set);
-	return judge_mmap(file, l, policy, &set);
+	m = memo_of(policy, &same);
+	place = memo_place(m, same, policy, l->dataset);
+	return judge_mmap(file, l, m, policy, place);
 }
 
 /* A second name. The one in the dataset may not have been seen yet. */

@@ -11,9 +11,7 @@
 
 static __always_inline int fs_known(__u32 dev)
 {
-	__u32 bit = fs_bit(dev);
-
-	return state.fs_bits[bit / 64 & 3] >> (bit & 63) & 1;
+	return state.fs_known[fs_place(dev)];
 }
 
 static __always_inline int label_possible(__u64 ino, __u32 dev)
@@ -47,9 +45,13 @@ static __noinline struct label *label_read(const struct inode *inode)
 {
 	struct file_key key;
 
-	inode_key(inode, &key);
+	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (!fs_known(key.dev))
+		return NULL;
+	key.ino = BPF_CORE_READ(inode, i_ino);
 	if (!label_possible(key.ino, key.dev))
 		return NULL;
+	key.generation = BPF_CORE_READ(inode, i_generation);
 	return bpf_map_lookup_elem(&labels, &key);
 }
 
@@ -76,8 +78,7 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 	if (l->kind == LABEL_FILE && !l->record)
 		l->record = __sync_fetch_and_add(&state.next_record, 1) + 1;
 	/* The bits first: who sees the label must not stop at the bits. */
-	bit = fs_bit(key->dev);
-	__sync_fetch_and_or(&state.fs_bits[bit / 64 & 3], 1ULL << (bit & 63));
+	state.fs_known[fs_place(key->dev)] = 1;
 	bit = label_bit(key->ino, key->dev) & ((1 << CORDON_LABEL_BITS) - 1);
 	__sync_fetch_and_or(&state.label_bits[bit / 64], 1ULL << (bit & 63));
 	bpf_map_update_elem(&labels, key, l, BPF_NOEXIST);
@@ -90,6 +91,7 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 /* The dataset of the nearest labelled directory above @dentry, or 0. */
 static __always_inline __u32 dataset_above(const struct dentry *dentry)
 {
+	__u32 dev = dentry->d_sb->s_dev; /* also of all that is above */
 	const struct dentry *above;
 	const struct inode *inode;
 	struct label *l;
@@ -103,6 +105,8 @@ static __always_inline __u32 dataset_above(const struct dentry *dentry)
 		inode = dentry->d_inode;
 		if (!inode)
 			return 0;
+		if (!label_possible(inode->i_ino, dev))
+			continue;
 		l = label_get(inode);
 		if (l && l->kind == LABEL_DIR)
 			return l->dataset;

@@ -49,7 +49,9 @@ MAP(touched, HASH, struct touch_key, struct touch, 524288, BPF_F_NO_PREALLOC);
 
 /* What was used, and what was done. */
 MAP(budgets, HASH, struct budget_key, struct budget, 16384, BPF_F_NO_PREALLOC);
-MAP(ledger, HASH, struct ledger_key, struct ledger, 16384, BPF_F_NO_PREALLOC);
+MAP(ledger, ARRAY, __u32, struct ledger, CORDON_LEDGER, 0);
+MAP(ledger_of, HASH, struct ledger_key, __u32, CORDON_LEDGER,
+    BPF_F_NO_PREALLOC);
 
 struct {
 	__uint(type, BPF_MAP_TYPE_RINGBUF);
@@ -66,15 +68,44 @@ struct pending {
 	__u64 part;
 	__u64 window_ns;
 	struct budget_key budget;
-	struct ledger_key ledger;
+	__u32 row; /* of the ledger */
 	__u32 origin;
 	__u32 limited; /* there is a byte budget to give back to */
+	__u32 pad;
 };
 
 MAP(pendings, HASH, __u32, struct pending, 16384, BPF_F_NO_PREALLOC);
 
 /* The verdict on a send from the program that judges to the one that denies. */
 MAP(tickets, HASH, __u32, int, 16384, BPF_F_NO_PREALLOC);
+
+/*
+ * What a thread was granted last. For the same facts: where the rule for the
+ * dataset and the origin are. For the same file, until its touch has to be
+ * looked up again: what a read of it is added to, if there is nothing else to
+ * ask (`whole`).
+ */
+struct memo {
+	struct facts facts;
+	struct file_key file;
+	__u64 until;
+	__u64 holding;
+	__u32 version; /* of the holding, when last judged to send */
+	__u32 place;   /* of the rule */
+	__u32 origin;
+	__u32 row; /* of the ledger */
+	__u8 dataset;
+	__u8 channel;
+	__u8 whole;
+	__u8 pad[5];
+};
+
+struct {
+	__uint(type, BPF_MAP_TYPE_TASK_STORAGE);
+	__uint(map_flags, BPF_F_NO_PREALLOC);
+	__type(key, int);
+	__type(value, struct memo);
+} memos SEC(".maps");
 
 /* The meter on a socket goes with the socket. */
 struct {

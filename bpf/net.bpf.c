@@ -66,18 +66,25 @@ static __noinline int dest_find(__u32 slot, const __u8 *addr, __u32 net_port)
 	return CORDON_DEST_ANY;
 }
 
-static __always_inline void addr_v4(struct act *a, __u32 addr)
+/* Where something goes; network order. */
+struct peer {
+	__u8 addr[16];
+	__u16 port;
+} __attribute__((aligned(8)));
+
+static __always_inline void peer_v4(struct peer *peer, __u32 addr)
 {
-	a->addr[10] = 0xff;
-	a->addr[11] = 0xff;
-	__builtin_memcpy(a->addr + 12, &addr, 4);
+	__builtin_memset(peer->addr, 0, 10);
+	peer->addr[10] = 0xff;
+	peer->addr[11] = 0xff;
+	__builtin_memcpy(peer->addr + 12, &addr, 4);
 }
 
 /* Where @msg on @sk goes: its own address, else the socket's. */
-static __noinline int dest_of(struct act *a, struct sock *sk,
-			      const struct msghdr *msg, __u32 family,
-			      int stream)
+static __noinline int peer_of(struct peer *peer, struct sock *sk,
+			      const struct msghdr *msg, int stream)
 {
+	__u32 family = sk->__sk_common.skc_family;
 	struct sockaddr_in6 in6 = {};
 	struct sockaddr_in *in = (struct sockaddr_in *)&in6;
 	void *name = NULL;
@@ -89,27 +96,34 @@ static __noinline int dest_of(struct act *a, struct sock *sk,
 		if (bpf_probe_read_kernel(&in6, sizeof(*in), name))
 			goto connected;
 		if (family == AF_INET || in->sin_family == AF_INET) {
-			addr_v4(a, in->sin_addr.s_addr);
-			a->port = in->sin_port;
+			peer_v4(peer, in->sin_addr.s_addr);
+			peer->port = in->sin_port;
 			return 0;
 		}
 		if (in->sin_family == AF_INET6) {
 			bpf_probe_read_kernel(&in6, sizeof(in6), name);
-			__builtin_memcpy(a->addr, &in6.sin6_addr, 16);
-			a->port = in6.sin6_port;
+			__builtin_memcpy(peer->addr, &in6.sin6_addr, 16);
+			peer->port = in6.sin6_port;
 			return 0;
 		}
 	}
 connected:
-	a->port = sk->__sk_common.skc_dport;
+	peer->port = sk->__sk_common.skc_dport;
 	if (family == AF_INET) {
-		addr_v4(a, sk->__sk_common.skc_daddr);
+		peer_v4(peer, sk->__sk_common.skc_daddr);
 	} else {
 		struct in6_addr v6 = sk->__sk_common.skc_v6_daddr;
 
-		__builtin_memcpy(a->addr, &v6, 16);
+		__builtin_memcpy(peer->addr, &v6, 16);
 	}
 	return 0;
+}
+
+static __always_inline int same_addr(const __u8 *a, const __u8 *b)
+{
+	const __u64 *x = (const __u64 *)a, *y = (const __u64 *)b;
+
+	return x[0] == y[0] && x[1] == y[1];
 }
 
 /* ---- the release ------------------------------------------------------- */
@@ -247,13 +261,16 @@ static __noinline int meter_tell(struct act *a, struct metered *to,
 				 const struct limit *limit, __u32 flags,
 				 __u64 part)
 {
+	struct ledger_key key;
+
 	budget_key_of(a, UNIT_BYTES, &to->key);
-	ledger_key_of(a, &to->ledger);
+	ledger_key_of(a, &key);
+	to->row = ledger_row(&key, a->now);
 	to->max = limit ? limit->max : 0;
 	to->window_ns = limit ? limit->window_ns : 0;
 	to->part = part;
 	to->flags = flags;
-	ledger_add(&to->ledger, a->now, 1, 0, a->records);
+	ledger_add(to->row, a->now, 1, 0, a->records);
 	return 0;
 }
 
@@ -285,7 +302,7 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 		a->flags = RULE_BLOCK;
 		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
 	}
-	rule = rule_of(a, set);
+	rule = rule_at(a, rule_place(a->slot, a->dataset, set));
 	if (rule)
 		grant = grant_of(a, rule);
 	flags = act_enforced(a) ? 0 : METER_FORCE;
@@ -297,11 +314,15 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 		if (r)
 			return r;
 	} else {
+		/* The next bytes to there will not be charged for records. */
+		if (!(a->flags & RULE_NARROW && a->floor))
+			flags |= METER_CHARGED;
 		if (grant->bytes.window_ns) {
 			bytes = &grant->bytes;
 			limit_of(a, bytes, UNIT_BYTES);
 			bad = budget_charge(a, a->bytes,
-					    flags ? TAKE_FORCE : TAKE_CHARGE);
+					    flags & METER_FORCE ? TAKE_FORCE
+								: TAKE_CHARGE);
 			part = a->part;
 			r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL,
 						EPERM)
@@ -336,8 +357,9 @@ struct release_all {
 	struct holding *h;
 	struct meter *m;
 	struct subject_set *set;
-	__u32 dest;
-	__u32 count;
+	struct memo *memo;
+	__u16 dest;
+	__u16 count;
 	int r;
 };
 
@@ -379,23 +401,29 @@ static __noinline int refuse_holder(struct release_all *all, __u32 error)
 	return all->r ? -(int)error : 0;
 }
 
+static __noinline int judge_device(struct held *held, __u64 policy, int place,
+				   __u32 error)
+{
+	struct act a;
+
+	act_begin(&a, policy, held->dataset, CHANNEL_DEVICE);
+	a.records = held->records;
+	rule_at(&a, place);
+	return act_over(&a, error);
+}
+
 /* A holder at a device that takes packets: refused, whatever the rule says. */
-static __noinline int refuse_device(__u32 error, __u64 policy,
-				    struct subject_set *set)
+static __noinline int refuse_device(__u32 error)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
-	struct held held;
-	struct act a;
+	__u64 policy = policy_now();
+	struct held held = {};
 
-	act_begin(&a, policy, 0, CHANNEL_DEVICE);
-	if (h) {
+	if (h)
 		held_of(h, 0, &held);
-		a.dataset = held.dataset;
-		a.records = held.records;
-		rule_of(&a, set);
-	}
-	return act_over(&a, error);
+	return judge_device(&held, policy, rule_place_now(policy, held.dataset),
+			    error);
 }
 
 /* ---- the meter --------------------------------------------------------- */
@@ -501,17 +529,21 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
 				 struct msghdr *msg)
 {
 	__u32 family = sk->__sk_common.skc_family;
+	struct peer peer;
 
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
 	a->channel = channel_of(sk);
-	dest_of(a, sk, msg, family, a->channel == CHANNEL_TCP);
+	peer_of(&peer, sk, msg, a->channel == CHANNEL_TCP);
+	__builtin_memcpy(a->addr, peer.addr, sizeof(a->addr));
 	a->dest = CORDON_DEST_ANY;
 	/* With a header of its own a raw packet goes where that says. */
-	if (a->channel == CHANNEL_RAW)
+	if (a->channel == CHANNEL_RAW) {
 		a->port = 0;
-	else
+	} else {
+		a->port = peer.port;
 		a->dest = dest_find(a->slot, a->addr, a->port);
+	}
 	return 0;
 }
 
@@ -529,15 +561,83 @@ static __noinline int meter_reserve(struct meter *m, struct act *a, __u32 dest,
 	return 0;
 }
 
-/* A holder sends @size bytes on @sk. @policy and @set: who it is. */
-static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
-				 __u64 size, __u64 policy,
-				 struct subject_set *set)
+/* ---- the same again ---------------------------------------------------- */
+
+/* Lets the current thread, whose memo is @memo, send the same again. */
+static __noinline int pass_give(struct meter *m, const struct memo *memo)
 {
-	struct release_all all = {.set = set};
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 started = task->start_boottime;
+	__u32 pid = task->pid, i;
+
+	for (i = 0; i < CORDON_METERED; i++) {
+		if (i >= m->count)
+			break;
+		if (!(m->to[i].flags & METER_CHARGED) ||
+		    !(m->to[i].flags & METER_UNLIMITED))
+			return 0;
+	}
+	bpf_spin_lock(&m->lock);
+	m->pass.holding = memo->holding;
+	m->pass.version = memo->version;
+	m->pass.started = started;
+	m->pass.facts = memo->facts;
+	m->last = 1ULL << 62; /* no longer counted send by send */
+	barrier();
+	m->pass.pid = pid;
+	bpf_spin_unlock(&m->lock);
+	return 0;
+}
+
+/* May @size bytes to @msg's peer pass on @sk for what was judged before? */
+static __noinline int pass_holds(struct sock *sk, const struct msghdr *msg,
+				 __u64 size, __u64 policy)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct meter *m = bpf_sk_storage_get(&meters, sk, 0, 0);
+	struct peer peer;
+	struct ledger *l;
+	__u32 i, row;
+
+	if (!m || m->pass.pid != task->pid || m->stopped ||
+	    m->pass.version !=
+		    state.versions[m->pass.holding & (CORDON_VERSIONS - 1)] ||
+	    !facts_hold(&m->pass.facts, policy))
+		return 0;
+	peer_of(&peer, sk, msg, sk->sk_type == SOCK_STREAM);
+	if (m->port != peer.port || !same_addr(m->addr, peer.addr))
+		return 0;
+	barrier();
+	if (m->pass.started != task->start_boottime || m->pass.pid != task->pid)
+		return 0;
+	__sync_fetch_and_add(&m->charged, size);
+	for (i = 0; i < CORDON_METERED; i++) {
+		if (i >= m->count)
+			break;
+		row = m->to[i].row;
+		l = bpf_map_lookup_elem(&ledger, &row);
+		if (l)
+			__sync_fetch_and_add(&l->acts, 1);
+	}
+	return 1;
+}
+
+/* ---- sends ------------------------------------------------------------- */
+
+/* Who sends, by which policy. */
+struct sender {
+	__u64 policy;
+	struct subject_set set;
+};
+
+/* A holder sends @size bytes on @sk. */
+static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
+				 __u64 size, struct sender *sender)
+{
+	struct release_all all = {.set = &sender->set};
 	struct task_struct *task;
 
-	act_begin(&all.a, policy, 0, CHANNEL_OTHER);
+	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	all.a.bytes = size;
 	send_facts(&all.a, sk, msg);
 	if (all.a.channel == CHANNEL_OTHER)
@@ -549,13 +649,23 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	all.m = meter_of(sk, all.a.channel);
 	if (!all.m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+	all.m->pass.pid = 0;
+	/* Before what is held is looked at. */
+	all.memo = bpf_task_storage_get(&memos, task, 0, 0);
+	if (all.memo)
+		memo_holding(all.memo, all.h->id);
 	all.dest = all.a.dest;
 	all.count = state.zero; /* see rows_touch() */
 	bpf_loop(CORDON_SHARES, release_share, &all, 0);
 	if (!all.r && all.m->stopped)
 		all.r = act_over(&all.a, EPERM);
-	if (!all.r)
-		return meter_reserve(all.m, &all.a, all.dest, all.count);
+	if (!all.r) {
+		meter_reserve(all.m, &all.a, all.dest, all.count);
+		if (all.memo && all.a.channel != CHANNEL_RAW &&
+		    facts_hold(&all.memo->facts, sender->policy))
+			pass_give(all.m, all.memo);
+		return 0;
+	}
 	/* Those before were charged for what will not be sent. */
 	if (size)
 		meter_give_back(all.m, size, all.count);
@@ -563,23 +673,25 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 }
 
 static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
-				    __u64 size, struct subject_set *set)
+				    __u64 size)
 {
 	__u32 family = sk->__sk_common.skc_family;
-	__u64 policy = policy_now();
+	struct sender sender = {.policy = policy_now()};
 
 	/* These stay on the host. */
 	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
 		return 0;
-	subjects_of(policy, set);
-	return send_judge(sk, msg, size, policy, set);
+	if (pass_holds(sk, msg, size, sender.policy))
+		return 0;
+	memo_check(sender.policy);
+	subjects_of(sender.policy, &sender.set);
+	return send_judge(sk, msg, size, &sender);
 }
 
 static __always_inline int on_socket_sendmsg(struct socket *sock,
 					     struct msghdr *msg, int size)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct subject_set set = {};
 	struct sock *sk;
 
 	probed(HOOK_SOCKET_SENDMSG);
@@ -588,7 +700,7 @@ static __always_inline int on_socket_sendmsg(struct socket *sock,
 	sk = sock->sk;
 	if (!sk)
 		return 0;
-	return send_any(sk, msg, size < 0 ? 0 : size, &set);
+	return send_any(sk, msg, (__u32)size);
 }
 
 /* Packets to a TUN device pass no socket: is this a holder at one? */
@@ -647,13 +759,12 @@ int BPF_PROG(fentry_inet_sendpage, struct socket *sock, struct page *page,
 	     int offset, size_t size)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct subject_set set = {};
 	struct sock *sk = sock->sk;
 	struct meter *m;
 
 	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid || !sk)
 		return 0;
-	if (!send_any(sk, NULL, size, &set))
+	if (!send_any(sk, NULL, size))
 		return 0;
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (m)
@@ -686,13 +797,13 @@ int BPF_PROG(fentry_inet_release, struct socket *sock)
 
 /* What a packet carries, and where it goes. */
 struct payload {
+	__u8 addr[16];
 	__u32 bytes;
 	__u32 seq;
 	__u16 port;
 	__u8 tcp;
 	__u8 syn;
-	__u8 addr[16];
-};
+} __attribute__((aligned(8)));
 
 /*
  * Returns 0, or -1 for a packet that cannot be judged: not readable, or with
@@ -709,6 +820,7 @@ static __always_inline int payload_of(struct __sk_buff *skb,
 	__u32 at;
 	__u8 next;
 
+	__builtin_memset(ret, 0, sizeof(*ret));
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
 		if (bpf_skb_load_bytes(skb, 0, &v4, sizeof(v4)) || v4.ihl != 5)
 			return -1;
@@ -755,13 +867,9 @@ static __always_inline int payload_of(struct __sk_buff *skb,
 static __always_inline int payload_astray(const struct meter *m,
 					  const struct payload *p)
 {
-	__u32 i, same = m->port == p->port;
-
 	if (m->dest == CORDON_DEST_UNKNOWN)
 		return 0; /* raw: judged as going anywhere */
-	for (i = 0; i < 16; i++)
-		same &= m->addr[i] == p->addr[i];
-	if (same)
+	if (m->port == p->port && same_addr(m->addr, p->addr))
 		return 0;
 	return (__u32)dest_find(state.generation & 1, p->addr, p->port) !=
 	       m->dest;
@@ -772,11 +880,14 @@ static __always_inline void egress_tell(const struct metered *to, __u64 now,
 					__u32 bytes)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+	struct ledger *l;
+	struct ledger_key key = {};
 
 	if (!e) {
 		__sync_fetch_and_add(&state.faults[FAULT_EVENT_LOST], 1);
 		return;
 	}
+	l = bpf_map_lookup_elem(&ledger, &to->row);
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = now;
 	e->policy = state.policy_serial[state.generation & 1];
@@ -784,17 +895,19 @@ static __always_inline void egress_tell(const struct metered *to, __u64 now,
 	e->verdict = VERDICT_BLOCK;
 	e->login = INVALID_UID;
 	e->session = INVALID_UID;
-	e->origin = to->ledger.origin;
+	if (l)
+		key = l->key;
+	e->origin = key.origin;
 	e->rule = to->key.rule;
-	e->subject = to->ledger.subject;
+	e->subject = key.subject;
 	e->error = EPERM;
 	e->bytes = bytes;
 	e->max = to->max;
 	e->window_ns = to->window_ns;
 	e->repeats = 1;
-	e->dest = to->ledger.dest;
-	e->dataset = to->ledger.dataset;
-	e->channel = to->ledger.channel;
+	e->dest = key.dest;
+	e->dataset = key.dataset;
+	e->channel = key.channel;
 	e->unit = UNIT_BYTES;
 	bpf_ringbuf_submit(e, 0);
 }
@@ -844,21 +957,19 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 
 static __always_inline void egress_count(struct meter *m, __u64 now, __u64 n)
 {
-	struct ledger_key key;
 	__u32 i;
 
 	for (i = 0; i < CORDON_METERED; i++) {
 		if (i >= m->count)
 			break;
-		key = m->to[i].ledger;
-		ledger_add(&key, now, 0, n, 0);
+		ledger_add(m->to[i].row, now, 0, n, 0);
 	}
 }
 
 SEC("cgroup_skb/egress")
 int egress(struct __sk_buff *skb)
 {
-	struct payload p = {};
+	struct payload p;
 	struct bpf_sock *sk;
 	struct meter *m;
 	__u64 now, need = 0;
@@ -872,9 +983,7 @@ int egress(struct __sk_buff *skb)
 	sk = skb->sk;
 	if (!sk)
 		return 1;
-	sk = bpf_sk_fullsock(sk);
-	if (!sk)
-		return 1; /* a handshake or a late acknowledgement */
+	/* None for a handshake or a late acknowledgement: no full socket. */
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (!m)
 		return 1; /* no holder ever sent on this socket */

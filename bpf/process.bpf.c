@@ -100,6 +100,8 @@ int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
 	if (!p)
 		return 0;
 	old = p->holding;
+	bpf_task_storage_delete(&memos, task);
+	version_raise(old);
 	h = bpf_map_lookup_elem(&holdings, &old);
 	if (!h || h->refs <= 1)
 		return 0;

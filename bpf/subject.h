@@ -230,31 +230,22 @@ static __always_inline int lowest_bit(__u64 x)
 }
 
 /*
- * The place of the rule that decides over what the current task, a member of
- * @set, does with @a->dataset: the one of the most specific subject that has
- * any. -1: none.
+ * The place of the rule that decides over what a member of @set does with
+ * @dataset: the one of the most specific subject that has any. -1: none.
  */
-__noinline int rule_place(struct act *a, struct subject_set *set)
+__noinline int rule_place(__u32 slot, __u32 dataset, struct subject_set *set)
 {
 	__u32 at, subject = CORDON_SUBJECTS;
 	struct dataset_rules *d;
 	__u64 both;
 	int i;
 
-	if (!a || !set)
+	if (!set)
 		return -1;
-	a->rule = 0;
-	a->subject = 0;
-	a->flags = RULE_BLOCK;
-	a->row = 0;
-	at = a->slot * CORDON_DATASETS + a->dataset;
+	at = slot * CORDON_DATASETS + dataset;
 	d = bpf_map_lookup_elem(&datasets, &at);
 	if (!d)
 		return -1;
-	if (a->dest == CORDON_DEST_READ)
-		a->row = d->record_bytes;
-	else
-		a->floor = d->floor;
 	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
 		both = set->bits[i] & d->has[i];
 		if (both) {
@@ -267,16 +258,38 @@ __noinline int rule_place(struct act *a, struct subject_set *set)
 	at = d->rule[subject & (CORDON_SUBJECTS - 1)];
 	if (at >= CORDON_RULES)
 		return -1;
-	return at + a->slot * CORDON_RULES;
+	return at + slot * CORDON_RULES;
 }
 
-static __always_inline struct rule *rule_of(struct act *a,
-					    struct subject_set *set)
+/* The same for the current thread. */
+__noinline int rule_place_now(__u64 policy, __u32 dataset)
+{
+	struct subject_set set = {};
+
+	subjects_of(policy, &set);
+	return rule_place(policy >> 32 & 1, dataset, &set);
+}
+
+/* The rule at @place, for the current thread and @a->dataset. */
+static __always_inline struct rule *rule_at(struct act *a, int place)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 at = rule_place(a, set);
+	__u32 at = a->slot * CORDON_DATASETS + a->dataset;
+	struct dataset_rules *d;
 	struct rule *rule;
 
+	a->rule = 0;
+	a->subject = 0;
+	a->flags = RULE_BLOCK;
+	a->row = 0;
+	d = bpf_map_lookup_elem(&datasets, &at);
+	if (!d)
+		return NULL;
+	if (a->dest == CORDON_DEST_READ)
+		a->row = d->record_bytes;
+	else
+		a->floor = d->floor;
+	at = place;
 	rule = bpf_map_lookup_elem(&rules, &at); /* -1 is out of range */
 	if (!rule)
 		return NULL;
@@ -290,6 +303,107 @@ static __always_inline struct rule *rule_of(struct act *a,
 			a->who = task->cred->uid.val;
 	}
 	return rule;
+}
+
+/* ---- what was found out before ----------------------------------------- */
+
+/* Are these the facts about the current thread? */
+static __always_inline int facts_hold(const struct facts *f, __u64 policy)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = task->cred;
+	struct mm_struct *mm = task->mm;
+
+	return f->policy == policy && mm && f->exe == (__u64)mm->exe_file &&
+	       f->uid == cred->uid.val && f->user == cred->euid.val &&
+	       f->group == cred->egid.val && f->login == task->loginuid.val &&
+	       f->session == task->sessionid &&
+	       f->cgroup == bpf_get_current_cgroup_id();
+}
+
+static __noinline int facts_take(struct facts *f, __u64 policy)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct cred *cred = task->cred;
+	struct mm_struct *mm = task->mm;
+	__u32 slot = policy >> 32 & 1;
+	struct subject_dims *d = bpf_map_lookup_elem(&dims, &slot);
+
+	f->policy = ~0ULL;
+	if (!mm || !d || d->used >> DIM_GROUP & 1)
+		return 0;
+	f->cgroup = bpf_get_current_cgroup_id();
+	f->exe = (__u64)mm->exe_file;
+	f->uid = cred->uid.val;
+	f->user = cred->euid.val;
+	f->group = cred->egid.val;
+	f->login = task->loginuid.val;
+	f->session = task->sessionid;
+	f->policy = policy;
+	return 0;
+}
+
+/*
+ * The memo of the current thread; *@ret_same: its facts still hold. NULL: no
+ * room for it, which costs time and never changes an answer.
+ */
+static __always_inline struct memo *memo_of(__u64 policy, int *ret_same)
+{
+	struct memo *m;
+
+	m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	*ret_same = m && facts_hold(&m->facts, policy);
+	return m;
+}
+
+/* Begins anew with what the facts are now. */
+static __noinline int memo_renew(struct memo *m, __u64 policy)
+{
+	m->until = 0;
+	m->origin = 0;
+	m->whole = 0;
+	m->dataset = 0;
+	return facts_take(&m->facts, policy);
+}
+
+/* Sees to it that what the memo says is true of the current thread. */
+static __noinline int memo_check(__u64 policy)
+{
+	struct memo *m;
+	int same;
+
+	m = memo_of(policy, &same);
+	return m && !same ? memo_renew(m, policy) : 0;
+}
+
+/* Notes the holding, in the version before it is looked at. */
+static __noinline int memo_holding(struct memo *m, __u64 id)
+{
+	m->holding = id;
+	m->version = state.versions[id & (CORDON_VERSIONS - 1)];
+	barrier();
+	return 0;
+}
+
+/* The place of the rule for @dataset. Call it in a hook's own frame. */
+static __noinline int memo_place(struct memo *m, int same, __u64 policy,
+				 __u32 dataset)
+{
+	int place;
+
+	if (!m)
+		return rule_place_now(policy, dataset);
+	if (same && m->dataset == dataset)
+		return m->place;
+	memo_renew(m, policy);
+	place = rule_place_now(policy, dataset);
+	m->place = place;
+	m->dataset = dataset;
+	/* Moved to another cgroup meanwhile: of which of them is this? */
+	if (!facts_hold(&m->facts, policy))
+		m->facts.policy = ~0ULL;
+	return place;
 }
 
 #endif

@@ -71,8 +71,8 @@ static const struct map_form forms[MAP_COUNT] = {
 	[MAP_ORIGIN_OF] = {"origin_of", sizeof(struct origin_key), 4, false},
 	[MAP_TOUCHED] = {"touched", sizeof(struct touch_key),
 			 sizeof(struct touch), false},
-	[MAP_LEDGER] = {"ledger", sizeof(struct ledger_key),
-			sizeof(struct ledger), false},
+	[MAP_LEDGER] = {"ledger", 4, sizeof(struct ledger), false},
+	[MAP_LEDGER_OF] = {"ledger_of", sizeof(struct ledger_key), 4, false},
 	[MAP_EVENTS] = {"events", 0, 0, false},
 	[MAP_BARRIER] = {"barrier", 4, 4, false},
 	[MAP_NAMES] = {"names", sizeof(struct name_key),
@@ -1133,7 +1133,7 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 {
 	static const enum guard_map counted[] = {
 		MAP_LABELS,    MAP_TOUCHED, MAP_PROCESSES, MAP_HOLDINGS,
-		MAP_ORIGIN_OF, MAP_BUDGETS, MAP_LEDGER,	   MAP_NAMES,
+		MAP_ORIGIN_OF, MAP_BUDGETS, MAP_LEDGER_OF, MAP_NAMES,
 		MAP_SUBJECTS,  MAP_CGROUPS, MAP_DESTS,	   MAP_AWAITED,
 	};
 	struct guard_stats stats = {0};

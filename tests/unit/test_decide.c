@@ -1345,7 +1345,7 @@ static void label_bit_stays_in_the_map_when_keys_are_random(void **unused)
 		uint64_t ino = random_next(&state);
 		uint32_t dev = (uint32_t)random_next(&state);
 
-		require(label_bit(ino, dev) < bits && fs_bit(dev) < 256,
+		require(label_bit(ino, dev) < bits && fs_place(dev) < 256,
 			"inode %llu, device %u", (unsigned long long)ino, dev);
 	}
 }
@@ -1370,15 +1370,15 @@ static void label_bit_spreads_when_inodes_are_neighbours(void **unused)
 			     label_bit(131072, 8 << 20 | 2));
 }
 
-static void fs_bit_differs_when_disks_or_partitions_do(void **unused)
+static void fs_place_differs_when_disks_or_partitions_do(void **unused)
 {
 	uint32_t minor;
 
 	(void)unused;
 	for (minor = 1; minor < 256; minor++)
-		assert_int_not_equal(fs_bit(8 << 20 | minor),
-				     fs_bit(8 << 20 | (minor - 1)));
-	assert_int_not_equal(fs_bit(8 << 20 | 1), fs_bit(9 << 20 | 1));
+		assert_int_not_equal(fs_place(8 << 20 | minor),
+				     fs_place(8 << 20 | (minor - 1)));
+	assert_int_not_equal(fs_place(8 << 20 | 1), fs_place(9 << 20 | 1));
 }
 
 int main(void)
@@ -1431,7 +1431,7 @@ int main(void)
 		T(segment_new_counts_its_length_at_most_when_after_a_gap),
 		T(label_bit_stays_in_the_map_when_keys_are_random),
 		T(label_bit_spreads_when_inodes_are_neighbours),
-		T(fs_bit_differs_when_disks_or_partitions_do),
+		T(fs_place_differs_when_disks_or_partitions_do),
 #undef T
 	};
 
