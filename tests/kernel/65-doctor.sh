@@ -42,18 +42,6 @@ doctor_looks_at_events()
 		"$log")" = 0 ]
 }
 
-# Without an agent: a guard of its own is loaded, and leaves nothing behind.
-doctor_looks_alone()
-{
-	agent_gone
-	cordond --doctor >/out/doctor-alone 2>&1
-	check doctor_finds_hooks_alive_when_alone \
-		"$(grep hooks /out/doctor-alone)" \
-		grep -qE 'hooks +([0-9]+) of \1 acts' /out/doctor-alone
-	check doctor_leaves_no_pin_when_alone "$(ls /sys/fs/bpf)" \
-		[ -z "$(ls /sys/fs/bpf)" ]
-}
-
 doctor_cases()
 {
 	agent_with < <(release_policy) || return
@@ -77,5 +65,4 @@ doctor_cases()
 		[ "$(status_of '.faults | length')" = 0 ]
 	doctor_looks_at_status
 	doctor_looks_at_events
-	doctor_looks_alone
 }

@@ -218,7 +218,7 @@ agent_is_terminated()
 agent_takes_serial()
 {
 	agent_stop
-	[ -d $pins ] && cordond --detach >>/out/cordond.all 2>&1
+	[ -d $pins ] && on_one agent_detach >>/out/cordond.all 2>&1
 	serial=$(($3 - 1))
 	write_policy < <(agent_policy)
 	agent_start
