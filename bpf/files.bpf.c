@@ -13,7 +13,8 @@
  * Exact: read and pread, from their arguments; readv, preadv, preadv2,
  * sendfile, splice, copy_file_range and io_uring, on return. An upper bound
  * (from the position to the end of the file): mappings, which mremap(2) grows
- * unseen; AIO and io_uring with O_DIRECT, which end in an interrupt; exec.
+ * unseen; AIO and io_uring with O_DIRECT, which end in an interrupt; what
+ * io_uring has a worker read once more; exec.
  */
 
 static __always_inline void rows_of(struct rows *rows, const struct act *a)
@@ -462,9 +463,12 @@ static __noinline int read_look(struct act *a, int place)
 	return 0;
 }
 
-/* The read is over: give back what it did not take. */
+/*
+ * The read is over: give back what neither it nor earlier parts of it, which
+ * read @before, took.
+ */
 static __always_inline int read_done(void *ctx, const struct file *file,
-				     int hook, int is_int)
+				     int hook, int is_int, __u64 before)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid;
@@ -494,9 +498,9 @@ static __always_inline int read_done(void *ctx, const struct file *file,
 		goto out; /* the bytes come later: the bound stays */
 	if (n < 0)
 		n = 0;
-	if ((__u64)n >= p->bytes)
+	if (before >= p->bytes || (__u64)n >= p->bytes - before)
 		goto out;
-	less = p->bytes - n;
+	less = p->bytes - before - n;
 	if (p->limited) {
 		key = p->budget;
 		budget_return(&key, p->window_ns, p->part, less);
@@ -852,11 +856,12 @@ int BPF_PROG(fentry_inode_free, struct inode *inode)
 	return 0;
 }
 
-#define READ_DONE(function, hook)                                            \
-	SEC("fexit/" #function)                                              \
-	int fexit_##function(__u64 *ctx)                                     \
-	{                                                                    \
-		return read_done(ctx, (const struct file *)ctx[0], hook, 0); \
+#define READ_DONE(function, hook)                                           \
+	SEC("fexit/" #function)                                             \
+	int fexit_##function(__u64 *ctx)                                    \
+	{                                                                   \
+		return read_done(ctx, (const struct file *)ctx[0], hook, 0, \
+				 0);                                        \
 	}
 
 READ_DONE(vfs_readv, HOOK_READV_DONE)
@@ -865,10 +870,22 @@ READ_DONE(splice_direct_to_actor, HOOK_SPLICE_DONE)
 READ_DONE(vfs_copy_file_range, HOOK_COPY_DONE)
 READ_DONE(vfs_clone_file_range, HOOK_COPY_DONE)
 
+/*
+ * Where a file ends before the buffer does, io_uring reads on: it returns the
+ * 0 of the end, or asks to be run again (-EAGAIN), and what the parts before
+ * took stands in the request alone.
+ */
 SEC("fexit/__io_read")
 int fexit___io_read(__u64 *ctx)
 {
 	struct io_kiocb *req = (struct io_kiocb *)ctx[0];
+	struct io_async_rw *rw = BPF_CORE_READ(req, async_data);
+	__u64 before = 0;
 
-	return read_done(ctx, BPF_CORE_READ(req, file), HOOK_READV_DONE, 1);
+	if (!bpf_core_field_exists(rw->bytes_done))
+		before = ~0ULL; /* unknown: the bound stays */
+	else if (rw)
+		before = BPF_CORE_READ(rw, bytes_done);
+	return read_done(ctx, BPF_CORE_READ(req, file), HOOK_READV_DONE, 1,
+			 before);
 }
