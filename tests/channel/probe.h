@@ -209,6 +209,7 @@ int read_uring_fixed(struct probe *p, int fd, struct span span);
 int read_uring_sqpoll(struct probe *p, int fd, struct span span);
 int read_uring_linked(struct probe *p, int fd, struct span span);
 int read_uring_async(struct probe *p, int fd, struct span span);
+int read_uring_large(struct probe *p, int fd, struct span span);
 int read_uring_direct(struct probe *p, int fd, struct span span);
 int open_by_uring(struct probe *p, const char *path);
 ssize_t step_uring_send(struct probe *p, int fd, const uint8_t *d, size_t n);

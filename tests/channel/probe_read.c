@@ -750,6 +750,8 @@ const struct channel channels[] = {
 	 read_uring_sqpoll},
 	{"uring-linked", "io_uring NOP linked to READ", read_uring_linked},
 	{"uring-async", "io_uring READ forced to a worker", read_uring_async},
+	{"uring-large", "io_uring READ with room for more than the file",
+	 read_uring_large},
 	{"uring-direct", "io_uring READ with O_DIRECT", read_uring_direct},
 	{"read-ia32", "read by int 0x80 from 64-bit code", read_ia32},
 	{"thread", "pread(2) in a second thread", read_thread},

@@ -225,19 +225,15 @@ int read_uring_fixed(struct probe *p, int fd, struct span span)
 	return r;
 }
 
-int read_uring_direct(struct probe *p, int fd, struct span span)
+/* One read into a buffer that reaches over the end of the file. */
+static int read_past_end(struct probe *p, int fd, struct span span)
 {
 	size_t skip = (size_t)span.off % ALIGN, want = span.len + skip;
-	size_t size = (want + ALIGN - 1) & ~(ALIGN - 1);
+	size_t size = (want + ALIGN) & ~(ALIGN - 1);
 	struct io_uring ring;
 	struct read_job job = {.ring = &ring, .fd = fd, .n = size};
-	int flags, r;
+	int r;
 
-	if (!span.len)
-		return 0;
-	flags = fcntl(fd, F_GETFL);
-	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
-		return probe_missing(p, "O_DIRECT on this file system");
 	job.off = span.off - (off_t)skip;
 	job.buf = aligned_alloc(ALIGN, size);
 	if (!job.buf)
@@ -254,6 +250,23 @@ int read_uring_direct(struct probe *p, int fd, struct span span)
 out:
 	free(job.buf);
 	return r;
+}
+
+int read_uring_large(struct probe *p, int fd, struct span span)
+{
+	return span.len ? read_past_end(p, fd, span) : 0;
+}
+
+int read_uring_direct(struct probe *p, int fd, struct span span)
+{
+	int flags;
+
+	if (!span.len)
+		return 0;
+	flags = fcntl(fd, F_GETFL);
+	if (flags < 0 || fcntl(fd, F_SETFL, flags | O_DIRECT) < 0)
+		return probe_missing(p, "O_DIRECT on this file system");
+	return read_past_end(p, fd, span);
 }
 
 int open_by_uring(struct probe *p, const char *path)

@@ -80,7 +80,7 @@ reads_twins()
 reads_are_exact()
 {
 	case $1 in
-	uring-direct) return 1 ;;
+	uring-direct | uring-large) return 1 ;;
 	read | pread | readv | preadv | preadv2 | sendfile* | splice* | \
 		copy_file_range | uring-* | thread) return 0 ;;
 	esac
