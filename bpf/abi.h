@@ -36,8 +36,7 @@ enum cordon_limits {
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
 	CORDON_LEDGER = 16384,
-	CORDON_FS = 256,	/* places of state.fs_known, a power of 2 */
-	CORDON_VERSIONS = 4096, /* places of state.versions, a power of 2 */
+	CORDON_FS = 256, /* places of state.fs_known, a power of 2 */
 };
 
 /*
@@ -436,7 +435,6 @@ struct event {
 enum meter_flags {
 	METER_FORCE = 1,     /* over the budget is reported, not stopped */
 	METER_UNLIMITED = 2, /* counted only */
-	METER_CHARGED = 4,   /* for all records, however many bytes follow */
 };
 
 /*
@@ -453,20 +451,6 @@ struct facts {
 	__u32 login;
 	__u32 session;
 	__u32 pad;
-};
-
-/*
- * The last send on a socket that was granted so that nothing is left to charge
- * for more bytes to the same peer: the same thread may pass, while it holds no
- * more records. `pid` is written first and last, so that a reader who finds
- * his own there when he is done has read what belongs to it.
- */
-struct pass {
-	__u32 pid; /* 0: none */
-	__u32 version;
-	__u64 started; /* of the thread: with its number, none but this one */
-	__u64 holding;
-	struct facts facts;
 };
 
 /* What bytes on a socket are charged to, one for each dataset held. */
@@ -489,7 +473,7 @@ struct meter {
 	__u32 sent_end; /* TCP: sequence number up to which it was metered */
 	__u64 charged;
 	__u64 metered;
-	__u64 last;    /* bytes reserved that may still be given back */
+	__u64 last;    /* bytes of the last reservation */
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
@@ -497,7 +481,6 @@ struct meter {
 	__u16 port;
 	__u8 addr[16];
 	struct metered to[CORDON_METERED];
-	struct pass pass;
 };
 
 /*
@@ -586,8 +569,6 @@ struct guard_state {
 	__u8 fs_known[CORDON_FS]; /* 1: a file there has a label; hashed */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
-	/* By holding, hashed: raised when there are more records in it. */
-	__u32 versions[CORDON_VERSIONS];
 };
 
 enum guard_mode { MODE_ENFORCE, MODE_OBSERVE };

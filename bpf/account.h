@@ -198,6 +198,9 @@ static __noinline __u32 ledger_row(struct ledger_key *key, __u64 now)
 	/* Another may have been first: then this row stays empty. */
 	if (bpf_map_update_elem(&ledger_of, key, &row, BPF_NOEXIST)) {
 		found = bpf_map_lookup_elem(&ledger_of, key);
+		if (!found)
+			__sync_fetch_and_add(&state.faults[FAULT_LEDGER_FULL],
+					     1);
 		return found ? *found : 0;
 	}
 	l->first_ns = now;
@@ -580,12 +583,6 @@ static __always_inline void holder_clear(__u32 tgid)
 
 	__sync_fetch_and_and(&state.holder_bits[bit / 64],
 			     ~(1ULL << (bit & 63)));
-}
-
-/* Whoever remembers the holding @id has to look again. */
-static __always_inline void version_raise(__u64 id)
-{
-	__sync_fetch_and_add(&state.versions[id & (CORDON_VERSIONS - 1)], 1);
 }
 
 static __always_inline struct holding *holding_of(__u32 tgid)

@@ -136,8 +136,6 @@ static __noinline int share_grow(struct holding *h, struct act *a,
 	share_add(h, number, a->dataset, a->bytes, records, o->read_bytes,
 		  o->read_records);
 	bpf_spin_unlock(&h->lock);
-	if (a->until)
-		version_raise(h->id);
 	return 0;
 }
 
@@ -415,6 +413,8 @@ static __noinline int read_charge(struct act *a, __u64 file, int place,
 	if (m && !a->row) {
 		if (a->until)
 			m->until = a->until;
+		if (!origin)
+			m->until = 0; /* not accounted for */
 		m->file = a->file;
 		m->holding = h->id;
 		m->origin = origin;

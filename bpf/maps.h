@@ -90,14 +90,13 @@ struct memo {
 	struct file_key file;
 	__u64 until;
 	__u64 holding;
-	__u32 version; /* of the holding, when last judged to send */
-	__u32 place;   /* of the rule */
+	__u32 place; /* of the rule */
 	__u32 origin;
 	__u32 row; /* of the ledger */
 	__u8 dataset;
 	__u8 channel;
 	__u8 whole;
-	__u8 pad[5];
+	__u8 pad;
 };
 
 struct {

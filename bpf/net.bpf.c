@@ -314,9 +314,6 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 		if (r)
 			return r;
 	} else {
-		/* The next bytes to there will not be charged for records. */
-		if (!(a->flags & RULE_NARROW && a->floor))
-			flags |= METER_CHARGED;
 		if (grant->bytes.window_ns) {
 			bytes = &grant->bytes;
 			limit_of(a, bytes, UNIT_BYTES);
@@ -357,9 +354,8 @@ struct release_all {
 	struct holding *h;
 	struct meter *m;
 	struct subject_set *set;
-	struct memo *memo;
-	__u16 dest;
-	__u16 count;
+	__u32 dest;
+	__u32 count;
 	int r;
 };
 
@@ -372,6 +368,8 @@ static __noinline long release_share(__u32 i, struct release_all *all)
 		return 0;
 	if (all->m) {
 		if (all->count >= CORDON_METERED) {
+			/* Its rule was not asked whether to observe. */
+			all->a.flags = RULE_BLOCK;
 			all->r = act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
 								       : 0;
 			return 1;
@@ -460,11 +458,12 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream)
 		queued = ahead > 0 ? ahead : 0;
 	}
 	open = m->charged > m->metered ? m->charged - m->metered : 0;
-	if (open > queued && !(stream && m->fresh)) {
+	if (open > queued) {
+		/* Only the last one's budgets are known; no credit is left. */
 		surplus = open - queued;
+		m->charged -= surplus;
 		if (surplus > m->last)
 			surplus = m->last;
-		m->charged -= surplus;
 	}
 	m->last = 0;
 	count = m->count;
@@ -561,67 +560,6 @@ static __noinline int meter_reserve(struct meter *m, struct act *a, __u32 dest,
 	return 0;
 }
 
-/* ---- the same again ---------------------------------------------------- */
-
-/* Lets the current thread, whose memo is @memo, send the same again. */
-static __noinline int pass_give(struct meter *m, const struct memo *memo)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 started = task->start_boottime;
-	__u32 pid = task->pid, i;
-
-	for (i = 0; i < CORDON_METERED; i++) {
-		if (i >= m->count)
-			break;
-		if (!(m->to[i].flags & METER_CHARGED) ||
-		    !(m->to[i].flags & METER_UNLIMITED))
-			return 0;
-	}
-	bpf_spin_lock(&m->lock);
-	m->pass.holding = memo->holding;
-	m->pass.version = memo->version;
-	m->pass.started = started;
-	m->pass.facts = memo->facts;
-	m->last = 1ULL << 62; /* no longer counted send by send */
-	barrier();
-	m->pass.pid = pid;
-	bpf_spin_unlock(&m->lock);
-	return 0;
-}
-
-/* May @size bytes to @msg's peer pass on @sk for what was judged before? */
-static __noinline int pass_holds(struct sock *sk, const struct msghdr *msg,
-				 __u64 size, __u64 policy)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct meter *m = bpf_sk_storage_get(&meters, sk, 0, 0);
-	struct peer peer;
-	struct ledger *l;
-	__u32 i, row;
-
-	if (!m || m->pass.pid != task->pid || m->stopped ||
-	    m->pass.version !=
-		    state.versions[m->pass.holding & (CORDON_VERSIONS - 1)] ||
-	    !facts_hold(&m->pass.facts, policy))
-		return 0;
-	peer_of(&peer, sk, msg, sk->sk_type == SOCK_STREAM);
-	if (m->port != peer.port || !same_addr(m->addr, peer.addr))
-		return 0;
-	barrier();
-	if (m->pass.started != task->start_boottime || m->pass.pid != task->pid)
-		return 0;
-	__sync_fetch_and_add(&m->charged, size);
-	for (i = 0; i < CORDON_METERED; i++) {
-		if (i >= m->count)
-			break;
-		row = m->to[i].row;
-		l = bpf_map_lookup_elem(&ledger, &row);
-		if (l)
-			__sync_fetch_and_add(&l->acts, 1);
-	}
-	return 1;
-}
-
 /* ---- sends ------------------------------------------------------------- */
 
 /* Who sends, by which policy. */
@@ -649,23 +587,13 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	all.m = meter_of(sk, all.a.channel);
 	if (!all.m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
-	all.m->pass.pid = 0;
-	/* Before what is held is looked at. */
-	all.memo = bpf_task_storage_get(&memos, task, 0, 0);
-	if (all.memo)
-		memo_holding(all.memo, all.h->id);
 	all.dest = all.a.dest;
 	all.count = state.zero; /* see rows_touch() */
 	bpf_loop(CORDON_SHARES, release_share, &all, 0);
 	if (!all.r && all.m->stopped)
 		all.r = act_over(&all.a, EPERM);
-	if (!all.r) {
-		meter_reserve(all.m, &all.a, all.dest, all.count);
-		if (all.memo && all.a.channel != CHANNEL_RAW &&
-		    facts_hold(&all.memo->facts, sender->policy))
-			pass_give(all.m, all.memo);
-		return 0;
-	}
+	if (!all.r)
+		return meter_reserve(all.m, &all.a, all.dest, all.count);
 	/* Those before were charged for what will not be sent. */
 	if (size)
 		meter_give_back(all.m, size, all.count);
@@ -681,9 +609,6 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 	/* These stay on the host. */
 	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
 		return 0;
-	if (pass_holds(sk, msg, size, sender.policy))
-		return 0;
-	memo_check(sender.policy);
 	subjects_of(sender.policy, &sender.set);
 	return send_judge(sk, msg, size, &sender);
 }

@@ -94,14 +94,13 @@ int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
 	__u64 old;
 
 	probed(HOOK_EXEC);
+	bpf_task_storage_delete(&memos, task);
 	if (!is_holder(tgid))
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (!p)
 		return 0;
 	old = p->holding;
-	bpf_task_storage_delete(&memos, task);
-	version_raise(old);
 	h = bpf_map_lookup_elem(&holdings, &old);
 	if (!h || h->refs <= 1)
 		return 0;

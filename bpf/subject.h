@@ -367,25 +367,6 @@ static __noinline int memo_renew(struct memo *m, __u64 policy)
 	return facts_take(&m->facts, policy);
 }
 
-/* Sees to it that what the memo says is true of the current thread. */
-static __noinline int memo_check(__u64 policy)
-{
-	struct memo *m;
-	int same;
-
-	m = memo_of(policy, &same);
-	return m && !same ? memo_renew(m, policy) : 0;
-}
-
-/* Notes the holding, in the version before it is looked at. */
-static __noinline int memo_holding(struct memo *m, __u64 id)
-{
-	m->holding = id;
-	m->version = state.versions[id & (CORDON_VERSIONS - 1)];
-	barrier();
-	return 0;
-}
-
 /* The place of the rule for @dataset. Call it in a hook's own frame. */
 static __noinline int memo_place(struct memo *m, int same, __u64 policy,
 				 __u32 dataset)
