@@ -280,10 +280,11 @@ static __always_inline struct budget *budget_get(struct act *a)
 
 	budget_key_of(a, a->unit, &key);
 	b = bpf_map_lookup_elem(&budgets, &key);
-	if (b)
-		return b;
-	bpf_map_update_elem(&budgets, &key, zero_budget, BPF_NOEXIST);
-	b = bpf_map_lookup_elem(&budgets, &key);
+	if (!b) {
+		bpf_map_update_elem(&budgets, &key, zero_budget, BPF_NOEXIST);
+		b = bpf_map_lookup_elem(&budgets, &key);
+	}
+	/* Another may have made it this moment, and not numbered it yet. */
 	if (b && !b->serial)
 		__sync_val_compare_and_swap(
 			&b->serial, 0,
@@ -655,7 +656,7 @@ static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct origin_key key = {.dataset = a->dataset};
 	struct origin *o;
-	__u32 *found, number;
+	__u32 *found, number, serial;
 
 	key.kin = KIN_SESSION;
 	key.id = task->sessionid;
@@ -666,23 +667,24 @@ static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 	found = bpf_map_lookup_elem(&origin_of, &key);
 	if (found) {
 		number = *found;
-		o = bpf_map_lookup_elem(&origins, &number);
-		*ret_number = number;
-		return o;
-	}
-	number = __sync_fetch_and_add(&state.next_origin, 1) + 1;
-	if (number >= CORDON_ORIGIN_REST) {
-		number = CORDON_ORIGIN_REST;
-		__sync_fetch_and_add(&state.faults[FAULT_ORIGIN_FULL], 1);
-	}
-	if (bpf_map_update_elem(&origin_of, &key, &number, BPF_NOEXIST)) {
-		found = bpf_map_lookup_elem(&origin_of, &key);
-		number = found ? *found : CORDON_ORIGIN_REST;
+	} else {
+		number = __sync_fetch_and_add(&state.next_origin, 1) + 1;
+		if (number >= CORDON_ORIGIN_REST) {
+			number = CORDON_ORIGIN_REST;
+			__sync_fetch_and_add(&state.faults[FAULT_ORIGIN_FULL],
+					     1);
+		}
+		if (bpf_map_update_elem(&origin_of, &key, &number,
+					BPF_NOEXIST)) {
+			found = bpf_map_lookup_elem(&origin_of, &key);
+			number = found ? *found : CORDON_ORIGIN_REST;
+		}
 	}
 	o = bpf_map_lookup_elem(&origins, &number);
 	if (!o)
 		return NULL;
 	*ret_number = number;
+	/* Another may have made it this moment, and not numbered it yet. */
 	if (o->serial)
 		return o;
 	o->key = key;
@@ -692,9 +694,10 @@ static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 	o->login = login_of(task);
 	o->session = task->sessionid;
 	bpf_get_current_comm(o->comm, sizeof(o->comm));
-	__sync_val_compare_and_swap(
-		&o->serial, 0, __sync_fetch_and_add(&state.next_serial, 1) + 1);
-	a->origin = o->serial;
+	serial = __sync_fetch_and_add(&state.next_serial, 1) + 1;
+	if (__sync_val_compare_and_swap(&o->serial, 0, serial))
+		return o;
+	a->origin = serial;
 	event_send(a, EVENT_FIRST_READ, VERDICT_ALLOW, 0, 0);
 	return o;
 }
