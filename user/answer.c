@@ -404,6 +404,9 @@ static int by_ledger(const void *a, const void *b)
 
 	if (x->key.origin != y->key.origin)
 		return x->key.origin < y->key.origin ? -1 : 1;
+	/* An origin is of one dataset, but what has none may be of several. */
+	if (x->key.dataset != y->key.dataset)
+		return x->key.dataset < y->key.dataset ? -1 : 1;
 	return x->ledger.first_ns < y->ledger.first_ns
 		       ? -1
 		       : x->ledger.first_ns > y->ledger.first_ns;

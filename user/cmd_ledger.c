@@ -20,13 +20,13 @@ struct showing {
 	struct term_table *table;
 	struct origin_text *origins;
 	size_t n, size;
+	bool begun;
+	uint64_t origin; /* of the last line */
+	char dataset[CORDON_NAME];
 };
 
 static const struct term_column columns[] = {
-	{.title = "ORIGIN", .right = true},
-	{.title = "STARTED BY"},
 	{.title = "SUBJECT"},
-	{.title = "DATASET"},
 	{.title = "CHANNEL"},
 	{.title = "TO"},
 	{.title = "ACTS", .right = true},
@@ -34,7 +34,7 @@ static const struct term_column columns[] = {
 	{.title = "RECORDS", .right = true},
 	{.title = "OVER", .right = true},
 	{.title = "BLOCKED", .right = true},
-	{.title = "LAST"},
+	{.title = "LAST", .drop = 1},
 };
 
 #define N_COLUMNS (sizeof(columns) / sizeof(columns[0]))
@@ -76,16 +76,38 @@ static void number(const json_t *line, const char *key, char *buf, size_t size)
 	term_number(cmd_number(line, key), buf, size);
 }
 
+/* Lines come origin by origin: each begins with a line of its own. */
+static int head_origin(const json_t *line, struct showing *showing)
+{
+	uint64_t origin = cmd_number(line, "origin");
+	const char *dataset = cmd_text(line, "dataset"), *who;
+	char text[sizeof(showing->origins->who) + CORDON_NAME + 64];
+
+	if (showing->begun && origin == showing->origin &&
+	    strcmp(dataset, showing->dataset) == 0)
+		return 0;
+	showing->begun = true;
+	showing->origin = origin;
+	(void)snprintf(showing->dataset, sizeof(showing->dataset), "%s",
+		       dataset);
+	who = find_origin(showing, origin);
+	/* What was refused before anything was read belongs to none. */
+	if (origin)
+		(void)snprintf(text, sizeof(text),
+			       "%s, origin %" PRIu64 ", begun by %s:", dataset,
+			       origin, who ? who : "?");
+	else
+		(void)snprintf(text, sizeof(text), "%s, no origin:", dataset);
+	return term_table_head(showing->table, text);
+}
+
 static int take_ledger(const json_t *line, struct showing *showing)
 {
-	char origin[32], acts[32], bytes[TEXT_NUMBER_CHARS_MAX], records[32];
+	char acts[32], bytes[TEXT_NUMBER_CHARS_MAX], records[32];
 	char over[32], blocked[32], last[24];
 	const char *to = cmd_text(line, "destination");
 	const char *texts[N_COLUMNS] = {
-		origin,
-		find_origin(showing, cmd_number(line, "origin")),
 		cmd_text(line, "subject"),
-		cmd_text(line, "dataset"),
 		cmd_text(line, "channel"),
 		strcmp(to, "*") == 0 ? "elsewhere" : to,
 		acts,
@@ -96,11 +118,13 @@ static int take_ledger(const json_t *line, struct showing *showing)
 		last,
 	};
 	enum term_colour colour = TERM_PLAIN;
+	int r;
 
+	r = head_origin(line, showing);
+	if (r)
+		return r;
 	if (strcmp(to, "read") == 0)
-		texts[5] = "(read)";
-	(void)snprintf(origin, sizeof(origin), "%" PRIu64,
-		       cmd_number(line, "origin"));
+		texts[2] = "(read)";
 	number(line, "acts", acts, sizeof(acts));
 	event_size(cmd_number(line, "bytes"), bytes, sizeof(bytes));
 	number(line, "records", records, sizeof(records));
@@ -146,7 +170,7 @@ static int run(const struct cmd_common *common,
 	r = cmd_ask(common, request, show, &showing);
 	if (r == CMD_OK)
 		term_table_print(showing.table, stdout,
-				 term_wants_colour(stdout), 0);
+				 term_wants_colour(stdout), term_width(stdout));
 	term_table_free(showing.table);
 	free(showing.origins);
 	return r;
