@@ -397,6 +397,19 @@ int guard_detach(struct guard *guard, const struct guard_say *say)
 	return guard_detach_pins(guard->pin_dir, say);
 }
 
+bool guard_is_attached(const struct guard *guard, const char *program)
+{
+	const struct bpf_program *own;
+	char path[512];
+
+	if (guard->own) {
+		own = bpf_object__find_program_by_name(guard->own->obj,
+						       program);
+		return own && bpf_program__autoload(own);
+	}
+	return !pin_path(guard, "link_", program, path) && !access(path, F_OK);
+}
+
 /* ---- loading ----------------------------------------------------------- */
 
 /* The guard that this program carries. A check against mix-ups, no more. */
@@ -714,7 +727,7 @@ static int load(struct guard *guard, const struct guard_options *opts,
 	if (max_records > GUARD_RECORDS_MAX) {
 		guard_say(say, GUARD_ERROR,
 			  "%u records are more than the guard can label; "
-			  "configure at most %u",
+			  "give --max-records at most %u",
 			  max_records, GUARD_RECORDS_MAX);
 		return -EINVAL;
 	}
@@ -723,7 +736,7 @@ static int load(struct guard *guard, const struct guard_options *opts,
 		guard_say(say, GUARD_ERROR,
 			  "the root of cgroup2 cannot be opened (%s), so "
 			  "nothing could meter the network; mount cgroup2 or "
-			  "configure where it is",
+			  "say with --cgroup where it is",
 			  strerror(-r));
 		return r;
 	}
@@ -873,8 +886,7 @@ static int map_state(struct guard *guard, const struct guard_say *say)
 	return 0;
 }
 
-static int check_marker(struct guard *guard, const struct guard_options *opts,
-			const struct guard_say *say)
+static int check_marker(struct guard *guard, const struct guard_say *say)
 {
 	struct name_key key = {0};
 	struct name_value value = {0};
@@ -896,12 +908,12 @@ static int check_marker(struct guard *guard, const struct guard_options *opts,
 	guard->attach = strcmp(attach, "lsm") ? GUARD_ATTACH_FMOD
 					      : GUARD_ATTACH_LSM;
 	build_name(own, sizeof(own));
-	if (strcmp(own, build) && !opts->adopt_other_build) {
+	if (strcmp(own, build)) {
 		guard_say(say, GUARD_ERROR,
-			  "a guard of another build runs (%s, this agent has "
-			  "%s) and goes on protecting; adopt it with "
-			  "--adopt-other-build, or end it with cordond "
-			  "--detach and start again",
+			  "a guard of another build is pinned (%s, this agent "
+			  "has %s) and goes on protecting; start the agent it "
+			  "came with, or end it with cordond --detach while "
+			  "nothing uses the datasets and start this one",
 			  build, own);
 		return -ESTALE;
 	}
@@ -926,8 +938,7 @@ static int read_name(const void *key, const void *value, void *arg)
 
 static int on_event(void *arg, void *data, size_t bytes);
 
-static int adopt(struct guard *guard, const struct guard_options *opts,
-		 const struct guard_say *say)
+static int adopt(struct guard *guard, const struct guard_say *say)
 {
 	struct bpf_map_info info;
 	enum guard_map i;
@@ -942,7 +953,7 @@ static int adopt(struct guard *guard, const struct guard_options *opts,
 		if (r)
 			return r;
 	}
-	r = check_marker(guard, opts, say);
+	r = check_marker(guard, say);
 	if (r)
 		return r;
 	r = guard_map_each(guard, MAP_NAMES, read_name, guard);
@@ -1008,7 +1019,7 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 		if (r)
 			goto out;
 	}
-	r = adopt(guard, opts, say);
+	r = adopt(guard, say);
 	if (!r && !pins)
 		r = guard_spare_label(guard);
 	if (r)

@@ -99,8 +99,7 @@ struct guard_options {
 	const char *pin_dir; /* NULL: CORDON_PIN_DIR */
 	const char *cgroup2; /* NULL: found; must be its root */
 	enum guard_attach attach;
-	uint32_t max_records;	/* labels; 0: GUARD_RECORDS_DEFAULT */
-	bool adopt_other_build; /* same CORDON_ABI is enough */
+	uint32_t max_records; /* labels; 0: GUARD_RECORDS_DEFAULT */
 	/* Nothing is pinned and no pins are looked at: a guard beside the one
 	 * that may run, for a test. guard_close() ends it. */
 	bool unpinned;
@@ -119,8 +118,7 @@ struct guard_options {
  *
  * 0: *ret_guard is for guard_close(); *ret_adopted (may be NULL) tells which.
  * -EEXIST: a guard of another CORDON_ABI is pinned; -ESTALE: one of another
- * build, and !adopt_other_build. Both go on protecting; the text says how to
- * replace them.
+ * build. Both go on protecting; the text says how to replace them.
  * -EUCLEAN: a pin is missing, of the wrong kind or unreadable; the text has
  * its name. guard_detach_pins() clears the way.
  * -EOPNOTSUPP: the kernel lacks something; guard_probe() has the details.

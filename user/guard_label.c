@@ -300,8 +300,8 @@ static void say_label(const struct guard_say *say,
 	guard_say(say, GUARD_ERROR,
 		  "%s cannot be labelled (%s), so it may be read unguarded; %s",
 		  root->path, strerror(-r),
-		  r == -ENOSPC ? "configure more records and load the guard "
-				 "anew"
+		  r == -ENOSPC ? "detach and start cordond with a larger "
+				 "--max-records"
 			       : "run cordon doctor");
 }
 
@@ -483,8 +483,8 @@ int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
 	if (guard->state->faults[FAULT_LABEL_FULL] != full)
 		guard_say(say, GUARD_ERROR,
 			  "the guard's label table is full; files without a "
-			  "label are refused; configure more records and load "
-			  "the guard anew");
+			  "label are refused; detach and start cordond with a "
+			  "larger --max-records");
 	if (scan.unreadable > UNREADABLE_SAID_MAX)
 		guard_say(say, GUARD_ERROR,
 			  "%" PRIu64 " more could not be labelled",

@@ -350,8 +350,10 @@ int guard_lock(const char *path, const struct guard_say *say, int *ret_fd)
 	fd = open(path, O_RDWR | O_CREAT | O_CLOEXEC | O_NOFOLLOW, 0600);
 	if (fd < 0) {
 		r = -errno;
-		guard_say(say, GUARD_ERROR, "cannot open %s (%s)", path,
-			  strerror(-r));
+		guard_say(say, GUARD_ERROR,
+			  "cannot open %s (%s); only one agent runs, and this "
+			  "is its lock",
+			  path, strerror(-r));
 		return r;
 	}
 	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
@@ -548,15 +550,12 @@ static const struct {
 static uint64_t hooks_expected(const struct guard *guard)
 {
 	uint64_t expected = (1ULL << HOOK_MAX) - 1;
-	char path[512];
 	size_t i;
 
 	for (i = 0; i < N_ELEMENTS(optional); i++)
 		expected &= ~(1ULL << optional[i].hook);
 	for (i = 0; i < N_ELEMENTS(optional); i++) {
-		(void)snprintf(path, sizeof(path), "%s/link_%s", guard->pin_dir,
-			       optional[i].program);
-		if (!access(path, F_OK))
+		if (guard_is_attached(guard, optional[i].program))
 			expected |= 1ULL << optional[i].hook;
 	}
 	return expected;
