@@ -10,7 +10,6 @@
 
 #define EPERM  1
 #define EACCES 13
-#define EEXIST 17
 
 /* include/uapi/linux/stat.h */
 #define S_IFMT	0170000
@@ -22,7 +21,6 @@
 #define MAY_WRITE  2
 #define MAY_READ   4
 #define FMODE_READ 1
-#define O_DIRECT   00040000 /* x86 */
 
 /* include/linux/sched.h: tasks whose registers are not their own */
 #define PF_IO_WORKER   0x00000010

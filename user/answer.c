@@ -420,7 +420,7 @@ static json_t *origin_line(struct agent *agent, const struct origin *origin)
 	comm[sizeof(origin->comm)] = '\0';
 	log_clean(comm);
 	return json_pack(
-		"{s:i, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o}",
+		"{s:i, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
 		"cordon", CONTROL_VERSION, "type", "origin", "origin",
 		number(origin->serial), "dataset",
 		guard_name(agent->guard, NAME_DATASET, origin->key.dataset),
@@ -428,8 +428,7 @@ static json_t *origin_line(struct agent *agent, const struct origin *origin)
 		account(origin->uid), "login", account(origin->login), "first",
 		when(origin->first_ns), "read_bytes",
 		number(origin->read_bytes), "read_records",
-		number(origin->read_records), "holdings",
-		number(origin->holdings));
+		number(origin->read_records));
 }
 
 static json_t *ledger_line(struct agent *agent, const struct ledger_line *item)

@@ -69,7 +69,6 @@ struct guard_probe {
 	bool bpffs;		  /* mounted at /sys/fs/bpf */
 	char lockdown[24];	  /* none, integrity, confidentiality, "" */
 	char cgroup2[256];	  /* where it is mounted, "" if nowhere */
-	uint64_t memlock;	  /* RLIMIT_MEMLOCK; ~0: unlimited */
 	enum guard_attach attach; /* what AUTO comes to; never AUTO */
 	bool usable;		  /* nothing is GUARD_MISSING */
 	size_t n_findings;
@@ -309,13 +308,6 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats);
 
 /* `label table full`, never NULL. */
 const char *guard_fault_name(uint32_t fault);
-
-/*
- * The path of a labelled record's file is not kept by the guard; this finds
- * the key of a record by walking the labels. -ENOENT.
- */
-int guard_record_key(const struct guard *guard, uint32_t record,
-		     struct file_key *ret_key);
 
 /*
  * Forgets which records were touched in windows that are over, so that the

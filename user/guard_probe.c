@@ -18,7 +18,6 @@
 #include <sys/file.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
-#include <sys/resource.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -184,16 +183,6 @@ static void find_mounts(struct guard_probe *probe)
 		     "not mounted; the agent mounts it for the meter alone");
 }
 
-static void find_memlock(struct guard_probe *probe)
-{
-	struct rlimit limit;
-
-	if (getrlimit(RLIMIT_MEMLOCK, &limit) < 0)
-		return;
-	probe->memlock = limit.rlim_cur == RLIM_INFINITY ? UINT64_MAX
-							 : limit.rlim_cur;
-}
-
 /* ---- hooks ------------------------------------------------------------- */
 
 struct target {
@@ -276,7 +265,6 @@ int guard_probe(struct guard_probe *ret_probe)
 	find_lsm(probe);
 	find_lockdown(probe);
 	find_mounts(probe);
-	find_memlock(probe);
 	find_hooks(probe);
 	return 0;
 }

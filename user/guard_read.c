@@ -94,8 +94,6 @@ struct walk {
 	const struct rule *rules; /* of the slot in use */
 	uint64_t now_ns;
 	uint32_t slot;
-	uint32_t record;
-	struct file_key key;
 };
 
 int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg)
@@ -171,32 +169,6 @@ int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg)
 		if (r)
 			return r;
 	}
-	return 0;
-}
-
-static int on_label(const void *key, const void *value, void *arg)
-{
-	const struct label *label = value;
-	struct walk *w = arg;
-
-	if (label->kind != LABEL_FILE || label->record != w->record)
-		return 0;
-	memcpy(&w->key, key, sizeof(w->key));
-	return 1;
-}
-
-int guard_record_key(const struct guard *guard, uint32_t record,
-		     struct file_key *ret_key)
-{
-	struct walk w = {.record = record};
-	int r;
-
-	r = guard_map_each(guard, MAP_LABELS, on_label, &w);
-	if (r < 0)
-		return r;
-	if (!r)
-		return -ENOENT;
-	*ret_key = w.key;
 	return 0;
 }
 
