@@ -637,7 +637,8 @@ static void explain_decision(const struct policy *policy,
 	}
 	rule = &policy->rules[e->rule];
 	e->action = rule->action;
-	e->mode = rule->mode;
+	/* A policy that observes denies nothing, whatever its rules say. */
+	e->mode = policy->mode == POLICY_OBSERVE ? POLICY_OBSERVE : rule->mode;
 	e->per = rule->per;
 	e->read = rule->read;
 	if (e->has_destination)

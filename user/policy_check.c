@@ -488,6 +488,17 @@ static void note_budget(struct checker *c, const char *act,
 		     act, text, dataset->name);
 }
 
+static void check_modes(struct checker *c)
+{
+	const struct policy *p = c->policy;
+
+	for (size_t i = 0; i < p->n_rules && p->mode == POLICY_OBSERVE; i++)
+		if (p->rules[i].mode == POLICY_ENFORCE)
+			tell(c, POLICY_WARNING, p->rules[i].pos,
+			     "this rule has mode enforce, but the policy's "
+			     "mode is observe: nothing is blocked");
+}
+
 static void note_budgets(struct checker *c)
 {
 	const struct policy *p = c->policy;
@@ -540,6 +551,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	check_rules(&c);
 	check_unused(&c);
 	check_narrow(&c);
+	check_modes(&c);
 	r = check_nested(&c);
 	if (!r)
 		r = check_networks(&c);

@@ -2554,7 +2554,8 @@ static void explanation_says_all_when_asked(void **state)
 	}
 	assert_int_equal(e->destination, 1);
 	assert_int_equal(e->action, POLICY_ALERT);
-	assert_int_equal(e->mode, POLICY_ENFORCE);
+	/* the rule's is enforce, but the policy observes */
+	assert_int_equal(e->mode, POLICY_OBSERVE);
 	assert_int_equal(e->per, POLICY_PER_USER);
 	assert_int_equal(e->read.records, 4);
 	assert_int_equal(e->release.records, 5);
@@ -2915,6 +2916,20 @@ static void warning_tells_when_narrow_has_no_measure(void **state)
 	}
 }
 
+static void warning_tells_when_a_rule_cannot_enforce(void **state)
+{
+	(void)state;
+	assert_findings(DATED "mode: observe\nrules:\n" STAR, "");
+	assert_findings(DATED "rules:\n- {subject: \"*\", dataset: \"*\", "
+			      "read: none, mode: observe}\n",
+			"");
+	assert_findings(DATED "mode: observe\nrules:\n"
+			      "- {subject: \"*\", dataset: \"*\", "
+			      "read: none, mode: enforce}\n",
+			"warning 8:3: this rule has mode enforce, but the "
+			"policy's mode is observe: nothing is blocked\n");
+}
+
 static void warning_tells_when_paths_lie_inside_each_other(void **state)
 {
 	(void)state;
@@ -3214,6 +3229,7 @@ int main(void)
 			warning_tells_when_hosts_cannot_compare_a_name),
 		cmocka_unit_test(warning_tells_when_nothing_uses_it),
 		cmocka_unit_test(warning_tells_when_narrow_has_no_measure),
+		cmocka_unit_test(warning_tells_when_a_rule_cannot_enforce),
 		cmocka_unit_test(
 			warning_tells_when_paths_lie_inside_each_other),
 		cmocka_unit_test(warning_tells_when_a_network_stands_twice),
