@@ -13,6 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "log.h"
 #include "text.h"
 
 /* What an error shows of a file's name: the end of it, where it differs. */
@@ -28,17 +29,6 @@ void policy_errors_init(struct policy_errors *errs)
 		return;
 	errs->n = 0;
 	errs->n_dropped = 0;
-}
-
-static void blot(char *text)
-{
-	size_t len = strlen(text), ok;
-
-	while ((ok = text_clean_prefix(text, len, "")) < len) {
-		text[ok] = '?';
-		text += ok;
-		len -= ok;
-	}
 }
 
 void policy_errors_add(struct policy_errors *errs, const char *name,
@@ -76,7 +66,7 @@ void policy_errors_add(struct policy_errors *errs, const char *name,
 	(void)vsnprintf(error->text + used, sizeof(error->text) - (size_t)used,
 			format, ap);
 	va_end(ap);
-	blot(error->text);
+	log_clean(error->text);
 }
 
 /* ---- reading and freeing ----------------------------------------------- */
