@@ -100,7 +100,7 @@ int guard_map_each(const struct guard *guard, enum guard_map map,
 /* Comes back when no program runs on that began before. */
 int guard_barrier(struct guard *guard);
 
-/* Is the program of this name attached? Not every kernel can have all of them. */
+/* Is the program of this name attached? Not every kernel can have all. */
 bool guard_is_attached(const struct guard *guard, const char *program);
 
 /* Is there a function, or a trace point, of this name in the kernel? */
