@@ -117,13 +117,13 @@ test: deps ## unit tests, then the guard on real kernels
 
 run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
-	$(Q)tests/part unit tests/unit/run unit $(UNIT)
+	$(Q)tests/part unit tests/unit/run unit $(UNIT) tests/unit/test_command
 	$(Q)tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %)
 	$(Q)tests/part reboot tests/run-reboot
 	$(Q)tests/tally
 
-unit: $(UNIT) ## the unit tests alone: no root, no clang, no kernel
-	$(Q)tests/unit/run unit $(UNIT)
+unit: $(UNIT) $(B)/cordon ## the unit tests alone: no root, no clang, no kernel
+	$(Q)tests/unit/run unit $(UNIT) tests/unit/test_command
 
 sanitize: ## the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit-programs
