@@ -3,7 +3,6 @@
 #include "cmd.h"
 #include "policy.h"
 #include "term.h"
-#include "text.h"
 
 #include <errno.h>
 #include <inttypes.h>

@@ -10,7 +10,7 @@
 #include "agent.h"
 #include "dataset.h"
 #include "log.h"
-#include "text.h"
+#include "term.h"
 #include "version.h"
 
 #include <errno.h>
@@ -786,8 +786,7 @@ static void print_item(const struct doctor_item *item, void *arg)
 	json_t *line;
 
 	if (!opts->json) {
-		doctor_print(stdout, item,
-			     isatty(STDOUT_FILENO) && !getenv("NO_COLOR"));
+		doctor_print(stdout, item, term_wants_colour(stdout));
 		return;
 	}
 	line = doctor_json(item);
@@ -838,8 +837,7 @@ static int doctor(const struct agent_options *opts)
 		return EXIT_WRONG;
 	if (!opts->json)
 		doctor_print_result(stdout, &asked.result,
-				    isatty(STDOUT_FILENO) &&
-					    !getenv("NO_COLOR"));
+				    term_wants_colour(stdout));
 	return asked.result.n[DOCTOR_FAIL] ? EXIT_WRONG : EXIT_OK;
 }
 
