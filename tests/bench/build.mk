@@ -11,7 +11,9 @@ $(BENCH): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 
 bench-programs: $(BENCH) $(B)/tests/makeset
 
-bench: all bench-programs ## what the guard costs, in instructions
+# In this order: nothing can be built before its packages are there.
+bench: deps ## what the guard costs, in instructions
+	$(Q)$(MAKE) all bench-programs
 	$(Q)tests/bench/run
 
 .PHONY: bench bench-programs
