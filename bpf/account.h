@@ -16,7 +16,7 @@ struct act {
 	__u64 now;
 	__u64 policy; /* generation and epoch: which answers still hold */
 	__u64 bytes;
-	__u64 pos; /* reads: the first of them */
+	__u64 pos; /* reads: the first of them; if @anywhere, the file's end */
 	__u64 records;
 	__u64 used; /* of the budget that decided */
 	__u64 max;
@@ -41,8 +41,9 @@ struct act {
 	__u8 dataset;
 	__u8 channel;
 	__u8 unit;
-	__u8 final; /* reads: nothing will tell more of the bytes */
-	__u8 pad[2];
+	__u8 final;    /* reads: nothing will tell more of the bytes */
+	__u8 anywhere; /* reads: where in the file they are is not known */
+	__u8 pad;
 	union {
 		__u8 addr[16];	      /* releases */
 		struct file_key file; /* reads */

@@ -15,7 +15,13 @@
  * (from the position to the end of the file): mappings, which mremap(2) grows
  * unseen; AIO and io_uring with O_DIRECT, which end in an interrupt; what
  * io_uring has a worker read once more; exec.
+ *
+ * Of sendfile, splice and copy_file_range the length is known, the place is
+ * not: it stands in the process's memory, or another thread can move it. So
+ * they count for all rows of a file.
  */
+
+#define ROWS_MAX 0x7fffffff /* fits where -1 is an error */
 
 static __always_inline void rows_of(struct rows *rows, const struct act *a)
 {
@@ -26,10 +32,14 @@ static __always_inline void rows_of(struct rows *rows, const struct act *a)
 	rows->count = 1;
 	if (!a->row)
 		return;
-	rows->first = rows_first(a->pos, a->row);
-	count = rows_count(a->pos, a->bytes, a->row);
-	if (count > ~0U)
-		count = ~0U;
+	if (a->anywhere) {
+		count = rows_count(0, a->pos, a->row);
+	} else {
+		rows->first = rows_first(a->pos, a->row);
+		count = rows_count(a->pos, a->bytes, a->row);
+	}
+	if (count > ROWS_MAX)
+		count = ROWS_MAX;
 	rows->count = count ? count : 1;
 }
 
@@ -63,6 +73,7 @@ __noinline int records_charge(struct act *a, int take)
 		if (bad && take != TAKE_FORCE) {
 			/* Another thread may have been charged meanwhile. */
 			rows_touch(&rows, 0);
+			a->until = a->now; /* by whom, and until when? */
 			return rows.fresh ? bad : 0;
 		}
 	}
@@ -123,7 +134,7 @@ __noinline int origin_touch(struct act *a, struct origin *o)
 	a->records = rows.fresh;
 	if (rows.fresh)
 		__sync_fetch_and_add(&o->read_records, rows.fresh);
-	return rows.count & 0x7fffffff;
+	return rows.count & ROWS_MAX;
 }
 
 /* The share of origin @number grows by @a's bytes and by @records. */
@@ -218,7 +229,8 @@ struct extent {
 	__u64 bytes;
 	int place; /* of the rule */
 	__u8 channel;
-	__u8 final; /* nothing will tell more of the bytes */
+	__u8 final;    /* nothing will tell more of the bytes */
+	__u8 anywhere; /* as in struct act */
 };
 
 /*
@@ -245,6 +257,7 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 	__u64 pos = file->f_pos;
 
 	ret->final = 0;
+	ret->anywhere = 0;
 	ret->channel = CHANNEL_READ;
 	if (!regs_tell(task)) {
 		ret->channel = CHANNEL_URING;
@@ -267,11 +280,13 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 	} else if (nr == NR_sendfile) {
 		ret->channel = CHANNEL_SPLICE;
 		count = regs->r10;
+		ret->anywhere = 1;
 		if (regs->dx)
 			pos = 0;
 	} else if (nr == NR_splice || nr == NR_copy_file_range) {
 		ret->channel = CHANNEL_SPLICE;
 		count = regs->r8;
+		ret->anywhere = 1;
 		if (regs->si)
 			pos = 0;
 	} else if (nr == NR_ioctl) { /* FICLONE */
@@ -295,6 +310,8 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 	ret->bytes = 0;
 	if (pos < size)
 		ret->bytes = count < size - pos ? count : size - pos;
+	if (ret->anywhere)
+		ret->pos = size;
 	return 0;
 }
 
@@ -560,6 +577,7 @@ static __noinline int judge_read(struct file *file, struct label *l,
 	a.name = (__u64)file->f_path.dentry->d_name.name;
 	a.pos = e->pos;
 	a.bytes = e->bytes;
+	a.anywhere = e->anywhere;
 	a.final = e->final;
 	return read_charge(&a, (__u64)file, e->place, m);
 }
@@ -755,6 +773,15 @@ static __always_inline int on_mmap_file(struct file *file)
 	return judge_mmap(file, l, m, policy, place);
 }
 
+/* There is no room to label what is about to leave: it would be nobody's. */
+static __noinline int refuse_unlabelled(__u32 dataset)
+{
+	struct act a;
+
+	act_begin(&a, policy_now(), dataset, CHANNEL_OPEN);
+	return act_fault(&a, FAULT_UNLABELLED) ? -EPERM : 0;
+}
+
 /* A second name. The one in the dataset may not have been seen yet. */
 static __always_inline int on_inode_link(struct dentry *old)
 {
@@ -768,7 +795,7 @@ static __always_inline int on_inode_link(struct dentry *old)
 	    !fs_known(inode->i_sb->s_dev))
 		return 0;
 	if (!label_find(inode, old, &dataset) && dataset)
-		return -EPERM; /* it would leave without its label */
+		return refuse_unlabelled(dataset);
 	return 0;
 }
 
@@ -798,7 +825,7 @@ static __always_inline int renamed(struct dentry *dentry, struct dentry *to)
 		return 0;
 	l.kind = mode == S_IFDIR ? LABEL_DIR : LABEL_FILE;
 	file_key_of(inode, &key);
-	return label_put(&key, &l) ? 0 : -EPERM;
+	return label_put(&key, &l) ? 0 : refuse_unlabelled(l.dataset);
 }
 
 static __always_inline int on_inode_rename(struct dentry *old,

@@ -2,10 +2,12 @@
 # shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
 #
 # Every channel of reading on every file system: the ledger says what was read,
-# and the third record is refused though its file was opened before.
+# and the third record is refused though its file was opened before; and so is
+# the third row of a file, wherever in it the reader goes.
 
 rd=/srv/reads
 size=5000
+row=4096
 file_systems="ext4 xfs tmpfs overlay"
 
 reads_prepare()
@@ -28,6 +30,7 @@ reads_prepare()
 	done
 	mkdir -p $rd/ext4/exec
 	cp "$probe" $rd/ext4/exec/card
+	head -c $((10 * row)) "$probe" >$rd/ext4/rows
 	sync
 }
 
@@ -98,6 +101,7 @@ reads_policy()
 	done
 	cat <<-P
 	  exec: {paths: [$rd/ext4/exec], record: file}
+	  rows: {paths: [$rd/ext4/rows], record: {bytes: $row}}
 	rules:
 	  - {subject: "*", dataset: exec, read: none}
 	  - {subject: "*", dataset: "*", per: user, read: 2 records/hour}
@@ -134,6 +138,29 @@ reads_count()
 	fi
 }
 
+# What a channel gets of a file's rows, one at a time from the last one on,
+# where each is charged up to the end of the file at the most. Of those that
+# may be anywhere in it all rows are charged, and there are too many.
+reads_rows()
+{
+	local channel=$1 at=10 sum=0 want=0
+
+	case $channel in
+	mmap-remap-pages) ;;
+	read | pread* | readv | mmap-* | direct | thread) want=$((2 * row)) ;;
+	esac
+	new_login
+	while ((at--)); do
+		try --work $rd/ext4/aside --read "$channel" --offset \
+			$((at * row)) --length $row --file $rd/ext4/rows
+		is read_bytes $row || break
+		((sum += row))
+	done
+	check "read/ext4/${channel}_refuses_when_rows_are_used" \
+		"$sum bytes of $want, exit $rc $json" \
+		[ "$sum $rc" = "$want 1" ]
+}
+
 reads_cases()
 {
 	local fs channel key all
@@ -152,6 +179,11 @@ reads_cases()
 			check "read/${key}_refuses_when_budget_is_used" \
 				"exit $rc $json" reads_two
 		done
+	done
+	for channel in $(reads_channels); do
+		key=ext4/$channel
+		proved "read/${key}_refuses_when_rows_are_used" "read/$key" &&
+			reads_rows "$channel"
 	done
 	all=$(reads_ledger)
 	for key in "${!who[@]}"; do
