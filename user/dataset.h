@@ -48,7 +48,7 @@ struct dataset_visitor {
 	void *arg;
 };
 
-/* Levels of directories a walk goes down. The guard looks up no further. */
+/* Levels of directories a walk goes down, each with a descriptor open. */
 #define DATASET_DEPTH_MAX 60
 
 /*

@@ -983,7 +983,7 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	struct guard_probe *probe = NULL;
 	struct guard *guard;
 	size_t pins = 0, i;
-	int r;
+	int n, r;
 
 	if (!opts)
 		opts = &defaults;
@@ -992,9 +992,17 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 		return -ENOMEM;
 	for (i = 0; i < MAP_COUNT; i++)
 		guard->fds[i] = -1;
-	(void)snprintf(guard->pin_dir, sizeof(guard->pin_dir), "%s",
-		       opts->pin_dir ? opts->pin_dir : CORDON_PIN_DIR);
 	libbpf_listen();
+	n = snprintf(guard->pin_dir, sizeof(guard->pin_dir), "%s",
+		     opts->pin_dir ? opts->pin_dir : CORDON_PIN_DIR);
+	if (n < 0 || (size_t)n >= sizeof(guard->pin_dir)) {
+		r = -ENAMETOOLONG;
+		guard_say(say, GUARD_ERROR,
+			  "%s is too long a name to pin the guard in; give "
+			  "--pin-dir one of at most %zu bytes",
+			  opts->pin_dir, sizeof(guard->pin_dir) - 1);
+		goto out;
+	}
 
 	r = opts->unpinned ? 0 : mount_bpffs(guard, say);
 	if (r)
