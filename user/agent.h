@@ -43,6 +43,7 @@ struct agent {
 	int lock_fd;
 	int signal_fd;
 	int save_fd; /* timers */
+	int sweep_fd;
 	int watchdog_fd;
 	int expiry_fd;
 	int watch_fd; /* the guard's own, as it was last asked for */

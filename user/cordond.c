@@ -28,9 +28,9 @@
 #include <unistd.h>
 
 #define NS_PER_S      1000000000LL
-#define SAVE_AFTER_S  5	     /* of the first budget used since */
-#define SAVE_AGAIN_S  60     /* after a save that failed */
-#define SWEEP_TOUCHES 65536U /* an eighth of what the guard remembers */
+#define SAVE_AFTER_S  5	 /* of the first budget used since */
+#define SAVE_AGAIN_S  60 /* after a save that failed */
+#define SWEEP_AGAIN_S 60 /* while hardly any room is left */
 #define COUNT_FILES   65536U
 #define STATE_FILE    "state"
 #define EVENTS_FILE   "events.jsonl"
@@ -75,31 +75,6 @@ static const char *const fault_remedies[FAULT_MAX] = {
 				  "ends",
 };
 
-/*
- * The guard remembers which records were touched; what no window needs any
- * more has to go before that table is full, and may when it is.
- */
-static void sweep(struct agent *agent, bool full)
-{
-	const struct guard_state *state = guard_state(agent->guard);
-	uint64_t gone = 0;
-	int r;
-
-	if (!full && (state->touches < agent->swept ||
-		      state->touches - agent->swept < SWEEP_TOUCHES))
-		return;
-	r = guard_sweep(agent->guard, &gone);
-	agent->swept = state->touches;
-	if (r)
-		log_error("records touched long ago cannot be forgotten: %s; "
-			  "reads will be refused when the table of touched "
-			  "records is full",
-			  strerror(-r));
-	else
-		log_debug("%" PRIu64 " touches forgotten, %" PRIu32 " left",
-			  gone, agent->swept);
-}
-
 /* Each kind is said when it first happens; the counts are in the status. */
 static void check_faults(struct agent *agent)
 {
@@ -119,7 +94,7 @@ static void check_faults(struct agent *agent)
 	}
 }
 
-/* ---- events ------------------------------------------------------------- */
+/* ---- saving ------------------------------------------------------------- */
 
 static void set_timer(int fd, time_t seconds)
 {
@@ -163,6 +138,47 @@ void agent_save(struct agent *agent)
 	if (r)
 		save_later(agent, SAVE_AGAIN_S);
 }
+
+/* ---- sweeping ----------------------------------------------------------- */
+
+/* Is hardly any room left for touches? */
+static bool touches_crowd(const struct agent *agent)
+{
+	uint32_t room = guard_touches_max(agent->guard);
+
+	return guard_state(agent->guard)->touches >= room - room / 8;
+}
+
+/*
+ * The guard remembers which records were touched; what no window needs any
+ * more has to go before that table is full, and may when it is.
+ */
+static void sweep(struct agent *agent, bool full)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+	uint32_t room = guard_touches_max(agent->guard);
+	uint64_t gone = 0;
+	int r;
+
+	if (!full && (state->touches < agent->swept ||
+		      state->touches - agent->swept < room / 8))
+		return;
+	r = guard_sweep(agent->guard, &gone);
+	agent->swept = state->touches;
+	if (r)
+		log_error("records touched long ago cannot be forgotten: %s; "
+			  "reads will be refused when the table of touched "
+			  "records is full",
+			  strerror(-r));
+	else
+		log_debug("%" PRIu64 " touches forgotten, %" PRIu32 " left",
+			  gone, agent->swept);
+	/* No event tells that a window, or who fills the table, has ended. */
+	if (touches_crowd(agent))
+		set_timer(agent->sweep_fd, SWEEP_AGAIN_S);
+}
+
+/* ---- events ------------------------------------------------------------- */
 
 static void tell_event(const struct event *event, const struct event_who *who,
 		       const struct event_names *names)
@@ -309,6 +325,9 @@ static bool dispatch(struct agent *agent, int fd)
 			log_error("control socket: %s", strerror(-r));
 	} else if (fd == agent->save_fd) {
 		take_save(agent);
+	} else if (fd == agent->sweep_fd) {
+		drain(fd);
+		sweep(agent, true);
 	} else if (fd == agent->watchdog_fd) {
 		drain(fd);
 		agent_notify("WATCHDOG=1");
@@ -423,6 +442,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->save_fd);
 	if (!r)
+		r = open_timer(CLOCK_MONOTONIC, &agent->sweep_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
 	if (!r)
 		r = open_timer(CLOCK_REALTIME, &agent->expiry_fd);
@@ -430,6 +451,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->signal_fd);
 	if (!r)
 		r = watch_fd(agent, agent->save_fd);
+	if (!r)
+		r = watch_fd(agent, agent->sweep_fd);
 	if (!r)
 		r = watch_fd(agent, agent->watchdog_fd);
 	if (!r)
@@ -722,6 +745,7 @@ static void stop(struct agent *agent)
 	guard_close(agent->guard);
 	policy_free(agent->policy);
 	close_fd(agent->save_fd);
+	close_fd(agent->sweep_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
 	close_fd(agent->signal_fd);
@@ -738,6 +762,7 @@ static int serve(const struct agent_options *opts)
 		.lock_fd = -1,
 		.signal_fd = -1,
 		.save_fd = -1,
+		.sweep_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
 		.watch_fd = -1,

@@ -952,6 +952,8 @@ static int adopt(struct guard *guard, const struct guard_say *say)
 			     forms[i].value_bytes, &guard->fds[i], &info, say);
 		if (r)
 			return r;
+		if (i == MAP_TOUCHED)
+			guard->touches_max = info.max_entries;
 	}
 	r = check_marker(guard, say);
 	if (r)

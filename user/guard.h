@@ -309,11 +309,15 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats);
 /* `label table full`, never NULL. */
 const char *guard_fault_name(uint32_t fault);
 
+/* How many touches there is room for. */
+uint32_t guard_touches_max(const struct guard *guard);
+
 /*
- * Forgets which records were touched in windows that are over, so that the
- * table of touched records does not fill up. Call it when state->touches has
- * grown by an eighth of its table since the last time, and now and then.
- * *ret_swept (may be NULL): how many went.
+ * Forgets which records were touched in windows that are over and, when more
+ * than half of the room is used, by origins whose session or cgroup is no more:
+ * their counts stay. Call it when state->touches has grown by an eighth of
+ * guard_touches_max() since the last time, and now and then. *ret_swept (may be
+ * NULL): how many went. -errno if not all could be looked at.
  */
 int guard_sweep(struct guard *guard, uint64_t *ret_swept);
 

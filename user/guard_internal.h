@@ -58,6 +58,7 @@ struct guard {
 	uint64_t serial_saved; /* guard_serial_seen() before this boot */
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
+	uint32_t touches_max; /* entries of MAP_TOUCHED */
 	struct guard_state *state;
 	size_t state_bytes;
 	struct ring_buffer *ring;
@@ -96,6 +97,9 @@ int guard_map_delete(struct guard *guard, enum guard_map map, const void *key);
 typedef int (*guard_entry_fn)(const void *key, const void *value, void *arg);
 int guard_map_each(const struct guard *guard, enum guard_map map,
 		   guard_entry_fn fn, void *arg);
+
+/* Now, in the clock of the guard. */
+uint64_t guard_boot_ns(void);
 
 /* Comes back when no program runs on that began before. */
 int guard_barrier(struct guard *guard);

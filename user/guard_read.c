@@ -174,7 +174,7 @@ int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg)
 
 /* ---- budgets ----------------------------------------------------------- */
 
-static uint64_t boot_ns(void)
+uint64_t guard_boot_ns(void)
 {
 	struct timespec ts;
 
@@ -298,95 +298,12 @@ int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
 	int r;
 
 	w.slot = guard->state->generation & 1;
-	w.now_ns = boot_ns();
+	w.now_ns = guard_boot_ns();
 	r = read_rules(guard, w.slot, &rules);
 	if (r)
 		return r;
 	w.rules = rules;
 	r = guard_map_each(guard, MAP_BUDGETS, on_budget, &w);
 	free(rules);
-	return r;
-}
-
-/* ---- sweeping ---------------------------------------------------------- */
-
-struct scope {
-	uint32_t serial;
-	uint64_t since; /* touches of older parts have left the window */
-};
-
-struct sweep {
-	struct guard *guard;
-	uint64_t now_ns;
-	struct scope *scopes;
-	size_t n;
-	uint64_t swept;
-};
-
-static int sweep_scope(const void *key, const void *value, void *arg)
-{
-	struct sweep *s = arg;
-	struct scope *scopes;
-	struct budget budget;
-	uint64_t part;
-
-	(void)key;
-	memcpy(&budget, value, sizeof(budget));
-	if (!(s->n & (s->n - 1))) {
-		scopes = reallocarray(s->scopes, s->n ? 2 * s->n : 1,
-				      sizeof(*scopes));
-		if (!scopes)
-			return -ENOMEM;
-		s->scopes = scopes;
-	}
-	part = budget.window.part_ns ? s->now_ns / budget.window.part_ns : 0;
-	s->scopes[s->n++] = (struct scope){
-		.serial = budget.serial,
-		.since = part < WINDOW_RING ? 0 : part - WINDOW_RING};
-	return 0;
-}
-
-static int scope_cmp(const void *a, const void *b)
-{
-	const struct scope *x = a, *y = b;
-
-	return x->serial < y->serial ? -1 : x->serial > y->serial;
-}
-
-static int sweep_touch(const void *key, const void *value, void *arg)
-{
-	const struct touch_key *k = key;
-	const struct touch *touch = value;
-	struct sweep *s = arg;
-	struct scope *scope, wanted = {.serial = k->scope};
-
-	/* An origin counts what it read for as long as it is. */
-	if (k->kind != SCOPE_BUDGET)
-		return 0;
-	scope = s->n ? bsearch(&wanted, s->scopes, s->n, sizeof(wanted),
-			       scope_cmp)
-		     : NULL;
-	if (!scope || touch->part >= scope->since)
-		return 0;
-	if (!guard_map_delete(s->guard, MAP_TOUCHED, key))
-		s->swept++;
-	return 0;
-}
-
-int guard_sweep(struct guard *guard, uint64_t *ret_swept)
-{
-	struct sweep s = {.guard = guard, .now_ns = boot_ns()};
-	int r;
-
-	r = guard_map_each(guard, MAP_BUDGETS, sweep_scope, &s);
-	if (!r && s.n)
-		qsort(s.scopes, s.n, sizeof(*s.scopes), scope_cmp);
-	if (!r)
-		r = guard_map_each(guard, MAP_TOUCHED, sweep_touch, &s);
-	free(s.scopes);
-	(void)__atomic_sub_fetch(&guard->state->touches, (uint32_t)s.swept,
-				 __ATOMIC_RELAXED);
-	if (!r && ret_swept)
-		*ret_swept = s.swept;
 	return r;
 }
