@@ -4,7 +4,6 @@
 # Who acts, and where to.
 
 su=/srv/subjects
-cg=/sys/fs/cgroup
 
 subjects_prepare()
 {
@@ -63,16 +62,6 @@ subjects_reads()
 		check "$name" "exit $rc $json" \
 			refused read_bytes 0
 	fi
-}
-
-in_cgroup()
-{
-	(
-		mkdir -p "$cg$1" && echo "$BASHPID" >"$cg$1/cgroup.procs" ||
-			exit 99
-		shift
-		exec "$@"
-	)
 }
 
 subjects_are_matched()

@@ -42,13 +42,7 @@ policies_prepare()
 # policies_in UNIT COMMAND...: as a service is, without a login.
 policies_in()
 {
-	(
-		mkdir -p "/sys/fs/cgroup/system.slice/$1" &&
-			echo $BASHPID >"/sys/fs/cgroup/system.slice/$1/cgroup.procs" ||
-			exit 99
-		shift
-		exec "$@"
-	)
+	in_cgroup "/system.slice/$1" "${@:2}"
 }
 
 policies_ask()

@@ -15,10 +15,12 @@ here=${BASH_SOURCE[0]%/*}
 run=/run/cordon
 state=/var/lib/cordon
 pins=/sys/fs/bpf/cordon
+cg=/sys/fs/cgroup
 policy=/etc/cordon/policy.yaml
 log=/out/cordond.log
 aside=/srv/aside
 port=9000
+patience=60 # seconds, for what the agent says
 there=10.99.0.2
 login=20000
 results=0
@@ -157,6 +159,17 @@ as()
 	)
 }
 
+# in_cgroup PATH COMMAND...
+in_cgroup()
+{
+	(
+		mkdir -p "$cg$1" && echo "$BASHPID" >"$cg$1/cgroup.procs" ||
+			exit 99
+		shift
+		exec "$@"
+	)
+}
+
 # A program that is asked for one thing after another, in lines.
 serve()
 {
@@ -283,7 +296,7 @@ wait_log()
 {
 	local i
 
-	for ((i = 0; i < 600; i++)); do
+	for ((i = 0; i < 10 * patience; i++)); do
 		[ "$(grep -c -- "$2" "$log")" -ge "$1" ] && return 0
 		kill -0 "$agent" 2>/dev/null || return 1
 		sleep 0.1
@@ -356,15 +369,15 @@ agent_gone()
 	rm -rf "$state"
 }
 
-# agent_with: the policy on standard input, in the guard that is there or a new
-# one: to load one takes as long as a hundred cases.
+# agent_with [OPTION...]: the policy on standard input, in the guard that is
+# there or a new one: to load one takes as long as a hundred cases.
 agent_with()
 {
 	write_policy
 	if [ -n "$agent" ]; then
 		agent_reload
 	else
-		agent_start
+		agent_start "$@"
 	fi || {
 		fail agent/starts "$(tail -n 3 "$log" | tr '\n' ' ')"
 		return 1

@@ -1,0 +1,14 @@
+# SPDX-License-Identifier: GPL-2.0-only
+#
+# What is too long for `make test`: a million records, and a long run.
+
+$(B)/tests/soak/crowd: $(B)/tests/soak/crowd.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) -static -no-pie -o $@ $^
+
+# In this order: nothing can be built before its packages are there.
+soak: deps ## a million records, then SOAK_MINUTES (5) of load, in a VM
+	$(Q)$(MAKE) all channel $(B)/tests/soak/crowd
+	$(Q)tests/soak/run
+
+.PHONY: soak
