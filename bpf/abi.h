@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 2
+#define CORDON_ABI 3
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -560,6 +560,8 @@ struct guard_state {
 	__u32 scanning;	 /* the labels are not complete yet */
 	__u32 dirty;	 /* budgets were used since they were saved */
 	__u32 probe_tid; /* the thread that tests the hooks */
+	__u32 again;	 /* second programs are attached: again.h */
+	__u32 pad;
 	__u64 next_holding;
 	__u64 probed;  /* bit per enum hook that saw the probe */
 	__u64 dropped; /* packets the meter dropped */

@@ -4,8 +4,9 @@
  *
  * Each hook that can deny exists twice around one body, as lsm/NAME where bpf
  * is an active LSM and as fmod_ret/security_NAME where it is not. The agent
- * loads one set. The files are one translation unit, so that they share maps
- * and the verifier sees straight through.
+ * loads one set. On kernels that preempt themselves the fmod_ret ones have a
+ * second copy: see again.h. The files are one translation unit, so that they
+ * share maps and the verifier sees straight through.
  */
 #include "vmlinux.h"
 
@@ -21,6 +22,7 @@
 #include "subject.h"
 #include "label.h"
 #include "probe.h"
+#include "again.h"
 
 #include "net.bpf.c"
 #include "files.bpf.c"
@@ -49,7 +51,17 @@ int BPF_PROG(lsm_file_open, struct file *file, int ret)
 SEC("fmod_ret/security_file_open")
 int BPF_PROG(fmod_file_open, struct file *file, int ret)
 {
-	return ret ? ret : verdict(on_file_open(file));
+	return ret ? ret
+		   : verdict(judged_first(HOOK_FILE_OPEN, file,
+					  on_file_open(file)));
+}
+
+SEC("fmod_ret/security_file_open")
+int BPF_PROG(again_file_open, struct file *file, int ret)
+{
+	if (ret || judged_before(HOOK_FILE_OPEN, file))
+		return ret;
+	return verdict(on_file_open(file));
 }
 
 SEC("lsm/file_permission")
@@ -61,7 +73,17 @@ int BPF_PROG(lsm_file_permission, struct file *file, int mask, int ret)
 SEC("fmod_ret/security_file_permission")
 int BPF_PROG(fmod_file_permission, struct file *file, int mask, int ret)
 {
-	return ret ? ret : verdict(on_file_permission(file, mask));
+	return ret ? ret
+		   : verdict(judged_first(HOOK_FILE_PERMISSION, file,
+					  on_file_permission(file, mask)));
+}
+
+SEC("fmod_ret/security_file_permission")
+int BPF_PROG(again_file_permission, struct file *file, int mask, int ret)
+{
+	if (ret || judged_before(HOOK_FILE_PERMISSION, file))
+		return ret;
+	return verdict(on_file_permission(file, mask));
 }
 
 SEC("lsm/mmap_file")
@@ -76,7 +98,18 @@ SEC("fmod_ret/security_mmap_file")
 int BPF_PROG(fmod_mmap_file, struct file *file, unsigned long prot,
 	     unsigned long flags, int ret)
 {
-	return ret ? ret : verdict(on_mmap_file(file));
+	return ret ? ret
+		   : verdict(judged_first(HOOK_MMAP_FILE, file,
+					  on_mmap_file(file)));
+}
+
+SEC("fmod_ret/security_mmap_file")
+int BPF_PROG(again_mmap_file, struct file *file, unsigned long prot,
+	     unsigned long flags, int ret)
+{
+	if (ret || judged_before(HOOK_MMAP_FILE, file))
+		return ret;
+	return verdict(on_mmap_file(file));
 }
 
 SEC("lsm/inode_link")
@@ -119,5 +152,13 @@ SEC("fmod_ret/security_socket_sendmsg")
 int BPF_PROG(fmod_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size, int ret)
 {
-	return ret ? ret : verdict(ticket_take());
+	return ret ? ret : verdict(sendmsg_verdict(sock, -EPERM));
+}
+
+/* A ticket that is still there is one that the first never saw. */
+SEC("fmod_ret/security_socket_sendmsg")
+int BPF_PROG(again_socket_sendmsg, struct socket *sock, struct msghdr *msg,
+	     int size, int ret)
+{
+	return ret ? ret : verdict(sendmsg_verdict(sock, 0));
 }

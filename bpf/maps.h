@@ -76,8 +76,22 @@ struct pending {
 
 MAP(pendings, HASH, __u32, struct pending, 16384, BPF_F_NO_PREALLOC);
 
-/* The verdict on a send from the program that judges to the one that denies. */
-MAP(tickets, HASH, __u32, int, 16384, BPF_F_NO_PREALLOC);
+/*
+ * A verdict that one program of a hook leaves for the next one of the same
+ * thread: see the head of guard.bpf.c.
+ */
+struct ticket_key {
+	__u32 pid;
+	__u32 hook; /* enum hook */
+};
+
+struct ticket {
+	__u64 about; /* address of the file or the socket */
+	int verdict;
+	__u32 pad;
+};
+
+MAP(tickets, HASH, struct ticket_key, struct ticket, 16384, BPF_F_NO_PREALLOC);
 
 /*
  * What a thread was granted last. For the same facts: where the rule for the

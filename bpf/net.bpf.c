@@ -645,36 +645,50 @@ static __always_inline int at_tun(const struct inode *inode)
  * this one judges and leaves a ticket with the verdict for the other, which
  * takes a holder's send without a ticket as refused.
  */
-static __noinline int ticket_leave(int r)
+
+static __noinline int send_told(const struct socket *sock, int r)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 pid = task->pid;
 
 	if (is_holder(task->tgid))
-		bpf_map_update_elem(&tickets, &pid, &r, BPF_ANY);
+		ticket_leave(HOOK_SOCKET_SENDMSG, sock, r);
 	return 0;
+}
+
+static __noinline int send_was_told(const struct socket *sock)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	int r;
+
+	return !is_holder(task->tgid) ||
+	       ticket_find(HOOK_SOCKET_SENDMSG, sock, 0, &r);
 }
 
 SEC("fentry/security_socket_sendmsg")
 int BPF_PROG(fmod_judge_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size)
 {
-	return ticket_leave(on_socket_sendmsg(sock, msg, size));
+	return send_told(sock, on_socket_sendmsg(sock, msg, size));
 }
 
-static __always_inline int ticket_take(void)
+SEC("fentry/security_socket_sendmsg")
+int BPF_PROG(again_judge_sendmsg, struct socket *sock, struct msghdr *msg,
+	     int size)
+{
+	if (send_was_told(sock))
+		return 0;
+	return send_told(sock, on_socket_sendmsg(sock, msg, size));
+}
+
+/* The verdict on a holder's send; @none if no ticket says. */
+static __always_inline int sendmsg_verdict(const struct socket *sock, int none)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 pid = task->pid;
-	int *ticket, r;
+	int r = none;
 
 	if (!is_holder(task->tgid))
 		return 0;
-	ticket = bpf_map_lookup_elem(&tickets, &pid);
-	if (!ticket)
-		return -EPERM;
-	r = *ticket;
-	bpf_map_delete_elem(&tickets, &pid);
+	ticket_find(HOOK_SOCKET_SENDMSG, sock, 1, &r);
 	return r;
 }
 

@@ -29,8 +29,8 @@ static __always_inline void holding_drop(__u64 id)
 		bpf_map_delete_elem(&holdings, &id);
 }
 
-SEC("tp_btf/task_newtask")
-int BPF_PROG(tp_task_newtask, struct task_struct *task, unsigned long flags)
+static __always_inline int on_task_newtask(struct task_struct *task,
+					   unsigned long flags)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	__u32 parent, child = task->tgid;
@@ -85,6 +85,23 @@ unknown:
 	return 0;
 }
 
+SEC("tp_btf/task_newtask")
+int BPF_PROG(tp_task_newtask, struct task_struct *task, unsigned long flags)
+{
+	return on_task_newtask(task, flags);
+}
+
+/* See again.h. A holder's child that is none yet was not seen by the first. */
+SEC("tp_btf/task_newtask")
+int BPF_PROG(again_task_newtask, struct task_struct *task, unsigned long flags)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	if (!is_holder(current->tgid) || is_holder(task->tgid))
+		return 0;
+	return on_task_newtask(task, flags);
+}
+
 SEC("tp_btf/sched_process_exec")
 int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
 {
@@ -132,7 +149,7 @@ int BPF_PROG(tp_sched_process_exit, struct task_struct *task)
 	if (!is_holder(tgid))
 		return 0;
 	bpf_map_delete_elem(&pendings, &pid);
-	bpf_map_delete_elem(&tickets, &pid);
+	tickets_drop(pid);
 	if (task->signal->live.counter)
 		return 0; /* other threads go on */
 	p = bpf_map_lookup_elem(&processes, &tgid);

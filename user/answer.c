@@ -143,6 +143,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 	    json_object_set_new(line, "scanning",
 				json_boolean(state->scanning)) |
 	    json_object_set_new(line, "dropped", number(stats->dropped)) |
+	    json_object_set_new(line, "skipped", number(stats->skipped)) |
 	    json_object_set_new(line, "events",
 				number(eventlog_next(agent->log) - 1)) |
 	    json_object_set_new(line, "events_unwritten",

@@ -95,6 +95,7 @@ static void show_faults(const json_t *line, const struct showing *showing)
 	char text[256], name[128];
 	const char *key;
 	uint64_t lost = cmd_number(line, "events_unwritten");
+	uint64_t skipped = cmd_number(line, "skipped");
 	size_t i;
 
 	json_object_foreach (faults, key, value) {
@@ -109,6 +110,14 @@ static void show_faults(const json_t *line, const struct showing *showing)
 			       "in the file: is the disk full?",
 			       lost);
 		say(showing, TERM_BAD, "fault", text);
+	}
+	/* Nothing that decides is skipped in the other mode. */
+	if (skipped && strcmp(cmd_text(line, "attach"), "lsm") != 0) {
+		(void)snprintf(text, sizeof(text),
+			       "%" PRIu64 " runs of a program, by the kernel, "
+			       "which preempts itself: boot with bpf in lsm=",
+			       skipped);
+		say(showing, TERM_POOR, "skipped", text);
 	}
 	/* A table that fills up is refused data tomorrow: say it today. */
 	json_array_foreach (json_object_get(line, "tables"), i, table) {

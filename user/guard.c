@@ -466,27 +466,44 @@ static bool is_required(const char *name)
 }
 
 /*
- * Is it of the other way to attach? Besides lsm_X and fmod_X there may be a
- * fentry_X, which does for fmod_X what that may not do itself.
+ * Does the kernel preempt itself, so that it may skip a program (again.h)? It
+ * is taken to where it does not say so.
  */
-static bool is_other_way(struct bpf_object *object, enum guard_attach attach,
-			 const char *name)
+static bool kernel_preempts(void)
 {
-	char twin[128];
+	char mode[64] = "";
+	ssize_t n;
+	int fd;
+
+	fd = open("/sys/kernel/debug/sched/preempt", O_RDONLY | O_CLOEXEC);
+	if (fd < 0)
+		return true;
+	n = read(fd, mode, sizeof(mode) - 1);
+	(void)close(fd);
+	return n <= 0 ||
+	       (!strstr(mode, "(none)") && !strstr(mode, "(voluntary)"));
+}
+
+/* Is the program one for this way to attach, and for this kernel? */
+static bool is_wanted(struct bpf_object *object, enum guard_attach attach,
+		      bool preempts, const char *name)
+{
+	char first[128];
 	const char *rest;
 
-	if (attach != GUARD_ATTACH_LSM)
-		return has_prefix(name, "lsm_", &rest);
+	if (has_prefix(name, "lsm_", &rest))
+		return attach == GUARD_ATTACH_LSM;
 	if (has_prefix(name, "fmod_", &rest))
+		return attach != GUARD_ATTACH_LSM;
+	if (!has_prefix(name, "again_", &rest))
 		return true;
-	if (!has_prefix(name, "fentry_", &rest))
-		return false;
-	(void)snprintf(twin, sizeof(twin), "fmod_%s", rest);
-	return bpf_object__find_program_by_name(object, twin);
+	(void)snprintf(first, sizeof(first), "fmod_%s", rest);
+	return preempts && (attach != GUARD_ATTACH_LSM ||
+			    !bpf_object__find_program_by_name(object, first));
 }
 
 static int choose_programs(struct bpf_object *object, enum guard_attach attach,
-			   const struct guard_say *say)
+			   bool preempts, const struct guard_say *say)
 {
 	struct bpf_program *program;
 	const char *name;
@@ -504,7 +521,7 @@ static int choose_programs(struct bpf_object *object, enum guard_attach attach,
 	bpf_object__for_each_program(program, object)
 	{
 		name = bpf_program__name(program);
-		if (is_other_way(object, attach, name)) {
+		if (!is_wanted(object, attach, preempts, name)) {
 			(void)bpf_program__set_autoload(program, false);
 			continue;
 		}
@@ -631,17 +648,21 @@ static int attach_program(struct guard *guard, struct bpf_program *program,
 				   link);
 }
 
+/* Attaches the programs that are, or are not, second ones; see again.h. */
 static int attach_programs(struct guard *guard, struct bpf_object *object,
-			   int cgroup, bool unpinned, size_t *ret_n,
-			   const struct guard_say *say)
+			   bool second, int cgroup, bool unpinned,
+			   size_t *ret_n, const struct guard_say *say)
 {
 	struct bpf_program *program;
+	const char *rest;
 	size_t n = 0;
 	int r;
 
 	bpf_object__for_each_program(program, object)
 	{
-		if (!bpf_program__autoload(program))
+		if (!bpf_program__autoload(program) ||
+		    second != has_prefix(bpf_program__name(program), "again_",
+					 &rest))
 			continue;
 		r = attach_program(guard, program, cgroup, unpinned);
 		if (r) {
@@ -653,7 +674,7 @@ static int attach_programs(struct guard *guard, struct bpf_object *object,
 		}
 		n++;
 	}
-	*ret_n = n;
+	*ret_n += n;
 	return 0;
 }
 
@@ -719,8 +740,9 @@ static int load(struct guard *guard, const struct guard_options *opts,
 {
 	struct guard_skeleton *skeleton = NULL;
 	uint32_t max_records = opts->max_records;
+	bool preempts = kernel_preempts();
 	int cgroup = -1, r;
-	size_t links;
+	size_t links = 0;
 
 	if (!max_records)
 		max_records = GUARD_RECORDS_DEFAULT;
@@ -747,7 +769,7 @@ static int load(struct guard *guard, const struct guard_options *opts,
 		r = load_failed(say, -errno);
 		goto out;
 	}
-	r = choose_programs(skeleton->obj, guard->attach, say);
+	r = choose_programs(skeleton->obj, guard->attach, preempts, say);
 	if (r)
 		goto out;
 	r = set_sizes(skeleton->obj, max_records);
@@ -758,11 +780,16 @@ static int load(struct guard *guard, const struct guard_options *opts,
 		goto out;
 	}
 	skeleton->bss->state.abi = CORDON_ABI;
+	skeleton->bss->state.again = preempts;
 
 	if (!opts->unpinned)
 		r = pin_maps(guard, skeleton->obj, say);
+	/* The kernel runs them in the opposite order. */
 	if (!r)
-		r = attach_programs(guard, skeleton->obj, cgroup,
+		r = attach_programs(guard, skeleton->obj, true, cgroup,
+				    opts->unpinned, &links, say);
+	if (!r)
+		r = attach_programs(guard, skeleton->obj, false, cgroup,
 				    opts->unpinned, &links, say);
 	if (!r)
 		r = write_marker(skeleton->obj, links, guard->attach);
@@ -1150,6 +1177,44 @@ static int count_file(const void *key, const void *value, void *arg)
 	return 0;
 }
 
+/*
+ * How often the kernel ran something without one of our programs because the
+ * program was under way on that CPU already.
+ */
+static int count_skipped(const struct guard *guard, uint64_t *ret_skipped)
+{
+	const struct dirent *entry;
+	struct bpf_prog_info info;
+	char path[512];
+	uint32_t len;
+	int fd, r = 0;
+	DIR *dir;
+
+	*ret_skipped = 0;
+	dir = opendir(guard->pin_dir);
+	if (!dir)
+		return errno == ENOENT ? 0 : -errno;
+	while (!r && (entry = readdir(dir))) {
+		if (strncmp(entry->d_name, "prog_", 5))
+			continue;
+		r = pin_path(guard, "", entry->d_name, path);
+		fd = r ? -1 : bpf_obj_get(path);
+		if (fd < 0) {
+			r = r ? r : -errno;
+			break;
+		}
+		len = sizeof(info);
+		memset(&info, 0, sizeof(info));
+		if (bpf_obj_get_info_by_fd(fd, &info, &len))
+			r = -errno;
+		else
+			*ret_skipped += info.recursion_misses;
+		(void)close(fd);
+	}
+	(void)closedir(dir);
+	return r;
+}
+
 int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 {
 	static const enum guard_map counted[] = {
@@ -1167,6 +1232,9 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 	stats.generation = guard->state->generation;
 	stats.policy_serial = guard->state->policy_serial[stats.generation & 1];
 	stats.dropped = guard->state->dropped;
+	r = count_skipped(guard, &stats.skipped);
+	if (r)
+		return r;
 	for (i = 0; i < FAULT_MAX; i++)
 		stats.faults[i] = guard->state->faults[i];
 	for (i = 0; i < N_ELEMENTS(counted); i++) {

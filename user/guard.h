@@ -296,6 +296,7 @@ struct guard_stats {
 	uint64_t generation;
 	uint64_t policy_serial;
 	uint64_t dropped;
+	uint64_t skipped; /* runs of a program that the kernel left out */
 	uint64_t faults[FAULT_MAX];
 	uint64_t labels;		 /* files with a label */
 	uint64_t files[CORDON_DATASETS]; /* of them, by number of dataset */
