@@ -36,7 +36,8 @@ enum cordon_limits {
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
 	CORDON_LEDGER = 16384,
-	CORDON_FS = 256, /* places of state.fs_known, a power of 2 */
+	CORDON_FS = 256,    /* places of state.fs_known, a power of 2 */
+	CORDON_GROWN = 256, /* places of state.grown, a power of 2 */
 };
 
 /*
@@ -474,6 +475,7 @@ struct meter {
 	__u64 charged;
 	__u64 metered;
 	__u64 last;    /* bytes of the last reservation */
+	__u64 turn;    /* the judgement that wrote the rest; 0: two did */
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
@@ -563,12 +565,14 @@ struct guard_state {
 	__u32 again;	 /* second programs are attached: again.h */
 	__u32 pad;
 	__u64 next_holding;
+	__u64 next_turn;
 	__u64 probed;  /* bit per enum hook that saw the probe */
 	__u64 dropped; /* packets the meter dropped */
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
-	__u8 fs_known[CORDON_FS]; /* 1: a file there has a label; hashed */
+	__u64 grown[CORDON_GROWN]; /* raised when a holding grows; hashed */
+	__u8 fs_known[CORDON_FS];  /* 1: a file there has a label; hashed */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };

@@ -225,6 +225,15 @@ static __always_inline void ledger_add(__u32 row, __u64 now, __u64 acts,
 		__sync_fetch_and_add(&l->records, records);
 }
 
+/* One more act of a kind that was judged before. */
+static __always_inline void ledger_act(__u32 row)
+{
+	struct ledger *l = bpf_map_lookup_elem(&ledger, &row);
+
+	if (l && row)
+		__sync_fetch_and_add(&l->acts, 1);
+}
+
 /*
  * An act over its budget: counted, told at powers of two. Returns the errno
  * to deny it with, negative, or 0 if it is only reported.
@@ -596,6 +605,18 @@ static __always_inline struct holding *holding_of(__u32 tgid)
 		return NULL;
 	id = p->holding;
 	return bpf_map_lookup_elem(&holdings, &id);
+}
+
+/* Where it is counted how often the holding @id grew. */
+static __always_inline __u32 grown_place(__u64 id)
+{
+	return id & (CORDON_GROWN - 1);
+}
+
+/* After the shares: who saw the count of before judges once more. */
+static __always_inline void holding_grew(__u64 id)
+{
+	__sync_fetch_and_add(&state.grown[grown_place(id)], 1);
 }
 
 static const char zero_holding[sizeof(struct holding)];

@@ -147,6 +147,8 @@ static __noinline int share_grow(struct holding *h, struct act *a,
 	share_add(h, number, a->dataset, a->bytes, records, o->read_bytes,
 		  o->read_records);
 	bpf_spin_unlock(&h->lock);
+	if (a->until)
+		holding_grew(h->id);
 	return 0;
 }
 

@@ -97,7 +97,8 @@ MAP(tickets, HASH, struct ticket_key, struct ticket, 16384, BPF_F_NO_PREALLOC);
  * What a thread was granted last. For the same facts: where the rule for the
  * dataset and the origin are. For the same file, until its touch has to be
  * looked up again: what a read of it is added to, if there is nothing else to
- * ask (`whole`).
+ * ask (`whole`). For the same judgement of a send, as long as the holding did
+ * not grow: that more to the same peer is charged nothing (`pass`).
  */
 struct memo {
 	struct facts facts;
@@ -110,7 +111,11 @@ struct memo {
 	__u8 dataset;
 	__u8 channel;
 	__u8 whole;
-	__u8 pad;
+	__u8 pass;
+	__u64 turn;	/* of the last judgement of a send */
+	__u64 grown;	/* when it began */
+	__u32 grown_at; /* index of state.grown */
+	__u32 pad;
 };
 
 struct {

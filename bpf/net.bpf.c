@@ -275,16 +275,32 @@ static __noinline int meter_tell(struct act *a, struct metered *to,
 }
 
 /*
- * Judges the release of @a->bytes for one dataset that is held. @to, if the
- * channel has a meter, says afterwards what its bytes are charged to. Returns
- * 0 or a negative errno.
+ * Releases all that a holding has. @m NULL: a channel that nothing can meter,
+ * allowed where the release is unlimited. @free: nothing would be charged for
+ * more bytes to the same destination.
  */
-static __always_inline int release_dataset(struct act *a, struct holding *h,
-					   struct held *held,
-					   struct metered *to,
-					   struct subject_set *set)
+struct release_all {
+	struct act a;
+	struct holding *h;
+	struct meter *m;
+	struct subject_set *set;
+	__u32 dest;
+	__u32 count;
+	__u32 free;
+	int r;
+};
+
+/*
+ * Judges the release of the act's bytes for one dataset that is held. @to, if
+ * the channel has a meter, says afterwards what its bytes are charged to.
+ * Returns 0 or a negative errno.
+ */
+static __always_inline int
+release_dataset(struct release_all *all, struct held *held, struct metered *to)
 {
+	__u32 free = all->free;
 	const struct grant *grant = NULL;
+	struct act *a = &all->a;
 	const struct limit *bytes = NULL;
 	__u32 at = held->origin, flags;
 	struct rule *rule;
@@ -292,6 +308,7 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 	__u64 part = 0;
 	int bad, r;
 
+	all->free = 0;
 	a->dataset = held->dataset;
 	o = bpf_map_lookup_elem(&origins, &at);
 	a->origin = o ? o->serial : 0;
@@ -302,7 +319,7 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 		a->flags = RULE_BLOCK;
 		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
 	}
-	rule = rule_at(a, rule_place(a->slot, a->dataset, set));
+	rule = rule_at(a, rule_place(a->slot, a->dataset, all->set));
 	if (rule)
 		grant = grant_of(a, rule);
 	flags = act_enforced(a) ? 0 : METER_FORCE;
@@ -328,7 +345,7 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 				return r;
 		}
 		limit_of(a, &grant->records, UNIT_RECORDS);
-		bad = release_records(a, h, held->records);
+		bad = release_records(a, all->h, held->records);
 		r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL, EPERM) : 0;
 		if (r) {
 			if (bytes) {
@@ -337,6 +354,9 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 			}
 			return r;
 		}
+		/* A narrow one is charged more the more bytes it sends. */
+		if (!bytes && !(a->flags & RULE_NARROW))
+			all->free = free;
 	}
 	if (!to)
 		return 0;
@@ -344,20 +364,6 @@ static __always_inline int release_dataset(struct act *a, struct holding *h,
 		flags |= METER_UNLIMITED;
 	return meter_tell(a, to, bytes, flags, part);
 }
-
-/*
- * Releases all that a holding has. @meter NULL: a channel that nothing can
- * meter, allowed where the release is unlimited.
- */
-struct release_all {
-	struct act a;
-	struct holding *h;
-	struct meter *m;
-	struct subject_set *set;
-	__u32 dest;
-	__u32 count;
-	int r;
-};
 
 static __noinline long release_share(__u32 i, struct release_all *all)
 {
@@ -369,6 +375,7 @@ static __noinline long release_share(__u32 i, struct release_all *all)
 	if (all->m) {
 		if (all->count >= CORDON_METERED) {
 			/* Its rule was not asked whether to observe. */
+			all->free = 0;
 			all->a.flags = RULE_BLOCK;
 			all->r = act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
 								       : 0;
@@ -377,7 +384,7 @@ static __noinline long release_share(__u32 i, struct release_all *all)
 		to = &all->m->to[all->count & (CORDON_METERED - 1)];
 	}
 	all->a.dest = all->dest;
-	all->r = release_dataset(&all->a, all->h, &held, to, all->set);
+	all->r = release_dataset(all, &held, to);
 	if (all->r)
 		return 1;
 	all->count++;
@@ -473,6 +480,12 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream)
 	return 0;
 }
 
+/* Under repair a TCP socket's numbers are whatever it is told. */
+static __always_inline int tcp_repaired(const struct sock *sk)
+{
+	return BPF_CORE_READ_BITFIELD_PROBED((struct tcp_sock *)sk, repair);
+}
+
 /* The channel of a socket; CHANNEL_OTHER if its packets carry no tag. */
 static __noinline int channel_of(const struct sock *sk)
 {
@@ -481,11 +494,7 @@ static __noinline int channel_of(const struct sock *sk)
 	if (type == SOCK_RAW)
 		return CHANNEL_RAW;
 	if (type == SOCK_STREAM && protocol == IPPROTO_TCP) {
-		/* Under repair a socket's numbers are whatever it is told. */
-		if (BPF_CORE_READ_BITFIELD_PROBED((struct tcp_sock *)sk,
-						  repair))
-			return CHANNEL_OTHER;
-		return CHANNEL_TCP;
+		return tcp_repaired(sk) ? CHANNEL_OTHER : CHANNEL_TCP;
 	}
 	if (type != SOCK_DGRAM)
 		return CHANNEL_OTHER; /* MPTCP, SCTP, SMC, ... */
@@ -496,17 +505,29 @@ static __noinline int channel_of(const struct sock *sk)
 	return CHANNEL_OTHER;
 }
 
-/* The meter of @sk, settled, or a new one. NULL: no room. */
-static __noinline struct meter *meter_of(struct sock *sk, __u32 channel)
+/*
+ * The meter of @sk, settled, or a new one; from now on it is @memo's turn to
+ * write it. NULL: no room.
+ */
+static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
+					 struct memo *memo)
 {
 	int stream = channel == CHANNEL_TCP;
 	__u32 write_seq = 0;
+	__u64 turn = 0;
 	struct meter *m;
+
+	if (memo) {
+		turn = __sync_fetch_and_add(&state.next_turn, 1) + 1;
+		memo->turn = turn;
+		memo->pass = 0;
+	}
 
 	if (stream)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (m) {
+		m->turn = turn;
 		/* Corked bytes still wait for their datagram. */
 		if (channel != CHANNEL_UDP ||
 		    !BPF_CORE_READ((struct udp_sock *)sk, pending))
@@ -516,6 +537,7 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel)
 	m = bpf_sk_storage_get(&meters, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!m)
 		return NULL;
+	m->turn = turn;
 	/* What was queued before this is no concern of ours. */
 	m->sent_end = write_seq;
 	m->fresh = stream && sk->__sk_common.skc_state == TCP_CLOSE;
@@ -546,17 +568,30 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
 	return 0;
 }
 
-static __noinline int meter_reserve(struct meter *m, struct act *a, __u32 dest,
-				    __u32 count)
+/*
+ * Notes on the meter what was judged. If nothing more would be charged, and
+ * nobody else wrote the meter meanwhile, @memo passes further sends.
+ */
+static __noinline int meter_reserve(struct release_all *all, struct memo *memo)
 {
+	struct act *a = &all->a;
+	struct meter *m = all->m;
+	int alone = 0;
+
 	bpf_spin_lock(&m->lock);
-	m->count = count;
+	if (memo)
+		alone = m->turn == memo->turn;
+	if (!alone)
+		m->turn = 0; /* what stands here now is of two judgements */
+	m->count = all->count;
 	m->charged += a->bytes;
 	m->last += a->bytes;
-	m->dest = a->channel == CHANNEL_RAW ? CORDON_DEST_UNKNOWN : dest;
+	m->dest = a->channel == CHANNEL_RAW ? CORDON_DEST_UNKNOWN : all->dest;
 	m->port = a->port;
 	__builtin_memcpy(m->addr, a->addr, sizeof(m->addr));
 	bpf_spin_unlock(&m->lock);
+	if (memo && alone && all->free && a->channel != CHANNEL_RAW)
+		memo->pass = facts_hold(&memo->facts, a->policy);
 	return 0;
 }
 
@@ -565,8 +600,47 @@ static __noinline int meter_reserve(struct meter *m, struct act *a, __u32 dest,
 /* Who sends, by which policy. */
 struct sender {
 	__u64 policy;
+	struct memo *memo;
 	struct subject_set set;
 };
+
+/*
+ * May the thread send @size bytes because its last judgement said so? It must
+ * be the last that wrote this socket's meter, the peer the same, and nothing
+ * may have been read since.
+ */
+static __noinline int send_passes(struct sock *sk, struct msghdr *msg,
+				  __u64 size, struct memo *memo)
+{
+	int stream = sk->sk_type == SOCK_STREAM, passes;
+	struct peer peer;
+	struct meter *m;
+	__u32 i;
+
+	if (!memo->pass ||
+	    state.grown[memo->grown_at & (CORDON_GROWN - 1)] != memo->grown)
+		return 0;
+	m = bpf_sk_storage_get(&meters, sk, 0, 0);
+	if (!m)
+		return 0;
+	if (stream && tcp_repaired(sk))
+		return 0;
+	peer_of(&peer, sk, msg, stream);
+	bpf_spin_lock(&m->lock);
+	passes = m->turn == memo->turn && !m->stopped && m->port == peer.port &&
+		 same_addr(m->addr, peer.addr);
+	if (passes)
+		m->charged += size;
+	bpf_spin_unlock(&m->lock);
+	if (!passes)
+		return 0;
+	for (i = 0; i < CORDON_METERED; i++) {
+		if (i >= m->count)
+			break;
+		ledger_act(m->to[i].row);
+	}
+	return 1;
+}
 
 /* A holder sends @size bytes on @sk. */
 static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
@@ -584,16 +658,22 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	all.h = holding_of(task->tgid);
 	if (!all.h)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	all.m = meter_of(sk, all.a.channel);
+	all.m = meter_of(sk, all.a.channel, sender->memo);
 	if (!all.m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+	if (sender->memo) {
+		/* Before the shares: see holding_grew(). */
+		sender->memo->grown_at = grown_place(all.h->id);
+		sender->memo->grown = state.grown[grown_place(all.h->id)];
+	}
 	all.dest = all.a.dest;
+	all.free = 1;
 	all.count = state.zero; /* see rows_touch() */
 	bpf_loop(CORDON_SHARES, release_share, &all, 0);
 	if (!all.r && all.m->stopped)
 		all.r = act_over(&all.a, EPERM);
 	if (!all.r)
-		return meter_reserve(all.m, &all.a, all.dest, all.count);
+		return meter_reserve(&all, sender->memo);
 	/* Those before were charged for what will not be sent. */
 	if (size)
 		meter_give_back(all.m, size, all.count);
@@ -608,6 +688,10 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 
 	/* These stay on the host. */
 	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
+		return 0;
+	/* Before the subjects: what changes meanwhile is noticed after. */
+	sender.memo = memo_now(sender.policy);
+	if (sender.memo && send_passes(sk, msg, size, sender.memo))
 		return 0;
 	subjects_of(sender.policy, &sender.set);
 	return send_judge(sk, msg, size, &sender);

@@ -363,8 +363,21 @@ static __noinline int memo_renew(struct memo *m, __u64 policy)
 	m->until = 0;
 	m->origin = 0;
 	m->whole = 0;
+	m->pass = 0;
 	m->dataset = 0;
 	return facts_take(&m->facts, policy);
+}
+
+/* The memo of the current thread, begun anew if its facts have changed. */
+static __noinline struct memo *memo_now(__u64 policy)
+{
+	struct memo *m;
+	int same;
+
+	m = memo_of(policy, &same);
+	if (m && !same)
+		memo_renew(m, policy);
+	return m;
 }
 
 /* The place of the rule for @dataset. Call it in a hook's own frame. */
