@@ -476,12 +476,13 @@ struct meter {
 	__u64 metered;
 	__u64 last;    /* bytes of the last reservation */
 	__u64 turn;    /* the judgement that wrote the rest; 0: two did */
+	__u8 addr[16]; /* that was judged last, and its destination */
+	__u16 dest;
+	__u16 port;
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
+	__u32 strange; /* packets that went where nothing was judged */
 	__u32 count;
-	__u16 dest; /* that was judged last, and its address */
-	__u16 port;
-	__u8 addr[16];
 	struct metered to[CORDON_METERED];
 };
 

@@ -152,13 +152,12 @@ SEC("fmod_ret/security_socket_sendmsg")
 int BPF_PROG(fmod_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size, int ret)
 {
-	return ret ? ret : verdict(sendmsg_verdict(sock, -EPERM));
+	return ret ? ret : verdict(send_verdict(sock));
 }
 
-/* A ticket that is still there is one that the first never saw. */
 SEC("fmod_ret/security_socket_sendmsg")
 int BPF_PROG(again_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size, int ret)
 {
-	return ret ? ret : verdict(sendmsg_verdict(sock, 0));
+	return ret ? ret : verdict(send_verdict_again(sock));
 }

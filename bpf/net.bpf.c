@@ -764,15 +764,36 @@ int BPF_PROG(again_judge_sendmsg, struct socket *sock, struct msghdr *msg,
 	return send_told(sock, on_socket_sendmsg(sock, msg, size));
 }
 
-/* The verdict on a holder's send; @none if no ticket says. */
-static __always_inline int sendmsg_verdict(const struct socket *sock, int none)
+static __noinline int send_untold(void)
+{
+	struct act a;
+
+	act_begin(&a, policy_now(), 0, CHANNEL_OTHER);
+	return act_fault(&a, FAULT_UNREADABLE) ? -EPERM : 0;
+}
+
+/* What the ticket says of a holder's send. */
+static __always_inline int send_verdict(const struct socket *sock)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	int r = none;
+	int r;
 
 	if (!is_holder(task->tgid))
 		return 0;
-	ticket_find(HOOK_SOCKET_SENDMSG, sock, 1, &r);
+	if (ticket_find(HOOK_SOCKET_SENDMSG, sock, 1, &r))
+		return r;
+	return send_untold();
+}
+
+/* A ticket that is still there is one that the first never saw. */
+static __always_inline int send_verdict_again(const struct socket *sock)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	int r;
+
+	if (!is_holder(task->tgid) ||
+	    !ticket_find(HOOK_SOCKET_SENDMSG, sock, 1, &r))
+		return 0;
 	return r;
 }
 
@@ -898,9 +919,9 @@ static __always_inline int payload_astray(const struct meter *m,
 	       m->dest;
 }
 
-/* Tells of a socket that was stopped; `current` means nothing here. */
+/* Tells of what was stopped, or not; `current` means nothing here. */
 static __always_inline void egress_tell(const struct metered *to, __u64 now,
-					__u32 bytes)
+					__u32 bytes, __u32 verdict)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	struct ledger *l;
@@ -915,7 +936,7 @@ static __always_inline void egress_tell(const struct metered *to, __u64 now,
 	e->time_ns = now;
 	e->policy = state.policy_serial[state.generation & 1];
 	e->type = EVENT_VERDICT;
-	e->verdict = VERDICT_BLOCK;
+	e->verdict = verdict;
 	e->login = INVALID_UID;
 	e->session = INVALID_UID;
 	if (l)
@@ -923,7 +944,7 @@ static __always_inline void egress_tell(const struct metered *to, __u64 now,
 	e->origin = key.origin;
 	e->rule = to->key.rule;
 	e->subject = key.subject;
-	e->error = EPERM;
+	e->error = verdict == VERDICT_BLOCK ? EPERM : 0;
 	e->bytes = bytes;
 	e->max = to->max;
 	e->window_ns = to->window_ns;
@@ -964,7 +985,7 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 		bpf_spin_unlock(&b->lock);
 		if (room || to.flags & METER_FORCE)
 			continue;
-		egress_tell(&to, now, n);
+		egress_tell(&to, now, n, VERDICT_BLOCK);
 		for (j = 0; j < CORDON_METERED; j++) {
 			if (j >= i)
 				break;
@@ -975,6 +996,40 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 		}
 		return 0;
 	}
+	return 1;
+}
+
+/* Is what the last send was judged by only to be reported? */
+static __always_inline int meter_forced(const struct meter *m)
+{
+	__u32 i;
+
+	if (state.mode[state.generation & 1] == MODE_OBSERVE)
+		return 1;
+	for (i = 0; i < CORDON_METERED; i++) {
+		if (i >= m->count)
+			break;
+		if (!(m->to[i].flags & METER_FORCE))
+			return 0;
+	}
+	return m->count != 0;
+}
+
+/* A packet that was not judged. Told at powers of two. Returns 1 to drop it. */
+static __noinline int egress_strange(struct meter *m, const struct payload *p)
+{
+	__u32 n = __sync_fetch_and_add(&m->strange, 1) + 1;
+	int forced = meter_forced(m);
+
+	if (!(n & (n - 1)))
+		egress_tell(&m->to[0], bpf_ktime_get_boot_ns(), p->bytes,
+			    forced ? VERDICT_ALERT : VERDICT_BLOCK);
+	if (forced)
+		return 0;
+	/* TCP would send it again; a datagram is gone with this. */
+	if (p->tcp)
+		m->stopped = 1;
+	__sync_fetch_and_add(&state.dropped, 1);
 	return 1;
 }
 
@@ -1013,13 +1068,8 @@ int egress(struct __sk_buff *skb)
 	strange = payload_of(skb, &p);
 	if (!strange && p.bytes)
 		strange = payload_astray(m, &p);
-	if (strange) {
-		/* TCP would send it again; a datagram is gone with this. */
-		if (p.tcp)
-			m->stopped = 1;
-		__sync_fetch_and_add(&state.dropped, 1);
+	if (strange && egress_strange(m, &p))
 		return 0;
-	}
 
 	bpf_spin_lock(&m->lock);
 	if (p.tcp && m->fresh && p.syn) {
