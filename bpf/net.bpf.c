@@ -481,13 +481,15 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream)
 }
 
 /* Under repair a TCP socket's numbers are whatever it is told. */
-static __always_inline int tcp_repaired(const struct sock *sk)
+static __always_inline int tcp_repaired(struct sock *sk)
 {
-	return BPF_CORE_READ_BITFIELD_PROBED((struct tcp_sock *)sk, repair);
+	const struct tcp_sock *tcp = bpf_skc_to_tcp_sock(sk);
+
+	return !tcp || BPF_CORE_READ_BITFIELD(tcp, repair);
 }
 
 /* The channel of a socket; CHANNEL_OTHER if its packets carry no tag. */
-static __noinline int channel_of(const struct sock *sk)
+static __noinline int channel_of(struct sock *sk)
 {
 	__u32 protocol = sk->sk_protocol, type = sk->sk_type;
 
