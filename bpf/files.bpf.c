@@ -710,7 +710,7 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	struct label *l;
 	struct memo *m;
 	__u64 policy;
-	__u32 mode;
+	__u32 mode, dev;
 	int same;
 
 	if (!state.armed)
@@ -724,9 +724,10 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 			return 0;
 		return refuse_device(EPERM);
 	}
-	if (!(mask & MAY_READ) || !fs_known(inode->i_sb->s_dev))
+	if (!(mask & MAY_READ))
 		return 0;
-	if (!label_possible(inode->i_ino, inode->i_sb->s_dev))
+	dev = inode->i_sb->s_dev;
+	if (!fs_known(dev) || !label_possible(inode->i_ino, dev))
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid) {
