@@ -53,6 +53,7 @@ enum cordon_limits {
 #define CORDON_HOST_WIDE    0xffffffffU
 #define CORDON_UNLIMITED    (~0ULL)
 #define CORDON_LABEL_BITS   22 /* 512 KiB: 1 in 90 unlabelled files collides */
+#define CORDON_NOTICE_BITS  12 /* 512 bytes */
 #define CORDON_TGID_BITS    22 /* PID_MAX_LIMIT of the kernel: 4,194,304 */
 
 /* ---- identity of files ------------------------------------------------ */
@@ -381,6 +382,7 @@ enum event_type {
 	EVENT_FIRST_RELEASE,  /* first bytes of an origin to a destination */
 	EVENT_FAULT,	      /* something could not be known or stored */
 	EVENT_DIRTY,	      /* a budget was used since the last save */
+	EVENT_NOTICE,	      /* `noticed` was set: for the agent only */
 };
 
 enum fault {
@@ -542,6 +544,15 @@ struct capture {
 };
 
 /*
+ * Directories that the agent wants to hear of when a name comes into them:
+ * those on the way to a path of the policy. By a bit of the inode's number, so
+ * that now and then it hears of others too.
+ */
+struct notice {
+	__u64 bits[(1 << CORDON_NOTICE_BITS) / 64];
+};
+
+/*
  * One instance, the guard's whole .bss, mapped by the agent. Single words are
  * read and written whole; the generation's low bit is the policy slot in use.
  */
@@ -564,7 +575,7 @@ struct guard_state {
 	__u32 dirty;	 /* budgets were used since they were saved */
 	__u32 probe_tid; /* the thread that tests the hooks */
 	__u32 again;	 /* second programs are attached: again.h */
-	__u32 pad;
+	__u32 noticed;	 /* something came into a directory of `notice` */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 probed;  /* bit per enum hook that saw the probe */
@@ -572,6 +583,7 @@ struct guard_state {
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
+	struct notice notice;
 	__u64 grown[CORDON_GROWN]; /* raised when a holding grows; hashed */
 	__u8 fs_known[CORDON_FS];  /* 1: a file there has a label; hashed */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];

@@ -261,6 +261,12 @@ static __always_inline __u32 label_bit(__u64 ino, __u32 dev)
 	       (64 - CORDON_LABEL_BITS);
 }
 
+/* Bit of a directory in struct notice. */
+static __always_inline __u32 notice_bit(__u64 ino)
+{
+	return (ino * 0x9e3779b97f4a7c15ULL) >> (64 - CORDON_NOTICE_BITS);
+}
+
 /* Place of a file system in fs_known. */
 static __always_inline __u32 fs_place(__u32 dev)
 {

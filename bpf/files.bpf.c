@@ -839,6 +839,8 @@ static __always_inline int on_inode_rename(struct dentry *old,
 	if (!state.armed)
 		return 0;
 	probed(HOOK_INODE_RENAME);
+	notice(old);
+	notice(new);
 	r = renamed(old, new);
 	if (r)
 		return r;
@@ -856,6 +858,7 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 	if (!state.armed || !inode)
 		return 0;
 	probed(HOOK_D_INSTANTIATE);
+	notice(named);
 	if (!fs_known(inode->i_sb->s_dev))
 		return 0;
 	mode = inode->i_mode & S_IFMT;

@@ -138,6 +138,29 @@ static __noinline int label_directory(const struct dentry *dentry,
 	return 0;
 }
 
+static __noinline int notice_send(void)
+{
+	struct act a;
+
+	act_begin(&a, policy_now(), 0, CHANNEL_OTHER);
+	return event_send(&a, EVENT_NOTICE, VERDICT_ALLOW, 0, 0);
+}
+
+/* @dentry is about to come into its directory. Told once until the agent looks. */
+static __always_inline void notice(const struct dentry *dentry)
+{
+	const struct inode *dir = dentry->d_parent->d_inode;
+	__u32 bit;
+
+	if (!dir)
+		return;
+	bit = notice_bit(dir->i_ino) & ((1 << CORDON_NOTICE_BITS) - 1);
+	if (!(state.notice.bits[bit / 64] >> (bit & 63) & 1) || state.noticed)
+		return;
+	state.noticed = 1;
+	notice_send();
+}
+
 /* A name in a directory that waits for it: the root of a dataset appears. */
 static __noinline int label_awaited(const struct dentry *dentry,
 				    const struct inode *inode)

@@ -44,6 +44,7 @@ struct agent {
 	int signal_fd;
 	int save_fd; /* timers */
 	int sweep_fd;
+	bool refused; /* a verdict was among the events just taken */
 	int watchdog_fd;
 	int expiry_fd;
 	int watch_fd; /* the guard's own, as it was last asked for */

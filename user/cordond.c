@@ -208,6 +208,11 @@ static int take_event(const struct event *event, void *arg)
 		save_later(agent, SAVE_AFTER_S);
 		return 0;
 	}
+	if (event->type == EVENT_NOTICE)
+		return 0; /* see guard_notice() */
+	/* Refused, perhaps, because somebody is not known under a new file. */
+	if (event->type == EVENT_VERDICT)
+		agent->refused = true;
 	if (event->type == EVENT_FAULT && event->fault == FAULT_TOUCH_FULL)
 		sweep(agent, true);
 	event_look_up(event, &who);
@@ -237,6 +242,8 @@ static void take_events(struct agent *agent)
 			   "%" PRIu64 " are missing",
 			   agent->opts->state_dir, eventlog_lost(agent->log));
 	agent->log_failed = r < 0;
+	guard_notice(agent->guard, agent->refused);
+	agent->refused = false;
 	check_faults(agent);
 	sweep(agent, false);
 	control_wake(agent->control);

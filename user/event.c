@@ -25,6 +25,7 @@ static const char *const types[] = {
 	[EVENT_FIRST_RELEASE] = "first-release",
 	[EVENT_FAULT] = "fault",
 	[EVENT_DIRTY] = "dirty",
+	[EVENT_NOTICE] = "notice",
 };
 
 static const char *const channels[CHANNEL_MAX] = {

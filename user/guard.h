@@ -199,6 +199,13 @@ int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
 int guard_watch_fd(const struct guard *guard);
 int guard_watch_handle(struct guard *guard, const struct guard_say *say);
 
+/*
+ * To be called when events were taken: has the guard noticed something in a
+ * directory that matters, or is a look asked for anyway, the descriptor wakes
+ * in a moment.
+ */
+void guard_notice(struct guard *guard, bool look);
+
 /* ---- state over reboots -------------------------------------------------- */
 
 /*

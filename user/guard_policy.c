@@ -9,9 +9,13 @@
 #include "guard_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+#include "decide.h"
 
 void guard_policy_release(struct guard *guard)
 {
@@ -228,34 +232,71 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 
 /* ---- watching ---------------------------------------------------------- */
 
+/* The guard is to tell of what comes into any directory on the way to path. */
+static void notice_path(struct guard *guard, struct notice *notice,
+			const char *path)
+{
+	const char *name = path, *end;
+	char dir[PATH_MAX] = "/";
+	struct file_key key;
+	uint64_t bit;
+
+	if (strlen(path) >= sizeof(dir))
+		return;
+	for (;;) {
+		name += strspn(name, "/");
+		/* As far as the path exists. */
+		if (!*name ||
+		    guard_capture(guard, AT_FDCWD, dir,
+				  (LOOK_FLAGS & ~O_NOFOLLOW) | O_DIRECTORY,
+				  NULL, &key))
+			return;
+		bit = notice_bit(key.ino);
+		notice->bits[bit / 64] |= 1ULL << (bit & 63);
+		end = name + strcspn(name, "/");
+		memcpy(dir, path, (size_t)(end - path));
+		dir[end - path] = '\0';
+		name = end;
+	}
+}
+
 static void watch_all(struct guard *guard, const struct guard_say *say)
 {
+	struct notice notice = {0};
 	int r = 0;
 	size_t i;
 
 	watch_begin(guard->watch);
-	for (i = 0; i < guard->n_roots && !r; i++) {
-		r = watch_add(guard->watch, guard->roots[i].path,
-			      guard->roots[i].lines);
-		if (!r && strcmp(guard->roots[i].path, guard->roots[i].real))
-			r = watch_add(guard->watch, guard->roots[i].real,
-				      guard->roots[i].lines);
+	for (i = 0; i < guard->n_roots; i++) {
+		notice_path(guard, &notice, guard->roots[i].path);
+		notice_path(guard, &notice, guard->roots[i].real);
+		if (!r && guard->roots[i].lines)
+			r = watch_add(guard->watch, guard->roots[i].real);
 	}
-	for (i = 0; i < guard->n_conditions && !r; i++)
+	for (i = 0; i < guard->n_conditions; i++)
 		if (guard->conditions[i].dim == DIM_EXE)
-			r = watch_add(guard->watch, guard->conditions[i].text,
-				      false);
-	if (!r && guard->n_conditions)
-		r = watch_add(guard->watch, "/etc/passwd", true);
-	if (!r && guard->n_conditions)
-		r = watch_add(guard->watch, "/etc/group", true);
+			notice_path(guard, &notice, guard->conditions[i].text);
+	if (guard->n_conditions) {
+		/* Whatever edits them renames a new one over the old. */
+		notice_path(guard, &notice, "/etc/passwd");
+		notice_path(guard, &notice, "/etc/group");
+	}
+	for (i = 0; i < sizeof(notice.bits) / sizeof(notice.bits[0]); i++)
+		__atomic_store_n(&guard->state->notice.bits[i], notice.bits[i],
+				 __ATOMIC_RELAXED);
 	watch_commit(guard->watch);
 	if (r)
 		guard_say(say, GUARD_ERROR,
-			  "not every path of the policy can be watched (%s), "
-			  "so a change of one may go unseen; raise "
+			  "not every file of lines can be watched (%s), so "
+			  "shorter lines may go unseen; raise "
 			  "fs.inotify.max_user_watches",
 			  strerror(-r));
+}
+
+void guard_notice(struct guard *guard, bool look)
+{
+	if (look || __atomic_load_n(&guard->state->noticed, __ATOMIC_RELAXED))
+		watch_soon(guard->watch);
 }
 
 int guard_watch_fd(const struct guard *guard)
@@ -271,6 +312,8 @@ int guard_watch_handle(struct guard *guard, const struct guard_say *say)
 	r = watch_handle(guard->watch);
 	if (r <= 0 || !guard->applied)
 		return r < 0 ? r : 0;
+	/* Before the look: what comes now is told again. */
+	__atomic_store_n(&guard->state->noticed, 0, __ATOMIC_SEQ_CST);
 	watch_all(guard, say);
 	first = guard_subjects_refresh(guard, say);
 	for (i = 0; i < guard->n_roots; i++) {

@@ -3,31 +3,35 @@
 
 #include <errno.h>
 #include <fcntl.h>
-#include <limits.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/epoll.h>
 #include <sys/inotify.h>
+#include <sys/timerfd.h>
+#include <time.h>
 #include <unistd.h>
 
-#define MASK_NAMES                                             \
-	(IN_CREATE | IN_DELETE | IN_MOVED_FROM | IN_MOVED_TO | \
-	 IN_DELETE_SELF | IN_MOVE_SELF | IN_ONLYDIR)
+#define NS_PER_S 1000000000LL
+#define SOON_NS	 2000000LL  /* what was told is made by then, as a rule */
+#define REST_NS	 50000000LL /* between two looks, however much happens */
+#define LATER_S	 1
+#define LOOKS	 2
 
-struct watch_name {
+struct watch_file {
 	int wd;
-	uint32_t mask;
 	unsigned int set;
-	char *name;
 };
 
 struct watch {
 	int epoll;
 	int fd;
+	int timer_fd;
+	unsigned int looks; /* that the timer still has to ask for */
+	int64_t looked_ns;  /* when it asked last */
 	int mounts_fd;
 	char *mounts;	  /* what it said last */
 	unsigned int set; /* counts watch_begin() */
-	struct watch_name *names;
+	struct watch_file *files;
 	size_t n;
 	size_t size;
 };
@@ -79,8 +83,13 @@ int watch_new(struct watch **ret_watch)
 	watch = calloc(1, sizeof(*watch));
 	if (!watch)
 		return -ENOMEM;
+	watch->timer_fd = watch->mounts_fd = watch->epoll = -1;
 	watch->fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
 	if (watch->fd < 0)
+		r = -errno;
+	watch->timer_fd =
+		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
+	if (watch->timer_fd < 0 && !r)
 		r = -errno;
 	watch->mounts_fd = open("/proc/self/mountinfo", O_RDONLY | O_CLOEXEC);
 	if (watch->mounts_fd < 0 && !r)
@@ -90,6 +99,8 @@ int watch_new(struct watch **ret_watch)
 		r = -errno;
 	if (!r)
 		r = add_fd(watch->epoll, watch->fd, EPOLLIN);
+	if (!r)
+		r = add_fd(watch->epoll, watch->timer_fd, EPOLLIN);
 	if (!r)
 		r = add_fd(watch->epoll, watch->mounts_fd, EPOLLPRI);
 	if (!r)
@@ -104,18 +115,16 @@ int watch_new(struct watch **ret_watch)
 
 void watch_free(struct watch *watch)
 {
-	size_t i;
-
 	if (!watch)
 		return;
-	for (i = 0; i < watch->n; i++)
-		free(watch->names[i].name);
-	free(watch->names);
+	free(watch->files);
 	free(watch->mounts);
 	if (watch->epoll >= 0)
 		(void)close(watch->epoll);
 	if (watch->mounts_fd >= 0)
 		(void)close(watch->mounts_fd);
+	if (watch->timer_fd >= 0)
+		(void)close(watch->timer_fd);
 	if (watch->fd >= 0)
 		(void)close(watch->fd);
 	free(watch);
@@ -131,70 +140,23 @@ void watch_begin(struct watch *watch)
 	watch->set++;
 }
 
-static int add_name(struct watch *watch, int wd, uint32_t mask,
-		    const char *name, size_t len)
+int watch_add(struct watch *watch, const char *path)
 {
-	struct watch_name *names, *w;
-	size_t size, i;
-	char *copy;
+	struct watch_file *files = watch->files;
+	int wd;
 
-	for (i = 0; i < watch->n; i++) {
-		w = &watch->names[i];
-		if (w->wd == wd && !strncmp(w->name, name, len) &&
-		    !w->name[len]) {
-			w->mask = w->set == watch->set ? w->mask | mask : mask;
-			w->set = watch->set;
-			return 0;
-		}
-	}
+	wd = inotify_add_watch(watch->fd, path, IN_CLOSE_WRITE);
+	if (wd < 0)
+		return errno == ENOSPC || errno == ENOMEM ? -errno : 0;
 	if (watch->n == watch->size) {
-		size = watch->size ? 2 * watch->size : 16;
-		names = reallocarray(watch->names, size, sizeof(*names));
-		if (!names)
+		watch->size = watch->size ? 2 * watch->size : 16;
+		files = reallocarray(files, watch->size, sizeof(*files));
+		if (!files)
 			return -ENOMEM;
-		watch->names = names;
-		watch->size = size;
+		watch->files = files;
 	}
-	copy = strndup(name, len);
-	if (!copy)
-		return -ENOMEM;
-	watch->names[watch->n++] = (struct watch_name){
-		.wd = wd, .mask = mask, .set = watch->set, .name = copy};
+	files[watch->n++] = (struct watch_file){.wd = wd, .set = watch->set};
 	return 0;
-}
-
-int watch_add(struct watch *watch, const char *path, bool content)
-{
-	uint32_t mask = MASK_NAMES;
-	const char *name = path, *end;
-	char dir[PATH_MAX] = "/";
-	int wd, r;
-
-	if (*path != '/' || strlen(path) >= sizeof(dir))
-		return -EINVAL;
-	for (;;) {
-		name += strspn(name, "/");
-		if (!*name)
-			return 0;
-		end = name + strcspn(name, "/");
-		if (content && !end[strspn(end, "/")])
-			mask |= IN_CLOSE_WRITE;
-
-		wd = inotify_add_watch(watch->fd, dir, mask | IN_MASK_ADD);
-		if (wd < 0) {
-			/* As far as the path exists. */
-			if (errno == ENOENT || errno == ENOTDIR ||
-			    errno == EACCES || errno == ELOOP)
-				return 0;
-			return -errno;
-		}
-		r = add_name(watch, wd, mask, name, (size_t)(end - name));
-		if (r)
-			return r;
-		memcpy(dir, path, (size_t)(end - path));
-		dir[end - path] = '\0';
-		name = end;
-	}
 }
 
 static bool is_used(const struct watch *watch, int wd)
@@ -202,53 +164,62 @@ static bool is_used(const struct watch *watch, int wd)
 	size_t i;
 
 	for (i = 0; i < watch->n; i++)
-		if (watch->names[i].wd == wd &&
-		    watch->names[i].set == watch->set)
+		if (watch->files[i].wd == wd &&
+		    watch->files[i].set == watch->set)
 			return true;
 	return false;
 }
 
 void watch_commit(struct watch *watch)
 {
-	struct watch_name *w;
+	struct watch_file *f;
 	size_t i, k;
 
 	for (i = 0; i < watch->n; i++) {
-		w = &watch->names[i];
-		if (w->set != watch->set && !is_used(watch, w->wd))
-			(void)inotify_rm_watch(watch->fd, w->wd);
+		f = &watch->files[i];
+		if (f->set != watch->set && !is_used(watch, f->wd))
+			(void)inotify_rm_watch(watch->fd, f->wd);
 	}
-	for (i = k = 0; i < watch->n; i++) {
-		w = &watch->names[i];
-		if (w->set == watch->set)
-			watch->names[k++] = *w;
-		else
-			free(w->name);
-	}
+	for (i = k = 0; i < watch->n; i++)
+		if (watch->files[i].set == watch->set)
+			watch->files[k++] = watch->files[i];
 	watch->n = k;
 }
 
-static bool is_change(const struct watch *watch,
-		      const struct inotify_event *event)
+static int64_t now_ns(void)
 {
-	const struct watch_name *w;
-	size_t i;
+	struct timespec now;
 
-	if (event->mask & IN_Q_OVERFLOW)
-		return true;
-	for (i = 0; i < watch->n; i++) {
-		w = &watch->names[i];
-		if (w->wd != event->wd)
-			continue;
-		/* The directory itself went, or its file system did. */
-		if (event->mask &
-		    (IN_DELETE_SELF | IN_MOVE_SELF | IN_UNMOUNT | IN_IGNORED))
-			return true;
-		if (event->mask & w->mask && event->len &&
-		    !strcmp(event->name, w->name))
-			return true;
-	}
-	return false;
+	(void)clock_gettime(CLOCK_MONOTONIC, &now);
+	return now.tv_sec * NS_PER_S + now.tv_nsec;
+}
+
+void watch_soon(struct watch *watch)
+{
+	struct itimerspec when = {.it_interval.tv_sec = LATER_S};
+	int64_t wait_ns = watch->looked_ns + REST_NS - now_ns();
+
+	if (watch->looks == LOOKS)
+		return; /* the first of them is still to come */
+	watch->looks = LOOKS;
+	when.it_value.tv_nsec = wait_ns > SOON_NS ? wait_ns : SOON_NS;
+	(void)timerfd_settime(watch->timer_fd, 0, &when, NULL);
+}
+
+/* Is it time for a look that was asked for? */
+static int timer_handle(struct watch *watch)
+{
+	static const struct itimerspec never;
+	uint64_t n;
+
+	if (read(watch->timer_fd, &n, sizeof(n)) != sizeof(n))
+		return 0;
+	watch->looked_ns = now_ns();
+	if (watch->looks)
+		watch->looks--;
+	if (!watch->looks)
+		(void)timerfd_settime(watch->timer_fd, 0, &never, NULL);
+	return 1;
 }
 
 /*
@@ -272,27 +243,23 @@ static int mounts_changed(struct watch *watch)
 int watch_handle(struct watch *watch)
 {
 	char buf[4096] __attribute__((aligned(8)));
-	const struct inotify_event *event;
-	struct epoll_event none[2];
-	ssize_t n, at;
+	struct epoll_event none[3];
 	int changed;
+	ssize_t n;
 
 	/* Takes what the mounts say, or the descriptor would stay ready. */
-	(void)epoll_wait(watch->epoll, none, 2, 0);
+	(void)epoll_wait(watch->epoll, none, 3, 0);
 	changed = mounts_changed(watch);
 	if (changed < 0)
 		return changed;
+	changed |= timer_handle(watch);
 	for (;;) {
 		n = read(watch->fd, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
 			return errno == EAGAIN ? changed : -errno;
-		for (at = 0; at < n;
-		     at += (ssize_t)(sizeof(*event) + event->len)) {
-			event = (const struct inotify_event *)(buf + at);
-			if (is_change(watch, event))
-				changed = 1;
-		}
+		/* Also that a file went, or too much happened to tell. */
+		changed = 1;
 	}
 }

@@ -1,9 +1,12 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Tells when something appears, goes or is replaced under a path, existing or
- * not: every directory on the way that exists is watched for the one name that
- * leads on. A change of the mounts is a change too: a file system can come
- * over any path. One descriptor for all of it, for the life of the watch.
+ * Tells when it is time to look again at the paths of a policy: the mounts
+ * changed, a file whose content matters was written, or somebody asked for a
+ * look. One descriptor for all of it, for the life of the watch.
+ *
+ * What appears under a path is told by the guard (struct guard_state, noticed):
+ * an inotify watch on a directory makes every read and write on its file
+ * system dearer, by some 80 instructions.
  *
  * Only a hint: between the change and its handling time passes, and who is
  * told has to look again at everything.
@@ -27,22 +30,28 @@ void watch_free(struct watch *watch);
 int watch_fd(const struct watch *watch);
 
 /*
- * Begins a new set of paths. Those of the set before stay watched until
+ * Begins a new set of files. Those of the set before stay watched until
  * watch_commit(), so that nothing is missed between.
  */
 void watch_begin(struct watch *watch);
 
 /*
- * Adds an absolute path to the new set. content: a file that was written to
- * counts as a change too. 0, -ENOMEM, -ENOSPC (fs.inotify.max_user_watches).
+ * Adds the file at an absolute path, if there is one, to the new set: it
+ * counts as a change when it was written to. 0, -ENOMEM, -ENOSPC
+ * (fs.inotify.max_user_watches).
  */
-int watch_add(struct watch *watch, const char *path, bool content);
+int watch_add(struct watch *watch, const char *path);
 
 /* Stops watching what is not in the new set. */
 void watch_commit(struct watch *watch);
 
-/* Reads what is waiting, without blocking: 1 if a path or the
- * mounts changed, 0, -errno. */
+/*
+ * Asks for a look in a moment, and another a second later: who was told of a
+ * change was told before it was made.
+ */
+void watch_soon(struct watch *watch);
+
+/* Reads what is waiting, without blocking: 1 if it is time to look, 0, -errno. */
 int watch_handle(struct watch *watch);
 
 #endif

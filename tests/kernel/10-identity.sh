@@ -164,6 +164,7 @@ identity_cases()
 	mv $id/spare/in.jpg $id/photos/in.jpg
 	identity_name_refuses file_refuses_when_moved_in $id/photos/in.jpg
 	mkdir -p $id/late/deep
+	sleep 0.3 # two directories were missing: the agent has to look
 	cp $id/spare/late.jpg $id/late/deep/x.jpg
 	identity_name_refuses path_takes_effect_when_it_appears \
 		$id/late/deep/x.jpg

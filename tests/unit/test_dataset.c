@@ -6,6 +6,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <poll.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -191,34 +192,49 @@ static void mounts_below_a_directory_are_found(void **unused)
 		0);
 }
 
-static void watch_tells_of_its_paths_and_no_other(void **unused)
+static void watch_tells_of_its_files_and_no_other(void **unused)
 {
 	struct watch *watch;
 
 	(void)unused;
+	write_file(in_dir("log"), "x");
 	assert_int_equal(watch_new(&watch), 0);
 	watch_begin(watch);
-	assert_int_equal(watch_add(watch, in_dir("w/deep/er"), false), 0);
-	assert_int_equal(watch_add(watch, in_dir("log"), true), 0);
+	assert_int_equal(watch_add(watch, in_dir("none")), 0);
+	assert_int_equal(watch_add(watch, in_dir("log")), 0);
 	watch_commit(watch);
 	assert_int_equal(watch_handle(watch), 0);
 	write_file(in_dir("other"), "x");
 	assert_int_equal(watch_handle(watch), 0);
-	assert_int_equal(mkdir(in_dir("w"), 0700), 0);
+	write_file(in_dir("log"), "y");
 	assert_int_equal(watch_handle(watch), 1);
 	assert_int_equal(watch_handle(watch), 0);
 
-	/* Asked again, it goes deeper. */
-	watch_begin(watch);
-	assert_int_equal(watch_add(watch, in_dir("w/deep/er"), false), 0);
-	watch_commit(watch);
-	assert_int_equal(mkdir(in_dir("w/else"), 0700), 0);
-	assert_int_equal(watch_handle(watch), 0);
-	assert_int_equal(mkdir(in_dir("w/deep"), 0700), 0);
-	assert_int_equal(watch_handle(watch), 1);
 	/* What is no longer asked for is not told. */
-	write_file(in_dir("log"), "x");
+	watch_begin(watch);
+	watch_commit(watch);
+	(void)watch_handle(watch);
+	write_file(in_dir("log"), "z");
 	assert_int_equal(watch_handle(watch), 0);
+	watch_free(watch);
+}
+
+static void watch_asks_for_two_looks(void **unused)
+{
+	struct watch *watch;
+	struct pollfd p = {.events = POLLIN};
+
+	(void)unused;
+	assert_int_equal(watch_new(&watch), 0);
+	p.fd = watch_fd(watch);
+	watch_soon(watch);
+	watch_soon(watch);
+	assert_int_equal(watch_handle(watch), 0);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(watch_handle(watch), 1);
+	assert_int_equal(poll(&p, 1, 5000), 1);
+	assert_int_equal(watch_handle(watch), 1);
+	assert_int_equal(poll(&p, 1, 1500), 0);
 	watch_free(watch);
 }
 
@@ -247,7 +263,8 @@ int main(void)
 		cmocka_unit_test(place_is_resolved_as_far_as_it_exists),
 		cmocka_unit_test(walk_sees_files_once_and_follows_no_link),
 		cmocka_unit_test(mounts_below_a_directory_are_found),
-		cmocka_unit_test(watch_tells_of_its_paths_and_no_other),
+		cmocka_unit_test(watch_tells_of_its_files_and_no_other),
+		cmocka_unit_test(watch_asks_for_two_looks),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
