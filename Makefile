@@ -111,6 +111,10 @@ $(BTF):
 deps: ## install the Debian packages that building and testing need
 	$(Q).ci/deps $(BUILD_DEPS) $(TEST_DEPS) $(VM_DEPS)
 
+# For what boots no kernel.
+deps-sources:
+	$(Q).ci/deps $(BUILD_DEPS) $(TEST_DEPS)
+
 # In this order: nothing can be built before its packages are there.
 test: deps ## unit tests, then the guard on real kernels
 	$(Q)$(MAKE) run-tests
@@ -125,7 +129,7 @@ run-tests: all $(UNIT)
 unit: $(UNIT) $(B)/cordon ## the unit tests alone: no root, no clang, no kernel
 	$(Q)tests/unit/run unit $(UNIT) tests/unit/test_command
 
-sanitize: ## the unit tests under AddressSanitizer and UBSan
+sanitize: deps-sources ## the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit-programs
 	$(Q)tests/unit/run sanitize $(UNIT:$(B)/%=$(B)/sanitize/%)
 
@@ -134,7 +138,7 @@ unit-programs: $(UNIT)
 mutate: ## break the arithmetic in many places: do the tests notice?
 	$(Q)tests/unit/mutate
 
-fuzz: ## every parser of untrusted bytes, FUZZ_SECONDS (60) each
+fuzz: deps-sources ## every parser of untrusted bytes, FUZZ_SECONDS (60) each
 	$(Q)$(MAKE) B=$(B)/fuzz CC=$(CLANG) \
 		SANITIZE=fuzzer-no-link,address,undefined fuzz-programs
 	$(Q)tests/fuzz/run $(FUZZ_SECONDS)
@@ -145,7 +149,8 @@ $(B)/tests/fuzz/%: $(B)/tests/fuzz/%.o $(B)/libcordon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -fsanitize=fuzzer -o $@ $^ $(LIBS)
 
-lint: $(B)/guard.skel.h ## form and static analysis of all sources
+lint: deps-sources ## form and static analysis of all sources
+	$(Q)$(MAKE) $(B)/guard.skel.h
 	$(Q)tests/lint
 
 clean: ## remove what was built, but not the kernels of the VM bench
@@ -159,7 +164,7 @@ help: ## this list
 -include $(wildcard tests/*/build.mk)
 -include $(shell [ ! -d $(B) ] || find $(B) -path $(B)/vm -prune -o -name '*.d' -print)
 
-.PHONY: all deps test run-tests unit unit-programs sanitize mutate fuzz \
+.PHONY: all deps deps-sources test run-tests unit unit-programs sanitize mutate fuzz \
 	fuzz-programs lint clean help
 .DELETE_ON_ERROR:
 .SECONDARY:
