@@ -304,7 +304,7 @@ struct origin_key {
 struct origin {
 	struct origin_key key;
 	__u32 serial; /* never used twice; 0: free */
-	__u32 holdings;
+	__u32 pad;
 	__u64 read_bytes;
 	__u64 read_records;
 	__u64 first_ns;

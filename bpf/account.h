@@ -234,6 +234,36 @@ static __always_inline void ledger_act(__u32 row)
 		__sync_fetch_and_add(&l->acts, 1);
 }
 
+/* Who the current process is kin of, for @a's dataset. */
+static __always_inline void origin_key_of(const struct act *a,
+					  struct origin_key *key)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	key->dataset = a->dataset;
+	key->kin = KIN_SESSION;
+	key->id = task->sessionid;
+	if (login_of(task) == INVALID_UID) {
+		key->kin = KIN_CGROUP;
+		key->id = bpf_get_current_cgroup_id();
+	}
+}
+
+/* The serial of the origin that a refused reader belongs to already, or 0. */
+static __noinline __u32 origin_known(const struct act *a)
+{
+	struct origin_key key;
+	struct origin *o;
+	__u32 *found;
+
+	origin_key_of(a, &key);
+	found = bpf_map_lookup_elem(&origin_of, &key);
+	if (!found)
+		return 0;
+	o = bpf_map_lookup_elem(&origins, found);
+	return o ? o->serial : 0;
+}
+
 /*
  * An act over its budget: counted, told at powers of two. Returns the errno
  * to deny it with, negative, or 0 if it is only reported.
@@ -249,6 +279,8 @@ __noinline int act_over(struct act *a, __u32 error)
 	if (!a)
 		return -EPERM;
 	deny = act_enforced(a);
+	if (!a->origin)
+		a->origin = origin_known(a);
 	ledger_key_of(a, &key);
 	row = ledger_row(&key, a->now);
 	l = bpf_map_lookup_elem(&ledger, &row);
@@ -676,16 +708,11 @@ static __noinline struct holding *holding_make(__u32 tgid)
 static __noinline struct origin *origin_get(struct act *a, __u32 *ret_number)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct origin_key key = {.dataset = a->dataset};
+	struct origin_key key;
 	struct origin *o;
 	__u32 *found, number, serial;
 
-	key.kin = KIN_SESSION;
-	key.id = task->sessionid;
-	if (login_of(task) == INVALID_UID) {
-		key.kin = KIN_CGROUP;
-		key.id = bpf_get_current_cgroup_id();
-	}
+	origin_key_of(a, &key);
 	found = bpf_map_lookup_elem(&origin_of, &key);
 	if (found) {
 		number = *found;

@@ -146,7 +146,7 @@ static __noinline int notice_send(void)
 	return event_send(&a, EVENT_NOTICE, VERDICT_ALLOW, 0, 0);
 }
 
-/* @dentry is about to come into its directory. Told once until the agent looks. */
+/* @dentry is about to come into its directory. Told once a look. */
 static __always_inline void notice(const struct dentry *dentry)
 {
 	const struct inode *dir = dentry->d_parent->d_inode;

@@ -51,7 +51,8 @@ void watch_commit(struct watch *watch);
  */
 void watch_soon(struct watch *watch);
 
-/* Reads what is waiting, without blocking: 1 if it is time to look, 0, -errno. */
+/* Reads what is waiting, without blocking: 1 if it is time to look, else 0;
+ * -errno. */
 int watch_handle(struct watch *watch);
 
 #endif
