@@ -451,9 +451,12 @@ static __noinline int meter_give_back(struct meter *m, __u64 n, __u32 count)
 
 /*
  * What was reserved, did not leave and is not waiting to leave was never
- * taken by the socket. @queued: bytes that it still has to send.
+ * taken by the socket. @corked: all that it took waits for its datagram, and
+ * may have been charged to others than the next send is: only what that
+ * reserves can be given back to its budgets.
  */
-static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream)
+static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream,
+				   int corked)
 {
 	__u64 surplus = 0, open, queued = 0;
 	__u32 count;
@@ -465,7 +468,7 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream)
 		queued = ahead > 0 ? ahead : 0;
 	}
 	open = m->charged > m->metered ? m->charged - m->metered : 0;
-	if (open > queued) {
+	if (open > queued && !corked) {
 		/* Only the last one's budgets are known; no credit is left. */
 		surplus = open - queued;
 		m->charged -= surplus;
@@ -530,10 +533,10 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (m) {
 		m->turn = turn;
-		/* Corked bytes still wait for their datagram. */
-		if (channel != CHANNEL_UDP ||
-		    !BPF_CORE_READ((struct udp_sock *)sk, pending))
-			meter_settle(m, write_seq, stream);
+		meter_settle(
+			m, write_seq, stream,
+			channel == CHANNEL_UDP &&
+				BPF_CORE_READ((struct udp_sock *)sk, pending));
 		return m;
 	}
 	m = bpf_sk_storage_get(&meters, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -837,7 +840,7 @@ int BPF_PROG(fentry_inet_release, struct socket *sock)
 	stream = protocol == IPPROTO_TCP;
 	if (stream)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
-	meter_settle(m, write_seq, stream);
+	meter_settle(m, write_seq, stream, 0);
 	return 0;
 }
 

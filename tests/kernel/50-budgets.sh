@@ -11,7 +11,8 @@ budgets_prepare()
 	local name
 
 	mkdir -p $bu
-	for name in crowd crowdread wire part window observe alert host user
+	for name in crowd crowdread wire part cork window observe alert host \
+		user
 	do
 		"$bin/tests/makeset" $bu/$name --records 80 --photo-bytes 1000
 	done
@@ -22,8 +23,10 @@ budgets_policy()
 	local name
 
 	echo "mode: $1"
+	echo "destinations: {near: {networks: [10.20.0.5]}}"
 	echo "datasets:"
-	for name in crowd crowdread wire part window observe alert host user
+	for name in crowd crowdread wire part cork window observe alert host \
+		user
 	do
 		echo "  $name: {paths: [$bu/$name/photos], record: file}"
 	done
@@ -36,6 +39,8 @@ budgets_policy()
 	     release: {"*": 20000 B/hour}}
 	  - {subject: "*", dataset: part, read: unlimited,
 	     release: {"*": 3000000 B/hour}}
+	  - {subject: "*", dataset: cork, read: unlimited,
+	     release: {near: unlimited, "*": 9000 B/hour}}
 	  - {subject: "*", dataset: window, read: unlimited,
 	     release: {"*": 2 records/2 seconds}}
 	  - {subject: "*", dataset: observe, read: 2 records/hour,
@@ -112,6 +117,29 @@ budgets_refund()
 		[ "$used" = 2990000 ]
 }
 
+# Bytes for one peer wait under a cork, others are added for a second peer,
+# and all is thrown away: that may give the second's budget back its own only.
+budgets_cork()
+{
+	local used
+
+	new_login
+	as "$login" python3 - $bu/cork/photos/000001.jpg <<-'P'
+	import socket, sys
+	open(sys.argv[1], "rb").read()
+	far, near = ("10.99.0.2", 9009), ("10.20.0.5", 9009)
+	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
+	s.sendto(b"x" * 1300, far)
+	s.sendto(b"x" * 1200, near)
+	s.sendto(b"x" * 1200, socket.MSG_MORE, near)
+	s.sendto(b"x" * 100, socket.MSG_MORE, far)
+	s.close()
+	P
+	used=$(budgets_of cork '*')
+	check own_bytes_come_back_when_a_cork_is_dropped "used $used" \
+		budgets_between "${used:-0}" 1300 1400
+}
+
 budgets_window()
 {
 	new_login
@@ -178,6 +206,7 @@ budgets_cases()
 	agent_with < <(budgets_policy enforce) || return
 	budgets_concurrency
 	budgets_refund
+	budgets_cork
 	budgets_window
 	budgets_told observe
 	budgets_told alert
