@@ -639,6 +639,15 @@ static __always_inline struct holding *holding_of(__u32 tgid)
 	return bpf_map_lookup_elem(&holdings, &id);
 }
 
+/*
+ * Some have a holding before they hold anything: see on_task_newtask(). The
+ * first share is the first to be taken, and none is ever given back.
+ */
+static __always_inline int holding_empty(const struct holding *h)
+{
+	return !h->shares[0].origin;
+}
+
 /* Where it is counted how often the holding @id grew. */
 static __always_inline __u32 grown_place(__u64 id)
 {

@@ -31,6 +31,7 @@
 /* include/uapi/linux/sched.h */
 #define CLONE_VM     0x00000100
 #define CLONE_VFORK  0x00004000
+#define CLONE_PARENT 0x00008000
 #define CLONE_THREAD 0x00010000
 
 /* include/linux/socket.h, include/uapi/linux/in.h */

@@ -425,6 +425,8 @@ static __noinline int refuse_device(__u32 error)
 	__u64 policy = policy_now();
 	struct held held = {};
 
+	if (h && holding_empty(h))
+		return 0;
 	if (h)
 		held_of(h, 0, &held);
 	return judge_device(&held, policy, rule_place_now(policy, held.dataset),
@@ -654,13 +656,16 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	struct release_all all = {.set = &sender->set};
 	struct task_struct *task;
 
+	task = bpf_get_current_task_btf();
+	all.h = holding_of(task->tgid);
+	/* Like one without a holding: it must not write another's meter. */
+	if (all.h && holding_empty(all.h))
+		return 0;
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	all.a.bytes = size;
 	send_facts(&all.a, sk, msg);
 	if (all.a.channel == CHANNEL_OTHER)
 		return refuse_holder(&all, EPERM);
-	task = bpf_get_current_task_btf();
-	all.h = holding_of(task->tgid);
 	if (!all.h)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
 	all.m = meter_of(sk, all.a.channel, sender->memo);

@@ -29,6 +29,27 @@ static __always_inline void holding_drop(__u64 id)
 		bpf_map_delete_elem(&holdings, &id);
 }
 
+/*
+ * Will two tasks use the same memory at once that belong to two processes? Not
+ * while the only thread of a process waits for its vfork(2) child, which is
+ * common: what that one reads, holding_make() notes for its parent as well.
+ * But if the child starts a thread or another child, if its parent has other
+ * threads, or if the process that has it as its child is not the one whose
+ * memory it uses.
+ */
+static __always_inline int shares_memory(const struct task_struct *current,
+					 unsigned long flags)
+{
+	if (!(flags & CLONE_VM) || current->flags & PF_KTHREAD)
+		return 0;
+	if (current->vfork_done)
+		return 1;
+	if (flags & CLONE_THREAD)
+		return 0;
+	return !(flags & CLONE_VFORK) || flags & CLONE_PARENT ||
+	       current->signal->nr_threads > 1;
+}
+
 static __always_inline int on_task_newtask(struct task_struct *task,
 					   unsigned long flags)
 {
@@ -38,22 +59,17 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 	struct holding *h, *copy;
 	struct act a;
 
+	parent = current->tgid;
+	/* Before there is anything in it. */
+	if (state.armed && !is_holder(parent) && shares_memory(current, flags))
+		holding_make(parent);
 	if (flags & CLONE_THREAD)
 		return 0; /* the process it belongs to is known already */
 	probed(HOOK_NEWTASK);
-	parent = current->tgid;
 	if (is_holder(child)) {
 		bpf_map_delete_elem(&processes, &child);
 		holder_clear(child);
 	}
-	/*
-	 * Two processes that will go on sharing their memory share a holding
-	 * before there is anything in it; so may vfork(2)'s, which is common,
-	 * but ends: holding_make() sees to it.
-	 */
-	if ((flags & (CLONE_VM | CLONE_VFORK)) == CLONE_VM && state.armed &&
-	    !is_holder(parent) && !(current->flags & PF_KTHREAD))
-		holding_make(parent);
 	if (!is_holder(parent))
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &parent);
@@ -65,6 +81,8 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 		goto unknown;
 	if (flags & CLONE_VM) {
 		__sync_fetch_and_add(&h->refs, 1);
+	} else if (holding_empty(h)) {
+		return 0; /* its memory was copied before this */
 	} else {
 		copy = holding_new(&new.holding);
 		if (!copy)
@@ -91,13 +109,11 @@ int BPF_PROG(tp_task_newtask, struct task_struct *task, unsigned long flags)
 	return on_task_newtask(task, flags);
 }
 
-/* See again.h. A holder's child that is none yet was not seen by the first. */
+/* See again.h. For who holds nothing, twice is as good as once. */
 SEC("tp_btf/task_newtask")
 int BPF_PROG(again_task_newtask, struct task_struct *task, unsigned long flags)
 {
-	struct task_struct *current = bpf_get_current_task_btf();
-
-	if (!is_holder(current->tgid) || is_holder(task->tgid))
+	if (is_holder(task->tgid))
 		return 0;
 	return on_task_newtask(task, flags);
 }
@@ -119,6 +135,13 @@ int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
 		return 0;
 	old = p->holding;
 	h = bpf_map_lookup_elem(&holdings, &old);
+	if (h && holding_empty(h)) {
+		/* Nothing was read into the memory that it leaves behind. */
+		bpf_map_delete_elem(&processes, &tgid);
+		holder_clear(tgid);
+		holding_drop(old);
+		return 0;
+	}
 	if (!h || h->refs <= 1)
 		return 0;
 	/* Without room they go on sharing: more than the truth, never less. */

@@ -128,6 +128,7 @@ struct probe {
 	size_t nfds;
 	const char *as; /* name to report in place of read's */
 	bool moved;
+	int stage; /* of a life with several tasks */
 
 	/* What it found. */
 	uint64_t read_bytes;

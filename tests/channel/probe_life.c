@@ -16,6 +16,7 @@
 #include <sys/prctl.h>
 #include <sys/resource.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -492,6 +493,134 @@ static int live_clone_vm(struct probe *p)
 	return probe_report(p);
 }
 
+/* Starts @stage in this memory, in no hurry: the child or -errno. */
+static pid_t start_in_clone(int flags, int (*stage)(void *), struct probe *p)
+{
+	char *stack = mmap(NULL, CLONE_STACK_BYTES, PROT_READ | PROT_WRITE,
+			   MAP_PRIVATE | MAP_ANONYMOUS | MAP_STACK, -1, 0);
+	pid_t child;
+
+	if (stack == MAP_FAILED)
+		return -errno;
+	child = clone(stage, stack + CLONE_STACK_BYTES, CLONE_VM | flags, p);
+	return child < 0 ? -errno : child;
+}
+
+static int live_vfork_reads(struct probe *p)
+{
+	stage_first(p);
+	keep_first(&p->errno_read, run_in_clone(CLONE_VFORK, clone_read, p));
+	stage_send(p);
+	return probe_report(p);
+}
+
+/* The child is no child of who shares its memory, but of that one's parent. */
+static int live_vfork_of_parent(struct probe *p)
+{
+	pid_t child;
+
+	stage_first(p);
+	child = start_in_clone(CLONE_VFORK | CLONE_PARENT | SIGCHLD, clone_read,
+			       p);
+	keep_first(&p->errno_read, child);
+	stage_send(p);
+	return probe_report(p);
+}
+
+static int clone_vfork_read(void *arg)
+{
+	return run_in_clone(CLONE_VFORK, clone_read, arg) ? 1 : 0;
+}
+
+static int live_vfork_nested(struct probe *p)
+{
+	stage_first(p);
+	keep_first(&p->errno_read,
+		   run_in_clone(CLONE_VFORK, clone_vfork_read, p));
+	stage_send(p);
+	return probe_report(p);
+}
+
+/* A thread of the child reads, when the child is over for its parent. */
+static int clone_late_read(void *arg)
+{
+	struct probe *p = arg;
+
+	while (!__atomic_load_n(&p->stage, __ATOMIC_ACQUIRE))
+		(void)poll(NULL, 0, HOLD_POLL_MS);
+	stage_read(p);
+	__atomic_store_n(&p->stage, 2, __ATOMIC_RELEASE);
+	(void)syscall(SYS_exit, 0);
+	return 0;
+}
+
+static int clone_thread(void *arg)
+{
+	keep_first(&((struct probe *)arg)->errno_read,
+		   start_in_clone(CLONE_THREAD | CLONE_SIGHAND | CLONE_FILES |
+					  CLONE_FS,
+				  clone_late_read, arg));
+	(void)syscall(SYS_exit, 0); /* this thread only */
+	return 0;
+}
+
+static void wait_for_stage(struct probe *p, int stage)
+{
+	while (__atomic_load_n(&p->stage, __ATOMIC_ACQUIRE) != stage)
+		(void)poll(NULL, 0, HOLD_POLL_MS);
+}
+
+static int live_vfork_thread(struct probe *p)
+{
+	pid_t child;
+
+	stage_first(p);
+	child = start_in_clone(CLONE_VFORK | SIGCHLD, clone_thread, p);
+	keep_first(&p->errno_read, child);
+	if (child > 0) {
+		__atomic_store_n(&p->stage, 1, __ATOMIC_RELEASE);
+		wait_for_stage(p, 2);
+	}
+	stage_send(p);
+	return probe_report(p);
+}
+
+static int clone_late_send(void *arg)
+{
+	struct probe *p = arg;
+
+	__atomic_store_n(&p->stage, 1, __ATOMIC_RELEASE);
+	wait_for_stage(p, 2);
+	stage_send(p);
+	return 0;
+}
+
+static void *thread_vfork(void *arg)
+{
+	struct probe *p = arg;
+
+	keep_first(&p->errno_send,
+		   run_in_clone(CLONE_VFORK, clone_late_send, p));
+	return NULL;
+}
+
+/* While one thread waits for its child, another reads into its memory. */
+static int live_vfork_sibling(struct probe *p)
+{
+	pthread_t other;
+
+	stage_first(p);
+	keep_first(&p->errno_send,
+		   -pthread_create(&other, NULL, thread_vfork, p));
+	if (!p->errno_send) {
+		wait_for_stage(p, 1);
+		stage_read(p);
+		__atomic_store_n(&p->stage, 2, __ATOMIC_RELEASE);
+		(void)pthread_join(other, NULL);
+	}
+	return probe_report(p);
+}
+
 static char *hex_piece(const uint8_t *src, size_t n, size_t number)
 {
 	char *text = malloc(32 + 2 * n + 1), *at;
@@ -709,6 +838,15 @@ const struct life lives[] = {
 	{"fork", "the parent reads, its child releases", live_fork},
 	{"daemon", "an orphan in a session of its own releases", live_daemon},
 	{"vfork", "the parent reads, a vfork child releases", live_vfork},
+	{"vfork-reads", "a vfork child reads, its parent releases",
+	 live_vfork_reads},
+	{"vfork-of-parent", "the same, its parent's parent having the child",
+	 live_vfork_of_parent},
+	{"vfork-nested", "a vfork child's vfork child reads", live_vfork_nested},
+	{"vfork-thread", "a vfork child's thread reads, which outlives it",
+	 live_vfork_thread},
+	{"vfork-sibling", "another thread reads, a vfork child releases",
+	 live_vfork_sibling},
 	{"exec", "reads, executes, the new image releases", live_exec},
 	{"clone-vm", "a child in the same memory reads, its parent releases",
 	 live_clone_vm},

@@ -55,6 +55,12 @@ life_cases()
 		life_refuses "life/${life}_refuses_when_socket_is_older" \
 			--life "$life" --sock-first
 	done
+	# It shares its memory, so it has a holding; there is nothing in it.
+	new_login
+	try --read none --life vfork-sibling --release tun --bytes 1000
+	ask
+	check empty_passes_when_nothing_was_read "exit $rc $json $got" \
+		release_arrived 1000 0
 	life_refuses move_refuses_when_user_changed --move-uid 1234
 	life_refuses move_refuses_when_cgroup_changed \
 		--move-cgroup /sys/fs/cgroup/elsewhere
