@@ -1,0 +1,264 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# What comes with the years: upgrades, a full disk, a supervisor, somebody who
+# watches, a host that lacks something, the end. Ends without a guard.
+
+up=/srv/upkeep
+up_small=$up/small
+up_notify=/run/upkeep.sock
+
+upkeep_prepare()
+{
+	mkdir -p $up_small
+	mount -t tmpfs -o size=128k,mode=700 tmpfs $up_small
+}
+
+# upkeep_waits COMMAND...: until it succeeds, five seconds at the most.
+upkeep_waits()
+{
+	local i
+
+	for ((i = 0; i < 50; i++)); do
+		"$@" && return
+		sleep 0.1
+	done
+	return 1
+}
+
+# ---- other versions ---------------------------------------------------------
+
+# upkeep_version NAME PATTERN WORD OTHER: a guard of another version is there.
+upkeep_version()
+{
+	local name=$1 own before
+
+	before=$(ls $pins)
+	own=$("$bin/tests/kernel/pins" $3 $4)
+	timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
+		--run-dir "$run" >/tmp/version 2>&1
+	rc=$?
+	check "agent_refuses_a_guard_of_another_$name" \
+		"exit $rc $(tail -n 2 /tmp/version)" [ "$rc" = 1 ]
+	check "agent_says_what_to_do_with_a_guard_of_another_$name" \
+		"$(cat /tmp/version)" grep -qE "$2" /tmp/version
+	check "pins_stay_when_a_guard_is_of_another_$name" "$(ls $pins)" \
+		[ "$(ls $pins)" = "$before" ]
+	agent_refuses "reads_are_refused_when_a_guard_is_of_another_$name"
+	check "other_${name}_stays_in_the_guard_when_refused" "$own" \
+		[ "$("$bin/tests/kernel/pins" $3 "$own")" = $4 ]
+}
+
+upkeep_versions()
+{
+	agent_with < <(agent_policy) || return
+	agent_exhaust
+	agent_stop
+	upkeep_version layout 'another version .*layout 99.*cordond --detach' \
+		abi 99
+	upkeep_version build 'another build .*0badf00d-1,.*cordond --detach' \
+		build 0badf00d-1
+	check agent_adopts_when_the_guard_is_its_own_again \
+		"$(tail -n 2 "$log")" agent_start
+	agent_refuses budget_is_used_when_the_guard_is_its_own_again
+}
+
+# ---- somebody who watches ---------------------------------------------------
+
+upkeep_is_followed()
+{
+	[ "$(status_of .clients)" -ge 2 ]
+}
+
+upkeep_follows()
+{
+	# A shell starts what is behind it deaf to SIGINT.
+	env --default-signal=INT "$bin/cordon" events --follow --json \
+		--run-dir "$run" >/tmp/follow 2>/tmp/follow.err &
+	follower=$!
+	upkeep_waits upkeep_is_followed
+}
+
+upkeep_follower_knows()
+{
+	[ "$(jq -r "select(.verdict == \"block\") | .login" /tmp/follow |
+		tail -n 1)" = $login ]
+}
+
+upkeep_events()
+{
+	local follower
+
+	upkeep_follows
+	agent_exhaust
+	agent_refuses reads_are_refused_when_somebody_watches
+	check follower_is_told_when_a_read_is_refused \
+		"$(tail -n 2 /tmp/follow)" upkeep_waits upkeep_follower_knows
+	check reads_have_no_address_when_told "$(tail -n 1 /tmp/follow)" \
+		[ "$(grep -c '"address"' /tmp/follow)" = 0 ]
+	check follower_goes_on_when_it_was_told "$(cat /tmp/follow.err)" \
+		kill -0 $follower
+	kill -INT $follower
+	wait $follower
+	rc=$?
+	check follower_ends_when_interrupted "exit $rc" [ $rc = 130 ]
+	upkeep_follows
+	agent_stop
+	wait $follower
+	rc=$?
+	check follower_ends_when_the_agent_does \
+		"exit $rc $(cat /tmp/follow.err)" [ $rc = 3 ]
+}
+
+# ---- a full disk ------------------------------------------------------------
+
+# Twelve logins with a verdict each: more than the rest of a page.
+upkeep_fills_the_log()
+{
+	local i
+
+	for ((i = 0; i < 12; i++)); do
+		agent_exhaust
+		try --read read --file $ag/photos/000004.jpg
+	done
+}
+
+upkeep_disk()
+{
+	agent_start --state-dir $up_small
+	dd if=/dev/zero of=$up_small/fill bs=4k 2>/tmp/dd
+	upkeep_fills_the_log
+	agent_exhaust
+	agent_refuses reads_are_refused_when_the_disk_is_full
+	check agent_says_that_events_are_not_written_when_the_disk_is_full \
+		"$(tail -n 2 "$log")" wait_log 1 'events are not written: No sp'
+	check lost_lines_are_counted_when_the_disk_is_full \
+		"$(status_of .events_unwritten)" \
+		[ "$(status_of .events_unwritten)" -gt 0 ]
+	write_policy < <(agent_policy)
+	check policy_comes_into_force_when_the_disk_is_full \
+		"$(tail -n 2 "$log")" agent_reload
+	check agent_says_that_budgets_are_not_saved_when_the_disk_is_full \
+		"$(tail -n 2 "$log")" wait_log 1 'cannot be saved'
+	agent_refuses used_budget_is_used_when_the_disk_is_full
+	rm $up_small/fill
+	agent_exhaust
+	agent_refuses reads_are_refused_when_there_is_room_again
+	check agent_says_that_events_are_written_when_there_is_room_again \
+		"$(tail -n 2 "$log")" wait_log 1 'events are written again'
+	check events_are_written_when_there_is_room_again \
+		"$(tail -n 1 $up_small/events.jsonl)" upkeep_waits \
+		grep -q "\"login\":\"$login\"" $up_small/events.jsonl
+	write_policy < <(agent_policy)
+	agent_reload
+	check budgets_are_saved_when_there_is_room_again \
+		"$(tail -n 2 "$log")" wait_log 1 'budgets are saved again'
+	agent_stop
+}
+
+# ---- a supervisor -----------------------------------------------------------
+
+upkeep_hears()
+{
+	python3 -u - $up_notify <<-'P' >/tmp/notify &
+	import socket, sys
+	s = socket.socket(socket.AF_UNIX, socket.SOCK_DGRAM)
+	s.bind(sys.argv[1])
+	while True:
+	    text = s.recv(4096).decode()
+	    print(text.replace("\n", " "))
+	    if text.startswith("STOPPING"):
+	        break
+	P
+	ear=$!
+	upkeep_waits [ -S $up_notify ]
+}
+
+upkeep_notifies()
+{
+	local ear said
+
+	upkeep_hears
+	NOTIFY_SOCKET=$up_notify agent_start
+	write_policy < <(agent_policy)
+	agent_reload
+	agent_stop
+	upkeep_waits grep -q STOPPING /tmp/notify || kill $ear
+	wait $ear
+	said=$(grep -oE '^(READY|RELOADING|STOPPING)=1' /tmp/notify |
+		tr '\n' ' ')
+	check supervisor_is_told_each_state_when_it_listens "$said" \
+		[ "$said" = "READY=1 RELOADING=1 READY=1 STOPPING=1 " ]
+	check supervisor_is_told_when_a_reload_began "$(cat /tmp/notify)" \
+		grep -qE '^RELOADING=1 MONOTONIC_USEC=[0-9]+ ' /tmp/notify
+	check supervisor_is_told_the_policy_in_force "$(cat /tmp/notify)" \
+		grep -qE "^READY=1 STATUS=enforcing policy serial $serial " \
+		/tmp/notify
+}
+
+# ---- a host that lacks something --------------------------------------------
+
+# upkeep_doctor: without what it needs, beside a guard that it must not touch.
+upkeep_doctor()
+{
+	unshare -m bash -c 'umount -l /sys/fs/cgroup &&
+		exec setpriv --bounding-set=-sys_admin,-bpf "$@"' bash \
+		"$bin/cordond" --doctor --policy "$policy" \
+		--run-dir /run/nobody >/out/doctor-poor 2>&1
+	rc=$?
+	check doctor_fails_when_it_lacks_capabilities \
+		"exit $rc $(tail -n 3 /out/doctor-poor)" [ $rc = 1 ]
+	check doctor_names_the_remedy_when_it_lacks_capabilities \
+		"$(grep -A1 capabilities /out/doctor-poor)" \
+		upkeep_says FAIL capabilities 'run this as root'
+	check doctor_names_the_remedy_when_cgroup2_is_not_mounted \
+		"$(grep -A1 cgroup2 /out/doctor-poor)" \
+		upkeep_says warn cgroup2 'mount cgroup2'
+}
+
+# upkeep_says STATUS WHAT REMEDY: on that line or the one behind it.
+upkeep_says()
+{
+	grep -iE -A2 "^$1 +$2" /out/doctor-poor | tr '\n' ' ' | grep -q "$3"
+}
+
+# ---- the end ----------------------------------------------------------------
+
+upkeep_reads()
+{
+	try --read read --file $ag/photos/000004.jpg
+	[ "$rc" = 0 ]
+}
+
+upkeep_ends()
+{
+	agent_start --foreground
+	agent_exhaust
+	agent_stop
+	check guard_stays_when_stopped_in_the_foreground "$(tail -n 1 "$log")" \
+		[ -e $pins/state ]
+	agent_refuses reads_are_refused_when_stopped_in_the_foreground
+	agent_start --foreground --detach
+	agent_refuses reads_are_refused_when_it_will_detach
+	kill "$agent"
+	on_one wait "$agent"
+	rc=$?
+	agent=
+	check agent_ends_well_when_it_detaches "exit $rc" [ $rc = 0 ]
+	check no_pin_is_left_when_stopped_with_detach "$(ls $pins 2>&1)" \
+		[ ! -e $pins ]
+	check agent_says_so_when_it_detaches "$(tail -n 1 "$log")" \
+		grep -q 'nothing is protected now' "$log"
+	check reads_pass_when_stopped_with_detach "$json" \
+		upkeep_waits upkeep_reads
+}
+
+upkeep_cases()
+{
+	upkeep_versions
+	upkeep_events
+	upkeep_disk
+	upkeep_notifies
+	upkeep_doctor
+	upkeep_ends
+}
