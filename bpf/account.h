@@ -45,7 +45,7 @@ struct act {
 	__u8 anywhere; /* reads: where in the file they are is not known */
 	__u8 pad;
 	union {
-		__u8 addr[16];	      /* releases */
+		__u8 addr[16];	      /* releases: from CHANNEL_TCP on */
 		struct file_key file; /* reads */
 	};
 };
@@ -135,7 +135,10 @@ __noinline int event_send(struct act *a, __u32 type, __u32 verdict, __u32 error,
 	e->channel = a->channel;
 	e->unit = a->unit;
 	e->fault = fault;
-	__builtin_memcpy(e->addr, a->addr, sizeof(e->addr));
+	if (a->channel >= CHANNEL_TCP)
+		__builtin_memcpy(e->addr, a->addr, sizeof(e->addr));
+	else
+		__builtin_memset(e->addr, 0, sizeof(e->addr));
 	bpf_get_current_comm(e->comm, sizeof(e->comm));
 	e->name[0] = 0;
 	if (a->name)
