@@ -84,7 +84,8 @@ static void take_in(struct eventlog *log, const char *text, size_t len)
 		return;
 	line = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
 	seq = json_integer_value(json_object_get(line, "seq"));
-	if (line && seq > 0 && !line_time(line, &time_s)) {
+	if (line && seq > 0 && seq <= EVENTLOG_SEQ_MAX &&
+	    !line_time(line, &time_s)) {
 		/* Lines that a full disk lost leave a gap: what is kept
 		 * begins behind it. */
 		if ((uint64_t)seq > log->next)
@@ -108,7 +109,7 @@ static int read_back(struct eventlog *log, int fd)
 	if (from < 0)
 		return -errno;
 	from = from > EVENTLOG_KEPT_BYTES ? from - EVENTLOG_KEPT_BYTES : 0;
-	text = malloc(EVENTLOG_KEPT_BYTES);
+	text = malloc(EVENTLOG_KEPT_BYTES + 1); /* a newline may be missing */
 	if (!text)
 		return -ENOMEM;
 	while (len < EVENTLOG_KEPT_BYTES) {
@@ -125,7 +126,11 @@ static int read_back(struct eventlog *log, int fd)
 		len += (size_t)n;
 	}
 
+	/* The next line is written behind a newline. That makes a last line
+	 * that lacks nothing else a whole one, so it counts as one now. */
 	log->torn = len > 0 && text[len - 1] != '\n';
+	if (log->torn)
+		text[len++] = '\n';
 	line = text;
 	if (from > 0) {
 		line = memchr(text, '\n', len);
@@ -160,7 +165,7 @@ static void read_back_old(struct eventlog *log)
 static int open_file(struct eventlog *log)
 {
 	struct stat st;
-	int fd, r;
+	int fd, r = 0;
 
 	fd = open(log->path,
 		  O_RDWR | O_APPEND | O_CREAT | O_NOFOLLOW | O_NONBLOCK |
@@ -168,8 +173,11 @@ static int open_file(struct eventlog *log)
 		  0600);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0 || !S_ISREG(st.st_mode)) {
-		r = S_ISREG(st.st_mode) ? -errno : -EINVAL;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	else if (!S_ISREG(st.st_mode))
+		r = -EINVAL;
+	if (r) {
 		(void)close(fd);
 		return r;
 	}
@@ -180,37 +188,33 @@ static int open_file(struct eventlog *log)
 	return 0;
 }
 
-/* The full file becomes FILE.1. If that fails, the full one grows on. */
-static int rotate(struct eventlog *log)
+/*
+ * The full file becomes FILE.1. If that fails, the full one grows on, under
+ * whatever name it has by now: a file too large is better than a line lost.
+ */
+static void rotate(struct eventlog *log)
 {
 	char *old = NULL;
-	int r = 0;
+	int r;
 
 	if (asprintf(&old, "%s.1", log->path) < 0)
-		return -ENOMEM;
+		return;
 	(void)fdatasync(log->fd);
-	if (rename(log->path, old) < 0) {
-		r = -errno;
-		goto out;
-	}
-	r = open_file(log);
-	if (!r)
-		log->torn = false;
-out:
+	r = rename(log->path, old) < 0 ? -errno : 0;
 	free(old);
-	return r;
+	/* If it is not there, it was moved away and none came in its place. */
+	if (r && r != -ENOENT)
+		return;
+	if (!open_file(log))
+		log->torn = false;
 }
 
 static int write_line(struct eventlog *log, const char *line, size_t len)
 {
 	ssize_t n;
-	int r;
 
-	if (log->file_bytes + len > log->file_max && log->file_bytes > 0) {
-		r = rotate(log);
-		if (r)
-			return r;
-	}
+	if (log->file_bytes + len > log->file_max && log->file_bytes > 0)
+		rotate(log);
 	if (log->torn) {
 		if (write(log->fd, "\n", 1) != 1)
 			return errno ? -errno : -EIO;

@@ -5,8 +5,8 @@
  *
  * Events are numbered from 1 without a gap for as long as the file lives: a
  * new agent goes on where the file ends. The file is FILE, and when that is
- * full FILE.1, which the full one replaces. A disk that is full loses lines of
- * the file, never of memory; they are counted.
+ * full FILE.1, which the full one replaces; where it cannot, FILE grows. A disk
+ * that is full loses lines of the file, never of memory; they are counted.
  *
  * This is no evidence yet: nothing in it is signed.
  */
@@ -22,6 +22,9 @@
 #define EVENTLOG_KEPT_BYTES (2U << 20)
 #define EVENTLOG_LINE_MAX   8192
 #define EVENTLOG_FILE_BYTES (16U << 20)
+/* A line of the file with a higher number is none of ours: the numbers behind
+ * it would not fit in JSON. */
+#define EVENTLOG_SEQ_MAX (1LL << 62)
 
 struct eventlog;
 

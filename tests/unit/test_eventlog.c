@@ -192,6 +192,48 @@ static void log_goes_on_after_rotation(void **state)
 	eventlog_free(log);
 }
 
+/* FILE.1 is a directory with something in it: nothing replaces that. */
+static void log_grows_on_when_it_cannot_rotate(void **state)
+{
+	struct files *files = *state;
+	struct eventlog *log;
+	char in[80];
+	struct stat st;
+
+	(void)snprintf(in, sizeof(in), "%s/in", files->old);
+	assert_int_equal(mkdir(files->old, 0700), 0);
+	assert_int_equal(mkdir(in, 0700), 0);
+	assert_int_equal(eventlog_new(files->path, 1000, &log), 0);
+	add(log, 30, 100);
+	assert_int_equal(eventlog_lost(log), 0);
+	assert_int_equal(stat(files->path, &st), 0);
+	assert_true(st.st_size > 3000);
+
+	/* Once it can, it does. */
+	assert_int_equal(rmdir(in), 0);
+	assert_int_equal(rmdir(files->old), 0);
+	add(log, 1, 100);
+	assert_int_equal(stat(files->path, &st), 0);
+	assert_true(st.st_size < 1000);
+	eventlog_free(log);
+}
+
+static void log_begins_anew_when_its_file_was_moved_away(void **state)
+{
+	struct files *files = *state;
+	struct eventlog *log;
+	struct stat st;
+
+	assert_int_equal(eventlog_new(files->path, 1000, &log), 0);
+	add(log, 5, 100);
+	assert_int_equal(unlink(files->path), 0);
+	add(log, 5, 100);
+	assert_int_equal(eventlog_lost(log), 0);
+	assert_int_equal(stat(files->path, &st), 0);
+	assert_true(st.st_size > 100);
+	eventlog_free(log);
+}
+
 static void log_ends_a_torn_line_and_skips_what_is_none(void **state)
 {
 	struct files *files = *state;
@@ -203,7 +245,9 @@ static void log_ends_a_torn_line_and_skips_what_is_none(void **state)
 	eventlog_free(log);
 	file = fopen(files->path, "a");
 	assert_non_null(file);
-	(void)fputs("not json\n{\"seq\":-1}\n{\"seq\":7}\n[]\n{\"seq\":3,",
+	(void)fputs("not json\n{\"seq\":-1}\n{\"seq\":7}\n[]\n"
+		    "{\"seq\":9223372036854775807,"
+		    "\"time\":\"2026-11-23T21:45:01Z\"}\n{\"seq\":3,",
 		    file);
 	(void)fclose(file);
 
@@ -214,6 +258,28 @@ static void log_ends_a_torn_line_and_skips_what_is_none(void **state)
 	assert_int_equal(eventlog_new(files->path, 0, &log), 0);
 	assert_int_equal(eventlog_next(log), 4);
 	check(log, 3);
+	eventlog_free(log);
+}
+
+/* The newline that ends it before the next line makes it a whole one. */
+static void log_takes_a_last_line_that_lacks_only_its_newline(void **state)
+{
+	struct files *files = *state;
+	struct eventlog *log;
+	FILE *file = fopen(files->path, "w");
+
+	assert_non_null(file);
+	(void)fputs("{\"seq\":7,\"time\":\"2026-11-23T21:45:01.123Z\"}", file);
+	(void)fclose(file);
+
+	assert_int_equal(eventlog_new(files->path, 0, &log), 0);
+	assert_int_equal(eventlog_next(log), 8);
+	add(log, 1, 1);
+	eventlog_free(log);
+	assert_int_equal(eventlog_new(files->path, 0, &log), 0);
+	assert_int_equal(eventlog_first(log), 7);
+	assert_int_equal(eventlog_next(log), 9);
+	check(log, 8);
 	eventlog_free(log);
 }
 
@@ -368,6 +434,39 @@ static void words_name_the_login_when_no_origin_is_known(void **state)
 		strstr(words, "find out what user daemon did: cordon ledger"));
 }
 
+/* The number of the subject stands where others have that of their rule. */
+static void words_and_json_name_no_rule_when_a_cap_is_meant(void **state)
+{
+	struct event event = blocked();
+	json_t *object;
+
+	(void)state;
+	event.verdict = VERDICT_ALERT;
+	event.dest = CORDON_DEST_INTAKE;
+	event.unit = UNIT_BYTES;
+	event.max = 65536;
+	event.used = 65000;
+	event.window_ns = 3600000000000ULL;
+	assert_string_equal(
+		words_of(&event, &who),
+		"alert: scp (pid 42, user root, login alice, unit "
+		"session-3.scope) took in more from holders than subject * "
+		"may, 64.0 KiB/hour of cards, so it is a holder now; 8 times "
+		"so far; if this is work that has to be done, ask the issuer "
+		"for a larger cap, else find out who sends so much to it: "
+		"cordon ledger, origin 7");
+	object = event_json(&event, &who, &names, 1, 0);
+	assert_non_null(object);
+	assert_null(json_object_get(object, "rule"));
+	assert_non_null(json_object_get(object, "subject"));
+	json_decref(object);
+	event.type = EVENT_BUDGET;
+	assert_string_equal(words_of(&event, &who),
+			    "budget: 99% used of the cap of subject *: 63.5 "
+			    "KiB of 64.0 KiB/hour of cards; above 100% it "
+			    "becomes a holder, so look at cordon ledger");
+}
+
 static void words_and_json_survive_hostile_names(void **state)
 {
 	struct event event = blocked();
@@ -472,11 +571,16 @@ int main(void)
 		WITH_FILES(log_finds_by_time),
 		WITH_FILES(log_goes_on_where_the_file_ends),
 		WITH_FILES(log_goes_on_after_rotation),
+		WITH_FILES(log_grows_on_when_it_cannot_rotate),
+		WITH_FILES(log_begins_anew_when_its_file_was_moved_away),
 		WITH_FILES(log_ends_a_torn_line_and_skips_what_is_none),
+		WITH_FILES(log_takes_a_last_line_that_lacks_only_its_newline),
 		WITH_FILES(log_counts_what_a_full_disk_loses_and_goes_on),
 		WITH_FILES(log_refuses_what_is_no_file),
 		cmocka_unit_test(words_say_who_what_where_and_why),
 		cmocka_unit_test(words_name_the_login_when_no_origin_is_known),
+		cmocka_unit_test(
+			words_and_json_name_no_rule_when_a_cap_is_meant),
 		cmocka_unit_test(words_and_json_survive_hostile_names),
 		cmocka_unit_test(json_has_what_a_program_needs),
 		cmocka_unit_test(unit_is_the_first_that_is_no_slice),
