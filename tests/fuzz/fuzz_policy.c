@@ -96,9 +96,17 @@ static void check_policy(const struct policy *p)
 		CHECK((p->datasets[i].record == POLICY_RECORD_BYTES) ==
 		      (p->datasets[i].record_bytes > 0));
 	}
-	for (size_t i = 1; i < p->n_subjects; i++)
+	CHECK(!p->subjects[POLICY_EVERYONE].declassifier);
+	for (size_t i = 1; i < p->n_subjects; i++) {
 		CHECK(p->subjects[i].specificity >= 1 &&
 		      p->subjects[i].specificity <= 5);
+		check_budget(&p->subjects[i].cap);
+		CHECK(p->subjects[i].declassifier ==
+		      (p->subjects[i].cap.bytes > 0));
+		CHECK(!p->subjects[i].cap.records);
+		CHECK(p->subjects[i].preset ==
+		      (strncmp(p->subjects[i].name, "preset-", 7) == 0));
+	}
 	for (uint32_t i = 1; i < p->n_destinations; i++) {
 		CHECK(p->destinations[i].n_networks >= 1);
 		n_networks += p->destinations[i].n_networks;
@@ -146,6 +154,9 @@ static void ask(const struct policy *p, struct policy_errors *errs)
 		return;
 	CHECK(r == 0);
 	CHECK(e->n_candidates == p->n_rules && e->n_subjects >= 1);
+	CHECK(e->declassifier < p->n_subjects);
+	CHECK((e->declassifier != POLICY_NO_DECLASSIFIER) ==
+	      p->subjects[e->declassifier].declassifier);
 	for (size_t i = 0; i < e->n_candidates; i++) {
 		n_wins += e->candidates[i].why == POLICY_WHY_WINS;
 		policy_candidate_format(p, e, &e->candidates[i], text,
@@ -171,6 +182,21 @@ static void on_finding(enum policy_finding kind, struct policy_pos pos,
 	(void)pos;
 	*n_warnings += kind == POLICY_WARNING;
 	CHECK(text_is_clean(text, strlen(text), ""));
+}
+
+static int on_capacity(const struct policy_capacity *capacity, void *arg)
+{
+	const struct policy *p = arg;
+	char text[POLICY_CAPACITY_CHARS_MAX];
+
+	CHECK(capacity->budget->bytes_window_ns);
+	CHECK(capacity->dataset < p->n_datasets);
+	CHECK(capacity->squeezed == POLICY_CAPACITY_UNKNOWN ||
+	      (capacity->squeezed <= INT64_MAX &&
+	       capacity->squeezed >= capacity->plain));
+	policy_capacity_format(p, capacity, text, sizeof(text));
+	CHECK(strlen(text) < sizeof(text) - 1);
+	return 0;
 }
 
 static void check_errors(const struct policy_errors *errs, int r)
@@ -204,6 +230,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	ask(p, &errs);
 	r = policy_check_warnings(p, 1793491200, on_finding, &n_warnings);
 	CHECK(r == n_warnings || r == -ENOMEM);
+	CHECK(policy_each_capacity(p, on_capacity, p) == 0);
 	policy_free(p);
 	return 0;
 }
