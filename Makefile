@@ -22,7 +22,8 @@ BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
 	libjansson-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
 	pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
-	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc shellcheck
+	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
+	shellcheck
 VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
 
 # gcc takes it that errno can be 0 after a failure, and what the callee then

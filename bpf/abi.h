@@ -14,15 +14,15 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 3
+#define CORDON_ABI 9
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
 
 enum cordon_limits {
-	CORDON_DATASETS = 65,  /* ids 1..64; 0 is no dataset */
+	CORDON_DATASETS = 255, /* ids 1..254; 0 is no dataset */
 	CORDON_SUBJECTS = 256, /* bit 255 is "*", the least specific */
-	CORDON_DESTS = 256,    /* ids 1..254; 0 is "*" */
+	CORDON_DESTS = 255,    /* of a policy, with "*" */
 	CORDON_RULES = 1024,
 	CORDON_RELEASES = 16384, /* all rules together, a policy slot */
 	CORDON_RULE_RELEASES = 17,
@@ -38,6 +38,7 @@ enum cordon_limits {
 	CORDON_LEDGER = 16384,
 	CORDON_FS = 256,    /* places of state.fs_known, a power of 2 */
 	CORDON_GROWN = 256, /* places of state.grown, a power of 2 */
+	CORDON_CARRIER_BITS = 14,
 };
 
 /*
@@ -50,6 +51,7 @@ enum cordon_limits {
 #define CORDON_DEST_ANY	    0
 #define CORDON_DEST_READ    0xffff /* the "destination" of a read budget */
 #define CORDON_DEST_UNKNOWN 0xfffe /* of a packet with a header of its own */
+#define CORDON_DEST_INTAKE  0xfffd /* of a cap: struct intake */
 #define CORDON_HOST_WIDE    0xffffffffU
 #define CORDON_UNLIMITED    (~0ULL)
 #define CORDON_LABEL_BITS   22 /* 512 KiB: 1 in 90 unlabelled files collides */
@@ -60,7 +62,9 @@ enum cordon_limits {
 
 /*
  * A file as the kernel knows it. The device is the kernel's own s_dev (major
- * << 20 | minor), which on overlayfs differs from what stat(2) says.
+ * << 20 | minor), which on overlayfs differs from what stat(2) says. What
+ * `generation` is for labels stands at file_tells() in label.h; for executables
+ * it is the inode's.
  */
 struct file_key {
 	__u64 ino;
@@ -158,11 +162,26 @@ enum subject_dim {
 	DIM_MAX,
 };
 
-/* Which subjects make no condition of a kind, and which kinds are in use. */
+/*
+ * Which subjects make no condition of a kind, which kinds are in use, and which
+ * subjects are declassifiers.
+ */
 struct subject_dims {
 	struct subject_set any[DIM_MAX];
-	__u32 used; /* bit per enum subject_dim */
+	struct subject_set aside; /* that take in without carrying on */
+	__u32 used;		  /* bit per enum subject_dim */
 	__u32 pad;
+};
+
+/*
+ * What a subject that is set aside may take in from holders in a window without
+ * becoming one. Of several that a process matches, the lowest bit counts. All
+ * zero for a subject that carries on.
+ */
+struct intake {
+	__u32 subject; /* of its name, as struct rule's */
+	__u32 pad;
+	struct limit cap; /* bytes */
 };
 
 /*
@@ -219,9 +238,9 @@ struct dest_value {
 enum budget_unit { UNIT_RECORDS, UNIT_BYTES };
 
 struct budget_key {
-	__u32 rule; /* struct rule's id */
+	__u32 rule; /* struct rule's id; of a cap, struct intake's subject */
 	__u32 who;  /* login user, or CORDON_HOST_WIDE */
-	__u16 dest; /* CORDON_DEST_READ for reads */
+	__u16 dest; /* CORDON_DEST_READ for reads, _INTAKE for caps */
 	__u8 dataset;
 	__u8 unit;
 	__u32 pad;
@@ -278,18 +297,41 @@ struct charge {
 	__u64 wire_bytes;
 };
 
-/* What a process may hold; processes that share their memory share one. */
+/*
+ * What a process may hold; processes that share their memory share one. A
+ * carrier has that of the process that writes to it, for as long as there is
+ * one such process.
+ */
 struct holding {
 	struct bpf_spin_lock lock;
-	__u32 refs; /* processes */
+	__u32 refs; /* processes and carriers */
 	struct share shares[CORDON_SHARES];
 	struct charge charges[CORDON_CHARGES];
 	__u64 id;
+	__u64 only; /* the one holding that all of this came from */
 };
+
+#define HOLDING_MIXED (~0ULL) /* from several, or from a file */
 
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
 struct process {
 	__u64 holding;
+	__u64 took; /* what came in last: see carry.h */
+};
+
+/* A kernel object that passes data on, by its address: see carry.h. */
+#define CARRIER_MIXED (1ULL << 63)
+
+struct carrier {
+	__u64 holding; /* with CARRIER_MIXED if it is no process's */
+	__u64 took;    /* as a process */
+};
+
+/* What processes have in common that share memory: see commons.h. */
+struct commons {
+	__u64 holding; /* 0: nobody holds anything yet */
+	__u32 users;   /* processes, and objects they map */
+	__u32 pad;
 };
 
 /* Processes of one origin and dataset. */
@@ -347,8 +389,9 @@ enum channel {
 	CHANNEL_UDP,
 	CHANNEL_RAW,
 	CHANNEL_ICMP,
-	CHANNEL_OTHER, /* a family or protocol that nothing can meter */
+	CHANNEL_OTHER, /* a family, protocol or option that no meter sees */
 	CHANNEL_DEVICE,
+	CHANNEL_HOP,
 	CHANNEL_MAX,
 };
 
@@ -373,6 +416,8 @@ struct ledger {
 	__u64 blocked_acts; /* of them, denied */
 	__u64 first_ns;
 	__u64 last_ns;
+	__u64 kin;     /* whose act over the budget was told last */
+	__u64 told_ns; /* when one was told because it was another's */
 };
 
 enum event_type {
@@ -398,6 +443,8 @@ enum fault {
 	FAULT_EVENT_LOST,
 	FAULT_UNREADABLE, /* a fact that the kernel would not tell */
 	FAULT_UNKNOWN_HOLDING,
+	FAULT_CARRIER_FULL,
+	FAULT_COMMONS_FULL,
 	FAULT_MAX,
 };
 
@@ -421,7 +468,7 @@ struct event {
 	__u64 used; /* of the budget, with the act */
 	__u64 max;
 	__u64 window_ns;
-	__u64 repeats; /* acts refused alike so far; told at powers of two */
+	__u64 repeats; /* acts refused alike so far: not each is told */
 	__u16 dest;
 	__u16 port;
 	__u8 dataset;
@@ -448,6 +495,7 @@ struct facts {
 	__u64 policy; /* generation and epoch */
 	__u64 cgroup;
 	__u64 exe; /* address of its file: none but the process changes it */
+	__u64 user_ns; /* address; it stays as long as who is in it */
 	__u32 uid;
 	__u32 user;  /* effective */
 	__u32 group; /* effective */
@@ -477,14 +525,17 @@ struct meter {
 	__u64 charged;
 	__u64 metered;
 	__u64 last;    /* bytes of the last reservation */
-	__u64 turn;    /* the judgement that wrote the rest; 0: two did */
+	__u64 holding; /* that was judged last */
+	__u64 others; /* charged to holdings before it, and not seen to leave */
+	__u64 many;   /* the holding that sends what nobody asks about */
+	__u64 turn;   /* the judgement that wrote the rest; 0: two did */
 	__u8 addr[16]; /* that was judged last, and its destination */
 	__u16 dest;
 	__u16 port;
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
-	__u32 strange; /* packets that went where nothing was judged */
 	__u32 count;
+	__u32 first; /* TCP: number after the last connection's SYN */
 	struct metered to[CORDON_METERED];
 };
 
@@ -523,7 +574,25 @@ enum hook {
 	HOOK_READV_DONE,
 	HOOK_SPLICE_DONE,
 	HOOK_COPY_DONE,
+	HOOK_FILE_IOCTL,
+	HOOK_FILE_RECEIVE,
+	HOOK_SOCKET_SETSOCKOPT,
+	HOOK_SOCKET_CONNECT,
+	HOOK_KEY_ALLOC,
+	HOOK_PIPE_READ,
+	HOOK_PIPE_LOCK,
+	HOOK_PIPE_UNLOCK,
+	HOOK_PIPE_DOUBLE_LOCK,
+	HOOK_PIPE_FREE,
+	HOOK_SKB_COPY,
+	HOOK_SKB_SPLICE,
+	HOOK_UDP_RECV,
+	HOOK_TTY_WRITE,
+	HOOK_TTY_READ,
 	HOOK_MAX,
+	/* These have tickets, and no probe. */
+	HOOK_INET_SENDPAGE, /* up to 6.4 */
+	HOOK_FALLOCATE,
 };
 
 /* What the agent asks of the guard for its own next open of a file. */
@@ -537,8 +606,8 @@ struct capture {
 	__u32 kind;
 	__u32 tid; /* the thread whose open is meant */
 	struct label label;
-	struct file_key ret_key; /* of the outermost file */
-	__u64 ret_magic;	 /* of its file system */
+	struct file_key ret_key; /* of the outermost file, for labels */
+	struct file_key ret_exe; /* the same, for executables */
 	__u32 ret_done;
 	__u32 pad;
 };
@@ -563,10 +632,11 @@ struct guard_state {
 	__u64 policy_serial[CORDON_SLOTS];
 	__u32 mode[CORDON_SLOTS]; /* enum guard_mode */
 	__u32 epoch;		  /* raised when a subject changes */
-	__u32 armed;   /* set by the agent before its first capture */
-	__u32 holders; /* set once, for the first one ever */
-	__u32 tagged;  /* likewise, sockets */
-	__u32 touches; /* entries of `touched`; the agent sweeps */
+	__u32 armed;	 /* set by the agent before its first capture */
+	__u32 holders;	 /* set once, for the first one ever */
+	__u32 tagged;	 /* likewise, sockets */
+	__u32 unmetered; /* likewise, sockets in `unmetered` */
+	__u32 touches;	 /* entries of `touched`; the agent sweeps */
 	__u32 next_record;
 	__u32 next_serial; /* origins and budgets */
 	__u32 next_origin;
@@ -575,7 +645,9 @@ struct guard_state {
 	__u32 dirty;	 /* budgets were used since they were saved */
 	__u32 probe_tid; /* the thread that tests the hooks */
 	__u32 again;	 /* second programs are attached: again.h */
-	__u32 noticed;	 /* something came into a directory of `notice` */
+	__u32 commons;	 /* set once, for the first commons */
+	__u32 next_commons;
+	__u32 noticed; /* something came into a directory of `notice` */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 probed;  /* bit per enum hook that saw the probe */
@@ -584,8 +656,10 @@ struct guard_state {
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
 	struct notice notice;
-	__u64 grown[CORDON_GROWN]; /* raised when a holding grows; hashed */
-	__u8 fs_known[CORDON_FS];  /* 1: a file there has a label; hashed */
+	__u64 grown[CORDON_GROWN];   /* raised when a holding grows; hashed */
+	__u64 swelled[CORDON_GROWN]; /* likewise, by bytes alone too */
+	__u32 carriers[1 << CORDON_CARRIER_BITS]; /* how many; hashed */
+	__u8 fs_known[CORDON_FS]; /* 1: a file there has a label; hashed */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };
@@ -602,18 +676,20 @@ CORDON_ASSERT_SIZE(grant, 40);
 CORDON_ASSERT_SIZE(rule, 56);
 CORDON_ASSERT_SIZE(release, 48);
 CORDON_ASSERT_SIZE(dataset_rules, 552);
+CORDON_ASSERT_SIZE(subject_dims, 232);
 CORDON_ASSERT_SIZE(subject_key, 24);
 CORDON_ASSERT_SIZE(cgroup_key, 76);
 CORDON_ASSERT_SIZE(dest_key, 24);
 CORDON_ASSERT_SIZE(dest_value, 132);
+CORDON_ASSERT_SIZE(intake, 24);
 CORDON_ASSERT_SIZE(budget_key, 16);
 CORDON_ASSERT_SIZE(window, 152);
 CORDON_ASSERT_SIZE(budget, 176);
-CORDON_ASSERT_SIZE(holding, 720);
+CORDON_ASSERT_SIZE(holding, 728);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);
-CORDON_ASSERT_SIZE(ledger, 80);
+CORDON_ASSERT_SIZE(ledger, 96);
 CORDON_ASSERT_SIZE(event, 216);
 
 #endif

@@ -21,12 +21,13 @@ struct act {
 	__u64 used; /* of the budget that decided */
 	__u64 max;
 	__u64 window_ns;
-	__u64 part;  /* of the window, that was charged */
-	__u64 until; /* reads: a touched record is not looked up before */
-	__u64 repeats;
+	__u64 part;   /* of the window, that was charged */
+	__u64 until;  /* reads: a touched record is not looked up before */
 	__u64 name;   /* address of the file's name, 0 if there is none */
+	__u64 opened; /* reads: address of the open file */
 	__u32 origin; /* serial */
 	__u32 record;
+	__u32 repeats; /* as in struct event */
 	__u32 who;
 	__u32 rule;
 	__u32 subject;
@@ -43,7 +44,7 @@ struct act {
 	__u8 unit;
 	__u8 final;    /* reads: nothing will tell more of the bytes */
 	__u8 anywhere; /* reads: where in the file they are is not known */
-	__u8 pad;
+	__u8 many;     /* releases: more may follow that nobody asks about */
 	union {
 		__u8 addr[16];	      /* releases: from CHANNEL_TCP on */
 		struct file_key file; /* reads */
@@ -81,13 +82,36 @@ static __always_inline int act_enforced(const struct act *a)
 /* ---- events ------------------------------------------------------------ */
 
 /*
+ * The user that a process is of. In a user namespace it can be any of the
+ * numbers that its maker was given, thousands by default: so there it is who
+ * made the outermost one. Those that root made are containers, whose users are
+ * who they are.
+ */
+static __always_inline __u32 user_of(const struct task_struct *task)
+{
+	const struct user_namespace *ns = task->cred->user_ns;
+	__u32 owner;
+	int i;
+
+	if (!ns->level)
+		return task->cred->uid.val;
+	for (i = 0; i < USER_NS_LEVELS; i++) {
+		if (ns->level <= 1)
+			break;
+		ns = ns->parent;
+	}
+	owner = ns->owner.val;
+	return owner ? owner : task->cred->uid.val;
+}
+
+/*
  * Who logged in, as far as it can be believed: a process that nobody logged
  * in to may write any number to /proc/self/loginuid, without a privilege. So
  * it counts only for its own user, and for root, who comes from sudo.
  */
 static __always_inline __u32 login_of(const struct task_struct *task)
 {
-	__u32 login = task->loginuid.val, user = task->cred->uid.val;
+	__u32 login = task->loginuid.val, user = user_of(task);
 
 	return !user || user == login ? login : INVALID_UID;
 }
@@ -237,6 +261,17 @@ static __always_inline void ledger_act(__u32 row)
 		__sync_fetch_and_add(&l->acts, 1);
 }
 
+/* One more over the budget; returns how many they are. */
+static __always_inline __u64 ledger_over(struct ledger *l, __u64 now,
+					 __u64 bytes, int blocked)
+{
+	l->last_ns = now;
+	__sync_fetch_and_add(&l->over_bytes, bytes);
+	if (blocked)
+		__sync_fetch_and_add(&l->blocked_acts, 1);
+	return __sync_fetch_and_add(&l->over_acts, 1) + 1;
+}
+
 /* Who the current process is kin of, for @a's dataset. */
 static __always_inline void origin_key_of(const struct act *a,
 					  struct origin_key *key)
@@ -267,17 +302,45 @@ static __noinline __u32 origin_known(const struct act *a)
 	return o ? o->serial : 0;
 }
 
+#define OVER_TOLD_NS 1000000000ULL
+
 /*
- * An act over its budget: counted, told at powers of two. Returns the errno
- * to deny it with, negative, or 0 if it is only reported.
+ * Is the @n-th act over the budget of a row told? At powers of two, so that a
+ * storm stays readable; and when it is of other kin than the one told of last,
+ * at most once a second. Who is refused before reading anything has no origin,
+ * and shares the row with all the others: a login's first refusal must not go
+ * unseen behind theirs.
+ */
+static __noinline int over_is_told(struct ledger *l, const struct act *a,
+				   __u64 n)
+{
+	struct origin_key key;
+	__u64 kin, told;
+
+	origin_key_of(a, &key);
+	kin = key.id << 1 | (key.kin == KIN_CGROUP);
+	if (n & (n - 1)) {
+		told = l->told_ns;
+		if (l->kin == kin || a->now < told + OVER_TOLD_NS ||
+		    __sync_val_compare_and_swap(&l->told_ns, told, a->now) !=
+			    told)
+			return 0;
+	}
+	l->kin = kin;
+	return 1;
+}
+
+/*
+ * An act over its budget: counted, and told now and then. Returns the errno to
+ * deny it with, negative, or 0 if it is only reported.
  */
 __noinline int act_over(struct act *a, __u32 error)
 {
 	struct ledger_key key;
 	struct ledger *l;
+	int deny, told = 1;
 	__u64 n = 1;
 	__u32 row;
-	int deny;
 
 	if (!a)
 		return -EPERM;
@@ -288,14 +351,11 @@ __noinline int act_over(struct act *a, __u32 error)
 	row = ledger_row(&key, a->now);
 	l = bpf_map_lookup_elem(&ledger, &row);
 	if (l && row) {
-		l->last_ns = a->now;
-		n = __sync_fetch_and_add(&l->over_acts, 1) + 1;
-		__sync_fetch_and_add(&l->over_bytes, a->bytes);
-		if (deny)
-			__sync_fetch_and_add(&l->blocked_acts, 1);
+		n = ledger_over(l, a->now, a->bytes, deny);
+		told = over_is_told(l, a, n);
 	}
 	a->repeats = n;
-	if (!(n & (n - 1)))
+	if (told)
 		event_send(a, EVENT_VERDICT,
 			   deny ? VERDICT_BLOCK : VERDICT_ALERT,
 			   deny ? error : 0, 0);
@@ -492,14 +552,19 @@ static __always_inline __u32 bits_set(__u64 x)
 struct rows {
 	struct touch_key key; /* chunk is set by the loop */
 	__u64 first;
-	__u64 part;	 /* now; 0: a scope without end */
-	__u64 fresh;	 /* result: rows that were not touched yet */
-	struct act *act; /* whose budget they are charged to, or NULL */
+	__u64 part;  /* now; 0: a scope without end */
+	__u64 fresh; /* result: rows that were not touched yet */
 	__u32 count;
 	__u8 mark;
 	__u8 older; /* result: some were touched, in an older part */
 	__u8 full;  /* result: the map took no more */
 	__u8 pad;
+};
+
+/* What the loop over its chunks is told. */
+struct rows_loop {
+	struct rows *rows;
+	struct act *act; /* whose budget they are charged to, or NULL */
 };
 
 #define ROWS_CHUNKS 8192 /* 524,288 rows a read; beyond, all count as new */
@@ -516,13 +581,13 @@ static __always_inline __u64 rows_mask(const struct rows *r, __u64 chunk)
 }
 
 /* Touched again in a newer part: the charge moves there with all its rows. */
-static __always_inline void rows_renew(struct rows *r, struct touch *t)
+static __always_inline void rows_renew(struct rows_loop *loop, struct touch *t)
 {
-	__u64 part = t->part, n = bits_set(t->rows);
+	__u64 part = t->part, now = loop->rows->part, n = bits_set(t->rows);
 
-	if (part < r->part && r->act &&
-	    __sync_val_compare_and_swap(&t->part, part, r->part) == part)
-		budget_renew(r->act, part, n);
+	if (part < now && loop->act &&
+	    __sync_val_compare_and_swap(&t->part, part, now) == part)
+		budget_renew(loop->act, part, n);
 }
 
 /*
@@ -537,14 +602,16 @@ static __always_inline int touch_holds(const struct touch *t, __u64 now_part)
 	return t->part >= since && t->part <= now_part + 1;
 }
 
-static __noinline long rows_chunk(__u32 i, struct rows *r)
+static __noinline long rows_chunk(__u32 i, struct rows_loop *loop)
 {
+	struct rows *r = loop->rows;
 	__u64 chunk = r->first / 64 + i;
 	__u64 mask = rows_mask(r, chunk), old;
+	struct touch_key key = r->key;
 	struct touch *t, new;
 
-	r->key.chunk = chunk;
-	t = bpf_map_lookup_elem(&touched, &r->key);
+	key.chunk = chunk;
+	t = bpf_map_lookup_elem(&touched, &key);
 	if (!r->mark) {
 		if (t && touch_holds(t, r->part)) {
 			mask &= ~t->rows;
@@ -557,13 +624,12 @@ static __noinline long rows_chunk(__u32 i, struct rows *r)
 	if (!t) {
 		new.rows = mask;
 		new.part = r->part;
-		if (!bpf_map_update_elem(&touched, &r->key, &new,
-					 BPF_NOEXIST)) {
+		if (!bpf_map_update_elem(&touched, &key, &new, BPF_NOEXIST)) {
 			__sync_fetch_and_add(&state.touches, 1);
 			r->fresh += bits_set(mask);
 			return 0;
 		}
-		t = bpf_map_lookup_elem(&touched, &r->key);
+		t = bpf_map_lookup_elem(&touched, &key);
 		if (!t) {
 			r->full = 1;
 			return 1;
@@ -579,17 +645,22 @@ static __noinline long rows_chunk(__u32 i, struct rows *r)
 		r->fresh += bits_set(mask);
 		return 0;
 	}
-	rows_renew(r, t);
+	rows_renew(loop, t);
 	old = __sync_fetch_and_or(&t->rows, mask);
 	r->fresh += bits_set(mask & ~old);
 	return 0;
 }
 
-/* Counts, or marks and counts, the rows that the scope has not touched yet. */
-static __always_inline void rows_touch(struct rows *r, int mark)
+/*
+ * Counts, or marks and counts, the rows that the scope has not touched yet. @a:
+ * whose budget they are charged to, or NULL.
+ */
+static __always_inline void rows_touch(struct rows *r, struct act *a, int mark)
 {
-	__u64 chunks = (r->first + r->count - 1) / 64 - r->first / 64 + 1;
+	struct rows_loop loop = {.rows = r, .act = a};
+	__u64 chunks;
 
+	chunks = (r->first + r->count - 1) / 64 - r->first / 64 + 1;
 	/*
 	 * 6.12 follows a loop until nothing new happens: sums that start from
 	 * a number it knows are new every time.
@@ -599,9 +670,9 @@ static __always_inline void rows_touch(struct rows *r, int mark)
 	r->full = state.zero;
 	r->mark = mark;
 	if (chunks == 1)
-		rows_chunk(0, r);
+		rows_chunk(0, &loop);
 	else if (chunks <= ROWS_CHUNKS)
-		bpf_loop(chunks, rows_chunk, r, 0);
+		bpf_loop(chunks, rows_chunk, &loop, 0);
 	else
 		r->fresh = r->count;
 }
@@ -657,10 +728,20 @@ static __always_inline __u32 grown_place(__u64 id)
 	return id & (CORDON_GROWN - 1);
 }
 
-/* After the shares: who saw the count of before judges once more. */
+/*
+ * After the shares: who saw the count of before judges once more, and who took
+ * the holding in takes it in once more. What grows by bytes of records that it
+ * had is judged as before.
+ */
+static __always_inline void holding_swelled(__u64 id)
+{
+	__sync_fetch_and_add(&state.swelled[grown_place(id)], 1);
+}
+
 static __always_inline void holding_grew(__u64 id)
 {
 	__sync_fetch_and_add(&state.grown[grown_place(id)], 1);
+	holding_swelled(id);
 }
 
 static const char zero_holding[sizeof(struct holding)];
@@ -682,16 +763,29 @@ static __always_inline struct holding *holding_new(__u64 *ret_id)
 	return h;
 }
 
-/* The holding of the current process @tgid, made if it has none. */
-static __noinline struct holding *holding_make(__u32 tgid)
+static __always_inline void holding_drop(__u64 id)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct holding *h = holding_of(tgid);
-	struct process p;
-	__u32 parent;
+	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
 
-	if (h || is_holder(tgid))
+	if (h && __sync_fetch_and_sub(&h->refs, 1) == 1)
+		bpf_map_delete_elem(&holdings, &id);
+}
+
+/* The holding of the process @tgid, which @task is of, made if it has none. */
+static __noinline struct holding *
+holding_make_for(const struct task_struct *task, __u32 tgid)
+{
+	struct process p;
+	struct holding *h;
+	__u32 parent;
+	int marked;
+
+	/* In this order: another thread may be making it. */
+	marked = is_holder(tgid);
+	h = holding_of(tgid);
+	if (h || marked)
 		return h; /* marked without a holding: unknown, a fault */
+	p.took = 0;
 	h = holding_new(&p.holding);
 	if (!h)
 		return NULL;
@@ -713,6 +807,11 @@ static __noinline struct holding *holding_make(__u32 tgid)
 		__sync_fetch_and_sub(&h->refs, 1);
 	holder_mark(parent);
 	return h;
+}
+
+static __always_inline struct holding *holding_make(__u32 tgid)
+{
+	return holding_make_for(bpf_get_current_task_btf(), tgid);
 }
 
 /* ---- origins ----------------------------------------------------------- */

@@ -50,6 +50,8 @@ static __always_inline void tickets_drop(__u32 pid)
 
 	key.hook = HOOK_SOCKET_SENDMSG;
 	bpf_map_delete_elem(&tickets, &key);
+	key.hook = HOOK_FALLOCATE;
+	bpf_map_delete_elem(&tickets, &key);
 	if (!state.again)
 		return;
 	key.hook = HOOK_FILE_OPEN;

@@ -158,12 +158,13 @@ static __always_inline __u64 add_capped(__u64 a, __u64 b, __u64 cap)
  * another thread added meanwhile. A share never falls. When the vector is
  * full, shares fold upward: two of one dataset become one that no origin caps,
  * or, when each is of another dataset, the last becomes a share of every
- * dataset. Nothing is ever dropped.
+ * dataset. Nothing is ever dropped. Returns whether there is more than before.
  */
-static __always_inline void share_add(struct holding *h, __u32 origin,
-				      __u32 dataset, __u64 bytes, __u64 records,
-				      __u64 cap_bytes, __u64 cap_records)
+static __always_inline int share_add(struct holding *h, __u32 origin,
+				     __u32 dataset, __u64 bytes, __u64 records,
+				     __u64 cap_bytes, __u64 cap_records)
 {
+	__u64 more;
 	int i;
 
 	/* Loop after loop, nothing carried: the verifier's work stays small. */
@@ -172,9 +173,10 @@ static __always_inline void share_add(struct holding *h, __u32 origin,
 
 		if (s->origin != origin || s->dataset != dataset)
 			continue;
+		more = s->bytes + s->records;
 		s->bytes = add_capped(s->bytes, bytes, cap_bytes);
 		s->records = add_capped(s->records, records, cap_records);
-		return;
+		return s->bytes + s->records != more;
 	}
 	for (i = 0; i < CORDON_SHARES; i++) {
 		struct share *s = &h->shares[i];
@@ -185,7 +187,7 @@ static __always_inline void share_add(struct holding *h, __u32 origin,
 		s->dataset = dataset;
 		s->bytes = bytes < cap_bytes ? bytes : cap_bytes;
 		s->records = records < cap_records ? records : cap_records;
-		return;
+		return 1;
 	}
 	for (i = 0; i < CORDON_SHARES; i++) {
 		struct share *s = &h->shares[i];
@@ -197,8 +199,34 @@ static __always_inline void share_add(struct holding *h, __u32 origin,
 		s->origin = CORDON_ORIGIN_FOLDED;
 		s->bytes = add_capped(s->bytes, bytes, ~0ULL);
 		s->records = add_capped(s->records, records, ~0ULL);
-		return;
+		return 1;
 	}
+	return 1;
+}
+
+/*
+ * The same for a share of a holding that came from one other holding only,
+ * whose share this is: what came before is part of it.
+ */
+static __always_inline int share_raise(struct holding *h, __u32 origin,
+				       __u32 dataset, __u64 bytes,
+				       __u64 records)
+{
+	int i, more;
+
+	for (i = 0; i < CORDON_SHARES; i++) {
+		struct share *s = &h->shares[i];
+
+		if (s->origin != origin || s->dataset != dataset)
+			continue;
+		more = bytes > s->bytes || records > s->records;
+		if (bytes > s->bytes)
+			s->bytes = bytes;
+		if (records > s->records)
+			s->records = records;
+		return more;
+	}
+	return share_add(h, origin, dataset, bytes, records, ~0ULL, ~0ULL);
 }
 
 /*

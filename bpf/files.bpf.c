@@ -7,6 +7,8 @@
  *   mmap_file            charges what a mapping can show
  *   vfs_readv, __io_read, splice_*, vfs_copy_file_range (on return)
  *                        correct the charges whose length is known only then
+ *   file_ioctl, vfs_fallocate, file_permission, file_receive
+ *                        refuse what moves contents, or a position, unseen
  *   d_instantiate, inode_link, inode_rename, inode_free
  *                        keep the labels true
  *
@@ -18,7 +20,8 @@
  *
  * Of sendfile, splice and copy_file_range the length is known, the place is
  * not: it stands in the process's memory, or another thread can move it. So
- * they count for all rows of a file.
+ * they count for all rows of a file; and so does a read at the position of a
+ * file that is open for writing too.
  */
 
 #define ROWS_MAX 0x7fffffff /* fits where -1 is an error */
@@ -64,15 +67,14 @@ __noinline int records_charge(struct act *a, int take)
 	rows_of(&rows, a);
 	rows.key.kind = SCOPE_BUDGET;
 	rows.key.scope = scope;
-	rows.act = a;
 	rows.part = a->now / part_ns;
-	rows_touch(&rows, 0);
+	rows_touch(&rows, a, 0);
 	a->records = rows.fresh;
 	if (rows.fresh) {
 		bad = budget_charge(a, rows.fresh, take);
 		if (bad && take != TAKE_FORCE) {
 			/* Another thread may have been charged meanwhile. */
-			rows_touch(&rows, 0);
+			rows_touch(&rows, a, 0);
 			a->until = a->now; /* by whom, and until when? */
 			return rows.fresh ? bad : 0;
 		}
@@ -85,7 +87,7 @@ __noinline int records_charge(struct act *a, int take)
 	a->until = (rows.part + 1) * part_ns;
 	if (!rows.fresh && !rows.older)
 		return 0;
-	rows_touch(&rows, 1);
+	rows_touch(&rows, a, 1);
 	if (rows.fresh < a->records)
 		budget_give_back(a, rows.part, a->records - rows.fresh);
 	return rows.full ? -1 : bad;
@@ -117,24 +119,33 @@ static __always_inline int memo_grants(const struct memo *m,
 
 /*
  * Touches the records for the origin: the list of who was exposed. Returns how
- * many the read covers, or -1 if there was no room to remember them.
+ * many the read covers, below 0 if there was no room to remember them.
  */
 __noinline int origin_touch(struct act *a, struct origin *o)
 {
 	struct rows rows;
+	__u64 fresh;
 
 	if (!a || !o)
 		return -1;
 	rows_of(&rows, a);
 	rows.key.kind = SCOPE_ORIGIN;
 	rows.key.scope = o->serial;
-	rows_touch(&rows, 1);
-	if (rows.full)
-		return -1;
-	a->records = rows.fresh;
-	if (rows.fresh)
-		__sync_fetch_and_add(&o->read_records, rows.fresh);
-	return rows.count & ROWS_MAX;
+	/*
+	 * The cap first: who finds a row touched must find it read as well. Of
+	 * two that come at once the later gives back what was counted twice.
+	 */
+	rows_touch(&rows, NULL, 0);
+	fresh = rows.fresh;
+	if (!fresh)
+		return rows.count & ROWS_MAX;
+	__sync_fetch_and_add(&o->read_records, fresh);
+	rows_touch(&rows, NULL, 1);
+	a->records = rows.full ? fresh : rows.fresh;
+	if (a->records < fresh)
+		__sync_fetch_and_sub(&o->read_records, fresh - a->records);
+	return rows.full ? -(int)(rows.count & ROWS_MAX)
+			 : (int)(rows.count & ROWS_MAX);
 }
 
 /* The share of origin @number grows by @a's bytes and by @records. */
@@ -144,20 +155,24 @@ static __noinline int share_grow(struct holding *h, struct act *a,
 	/* The caps are read under the lock: an older one would take away
 	 * what another thread has added meanwhile. */
 	bpf_spin_lock(&h->lock);
+	h->only = HOLDING_MIXED;
 	share_add(h, number, a->dataset, a->bytes, records, o->read_bytes,
 		  o->read_records);
 	bpf_spin_unlock(&h->lock);
 	if (a->until)
 		holding_grew(h->id);
+	else
+		holding_swelled(h->id);
 	return 0;
 }
 
 /*
  * Grows what the origin read and what the process holds. @a->until: 0 if the
- * record was touched before. Returns the origin's number, or -1.
+ * record was touched before. Returns the origin's number, or -1: then it may
+ * be that nothing was noted, or no more than that the process holds it.
  */
-static __noinline int read_account(struct act *a, struct holding *h,
-				   const struct memo *m)
+static __always_inline int read_account(struct act *a, struct holding *h,
+					const struct memo *m)
 {
 	__u32 number = m ? m->origin : 0;
 	struct origin *o = NULL;
@@ -171,29 +186,26 @@ static __noinline int read_account(struct act *a, struct holding *h,
 		return -1;
 	a->origin = o->serial;
 	a->records = 0;
-	if (a->until) {
+	if (a->until)
 		records = origin_touch(a, o);
-		if (records < 0)
-			return -1;
-	}
 	__sync_fetch_and_add(&o->read_bytes, a->bytes);
-	share_grow(h, a, o, number, records);
-	return number;
+	share_grow(h, a, o, number, records < 0 ? -records : records);
+	return records < 0 ? -1 : (int)number;
 }
 
 /*
  * Notes for read_done() what a read was charged, at its upper bound. @hold_ns:
  * for how long the same operation may ask again.
  */
-static __noinline int read_note(struct act *a, __u64 file, __u32 origin,
-				__u32 row, __u64 hold_ns)
+static __noinline int read_note(struct act *a, __u32 origin, __u32 row,
+				__u64 hold_ns)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid, tgid = task->tgid;
 	struct process *own = bpf_map_lookup_elem(&processes, &tgid);
 	struct pending p = {};
 
-	p.file = file;
+	p.file = a->opened;
 	p.key = a->file;
 	p.until = a->now + hold_ns;
 	p.bytes = a->bytes;
@@ -215,14 +227,17 @@ static __noinline int read_note(struct act *a, __u64 file, __u32 origin,
  * that an operation left which failed pays for one more of the same file, as
  * long as its part of the window lasts.
  */
-static __always_inline int read_noted(const struct act *a, __u64 file)
+static __always_inline int read_noted(const struct act *a,
+				      const struct holding *h)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 pid = task->pid;
 	struct pending *p = bpf_map_lookup_elem(&pendings, &pid);
 
-	return p && p->file == file && same_file(&p->key, &a->file) &&
-	       p->bytes >= a->bytes && a->now < p->until;
+	/* A number that another process's thread had is not enough. */
+	return p && p->holding == h->id && p->file == a->opened &&
+	       same_file(&p->key, &a->file) && p->bytes >= a->bytes &&
+	       a->now < p->until;
 }
 
 /* What a read takes: at most @bytes from @pos on. */
@@ -257,6 +272,7 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u64 nr = regs->orig_ax, count = MAX_RW_COUNT;
 	__u64 pos = file->f_pos;
+	int at_pos = 0;
 
 	ret->final = 0;
 	ret->anywhere = 0;
@@ -269,6 +285,7 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 		ret->final = 1;
 	} else if (nr == NR_read) {
 		count = regs->dx;
+		at_pos = 1;
 		ret->final = 1;
 	} else if (nr == NR_pread64) {
 		count = regs->dx;
@@ -277,7 +294,8 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 	} else if (nr == NR_preadv) {
 		pos = regs->r10;
 	} else if (nr == NR_preadv2) {
-		if (regs->r10 != ~0ULL)
+		at_pos = regs->r10 == ~0ULL;
+		if (!at_pos)
 			pos = regs->r10;
 	} else if (nr == NR_sendfile) {
 		ret->channel = CHANNEL_SPLICE;
@@ -302,10 +320,18 @@ static __noinline int read_extent(const struct file *file, __u64 size,
 		ret->channel = CHANNEL_AIO;
 		pos = 0;
 		ret->final = 1;
-	} else if (nr != NR_readv) {
+	} else if (nr == NR_readv) {
+		at_pos = 1;
+	} else {
 		pos = 0;
 		ret->final = 1;
 	}
+	/*
+	 * What writes at the file's position moves it without the lock of who
+	 * reads there: it may stand at the end only for us.
+	 */
+	if (at_pos && file->f_mode & FMODE_WRITE)
+		ret->anywhere = 1;
 	if (count > MAX_RW_COUNT)
 		count = MAX_RW_COUNT;
 	ret->pos = pos;
@@ -342,23 +368,26 @@ static __noinline int read_more(struct memo *m, const struct extent *e)
 		if (s->origin != m->origin || s->dataset != m->dataset)
 			continue;
 		s->bytes = add_capped(s->bytes, e->bytes, o->read_bytes);
+		h->only = HOLDING_MIXED;
 		done = 1;
 		break;
 	}
 	bpf_spin_unlock(&h->lock);
-	if (done)
+	if (done) {
+		holding_swelled(m->holding);
 		ledger_add(m->row, now, 1, e->bytes, 0);
-	else
+	} else {
 		__sync_fetch_and_sub(&o->read_bytes, e->bytes);
+	}
 	return done;
 }
 
 /*
- * Judges and charges a read of @file, whose facts are in @a. @place: of the
- * rule. Returns 0 or a negative errno.
+ * Judges and charges a read, whose facts are in @a. @place: of the rule; @m:
+ * NULL if there was no room for one. Not static: see event_send(). Returns 0
+ * or a negative errno.
  */
-static __noinline int read_charge(struct act *a, __u64 file, int place,
-				  struct memo *m)
+__noinline int read_charge(struct act *a, int place, struct memo *m)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 tgid = task->tgid;
@@ -369,6 +398,8 @@ static __noinline int read_charge(struct act *a, __u64 file, int place,
 	int take, bad, r, origin;
 	__u32 row;
 
+	if (!a)
+		return -EPERM;
 	a->dest = CORDON_DEST_READ;
 	rule = rule_at(a, place);
 	take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
@@ -385,7 +416,7 @@ static __noinline int read_charge(struct act *a, __u64 file, int place,
 			holder_mark(tgid); /* holds, who knows how much */
 		return r;
 	}
-	if (a->channel == CHANNEL_SPLICE && !a->final && read_noted(a, file))
+	if (a->channel == CHANNEL_SPLICE && !a->final && read_noted(a, h))
 		return 0;
 	a->until = ~0ULL;
 	if (m && !a->row && a->now < m->until && same_file(&m->file, &a->file))
@@ -445,17 +476,19 @@ static __noinline int read_charge(struct act *a, __u64 file, int place,
 	if (!a->final) {
 		a->part = part;
 		a->window_ns = window_ns;
-		read_note(a, file, origin, row, hold_ns);
+		read_note(a, origin, row, hold_ns);
 	}
 	return 0;
 }
 
 /* Would a first byte of this record be over the budget? Charges nothing. */
-static __noinline int read_look(struct act *a, int place)
+__noinline int read_look(struct act *a, int place)
 {
 	struct rule *rule;
 	int bad;
 
+	if (!a)
+		return -EACCES;
 	a->dest = CORDON_DEST_READ;
 	a->channel = CHANNEL_OPEN;
 	rule = rule_at(a, place);
@@ -513,8 +546,15 @@ static __always_inline int read_done(void *ctx, const struct file *file,
 	if (bpf_get_func_ret(ctx, &ret))
 		return 0;
 	n = is_int ? (__s32)ret : (__s64)ret;
+	/*
+	 * The bytes come later; or some came before it failed, which with
+	 * O_DIRECT it does not say: the bound stays.
+	 */
+	if (n < 0 && hook == HOOK_READV_DONE &&
+	    (n != -EAGAIN || BPF_CORE_READ(file, f_flags) & O_DIRECT))
+		goto out;
 	if (n == -EIOCBQUEUED)
-		goto out; /* the bytes come later: the bound stays */
+		goto out;
 	if (n < 0)
 		n = 0;
 	if (before >= p->bytes || (__u64)n >= p->bytes - before)
@@ -525,9 +565,6 @@ static __always_inline int read_done(void *ctx, const struct file *file,
 		budget_return(&key, p->window_ns, p->part, less);
 	}
 	origin = p->origin;
-	o = bpf_map_lookup_elem(&origins, &origin);
-	if (o)
-		__sync_fetch_and_sub(&o->read_bytes, less);
 	id = p->holding;
 	h = bpf_map_lookup_elem(&holdings, &id);
 	if (h) {
@@ -543,6 +580,10 @@ static __always_inline int read_done(void *ctx, const struct file *file,
 		}
 		bpf_spin_unlock(&h->lock);
 	}
+	/* After the share: a cap below it would hide what others add. */
+	o = bpf_map_lookup_elem(&origins, &origin);
+	if (o)
+		__sync_fetch_and_sub(&o->read_bytes, less);
 	l = bpf_map_lookup_elem(&ledger, &p->row);
 	if (l && p->row)
 		__sync_fetch_and_sub(&l->bytes, less);
@@ -581,7 +622,8 @@ static __noinline int judge_read(struct file *file, struct label *l,
 	a.bytes = e->bytes;
 	a.anywhere = e->anywhere;
 	a.final = e->final;
-	return read_charge(&a, (__u64)file, e->place, m);
+	a.opened = (__u64)file;
+	return read_charge(&a, e->place, m);
 }
 
 static __noinline int mmap_extent(struct file *file, struct act *a)
@@ -611,7 +653,8 @@ static __noinline int judge_mmap(struct file *file, struct label *l,
 	act_begin(&a, policy, l->dataset, CHANNEL_MMAP);
 	a.record = l->record;
 	mmap_extent(file, &a);
-	return read_charge(&a, (__u64)file, place, m);
+	a.opened = (__u64)file;
+	return read_charge(&a, place, m);
 }
 
 /* ---- the agent's questions --------------------------------------------- */
@@ -626,7 +669,7 @@ static __always_inline int captured(const struct file *file,
 	if (c->ret_done)
 		return 0;
 	file_key_of(inode, &c->ret_key);
-	c->ret_magic = inode->i_sb->s_magic;
+	exe_key_of(inode, &c->ret_exe);
 	if (c->kind == CAPTURE_LABEL) {
 		l = c->label;
 		l.record = 0;
@@ -639,21 +682,64 @@ static __always_inline int captured(const struct file *file,
 /* ---- hooks ------------------------------------------------------------- */
 
 /*
- * The real file below an overlay's, whose open was judged a moment ago, gets
- * the same label: reading it directly is reading the same record.
+ * @file lies below another, an overlay's, that users see as @seen and whose
+ * open was judged a moment ago. Both get one label, whoever has it: reading
+ * one is reading the other. The overlay may be the dataset; and anybody can lay
+ * one of his own over a dataset's directory: then the label is lent from below,
+ * until the overlay's file leaves memory.
+ *
+ * Returns the label if nobody has judged the open by it, or NULL; then
+ * *@ret_dataset is not 0 if there was no room for it.
  */
-static __noinline int label_below(struct file *file, struct dentry *seen)
+static __noinline struct label *
+label_below(struct file *file, struct dentry *seen, __u32 *ret_dataset)
 {
-	struct label *outer, same;
-	struct file_key key;
+	const struct inode *inode = file->f_inode;
+	struct inode *shown = BPF_CORE_READ(seen, d_inode);
+	struct label *outer = label_read(shown), *own = NULL, same;
+	struct memo *m;
+	struct file_key key, over;
 
-	outer = label_read(BPF_CORE_READ(seen, d_inode));
-	if (!outer || outer->kind != LABEL_FILE)
-		return 0;
-	same = *outer;
-	file_key_of(file->f_inode, &key);
-	label_put(&key, &same);
-	return 0;
+	*ret_dataset = 0;
+	m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (fs_known(inode->i_sb->s_dev))
+		own = label_find(inode, file->f_path.dentry, ret_dataset);
+	if (!own && outer && outer->kind == LABEL_FILE) {
+		same = *outer;
+		file_key_of(inode, &key);
+		label_put(&key, &same);
+		*ret_dataset = 0;
+		return NULL;
+	}
+	if (!own) {
+		/* An overlay below an overlay: what is below that? */
+		if (m) {
+			m->below = (__u64)inode;
+			inode_key(shown, &m->above);
+		}
+		return NULL;
+	}
+	*ret_dataset = 0;
+	if (outer &&
+	    (outer->dataset != own->dataset || outer->record == own->record))
+		return NULL;
+	same = *own;
+	if (outer)
+		outer->record = same.record;
+	inode_key(shown, &key);
+	if (!label_put(&key, &same))
+		goto full;
+	if (m && m->below == (__u64)shown) {
+		m->below = 0;
+		over = m->above;
+		if (!label_put(&over, &same))
+			goto full;
+	}
+	return own;
+full:
+	*ret_dataset = same.dataset;
+	return NULL;
 }
 
 static __always_inline int on_file_open(struct file *file)
@@ -678,18 +764,17 @@ static __always_inline int on_file_open(struct file *file)
 		/* A holder gets no way past the socket layer. */
 		if (!at_tun(inode))
 			return 0;
-		return refuse_device(EACCES);
+		return refuse_unasked(CHANNEL_DEVICE, EACCES);
 	}
 	if (mode == S_IFDIR)
 		return label_directory(file->f_path.dentry, inode);
 	if (mode != S_IFREG)
 		return 0;
 	seen = backed_dentry(file);
-	if (seen)
-		return label_below(file, seen);
-	if (!fs_known(inode->i_sb->s_dev))
+	if (!seen && !fs_known(inode->i_sb->s_dev))
 		return 0;
-	l = label_find(inode, file->f_path.dentry, &dataset);
+	l = seen ? label_below(file, seen, &dataset)
+		 : label_find(inode, file->f_path.dentry, &dataset);
 	if (!l && !dataset)
 		return 0;
 	if (!(file->f_mode & FMODE_READ) || state.agent == (__u32)task->tgid)
@@ -700,6 +785,143 @@ static __always_inline int on_file_open(struct file *file)
 		return 0;
 	place = memo_place(m, same, policy, l ? l->dataset : dataset);
 	return judge_open(file, l, dataset, policy, place);
+}
+
+/* ---- contents that move ------------------------------------------------ */
+
+/*
+ * What was charged stands for a file and a place in it. What would show other
+ * contents there is refused, as a read that nothing grants. @l NULL: who knows
+ * which files are meant.
+ */
+static __noinline int refuse_moved(struct file *file, const struct label *l,
+				   int place, int by_rows)
+{
+	struct act a;
+
+	act_begin(&a, policy_now(), l ? l->dataset : 0, CHANNEL_OPEN);
+	a.dest = CORDON_DEST_READ;
+	a.name = (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name);
+	a.records = 1;
+	if (l) {
+		rule_at(&a, place);
+		if (by_rows && !a.row)
+			return 0; /* all of it is one record */
+		a.record = l->record;
+	}
+	return act_over(&a, EPERM);
+}
+
+/* fallocate(2) can take rows out, or put some between, and so move others. */
+static __always_inline int moves_rows(__u64 mode)
+{
+	return mode & (FALLOC_FL_COLLAPSE_RANGE | FALLOC_FL_INSERT_RANGE);
+}
+
+/* The system call under way, which asks to write to @file: is it one that
+ * moves its rows, or that compares it with a guess (FIDEDUPERANGE)? */
+enum written { WRITTEN_PLAIN, WRITTEN_MOVED, WRITTEN_COMPARED };
+
+static __noinline int written_how(const struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = regs->orig_ax & ~X32_SYSCALL_BIT, second = regs->si;
+	int verdict, ia32 = task->thread_info.status & TS_COMPAT;
+
+	/* Of io_uring's the registers do not tell. */
+	if (ticket_find(HOOK_FALLOCATE, file, 1, &verdict))
+		return WRITTEN_MOVED;
+	if (task->flags & PF_WORKERS)
+		return WRITTEN_PLAIN;
+	if (ia32)
+		second = regs->cx;
+	if (nr == (ia32 ? NR_ia32_fallocate : NR_fallocate))
+		return moves_rows(second) ? WRITTEN_MOVED : WRITTEN_PLAIN;
+	if ((nr == (ia32 ? NR_ia32_ioctl : NR_ioctl) || nr == NR_x32_ioctl) &&
+	    IOC_TYPE_NR(second) == FIDEDUPERANGE_NR)
+		return WRITTEN_COMPARED;
+	return WRITTEN_PLAIN;
+}
+
+static __noinline int on_file_written(struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct label *l;
+	int how;
+
+	if (state.agent == (__u32)task->tgid)
+		return 0;
+	how = written_how(file);
+	if (how == WRITTEN_PLAIN)
+		return 0;
+	l = label_get(file->f_inode);
+	if (!l || l->kind != LABEL_FILE)
+		return 0;
+	return refuse_moved(file, l, rule_place_now(policy_now(), l->dataset),
+			    how == WRITTEN_MOVED);
+}
+
+SEC("fentry/vfs_fallocate")
+int BPF_PROG(fentry_vfs_fallocate, struct file *file, int mode)
+{
+	if (state.armed && moves_rows(mode) &&
+	    label_read(BPF_CORE_READ(file, f_inode)))
+		ticket_leave(HOOK_FALLOCATE, file, 0);
+	return 0;
+}
+
+/*
+ * read(2) goes by the position as it is when it begins, and takes no lock while
+ * nobody else has the file open. pidfd_getfd(2) is the one way to come by it
+ * after that, and to move the position before the guard looks at it.
+ */
+static __always_inline int on_file_receive(struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	struct label *l;
+
+	if (!state.armed ||
+	    (regs->orig_ax & ~X32_SYSCALL_BIT) != NR_pidfd_getfd)
+		return 0;
+	probed(HOOK_FILE_RECEIVE);
+	l = label_read(BPF_CORE_READ(file, f_inode));
+	if (!l || l->kind != LABEL_FILE || state.agent == (__u32)task->tgid)
+		return 0;
+	return refuse_moved(file, l, rule_place_now(policy_now(), l->dataset),
+			    0);
+}
+
+/*
+ * Commands that exchange the contents of two files. (EXT4_IOC_MOVE_EXT leaves
+ * holes in the other file, and shows nothing.) One of them need not be
+ * @file: they are named in memory that can change meanwhile. So on a file
+ * system with a dataset nobody may, whichever the files are.
+ */
+static __always_inline int exchanges(__u32 cmd)
+{
+	cmd = IOC_TYPE_NR(cmd);
+	return cmd == EXT4_IOC_SWAP_BOOT_NR || cmd == XFS_IOC_SWAPEXT_NR ||
+	       cmd == XFS_IOC_EXCHANGE_NR || cmd == XFS_IOC_COMMIT_NR;
+}
+
+static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
+{
+	struct task_struct *task;
+	const struct inode *inode;
+
+	if (!exchanges(cmd) || !state.armed)
+		return 0;
+	probed(HOOK_FILE_IOCTL);
+	inode = file->f_inode;
+	if ((inode->i_mode & S_IFMT) != S_IFREG ||
+	    !fs_known(inode->i_sb->s_dev))
+		return 0;
+	task = bpf_get_current_task_btf();
+	if (state.agent == (__u32)task->tgid)
+		return 0;
+	return refuse_moved(file, NULL, -1, 0);
 }
 
 static __always_inline int on_file_permission(struct file *file, int mask)
@@ -718,17 +940,19 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	inode = file->f_inode;
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG) {
+		if (mode == S_IFIFO)
+			return on_pipe_permission(inode, mask);
 		if (mode != S_IFCHR || !(mask & MAY_WRITE))
 			return 0;
 		if (!at_tun(inode))
 			return 0;
-		return refuse_device(EPERM);
+		return refuse_unasked(CHANNEL_DEVICE, EPERM);
 	}
-	if (!(mask & MAY_READ))
-		return 0;
 	dev = inode->i_sb->s_dev;
 	if (!fs_known(dev) || !label_possible(inode->i_ino, dev))
 		return 0;
+	if (!(mask & MAY_READ))
+		return on_file_written(file);
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid) {
 		probed(HOOK_FILE_PERMISSION);
@@ -742,13 +966,52 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	l = label_get(inode);
 	if (!l || l->kind != LABEL_FILE)
 		return 0;
-	if (backed_dentry(file))
-		return 0; /* charged at the overlay's file */
+	if (backed_dentry(file)) {
+		if (label_is_shown(file, l))
+			return 0; /* charged at the overlay's file */
+		/* The position is kept there too. */
+		e.final = 1;
+		e.anywhere = 1;
+		e.pos = inode->i_size;
+	}
+	commons_begin_now();
 	e.place = memo_place(m, same, policy, l->dataset);
 	return judge_read(file, l, m, policy, &e);
 }
 
-static __always_inline int on_mmap_file(struct file *file)
+/*
+ * The memory of @file is mapped: whoever maps it shares what is written there.
+ * Who may not write is left out, but in memory, where nobody else's caches are:
+ * hosts have databases that everybody reads and one daemon writes. io_uring's
+ * rings are no files: that a child shares them is a known gap.
+ */
+static __noinline int mmap_shared(struct file *file)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct inode *inode;
+	__u32 mode, magic;
+
+	if (is_kernels(task))
+		return 0;
+	/* Anonymous memory: both tests, as in on_mmap_file(). */
+	if (!file)
+		return commons_join(0);
+	inode = BPF_CORE_READ(file, f_inode);
+	if (!inode)
+		return commons_join(0);
+	mode = BPF_CORE_READ(inode, i_mode) & S_IFMT;
+	if (mode == S_IFCHR && BPF_CORE_READ(inode, i_rdev) == ZERO_DEVICE)
+		return commons_join(0);
+	magic = BPF_CORE_READ(inode, i_sb, s_magic);
+	if (mode != S_IFREG || magic == ANON_INODE_FS_MAGIC)
+		return 0;
+	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE) &&
+	    magic != TMPFS_MAGIC)
+		return 0;
+	return commons_join((__u64)inode);
+}
+
+static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 {
 	struct task_struct *task;
 	const struct inode *inode;
@@ -757,11 +1020,16 @@ static __always_inline int on_mmap_file(struct file *file)
 	__u64 policy;
 	int same, place;
 
+	if (!state.armed)
+		return 0;
+	/* MAP_SHARED or MAP_SHARED_VALIDATE. */
+	if (flags & MAP_SHARED && mmap_shared(file))
+		return -EPERM;
 	/* 6.12's JIT drops other forms of this test: anonymous memory. */
 	if (!file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
-	if (!inode || !state.armed)
+	if (!inode)
 		return 0;
 	probed(HOOK_MMAP_FILE);
 	l = label_read(inode);
@@ -770,6 +1038,8 @@ static __always_inline int on_mmap_file(struct file *file)
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid)
 		return 0;
+	if (state.commons)
+		commons_begin_now();
 	policy = policy_now();
 	m = memo_of(policy, &same);
 	place = memo_place(m, same, policy, l->dataset);
@@ -831,21 +1101,16 @@ static __always_inline int renamed(struct dentry *dentry, struct dentry *to)
 	return label_put(&key, &l) ? 0 : refuse_unlabelled(l.dataset);
 }
 
+/* Two that change places are asked about one by one: see guard.bpf.c. */
 static __always_inline int on_inode_rename(struct dentry *old,
 					   struct dentry *new)
 {
-	int r;
-
 	if (!state.armed)
 		return 0;
 	probed(HOOK_INODE_RENAME);
 	notice(old);
 	notice(new);
-	r = renamed(old, new);
-	if (r)
-		return r;
-	/* Of two that change places the second moves too. */
-	return renamed(new, old);
+	return renamed(old, new);
 }
 
 SEC("fentry/security_d_instantiate")
@@ -877,12 +1142,24 @@ SEC("fentry/security_inode_free")
 int BPF_PROG(fentry_inode_free, struct inode *inode)
 {
 	struct file_key key;
+	struct label *l;
+	__u64 magic;
 
 	if (!state.armed)
 		return 0;
 	probed(HOOK_INODE_FREE);
-	/* Leaving memory is not the end of a file; losing its last name is. */
-	if (inode->i_nlink || !label_possible(inode->i_ino, inode->i_sb->s_dev))
+	if (state.commons)
+		shared_drop(inode);
+	if (may_carry(inode))
+		carried_end(inode);
+	l = label_get(inode);
+	/*
+	 * Leaving memory is not the end of a file; losing its last name is. But
+	 * in memory alone are the files of tmpfs, and who an overlay's are.
+	 */
+	magic = inode->i_sb->s_magic;
+	if (!l || (inode->i_nlink && magic != TMPFS_MAGIC &&
+		   !file_tells(inode, inode->i_mode, magic)))
 		return 0;
 	file_key_of(inode, &key);
 	bpf_map_delete_elem(&labels, &key);

@@ -23,8 +23,12 @@
 #include "label.h"
 #include "probe.h"
 #include "again.h"
+#include "holding.h"
+#include "commons.h"
+#include "carry.h"
 
 #include "net.bpf.c"
+#include "hops.bpf.c"
 #include "files.bpf.c"
 #include "process.bpf.c"
 
@@ -90,7 +94,7 @@ SEC("lsm/mmap_file")
 int BPF_PROG(lsm_mmap_file, struct file *file, unsigned long reqprot,
 	     unsigned long prot, unsigned long flags, int ret)
 {
-	return ret ? ret : verdict(on_mmap_file(file));
+	return ret ? ret : verdict(on_mmap_file(file, flags));
 }
 
 /* security_mmap_file() has no reqprot. */
@@ -100,7 +104,7 @@ int BPF_PROG(fmod_mmap_file, struct file *file, unsigned long prot,
 {
 	return ret ? ret
 		   : verdict(judged_first(HOOK_MMAP_FILE, file,
-					  on_mmap_file(file)));
+					  on_mmap_file(file, flags)));
 }
 
 SEC("fmod_ret/security_mmap_file")
@@ -109,8 +113,31 @@ int BPF_PROG(again_mmap_file, struct file *file, unsigned long prot,
 {
 	if (ret || judged_before(HOOK_MMAP_FILE, file))
 		return ret;
-	return verdict(on_mmap_file(file));
+	return verdict(on_mmap_file(file, flags));
 }
+
+/*
+ * What charges nothing, or the same only once, may be judged twice: its second
+ * program needs no ticket.
+ */
+#define JUDGED_IN(section, program, call, args...) \
+	SEC(section)                               \
+	int BPF_PROG(program, args, int ret)       \
+	{                                          \
+		return ret ? ret : verdict(call);  \
+	}
+
+#define JUDGED_TWICE(hook, call, args...)                              \
+	JUDGED_IN("lsm/" #hook, lsm_##hook, call, args)                \
+	JUDGED_IN("fmod_ret/security_" #hook, fmod_##hook, call, args) \
+	JUDGED_IN("fmod_ret/security_" #hook, again_##hook, call, args)
+
+JUDGED_TWICE(file_ioctl, on_file_ioctl(file, cmd), struct file *file,
+	     unsigned int cmd, unsigned long arg)
+
+/* Since 6.8; before, i386 programs come by the one above. */
+JUDGED_TWICE(file_ioctl_compat, on_file_ioctl(file, cmd), struct file *file,
+	     unsigned int cmd, unsigned long arg)
 
 SEC("lsm/inode_link")
 int BPF_PROG(lsm_inode_link, struct dentry *old, struct inode *dir,
@@ -130,15 +157,22 @@ SEC("lsm/inode_rename")
 int BPF_PROG(lsm_inode_rename, struct inode *old_dir, struct dentry *old,
 	     struct inode *new_dir, struct dentry *new)
 {
-	/* The last argument differs between kernels, so ret is not asked. */
+	/*
+	 * The last argument differs between kernels, so ret is not asked. Of
+	 * two that change places this is called for each.
+	 */
 	return verdict(on_inode_rename(old, new));
 }
 
 SEC("fmod_ret/security_inode_rename")
 int BPF_PROG(fmod_inode_rename, struct inode *old_dir, struct dentry *old,
-	     struct inode *new_dir, struct dentry *new)
+	     struct inode *new_dir, struct dentry *new, unsigned int flags)
 {
-	return verdict(on_inode_rename(old, new));
+	int r = on_inode_rename(old, new);
+
+	if (!r && flags & RENAME_EXCHANGE)
+		r = on_inode_rename(new, old);
+	return verdict(r);
 }
 
 SEC("lsm/socket_sendmsg")
@@ -161,3 +195,14 @@ int BPF_PROG(again_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 {
 	return ret ? ret : verdict(send_verdict_again(sock));
 }
+
+JUDGED_TWICE(socket_setsockopt, on_socket_setsockopt(level, optname),
+	     struct socket *sock, int level, int optname)
+
+JUDGED_TWICE(socket_connect, on_socket_connect(sock, address),
+	     struct socket *sock, struct sockaddr *address, int addrlen)
+
+JUDGED_TWICE(file_receive, on_file_receive(file), struct file *file)
+
+JUDGED_TWICE(key_alloc, on_key_alloc(key), struct key *key,
+	     const struct cred *cred, unsigned long flags)

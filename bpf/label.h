@@ -9,6 +9,39 @@
 #ifndef CORDON_LABEL_H
 #define CORDON_LABEL_H
 
+/* Lower half of an address, which the verifier takes for a number. */
+static __always_inline __u32 low_half(const void *address)
+{
+	__u32 low;
+
+	asm volatile("%0 = %1" : "=w"(low) : "w"((__u32)(__u64)address));
+	return low;
+}
+
+/*
+ * What tells a file from others of its number. Nothing, as a rule: a number is
+ * used again only when the file is gone, and its label with it, while the
+ * generation is what the file's owner says it is (FS_IOC_SETVERSION). But an
+ * overlay's files have the numbers of what lies below them, which can be two
+ * file systems: there it is where the inode lies in memory.
+ */
+static __always_inline __u32 file_tells(const struct inode *inode, __u32 mode,
+					__u64 magic)
+{
+	return (mode & S_IFMT) == S_IFREG && magic == OVERLAYFS_SUPER_MAGIC
+		       ? low_half(inode)
+		       : 0;
+}
+
+static __always_inline void file_key_of(const struct inode *inode,
+					struct file_key *key)
+{
+	key->ino = inode->i_ino;
+	key->dev = inode->i_sb->s_dev;
+	key->generation =
+		file_tells(inode, inode->i_mode, inode->i_sb->s_magic);
+}
+
 static __always_inline int fs_known(__u32 dev)
 {
 	return state.fs_known[fs_place(dev)];
@@ -38,7 +71,8 @@ static __always_inline void inode_key(const struct inode *inode,
 {
 	key->ino = BPF_CORE_READ(inode, i_ino);
 	key->dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	key->generation = BPF_CORE_READ(inode, i_generation);
+	key->generation = file_tells(inode, BPF_CORE_READ(inode, i_mode),
+				     BPF_CORE_READ(inode, i_sb, s_magic));
 }
 
 static __noinline struct label *label_read(const struct inode *inode)
@@ -51,7 +85,7 @@ static __noinline struct label *label_read(const struct inode *inode)
 	key.ino = BPF_CORE_READ(inode, i_ino);
 	if (!label_possible(key.ino, key.dev))
 		return NULL;
-	key.generation = BPF_CORE_READ(inode, i_generation);
+	inode_key(inode, &key);
 	return bpf_map_lookup_elem(&labels, &key);
 }
 
@@ -222,6 +256,7 @@ static __always_inline struct dentry *backed_dentry(const struct file *file)
 {
 	struct dentry *dentry = file->f_path.dentry;
 	struct backing_file___user *b;
+	__u64 magic;
 
 	if (dentry->d_inode != file->f_inode)
 		return dentry; /* 6.1 */
@@ -230,9 +265,24 @@ static __always_inline struct dentry *backed_dentry(const struct file *file)
 		return NULL;
 	b = (struct backing_file___user *)file;
 	dentry = BPF_CORE_READ(b, user_path.dentry);
-	if (BPF_CORE_READ(dentry, d_sb, s_magic) != OVERLAYFS_SUPER_MAGIC)
+	magic = BPF_CORE_READ(dentry, d_sb, s_magic);
+	if (magic != OVERLAYFS_SUPER_MAGIC && magic != FUSE_SUPER_MAGIC)
 		return NULL;
 	return dentry;
+}
+
+/* Has the file that users see above @file the label @l too? */
+static __noinline int label_is_shown(const struct file *file,
+				     const struct label *l)
+{
+	struct dentry *seen = backed_dentry(file);
+	struct label *outer;
+
+	if (!seen)
+		return 0;
+	outer = label_read(BPF_CORE_READ(seen, d_inode));
+	return outer && outer->dataset == l->dataset &&
+	       outer->record == l->record;
 }
 
 #endif

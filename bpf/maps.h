@@ -32,6 +32,7 @@ MAP(releases, ARRAY, __u32, struct release, CORDON_SLOTS *CORDON_RELEASES, 0);
 MAP(datasets, ARRAY, __u32, struct dataset_rules, CORDON_SLOTS *CORDON_DATASETS,
     0);
 MAP(dims, ARRAY, __u32, struct subject_dims, CORDON_SLOTS, 0);
+MAP(intakes, ARRAY, __u32, struct intake, CORDON_SLOTS *CORDON_SUBJECTS, 0);
 MAP(subjects, HASH, struct subject_key, struct subject_set, 8192,
     BPF_F_NO_PREALLOC);
 MAP(cgroups, HASH, struct cgroup_key, struct cgroup_node, 8192,
@@ -42,6 +43,10 @@ MAP(dests, LPM_TRIE, struct dest_key, struct dest_value, 65536,
 /* Who holds what. */
 MAP(processes, HASH, __u32, struct process, 16384, BPF_F_NO_PREALLOC);
 MAP(holdings, HASH, __u64, struct holding, 16384, BPF_F_NO_PREALLOC);
+MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
+MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
+MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
+MAP(shared, HASH, __u64, __u32, 65536, BPF_F_NO_PREALLOC);
 MAP(origins, ARRAY, __u32, struct origin, CORDON_ORIGINS, 0);
 MAP(origin_of, HASH, struct origin_key, __u32, CORDON_ORIGINS,
     BPF_F_NO_PREALLOC);
@@ -116,6 +121,9 @@ struct memo {
 	__u64 grown;	/* when it began */
 	__u32 grown_at; /* index of state.grown */
 	__u32 pad;
+	__u64 below;	       /* a file that is opened, address of its inode */
+	struct file_key above; /* the one that users see it as */
+	struct metered to[CORDON_METERED]; /* of the judgement under way */
 };
 
 struct {
@@ -132,6 +140,9 @@ struct {
 	__type(key, int);
 	__type(value, struct meter);
 } meters SEC(".maps");
+
+/* Sockets to be stopped that had no room for a meter, by address. */
+MAP(unmetered, HASH, __u64, __u8, 16384, BPF_F_NO_PREALLOC);
 
 /*
  * Which subjects the facts of a process meet: a cache of a pure function of

@@ -6,6 +6,9 @@
  *   inet_sendpage    the same for sendfile and splice up to 6.4, which ask
  *                    nobody who could refuse: the socket is stopped instead
  *   file_permission  refuses TUN devices to holders
+ *   socket_connect   judges a handshake like a send of no bytes
+ *   socket_setsockopt, key_alloc
+ *                    refuse to holders what goes out without a send
  *   egress           knows the packet: meters what leaves a tagged socket
  *   inet_release     gives back what a closed socket never took
  *
@@ -80,34 +83,70 @@ static __always_inline void peer_v4(struct peer *peer, __u32 addr)
 	__builtin_memcpy(peer->addr + 12, &addr, 4);
 }
 
+/*
+ * Where the datagram goes that is corked on @sk: a send adds to it, whatever
+ * address it names. 0: nothing is corked.
+ */
+static __noinline int peer_corked(struct peer *peer, struct sock *sk)
+{
+	const struct inet_sock *inet = (struct inet_sock *)sk;
+	__u32 protocol = sk->sk_protocol, pending;
+	struct in6_addr v6;
+
+	if (protocol != IPPROTO_UDP && protocol != IPPROTO_UDPLITE)
+		return 0;
+	pending = BPF_CORE_READ((struct udp_sock *)sk, pending);
+	if (pending == AF_INET) {
+		peer_v4(peer, BPF_CORE_READ(inet, cork.fl.u.ip4.daddr));
+		peer->port = BPF_CORE_READ(inet, cork.fl.u.ip4.uli.ports.dport);
+		return 1;
+	}
+	if (pending == AF_INET6) {
+		v6 = BPF_CORE_READ(inet, cork.fl.u.ip6.daddr);
+		__builtin_memcpy(peer->addr, &v6, 16);
+		peer->port = BPF_CORE_READ(inet, cork.fl.u.ip6.uli.ports.dport);
+		return 1;
+	}
+	return 0;
+}
+
+/* The address @name, given to a socket of @family. -1: it is none. */
+static __noinline int peer_named(struct peer *peer, __u32 family,
+				 const void *name)
+{
+	struct sockaddr_in6 in6 = {};
+	struct sockaddr_in *in = (struct sockaddr_in *)&in6;
+
+	if (bpf_probe_read_kernel(&in6, sizeof(*in), name))
+		return -1;
+	if (family == AF_INET || in->sin_family == AF_INET) {
+		peer_v4(peer, in->sin_addr.s_addr);
+		peer->port = in->sin_port;
+		return 0;
+	}
+	if (in->sin_family != AF_INET6)
+		return -1;
+	bpf_probe_read_kernel(&in6, sizeof(in6), name);
+	__builtin_memcpy(peer->addr, &in6.sin6_addr, 16);
+	peer->port = in6.sin6_port;
+	return 0;
+}
+
 /* Where @msg on @sk goes: its own address, else the socket's. */
 static __noinline int peer_of(struct peer *peer, struct sock *sk,
 			      const struct msghdr *msg, int stream)
 {
 	__u32 family = sk->__sk_common.skc_family;
-	struct sockaddr_in6 in6 = {};
-	struct sockaddr_in *in = (struct sockaddr_in *)&in6;
 	void *name = NULL;
 
+	if (!stream && peer_corked(peer, sk))
+		return 0;
 	if (msg)
 		name = msg->msg_name;
 	/* TCP looks at the name for fast open only, when not connected. */
-	if (name && (!stream || sk->__sk_common.skc_state == TCP_CLOSE)) {
-		if (bpf_probe_read_kernel(&in6, sizeof(*in), name))
-			goto connected;
-		if (family == AF_INET || in->sin_family == AF_INET) {
-			peer_v4(peer, in->sin_addr.s_addr);
-			peer->port = in->sin_port;
-			return 0;
-		}
-		if (in->sin_family == AF_INET6) {
-			bpf_probe_read_kernel(&in6, sizeof(in6), name);
-			__builtin_memcpy(peer->addr, &in6.sin6_addr, 16);
-			peer->port = in6.sin6_port;
-			return 0;
-		}
-	}
-connected:
+	if (name && (!stream || sk->__sk_common.skc_state == TCP_CLOSE) &&
+	    !peer_named(peer, family, name))
+		return 0;
 	peer->port = sk->__sk_common.skc_dport;
 	if (family == AF_INET) {
 		peer_v4(peer, sk->__sk_common.skc_daddr);
@@ -128,44 +167,6 @@ static __always_inline int same_addr(const __u8 *a, const __u8 *b)
 
 /* ---- the release ------------------------------------------------------- */
 
-/* What a holding has of one dataset. */
-struct held {
-	__u64 records;
-	__u32 origin;
-	__u32 dataset;
-};
-
-/* The @i-th share's dataset, summed; 0 if it is free or was seen before. */
-static __noinline int held_of(struct holding *h, __u32 i, struct held *ret)
-{
-	__u64 records = state.zero;
-	__u32 j, origin, dataset;
-	int seen = 0;
-
-	i &= CORDON_SHARES - 1;
-	if (!h->shares[i].origin)
-		return 0; /* most are free: no lock for them */
-	bpf_spin_lock(&h->lock);
-	origin = h->shares[i].origin;
-	dataset = h->shares[i].dataset;
-	/* Unrolled it is 2^8 paths to the verifier. */
-#pragma clang loop unroll(disable)
-	for (j = 0; j < CORDON_SHARES; j++) {
-		struct share *s = &h->shares[j];
-
-		if (!s->origin || s->dataset != dataset)
-			continue;
-		records += s->records;
-		if (j < i)
-			seen = 1;
-	}
-	bpf_spin_unlock(&h->lock);
-	ret->records = records;
-	ret->origin = origin;
-	ret->dataset = dataset;
-	return origin && !seen;
-}
-
 /*
  * Where a holding remembers what it was charged at @a's destination: one place
  * each, no search. Two that share a place forget each other, and what is
@@ -183,10 +184,10 @@ static __always_inline int charge_is(const struct charge *c,
 	       c->rule == a->rule;
 }
 
-/* How many records @a's bytes are charged now; *@ret_before: were before. */
-static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held,
-				   __u32 floor, __u64 *ret_before)
+/* How many records @a's bytes are charged now. */
+static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held)
 {
+	__u32 floor = a->flags & RULE_NARROW ? a->floor : 0;
 	struct charge *c = &h->charges[charge_place(a)];
 	__u64 before = 0, wire = 0;
 
@@ -196,16 +197,20 @@ static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held,
 		wire = c->wire_bytes;
 	}
 	bpf_spin_unlock(&h->lock);
-	*ret_before = before;
 	return records_due(held, floor, wire + a->bytes, before);
 }
 
-/* Notes that @due were charged. Returns how many another thread was too. */
-static __noinline __u64 charge_note(struct act *a, struct holding *h, __u64 due,
-				    __u64 before, int *ret_first)
+/*
+ * Notes that @due were charged. Returns how many another thread was charged
+ * too, and have to be given back, or, negative, how many are due now that were
+ * not when it was asked: others may have sent meanwhile.
+ */
+static __noinline __s64 charge_note(struct act *a, struct holding *h,
+				    __u64 held, __u64 due, int *ret_first)
 {
 	struct charge *c = &h->charges[charge_place(a)];
-	__u64 twice = 0;
+	__u32 floor = a->flags & RULE_NARROW ? a->floor : 0;
+	__u64 now;
 	int first;
 
 	bpf_spin_lock(&h->lock);
@@ -217,15 +222,24 @@ static __noinline __u64 charge_note(struct act *a, struct holding *h, __u64 due,
 		c->records = 0;
 		c->wire_bytes = 0;
 	}
-	if (c->records > before)
-		twice = c->records - before;
-	if (twice > due)
-		twice = due;
-	c->records += due - twice;
 	c->wire_bytes += a->bytes;
+	now = records_due(held, floor, c->wire_bytes, c->records);
+	c->records += now < due ? now : due;
 	bpf_spin_unlock(&h->lock);
 	*ret_first = first;
-	return twice;
+	return due - now;
+}
+
+/* Notes that @n more were. */
+static __always_inline void charge_more(struct act *a, struct holding *h,
+					__u64 n)
+{
+	struct charge *c = &h->charges[charge_place(a)];
+
+	bpf_spin_lock(&h->lock);
+	if (charge_is(c, a))
+		c->records += n;
+	bpf_spin_unlock(&h->lock);
 }
 
 /*
@@ -235,22 +249,29 @@ static __noinline __u64 charge_note(struct act *a, struct holding *h, __u64 due,
 static __always_inline int release_records(struct act *a, struct holding *h,
 					   __u64 held)
 {
-	__u64 before, due, twice;
-	int take, bad = 0, first;
+	int take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
+	int bad = 0, first;
+	__u64 due;
+	__s64 twice;
 
-	due = charge_due(a, h, held, a->flags & RULE_NARROW ? a->floor : 0,
-			 &before);
+	due = charge_due(a, h, held);
 	a->records = due;
 	a->unit = UNIT_RECORDS;
 	if (due && a->window_ns) {
-		take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
 		bad = budget_charge(a, due, take);
 		if (bad && take == TAKE_CHARGE)
 			return bad;
 	}
-	twice = charge_note(a, h, due, before, &first);
-	if (a->window_ns)
+	twice = charge_note(a, h, held, due, &first);
+	if (a->window_ns && twice > 0)
 		budget_give_back(a, a->part, twice);
+	if (twice < 0) {
+		if (a->window_ns)
+			bad = budget_charge(a, -twice, take);
+		if (bad && take == TAKE_CHARGE)
+			return bad;
+		charge_more(a, h, -twice);
+	}
 	if (first)
 		event_send(a, EVENT_FIRST_RELEASE, VERDICT_ALLOW, 0, 0);
 	return bad;
@@ -282,7 +303,7 @@ static __noinline int meter_tell(struct act *a, struct metered *to,
 struct release_all {
 	struct act a;
 	struct holding *h;
-	struct meter *m;
+	struct memo *m; /* says to the meter what the bytes are charged to */
 	struct subject_set *set;
 	__u32 dest;
 	__u32 count;
@@ -320,6 +341,9 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
 	}
 	rule = rule_at(a, rule_place(a->slot, a->dataset, all->set));
+	/* How many bytes will follow this judgement is not known. */
+	if (a->many)
+		a->flags &= ~RULE_NARROW;
 	if (rule)
 		grant = grant_of(a, rule);
 	flags = act_enforced(a) ? 0 : METER_FORCE;
@@ -368,9 +392,11 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 static __noinline long release_share(__u32 i, struct release_all *all)
 {
 	struct metered *to = NULL;
-	struct held held;
+	struct held held = {};
 
-	if (!held_of(all->h, i, &held))
+	/* Most are free, and need no look-up. */
+	if (!all->h->shares[i & (CORDON_SHARES - 1)].origin ||
+	    !held_of(all->h->id, i, &held))
 		return 0;
 	if (all->m) {
 		if (all->count >= CORDON_METERED) {
@@ -406,19 +432,22 @@ static __noinline int refuse_holder(struct release_all *all, __u32 error)
 	return all->r ? -(int)error : 0;
 }
 
-static __noinline int judge_device(struct held *held, __u64 policy, int place,
-				   __u32 error)
+static __noinline int judge_unasked(struct held *held, __u64 policy, int place,
+				    __u32 channel, __u32 error)
 {
 	struct act a;
 
-	act_begin(&a, policy, held->dataset, CHANNEL_DEVICE);
+	act_begin(&a, policy, held->dataset, channel);
 	a.records = held->records;
 	rule_at(&a, place);
 	return act_over(&a, error);
 }
 
-/* A holder at a device that takes packets: refused, whatever the rule says. */
-static __noinline int refuse_device(__u32 error)
+/*
+ * A holder at what would send without asking anybody, a device that takes
+ * packets or an option that travels with them: refused, whatever the rule says.
+ */
+static __noinline int refuse_unasked(__u32 channel, __u32 error)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
@@ -428,37 +457,46 @@ static __noinline int refuse_device(__u32 error)
 	if (h && holding_empty(h))
 		return 0;
 	if (h)
-		held_of(h, 0, &held);
-	return judge_device(&held, policy, rule_place_now(policy, held.dataset),
-			    error);
+		held_of(h->id, 0, &held);
+	return judge_unasked(&held, policy,
+			     rule_place_now(policy, held.dataset), channel,
+			     error);
 }
 
 /* ---- the meter --------------------------------------------------------- */
 
-/* Gives @n bytes back to every budget that the last reservation took. */
-static __noinline int meter_give_back(struct meter *m, __u64 n, __u32 count)
+/* Gives @n bytes back to every budget in @to, where they were reserved. */
+static __noinline int meter_give_back(struct metered *to, __u64 n, __u32 count)
 {
 	__u32 i;
 
 	for (i = 0; i < CORDON_METERED; i++) {
 		struct budget_key key;
 
-		if (i >= count || m->to[i].flags & METER_UNLIMITED)
+		if (i >= count || to[i].flags & METER_UNLIMITED)
 			continue;
-		key = m->to[i].key;
-		budget_return(&key, m->to[i].window_ns, m->to[i].part, n);
+		key = to[i].key;
+		budget_return(&key, to[i].window_ns, to[i].part, n);
 	}
 	return 0;
 }
+
+/* No socket queues more: its buffer is an int, of which a half is payload. */
+#define TCP_QUEUE_MAX (1 << 30)
+
+/* No datagram that is corked holds more. */
+#define CORK_MAX 65535
 
 /*
  * What was reserved, did not leave and is not waiting to leave was never
  * taken by the socket. @corked: all that it took waits for its datagram, and
  * may have been charged to others than the next send is: only what that
- * reserves can be given back to its budgets.
+ * reserves can be given back to its budgets. Of another holding than @id
+ * nothing is given back: who knows what of it is still on its way. @id 0: the
+ * socket is closed.
  */
 static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream,
-				   int corked)
+				   int corked, __u64 id)
 {
 	__u64 surplus = 0, open, queued = 0;
 	__u32 count;
@@ -467,9 +505,18 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream,
 	if (stream && !m->fresh) {
 		__s32 ahead = (__s32)(write_seq - m->sent_end);
 
-		queued = ahead > 0 ? ahead : 0;
+		/* Disconnected and connected anew: other numbers. */
+		if (ahead < 0 || ahead > TCP_QUEUE_MAX)
+			m->sent_end = write_seq;
+		else
+			queued = ahead;
 	}
 	open = m->charged > m->metered ? m->charged - m->metered : 0;
+	if ((id && m->holding != id) || m->others > open)
+		m->others = open;
+	queued += m->others;
+	if (corked && open > CORK_MAX)
+		m->charged = m->metered + CORK_MAX;
 	if (open > queued && !corked) {
 		/* Only the last one's budgets are known; no credit is left. */
 		surplus = open - queued;
@@ -481,7 +528,7 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream,
 	count = m->count;
 	bpf_spin_unlock(&m->lock);
 	if (surplus)
-		meter_give_back(m, surplus, count);
+		meter_give_back(m->to, surplus, count);
 	return 0;
 }
 
@@ -517,28 +564,32 @@ static __noinline int channel_of(struct sock *sk)
  * write it. NULL: no room.
  */
 static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
-					 struct memo *memo)
+					 struct memo *memo, __u64 id)
 {
 	int stream = channel == CHANNEL_TCP;
 	__u32 write_seq = 0;
-	__u64 turn = 0;
 	struct meter *m;
+	__u64 turn;
 
-	if (memo) {
-		turn = __sync_fetch_and_add(&state.next_turn, 1) + 1;
-		memo->turn = turn;
-		memo->pass = 0;
-	}
+	turn = __sync_fetch_and_add(&state.next_turn, 1) + 1;
+	memo->turn = turn;
+	memo->pass = 0;
 
 	if (stream)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (m) {
 		m->turn = turn;
+		/* Under repair a socket is connected without a SYN. */
+		if (m->fresh && sk->__sk_common.skc_state == TCP_ESTABLISHED) {
+			m->sent_end = write_seq;
+			m->fresh = 0;
+		}
 		meter_settle(
 			m, write_seq, stream,
 			channel == CHANNEL_UDP &&
-				BPF_CORE_READ((struct udp_sock *)sk, pending));
+				BPF_CORE_READ((struct udp_sock *)sk, pending),
+			id);
 		return m;
 	}
 	m = bpf_sk_storage_get(&meters, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -552,6 +603,23 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 	return m;
 }
 
+/*
+ * Does the kernel ask only once for many messages? So it does in sendmmsg(2),
+ * for those with the same address as the one before; a connected socket takes
+ * an address that means nothing to it. What can be something else is taken
+ * for it: the numbers of i386 calls mean other things here.
+ */
+static __noinline int sends_many(const struct msghdr *msg)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = regs->orig_ax;
+
+	if (!msg || !msg->msg_name || task->flags & PF_WORKERS)
+		return 0;
+	return nr != NR_sendto && nr != NR_sendmsg && nr != NR_io_uring_enter;
+}
+
 /* The channel and the destination of a send, in @a. */
 static __noinline int send_facts(struct act *a, struct sock *sk,
 				 struct msghdr *msg)
@@ -562,6 +630,7 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
 	if (family != AF_INET && family != AF_INET6)
 		return 0;
 	a->channel = channel_of(sk);
+	a->many = sends_many(msg);
 	peer_of(&peer, sk, msg, a->channel == CHANNEL_TCP);
 	__builtin_memcpy(a->addr, peer.addr, sizeof(a->addr));
 	a->dest = CORDON_DEST_ANY;
@@ -577,27 +646,53 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
 
 /*
  * Notes on the meter what was judged. If nothing more would be charged, and
- * nobody else wrote the meter meanwhile, @memo passes further sends.
+ * nobody else wrote the meter meanwhile, the memo passes further sends.
+ *
+ * Bytes that leave without having been asked for, as those that follow the
+ * first message of many, go by what stands here. So where a holding sends
+ * such, that stays; then it returns 1, and the send of another is not noted.
  */
-static __noinline int meter_reserve(struct release_all *all, struct memo *memo)
+static __noinline int meter_reserve(struct release_all *all, struct meter *m)
 {
 	struct act *a = &all->a;
-	struct meter *m = all->m;
-	int alone = 0;
+	struct memo *memo = all->m;
+	__u32 dest = all->dest;
+	__u64 id = all->h->id;
+	int alone, others;
 
+	if (a->channel == CHANNEL_RAW)
+		dest = CORDON_DEST_UNKNOWN;
 	bpf_spin_lock(&m->lock);
-	if (memo)
+	others = m->many && m->many != id;
+	if (!others) {
+		/*
+		 * What was judged for elsewhere and still waits would go here
+		 * for nothing: it is charged once more when it leaves. So
+		 * would these go for nothing with what others reserved.
+		 */
+		if (m->dest != dest || a->many) {
+			m->charged = m->metered;
+			m->others = 0;
+			m->last = 0;
+		}
 		alone = m->turn == memo->turn;
-	if (!alone)
-		m->turn = 0; /* what stands here now is of two judgements */
-	m->count = all->count;
-	m->charged += a->bytes;
-	m->last += a->bytes;
-	m->dest = a->channel == CHANNEL_RAW ? CORDON_DEST_UNKNOWN : all->dest;
-	m->port = a->port;
-	__builtin_memcpy(m->addr, a->addr, sizeof(m->addr));
+		if (!alone)
+			m->turn = 0; /* settled by one, written by another */
+		if (a->many)
+			m->many = id;
+		m->holding = id;
+		m->count = all->count;
+		m->charged += a->bytes;
+		m->last += a->bytes;
+		m->dest = dest;
+		m->port = a->port;
+		__builtin_memcpy(m->addr, a->addr, sizeof(m->addr));
+		__builtin_memcpy(m->to, memo->to, sizeof(m->to));
+	}
 	bpf_spin_unlock(&m->lock);
-	if (memo && alone && all->free && a->channel != CHANNEL_RAW)
+	if (others)
+		return 1;
+	if (alone && all->free && a->channel != CHANNEL_RAW)
 		memo->pass = facts_hold(&memo->facts, a->policy);
 	return 0;
 }
@@ -649,45 +744,81 @@ static __noinline int send_passes(struct sock *sk, struct msghdr *msg,
 	return 1;
 }
 
+/*
+ * What a holder sends may be for another process of the host. Returns which
+ * fault it is that this cannot be noted, or 0.
+ */
+static __noinline int send_noted(struct sock *sk)
+{
+	struct carry carry = {.object = (__u64)sk};
+
+	return carry_note(&carry);
+}
+
 /* A holder sends @size bytes on @sk. */
 static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 				 __u64 size, struct sender *sender)
 {
 	struct release_all all = {.set = &sender->set};
 	struct task_struct *task;
+	struct meter *m;
+	int fault;
 
 	task = bpf_get_current_task_btf();
 	all.h = holding_of(task->tgid);
-	/* Like one without a holding: it must not write another's meter. */
-	if (all.h && holding_empty(all.h))
-		return 0;
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	all.a.bytes = size;
+	/* It may be that the host talks to itself: see arrives(). */
+	fault = send_noted(sk);
+	if (fault && act_fault(&all.a, fault))
+		return -EPERM;
 	send_facts(&all.a, sk, msg);
 	if (all.a.channel == CHANNEL_OTHER)
 		return refuse_holder(&all, EPERM);
 	if (!all.h)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	all.m = meter_of(sk, all.a.channel, sender->memo);
-	if (!all.m)
+	all.m = sender->memo;
+	m = all.m ? meter_of(sk, all.a.channel, all.m, all.h->id) : NULL;
+	if (!m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
-	if (sender->memo) {
-		/* Before the shares: see holding_grew(). */
-		sender->memo->grown_at = grown_place(all.h->id);
-		sender->memo->grown = state.grown[grown_place(all.h->id)];
-	}
+	/* Before the shares: see holding_grew(). */
+	all.m->grown_at = grown_place(all.h->id);
+	all.m->grown = state.grown[grown_place(all.h->id)];
 	all.dest = all.a.dest;
 	all.free = 1;
 	all.count = state.zero; /* see rows_touch() */
 	bpf_loop(CORDON_SHARES, release_share, &all, 0);
-	if (!all.r && all.m->stopped)
+	if (!all.r && m->stopped)
 		all.r = act_over(&all.a, EPERM);
-	if (!all.r)
-		return meter_reserve(&all, sender->memo);
+	if (!all.r) {
+		if (!meter_reserve(&all, m))
+			return 0;
+		all.r = act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+	}
 	/* Those before were charged for what will not be sent. */
-	if (size)
-		meter_give_back(all.m, size, all.count);
+	if (size && all.r)
+		meter_give_back(all.m->to, size, all.count);
 	return all.r;
+}
+
+/*
+ * Is this a holder in name only? Then it is like one without a holding: it must
+ * not write another's meter either.
+ */
+static __noinline int holds_nothing(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+
+	return h && holding_empty(h);
+}
+
+/* On a unix socket. */
+static __noinline int send_local(struct sock *sk)
+{
+	struct carry carry = {.object = (__u64)sk};
+
+	return carry_out(&carry);
 }
 
 static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
@@ -697,14 +828,101 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 	struct sender sender = {.policy = policy_now()};
 
 	/* These stay on the host. */
-	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG)
+	if (family == AF_UNIX)
+		return send_local(sk);
+	if (family == AF_NETLINK || family == AF_ALG)
 		return 0;
 	/* Before the subjects: what changes meanwhile is noticed after. */
 	sender.memo = memo_now(sender.policy);
 	if (sender.memo && send_passes(sk, msg, size, sender.memo))
 		return 0;
+	if (holds_nothing())
+		return 0;
 	subjects_of(sender.policy, &sender.set);
 	return send_judge(sk, msg, size, &sender);
+}
+
+/* The channel and the destination of a connection, in @a. -1: there is none. */
+static __noinline int connect_facts(struct act *a, struct sock *sk,
+				    const struct sockaddr *address)
+{
+	__u32 family = sk->__sk_common.skc_family;
+	struct peer peer;
+
+	if (family == AF_SMC)
+		a->channel = CHANNEL_TCP; /* which it begins as */
+	else if (family == AF_INET || family == AF_INET6)
+		a->channel = channel_of(sk);
+	else
+		return 0;
+	if (peer_named(&peer, family, address))
+		return -1; /* the kernel will say what is wrong with it */
+	__builtin_memcpy(a->addr, peer.addr, sizeof(a->addr));
+	a->port = peer.port;
+	a->dest = dest_find(a->slot, a->addr, a->port);
+	return 0;
+}
+
+/*
+ * A holder connects. The handshake has no payload, but the caller's choice of
+ * source address (IP_FREEBIND), ports and peer, a dozen bytes a SYN: so the
+ * records that a first byte to this peer would be charged are charged now.
+ */
+static __noinline int connect_judge(struct sock *sk, struct sockaddr *address,
+				    struct sender *sender)
+{
+	struct release_all all = {.set = &sender->set};
+	struct task_struct *task;
+
+	task = bpf_get_current_task_btf();
+	all.h = holding_of(task->tgid);
+	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
+	if (connect_facts(&all.a, sk, address))
+		return 0;
+	if (all.a.channel == CHANNEL_OTHER)
+		return refuse_holder(&all, EPERM);
+	if (!all.h)
+		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
+	all.m = sender->memo;
+	if (!all.m)
+		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+	all.dest = all.a.dest;
+	all.count = state.zero; /* see rows_touch() */
+	bpf_loop(CORDON_SHARES, release_share, &all, 0);
+	return all.r;
+}
+
+/* Of datagrams nothing leaves before they are sent. */
+static __always_inline int connect_leaves(const struct sock *sk,
+					  const struct sockaddr *address)
+{
+	__u32 family = sk->__sk_common.skc_family, type = sk->sk_type;
+	__u16 to = AF_UNSPEC;
+
+	if (family == AF_UNIX || family == AF_NETLINK || family == AF_ALG ||
+	    type == SOCK_DGRAM || type == SOCK_RAW)
+		return 0;
+	bpf_probe_read_kernel(&to, sizeof(to), address);
+	return to != AF_UNSPEC; /* which ends a connection */
+}
+
+static __always_inline int on_socket_connect(struct socket *sock,
+					     struct sockaddr *address)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct sender sender = {};
+	struct sock *sk;
+
+	probed(HOOK_SOCKET_CONNECT);
+	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
+		return 0;
+	sk = sock->sk;
+	if (!sk || !connect_leaves(sk, address) || holds_nothing())
+		return 0;
+	sender.policy = policy_now();
+	sender.memo = memo_now(sender.policy);
+	subjects_of(sender.policy, &sender.set);
+	return connect_judge(sk, address, &sender);
 }
 
 static __always_inline int on_socket_sendmsg(struct socket *sock,
@@ -720,6 +938,82 @@ static __always_inline int on_socket_sendmsg(struct socket *sock,
 	if (!sk)
 		return 0;
 	return send_any(sk, msg, (__u32)size);
+}
+
+#define OPTION(name) (1ULL << (name))
+
+/* Options that put bytes of the process's own into headers and reports. */
+static const __u64 carried_v4 =
+	OPTION(IP_OPTIONS) | OPTION(IP_ADD_MEMBERSHIP) |
+	OPTION(IP_UNBLOCK_SOURCE) | OPTION(IP_BLOCK_SOURCE) |
+	OPTION(IP_ADD_SOURCE_MEMBERSHIP) | OPTION(IP_DROP_SOURCE_MEMBERSHIP) |
+	OPTION(IP_MSFILTER);
+static const __u64 carried_v6 =
+	OPTION(IPV6_2292PKTOPTIONS) | OPTION(IPV6_ADD_MEMBERSHIP) |
+	OPTION(IPV6_FLOWLABEL_MGR) | OPTION(IPV6_HOPOPTS) |
+	OPTION(IPV6_RTHDRDSTOPTS) | OPTION(IPV6_RTHDR) | OPTION(IPV6_DSTOPTS);
+/* At both levels. */
+static const __u64 carried_both =
+	OPTION(MCAST_JOIN_GROUP) | OPTION(MCAST_BLOCK_SOURCE) |
+	OPTION(MCAST_UNBLOCK_SOURCE) | OPTION(MCAST_JOIN_SOURCE_GROUP) |
+	OPTION(MCAST_LEAVE_SOURCE_GROUP) | OPTION(MCAST_MSFILTER);
+/* Keys, of which a SYN shows a digest, and their numbers. */
+static const __u64 carried_tcp =
+	OPTION(TCP_MD5SIG) | OPTION(TCP_MD5SIG_EXT) | OPTION(TCP_FASTOPEN_KEY) |
+	OPTION(TCP_AO_ADD_KEY) | OPTION(TCP_AO_DEL_KEY) | OPTION(TCP_AO_INFO);
+
+static __always_inline int option_is_carried(__u32 level, __u32 name)
+{
+	__u64 mask = 0;
+
+	/* Addresses to bind to, which the first packet lists, and more. */
+	if (level == SOL_SCTP)
+		return 1;
+	if (level == SOL_IP)
+		mask = carried_v4 | carried_both;
+	else if (level == SOL_IPV6)
+		mask = carried_v6 | carried_both;
+	else if (level == SOL_TCP)
+		mask = carried_tcp;
+	return name < 64 && mask >> name & 1;
+}
+
+/*
+ * They go out with packets without payload too, on sockets on which nothing
+ * was ever sent: a SYN with a header of a kilobyte.
+ */
+static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	probed(HOOK_SOCKET_SETSOCKOPT);
+	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid ||
+	    !option_is_carried(level, name))
+		return 0;
+	return refuse_unasked(CHANNEL_OTHER, EPERM);
+}
+
+/*
+ * For a key that is not there the kernel asks a program of its own, as root,
+ * and tells it what was asked for: a DNS name, for one. It makes a key of this
+ * kind before, and for nothing else.
+ */
+static __always_inline int on_key_alloc(const struct key *key)
+{
+	static const char upcall[] = ".request_key_auth";
+	struct task_struct *task = bpf_get_current_task_btf();
+	char name[sizeof(upcall)] = {};
+	__u32 i;
+
+	probed(HOOK_KEY_ALLOC);
+	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
+		return 0;
+	bpf_probe_read_kernel_str(name, sizeof(name),
+				  BPF_CORE_READ(key, type, name));
+	for (i = 0; i < sizeof(name); i++)
+		if (name[i] != upcall[i])
+			return 0;
+	return refuse_unasked(CHANNEL_OTHER, EPERM);
 }
 
 /* Packets to a TUN device pass no socket: is this a holder at one? */
@@ -792,7 +1086,7 @@ static __always_inline int send_verdict(const struct socket *sock)
 		return 0;
 	if (ticket_find(HOOK_SOCKET_SENDMSG, sock, 1, &r))
 		return r;
-	return send_untold();
+	return holds_nothing() ? 0 : send_untold();
 }
 
 /* A ticket that is still there is one that the first never saw. */
@@ -807,23 +1101,93 @@ static __always_inline int send_verdict_again(const struct socket *sock)
 	return r;
 }
 
+/*
+ * Nobody can refuse the bytes, so the socket is stopped. One that has no room
+ * for a meter, as its user can bring about, stands in a map until it ends; if
+ * that is full, its user ends.
+ */
+static __noinline int sock_stop(struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+	__u8 one = 1;
+	struct meter *m;
+
+	m = bpf_sk_storage_get(&meters, sk, 0, 0);
+	if (m) {
+		m->stopped = 1;
+		return 0;
+	}
+	state.tagged = 1;
+	state.unmetered = 1;
+	if (bpf_map_update_elem(&unmetered, &key, &one, BPF_ANY))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+static __always_inline int on_inet_sendpage(struct socket *sock, size_t size)
+{
+	struct sock *sk = sock->sk;
+
+	return sk && send_any(sk, NULL, size) ? sock_stop(sk) : 0;
+}
+
 /* Up to 6.4. */
 SEC("fentry/inet_sendpage")
 int BPF_PROG(fentry_inet_sendpage, struct socket *sock, struct page *page,
 	     int offset, size_t size)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	struct sock *sk = sock->sk;
-	struct meter *m;
 
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid || !sk)
+	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
 		return 0;
-	if (!send_any(sk, NULL, size))
-		return 0;
-	m = bpf_sk_storage_get(&meters, sk, 0, 0);
-	if (m)
-		m->stopped = 1;
+	on_inet_sendpage(sock, size);
+	if (state.again)
+		ticket_leave(HOOK_INET_SENDPAGE, page, 0);
 	return 0;
+}
+
+/* See again.h. */
+SEC("fentry/inet_sendpage")
+int BPF_PROG(again_inet_sendpage, struct socket *sock, struct page *page,
+	     int offset, size_t size)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	int r;
+
+	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid ||
+	    ticket_find(HOOK_INET_SENDPAGE, page, 1, &r))
+		return 0;
+	return on_inet_sendpage(sock, size);
+}
+
+static __always_inline int on_sk_free(const struct sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	if (state.unmetered)
+		bpf_map_delete_elem(&unmetered, &key);
+	return may_carry(sk) ? carried_end(sk) : 0;
+}
+
+SEC("fentry/security_sk_free")
+int BPF_PROG(fentry_sk_free, struct sock *sk)
+{
+	return on_sk_free(sk);
+}
+
+/* See again.h. */
+SEC("fentry/security_sk_free")
+int BPF_PROG(again_sk_free, struct sock *sk)
+{
+	return on_sk_free(sk);
+}
+
+/* Was a send on this socket refused that nobody could hold up? */
+static __noinline int is_unmetered(const struct bpf_sock *sk)
+{
+	__u64 key = (__u64)sk;
+
+	return bpf_map_lookup_elem(&unmetered, &key) != NULL;
 }
 
 /* The end of a socket's use by processes: nothing more will be taken. */
@@ -845,7 +1209,7 @@ int BPF_PROG(fentry_inet_release, struct socket *sock)
 	stream = protocol == IPPROTO_TCP;
 	if (stream)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
-	meter_settle(m, write_seq, stream, 0);
+	meter_settle(m, write_seq, stream, 0, 0);
 	return 0;
 }
 
@@ -929,19 +1293,30 @@ static __always_inline int payload_astray(const struct meter *m,
 	       m->dest;
 }
 
-/* Tells of what was stopped, or not; `current` means nothing here. */
-static __always_inline void egress_tell(const struct metered *to, __u64 now,
-					__u32 bytes, __u32 verdict)
+/*
+ * Bytes over the budget that were stopped, or not: counted, and told at powers
+ * of two. `current` means nothing here.
+ */
+static __noinline int egress_over(const struct metered *to, __u64 now,
+				  __u32 bytes, __u32 verdict)
 {
-	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
-	struct ledger *l;
+	__u32 row = to->row;
+	struct ledger *l = bpf_map_lookup_elem(&ledger, &row);
 	struct ledger_key key = {};
+	struct event *e;
+	__u64 n = 1;
 
+	if (l && row) {
+		key = l->key;
+		n = ledger_over(l, now, bytes, verdict == VERDICT_BLOCK);
+	}
+	if (n & (n - 1))
+		return 0;
+	e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 	if (!e) {
 		__sync_fetch_and_add(&state.faults[FAULT_EVENT_LOST], 1);
-		return;
+		return 0;
 	}
-	l = bpf_map_lookup_elem(&ledger, &to->row);
 	__builtin_memset(e, 0, sizeof(*e));
 	e->time_ns = now;
 	e->policy = state.policy_serial[state.generation & 1];
@@ -949,8 +1324,6 @@ static __always_inline void egress_tell(const struct metered *to, __u64 now,
 	e->verdict = verdict;
 	e->login = INVALID_UID;
 	e->session = INVALID_UID;
-	if (l)
-		key = l->key;
 	e->origin = key.origin;
 	e->rule = to->key.rule;
 	e->subject = key.subject;
@@ -958,12 +1331,13 @@ static __always_inline void egress_tell(const struct metered *to, __u64 now,
 	e->bytes = bytes;
 	e->max = to->max;
 	e->window_ns = to->window_ns;
-	e->repeats = 1;
+	e->repeats = n;
 	e->dest = key.dest;
 	e->dataset = key.dataset;
 	e->channel = key.channel;
 	e->unit = UNIT_BYTES;
 	bpf_ringbuf_submit(e, 0);
+	return 0;
 }
 
 /* Charges @n bytes that nobody reserved. Returns 1 if they may leave. */
@@ -993,9 +1367,13 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 			window_force(&b->window, now, to.window_ns, n);
 		m->to[i].part = b->window.latest;
 		bpf_spin_unlock(&b->lock);
-		if (room || to.flags & METER_FORCE)
+		if (room)
 			continue;
-		egress_tell(&to, now, n, VERDICT_BLOCK);
+		if (to.flags & METER_FORCE) {
+			egress_over(&to, now, n, VERDICT_ALERT);
+			continue;
+		}
+		egress_over(&to, now, n, VERDICT_BLOCK);
 		for (j = 0; j < CORDON_METERED; j++) {
 			if (j >= i)
 				break;
@@ -1025,15 +1403,13 @@ static __always_inline int meter_forced(const struct meter *m)
 	return m->count != 0;
 }
 
-/* A packet that was not judged. Told at powers of two. Returns 1 to drop it. */
+/* A packet that was not judged. Returns 1 to drop it. */
 static __noinline int egress_strange(struct meter *m, const struct payload *p)
 {
-	__u32 n = __sync_fetch_and_add(&m->strange, 1) + 1;
 	int forced = meter_forced(m);
 
-	if (!(n & (n - 1)))
-		egress_tell(&m->to[0], bpf_ktime_get_boot_ns(), p->bytes,
-			    forced ? VERDICT_ALERT : VERDICT_BLOCK);
+	egress_over(&m->to[0], bpf_ktime_get_boot_ns(), p->bytes,
+		    forced ? VERDICT_ALERT : VERDICT_BLOCK);
 	if (forced)
 		return 0;
 	/* TCP would send it again; a datagram is gone with this. */
@@ -1052,6 +1428,58 @@ static __always_inline void egress_count(struct meter *m, __u64 now, __u64 n)
 			break;
 		ledger_add(m->to[i].row, now, 0, n, 0);
 	}
+}
+
+/*
+ * A holder's packet is on the loopback: the socket it is for carries what the
+ * holder holds before it can be read there, and whoever reads takes it from
+ * that (hops.bpf.c). A connection that is not made yet has no such socket: TCP
+ * sends again. Returns 1 to drop it.
+ */
+static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
+{
+	struct bpf_sock_tuple to = {};
+	struct carry carry = {};
+	struct bpf_sock *peer;
+	__u64 from;
+	__u32 size;
+	int r;
+
+	from = carried_by(sk);
+	if (!from)
+		return 0;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		size = sizeof(to.ipv4);
+		r = bpf_skb_load_bytes(skb, offsetof(struct iphdr, saddr),
+				       &to.ipv4.saddr, 8);
+		if (!r)
+			r = bpf_skb_load_bytes(skb, sizeof(struct iphdr),
+					       &to.ipv4.sport, 4);
+	} else {
+		size = sizeof(to.ipv6);
+		r = bpf_skb_load_bytes(skb, offsetof(struct ipv6hdr, saddr),
+				       to.ipv6.saddr, 32);
+		if (!r)
+			r = bpf_skb_load_bytes(skb, sizeof(struct ipv6hdr),
+					       &to.ipv6.sport, 4);
+	}
+	if (r)
+		return 1;
+	if (tcp)
+		peer = bpf_sk_lookup_tcp(skb, &to, size, BPF_F_CURRENT_NETNS,
+					 0);
+	else
+		peer = bpf_sk_lookup_udp(skb, &to, size, BPF_F_CURRENT_NETNS,
+					 0);
+	if (!peer)
+		return 0;
+	r = 1;
+	if (!tcp || peer->state != TCP_LISTEN) {
+		carry.object = (__u64)peer;
+		r = carry_on(&carry, from) != 0;
+	}
+	bpf_sk_release(peer);
+	return r;
 }
 
 SEC("cgroup_skb/egress")
@@ -1073,46 +1501,60 @@ int egress(struct __sk_buff *skb)
 		return 1;
 	/* None for a handshake or a late acknowledgement: no full socket. */
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
+	if (!m && state.unmetered && is_unmetered(sk)) {
+		__sync_fetch_and_add(&state.dropped, 1);
+		return 0;
+	}
 	if (!m)
 		return 1; /* no holder ever sent on this socket */
+	/* Nor with this: each was refused, and what leaves is others'. */
+	if (!m->count && !m->stopped)
+		return 1;
 	strange = payload_of(skb, &p);
 	if (!strange && p.bytes)
 		strange = payload_astray(m, &p);
 	if (strange && egress_strange(m, &p))
 		return 0;
+	if (skb->ifindex == LOOPBACK_IFINDEX && p.bytes && p.port &&
+	    !m->stopped && arrives(skb, sk, p.tcp)) {
+		__sync_fetch_and_add(&state.dropped, 1);
+		return 0;
+	}
 
 	bpf_spin_lock(&m->lock);
-	if (p.tcp && m->fresh && p.syn) {
+	/* Of a connection's first SYN: a later one may follow its data. */
+	if (p.tcp && p.syn && (m->fresh || m->first != p.seq)) {
 		m->sent_end = p.seq;
+		m->first = p.seq;
 		m->fresh = 0;
 	}
 	new = p.bytes;
 	if (p.tcp)
 		new = segment_new(m->sent_end, p.seq, p.bytes);
 	stopped = m->stopped;
-	if (new && !stopped && m->metered + new > m->charged)
-		need = m->metered + new - m->charged;
-	if (new && !stopped && !need) {
+	if (new && !stopped) {
 		m->metered += new;
 		if (p.tcp)
 			m->sent_end = p.seq + p.bytes;
+		/* At once: another packet must not count on the same bytes. */
+		if (m->metered > m->charged)
+			need = m->metered - m->charged;
+		m->charged += need;
 	}
 	bpf_spin_unlock(&m->lock);
 	if (!new)
 		return 1; /* no payload, or sent before and counted then */
 	now = bpf_ktime_get_boot_ns();
-	if (!stopped && need) {
-		if (egress_charge(m, now, need)) {
-			bpf_spin_lock(&m->lock);
-			m->charged += need;
-			m->metered += new;
-			if (p.tcp)
-				m->sent_end = p.seq + p.bytes;
-			bpf_spin_unlock(&m->lock);
-		} else {
-			m->stopped = p.tcp;
-			stopped = 1;
-		}
+	if (need && !egress_charge(m, now, need)) {
+		stopped = 1;
+		if (p.tcp)
+			m->stopped = 1;
+		bpf_spin_lock(&m->lock);
+		m->charged -= need;
+		m->metered -= need; /* all: another may have begun anew */
+		if (p.tcp)
+			m->sent_end -= new; /* it will be sent again */
+		bpf_spin_unlock(&m->lock);
 	}
 	if (stopped) {
 		__sync_fetch_and_add(&state.dropped, 1);

@@ -18,15 +18,22 @@ static __always_inline void holding_copy(struct holding *from,
 	bpf_spin_lock(&from->lock);
 	__builtin_memcpy(to->shares, from->shares, sizeof(to->shares));
 	__builtin_memcpy(to->charges, from->charges, sizeof(to->charges));
+	to->only = from->only;
 	bpf_spin_unlock(&from->lock);
 }
 
-static __always_inline void holding_drop(__u64 id)
+/* What the process had. Two may come here at once; one of them deletes. */
+static __noinline int process_drop(__u32 tgid)
 {
-	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+	__u64 id;
 
-	if (h && __sync_fetch_and_sub(&h->refs, 1) == 1)
-		bpf_map_delete_elem(&holdings, &id);
+	if (!p)
+		return 0;
+	id = p->holding;
+	if (!bpf_map_delete_elem(&processes, &tgid))
+		holding_drop(id);
+	return 0;
 }
 
 /*
@@ -55,8 +62,9 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	__u32 parent, child = task->tgid;
-	struct process *p, new;
+	struct process *p, new = {};
 	struct holding *h, *copy;
+	int together = 0;
 	struct act a;
 
 	parent = current->tgid;
@@ -67,8 +75,12 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 		return 0; /* the process it belongs to is known already */
 	probed(HOOK_NEWTASK);
 	if (is_holder(child)) {
-		bpf_map_delete_elem(&processes, &child);
+		process_drop(child);
 		holder_clear(child);
+	}
+	if (state.commons) {
+		sharer_drop(child);
+		together = commons_inherit(parent, child);
 	}
 	if (!is_holder(parent))
 		return 0;
@@ -79,7 +91,7 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 	h = bpf_map_lookup_elem(&holdings, &new.holding);
 	if (!h)
 		goto unknown;
-	if (flags & CLONE_VM) {
+	if (flags & CLONE_VM || together) {
 		__sync_fetch_and_add(&h->refs, 1);
 	} else if (holding_empty(h)) {
 		return 0; /* its memory was copied before this */
@@ -118,16 +130,17 @@ int BPF_PROG(again_task_newtask, struct task_struct *task, unsigned long flags)
 	return on_task_newtask(task, flags);
 }
 
-SEC("tp_btf/sched_process_exec")
-int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
+static __noinline int on_process_exec(struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
-	struct process *p, new;
+	struct process *p, new = {};
 	struct holding *h, *copy;
 	__u64 old;
 
 	probed(HOOK_EXEC);
 	bpf_task_storage_delete(&memos, task);
+	if (state.commons)
+		sharer_drop(tgid);
 	if (!is_holder(tgid))
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &tgid);
@@ -157,30 +170,45 @@ int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
 	return 0;
 }
 
-SEC("tp_btf/sched_process_exit")
-int BPF_PROG(tp_sched_process_exit, struct task_struct *task)
+SEC("tp_btf/sched_process_exec")
+int BPF_PROG(tp_sched_process_exec, struct task_struct *task)
+{
+	on_process_exec(task);
+	/* Who could get at the memory before can get at this too. */
+	if (task->ptrace)
+		commons_pair(task->tgid, BPF_CORE_READ(task, parent, tgid));
+	return 0;
+}
+
+static __always_inline int on_process_exit(const struct task_struct *task)
 {
 	__u32 tgid = task->tgid, pid = task->pid;
-	struct process *p;
-	__u64 id;
 
 	if (task->tgid == task->pid)
 		probed(HOOK_EXIT);
 	/* Its number is free for somebody who is not the agent. */
 	if (state.agent == tgid && !task->signal->live.counter)
 		state.agent = 0;
+	if (state.commons && !task->signal->live.counter)
+		sharer_drop(tgid);
 	if (!is_holder(tgid))
 		return 0;
 	bpf_map_delete_elem(&pendings, &pid);
 	tickets_drop(pid);
 	if (task->signal->live.counter)
 		return 0; /* other threads go on */
-	p = bpf_map_lookup_elem(&processes, &tgid);
-	if (!p)
-		return 0;
-	id = p->holding;
-	/* Two last threads may both come here; one of them deletes. */
-	if (!bpf_map_delete_elem(&processes, &tgid))
-		holding_drop(id);
-	return 0;
+	return process_drop(tgid);
+}
+
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(tp_sched_process_exit, struct task_struct *task)
+{
+	return on_process_exit(task);
+}
+
+/* See again.h. */
+SEC("tp_btf/sched_process_exit")
+int BPF_PROG(again_sched_process_exit, struct task_struct *task)
+{
+	return on_process_exit(task);
 }

@@ -7,8 +7,9 @@
 
 #define CGROUP_LEVELS 16
 
-static __always_inline void file_key_of(const struct inode *inode,
-					struct file_key *key)
+/* An executable as the agent found it: another file may have its number now. */
+static __always_inline void exe_key_of(const struct inode *inode,
+				       struct file_key *key)
 {
 	key->ino = inode->i_ino;
 	key->dev = inode->i_sb->s_dev;
@@ -148,7 +149,7 @@ static __always_inline void actor_of(struct actor *actor, __u64 policy)
 	inode = exe->f_inode;
 	if (!inode)
 		return;
-	file_key_of(inode, &actor->exe);
+	exe_key_of(inode, &actor->exe);
 }
 
 /* Which subjects the actor meets, without those that ask for a group. */
@@ -300,7 +301,7 @@ static __always_inline struct rule *rule_at(struct act *a, int place)
 	if (rule->flags & RULE_PER_USER) {
 		a->who = login_of(task);
 		if (a->who == INVALID_UID)
-			a->who = task->cred->uid.val;
+			a->who = user_of(task);
 	}
 	return rule;
 }
@@ -316,7 +317,9 @@ static __always_inline int facts_hold(const struct facts *f, __u64 policy)
 
 	return f->policy == policy && mm && f->exe == (__u64)mm->exe_file &&
 	       f->uid == cred->uid.val && f->user == cred->euid.val &&
-	       f->group == cred->egid.val && f->login == task->loginuid.val &&
+	       f->group == cred->egid.val &&
+	       f->user_ns == (__u64)cred->user_ns &&
+	       f->login == task->loginuid.val &&
 	       f->session == task->sessionid &&
 	       f->cgroup == bpf_get_current_cgroup_id();
 }
@@ -337,6 +340,7 @@ static __noinline int facts_take(struct facts *f, __u64 policy)
 	f->uid = cred->uid.val;
 	f->user = cred->euid.val;
 	f->group = cred->egid.val;
+	f->user_ns = (__u64)cred->user_ns;
 	f->login = task->loginuid.val;
 	f->session = task->sessionid;
 	f->policy = policy;

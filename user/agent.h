@@ -17,7 +17,16 @@
 #include "guard.h"
 #include "policy.h"
 
+/* Options that were given, of those for which it matters. */
+enum agent_given {
+	AGENT_POLICY = 1,
+	AGENT_ATTACH = 2,
+	AGENT_CGROUP = 4,
+	AGENT_MAX_RECORDS = 8,
+};
+
 struct agent_options {
+	unsigned int given; /* bits of enum agent_given */
 	const char *policy_file;
 	const char *state_dir;
 	const char *run_dir;
@@ -44,11 +53,11 @@ struct agent {
 	int signal_fd;
 	int save_fd; /* timers */
 	int sweep_fd;
-	bool refused; /* a verdict was among the events just taken */
+	bool refused;	 /* a verdict was among the events just taken */
+	bool progressed; /* the status tells of a scan */
 	int watchdog_fd;
 	int expiry_fd;
-	int watch_fd; /* the guard's own, as it was last asked for */
-	bool saving;  /* save_fd runs */
+	bool saving; /* save_fd runs */
 	bool save_failed;
 	bool log_failed;
 	uint64_t faults_told; /* bit per enum fault */
@@ -59,10 +68,6 @@ struct agent {
 
 /* What the guard says goes to the log. */
 extern const struct guard_say agent_say;
-
-/* Takes up the guard's own descriptor, which a policy may have changed. 0 or
- * -errno. */
-int agent_watch(struct agent *agent);
 
 /* Saves the guard's state; if that fails, it is said and tried again later. */
 void agent_save(struct agent *agent);

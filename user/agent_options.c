@@ -104,6 +104,7 @@ static int take_option(struct agent_options *opts, int code)
 	switch ((enum option_code)code) {
 	case OPT_POLICY:
 		opts->policy_file = optarg;
+		opts->given |= AGENT_POLICY;
 		return 0;
 	case OPT_STATE_DIR:
 		opts->state_dir = absolute("state-dir", optarg);
@@ -115,9 +116,11 @@ static int take_option(struct agent_options *opts, int code)
 		opts->guard.pin_dir = absolute("pin-dir", optarg);
 		return opts->guard.pin_dir ? 0 : -EINVAL;
 	case OPT_CGROUP:
+		opts->given |= AGENT_CGROUP;
 		opts->guard.cgroup2 = absolute("cgroup", optarg);
 		return opts->guard.cgroup2 ? 0 : -EINVAL;
 	case OPT_ATTACH:
+		opts->given |= AGENT_ATTACH;
 		if (parse_attach(optarg, &opts->guard.attach) == 0)
 			return 0;
 		(void)fprintf(stderr,
@@ -126,6 +129,7 @@ static int take_option(struct agent_options *opts, int code)
 			      optarg);
 		return -EINVAL;
 	case OPT_MAX_RECORDS:
+		opts->given |= AGENT_MAX_RECORDS;
 		if (text_parse_u64(optarg, 1, GUARD_RECORDS_MAX, &number) ==
 		    0) {
 			opts->guard.max_records = (uint32_t)number;
@@ -162,6 +166,33 @@ static int take_option(struct agent_options *opts, int code)
 	return -EINVAL;
 }
 
+/* Whoever takes the guard away and says how to load one means another thing. */
+static int check_detach(const struct agent_options *opts)
+{
+	static const char *const names[] = {"--policy", "--attach", "--cgroup",
+					    "--max-records"};
+
+	if (!opts->detach)
+		return 0;
+	if (opts->doctor) {
+		(void)fprintf(stderr, "cordond: --detach and --doctor: one or "
+				      "the other\n");
+		return -EINVAL;
+	}
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++) {
+		if (opts->foreground || !(opts->given & 1U << i))
+			continue;
+		(void)fprintf(stderr,
+			      "cordond: --detach takes the guard away and "
+			      "needs no %s; to run until it is stopped and "
+			      "then take the guard away: --foreground "
+			      "--detach\n",
+			      names[i]);
+		return -EINVAL;
+	}
+	return 0;
+}
+
 int agent_options_parse(int argc, char **argv, struct agent_options *opts)
 {
 	int code, r;
@@ -182,5 +213,5 @@ int agent_options_parse(int argc, char **argv, struct agent_options *opts)
 		(void)fprintf(stderr, "cordond: --json needs --doctor\n");
 		return -EINVAL;
 	}
-	return 0;
+	return check_detach(opts);
 }

@@ -16,6 +16,7 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "text.h"
 
@@ -175,9 +176,18 @@ static int check_successor(struct agent *agent, const struct policy *policy)
 	return 0;
 }
 
+/* A scan, or a measurement, is a sign of life for as long as it gets on. */
 static void progress(uint64_t files, void *arg)
 {
-	(void)arg;
+	struct agent *agent = arg;
+
+	agent->progressed = true;
+	if (!files) {
+		agent_notify("EXTEND_TIMEOUT_USEC=" START_EXTEND_USEC
+			     "\nWATCHDOG=1\n"
+			     "STATUS=measuring the lines of datasets");
+		return;
+	}
 	log_info("scanning datasets: %" PRIu64 " files seen", files);
 	agent_notify("EXTEND_TIMEOUT_USEC=" START_EXTEND_USEC "\nWATCHDOG=1\n"
 		     "STATUS=scanning datasets: %" PRIu64 " files seen",
@@ -236,7 +246,7 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	r = check_successor(agent, policy);
 	if (r)
 		goto out;
-	r = guard_apply_policy(agent->guard, policy, true, progress, NULL,
+	r = guard_apply_policy(agent->guard, policy, true, progress, agent,
 			       &agent_say, &applied);
 	if (r) {
 		(void)refuse_policy(agent, r,
@@ -255,7 +265,6 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 		agent_save(agent);
 	agent_policy_tell_end(agent);
 	agent_policy_watch_end(agent);
-	r = agent_watch(agent);
 out:
 	policy_free(policy);
 	/* The parser takes much memory for a short time. */
@@ -266,13 +275,11 @@ out:
 void agent_policy_reload(struct agent *agent)
 {
 	struct policy *policy = NULL;
-	struct timespec now;
 	int r;
 
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
 	agent_notify(
 		"RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading the policy",
-		(long long)now.tv_sec * 1000000 + now.tv_nsec / 1000);
+		(long long)clock_ns(CLOCK_MONOTONIC) / 1000);
 	log_info("reloading %s", agent->opts->policy_file);
 	r = agent_policy_read(agent, &policy);
 	if (!r)

@@ -5,6 +5,9 @@
  * how far it is, client->cursor where in a list.
  */
 #include "agent.h"
+#include "array.h"
+#include "clock.h"
+#include "dataset.h"
 #include "log.h"
 #include "version.h"
 
@@ -15,14 +18,6 @@
 #include <unistd.h>
 
 #define LINES_AT_ONCE 32
-
-static int64_t boottime_s(void)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
-	return ts.tv_sec;
-}
 
 /* JSON's numbers here are signed; "unlimited" is null. */
 static json_t *number(uint64_t n)
@@ -125,7 +120,8 @@ static int status_head(struct agent *agent, struct control_client *client,
 		"{s:i, s:s, s:s, s:i, s:I, s:s, s:s, s:s}", "cordon",
 		CONTROL_VERSION, "type", "status", "version", CORDON_VERSION,
 		"pid", (int)getpid(), "uptime_s",
-		(json_int_t)(boottime_s() - agent->started_s), "mode",
+		(json_int_t)(clock_s(CLOCK_BOOTTIME) - agent->started_s),
+		"mode",
 		state->mode[slot] == MODE_OBSERVE ? "observe" : "enforce",
 		"attach",
 		guard_attached(agent->guard) == GUARD_ATTACH_LSM ? "lsm"
@@ -171,15 +167,23 @@ static json_t *dataset_line(const struct agent *agent,
 		[POLICY_RECORD_LINE] = "line",
 		[POLICY_RECORD_BYTES] = "bytes",
 	};
-	json_t *paths = json_array(), *line;
+	json_t *paths = json_array(), *missing = json_array(), *line;
+	struct dataset_place place;
+	const char *path;
+	char why[512];
 	uint32_t id;
 
-	for (size_t i = 0; i < dataset->n_paths; i++)
-		(void)json_array_append_new(
-			paths, json_string(dataset->paths[i].path));
-	line = json_pack("{s:i, s:s, s:s, s:s, s:o}", "cordon", CONTROL_VERSION,
-			 "type", "dataset", "dataset", dataset->name, "record",
-			 records[dataset->record], "paths", paths);
+	for (size_t i = 0; i < dataset->n_paths; i++) {
+		path = dataset->paths[i].path;
+		(void)json_array_append_new(paths, json_string(path));
+		if (!dataset_resolve(path, &place, why, sizeof(why)) &&
+		    !place.exists)
+			(void)json_array_append_new(missing, json_string(path));
+	}
+	line = json_pack("{s:i, s:s, s:s, s:s, s:o, s:o}", "cordon",
+			 CONTROL_VERSION, "type", "dataset", "dataset",
+			 dataset->name, "record", records[dataset->record],
+			 "paths", paths, "missing", missing);
 	if (line && guard_name_find(agent->guard, NAME_DATASET, dataset->name,
 				    &id) == 0)
 		(void)json_object_set_new(line, "files",
@@ -195,7 +199,7 @@ static json_t *dataset_line(const struct agent *agent,
 
 /* A list that a walk of the guard's tables fills, and a reply empties. */
 struct list {
-	size_t n, size;
+	size_t n;
 	const struct control_request *request;
 	struct agent *agent;
 	union {
@@ -220,16 +224,11 @@ static void list_free(void *data)
 
 static int list_grow(struct list *list, size_t item)
 {
-	size_t size = list->size ? list->size * 2 : 64;
-	void *memory;
+	void *memory = array_grow(list->memory, list->n, item);
 
-	if (list->n < list->size)
-		return 0;
-	memory = reallocarray(list->memory, size, item);
 	if (!memory)
 		return -ENOMEM;
 	list->memory = memory;
-	list->size = size;
 	return 0;
 }
 
@@ -454,6 +453,61 @@ static json_t *ledger_line(struct agent *agent, const struct ledger_line *item)
 		"last", when(ledger->last_ns));
 }
 
+/* Has the guard, or the policy, such a name, or does the ledger show it? */
+static bool is_known(const struct agent *agent, uint32_t kind, const char *name)
+{
+	const struct policy *policy = agent->policy;
+	uint32_t id;
+	size_t i;
+
+	if (!strcmp(name, "*") || !strcmp(name, "?") ||
+	    !guard_name_find(agent->guard, kind, name, &id))
+		return true;
+	/* What no rule names has no number yet. */
+	for (i = 0; policy && kind == NAME_SUBJECT && i < policy->n_subjects;
+	     i++)
+		if (!strcmp(policy->subjects[i].name, name))
+			return true;
+	for (i = 0; policy && kind == NAME_DEST && i < policy->n_destinations;
+	     i++)
+		if (!strcmp(policy->destinations[i].name, name))
+			return true;
+	return false;
+}
+
+/* An empty ledger must not be taken for the answer to a slip. */
+static int check_names(const struct agent *agent, struct control_client *client)
+{
+	struct control_request *request = &client->request;
+	const struct {
+		uint32_t kind;
+		const char *word, *name;
+	} asked[] = {
+		{NAME_DATASET, "dataset", request->dataset},
+		{NAME_SUBJECT, "subject", request->subject},
+		{NAME_DEST, "destination", request->destination},
+	};
+	const char *near;
+
+	/* What the table calls what no name covers, if none is called so. */
+	if (!strcmp(request->destination, "elsewhere") &&
+	    !is_known(agent, NAME_DEST, "elsewhere"))
+		(void)strcpy(request->destination, "*");
+	for (size_t i = 0; i < sizeof(asked) / sizeof(asked[0]); i++) {
+		if (!asked[i].name[0] ||
+		    is_known(agent, asked[i].kind, asked[i].name))
+			continue;
+		near = guard_name_nearest(agent->guard, asked[i].kind,
+					  asked[i].name);
+		control_fail(client, CONTROL_UNKNOWN,
+			     "no %s is called %s%s%s%s", asked[i].word,
+			     asked[i].name, near ? ": did you mean " : "",
+			     near ? near : "", near ? "?" : "");
+		return -ESRCH;
+	}
+	return 0;
+}
+
 enum ledger_step {
 	LEDGER_WALK_ORIGINS,
 	LEDGER_ORIGINS,
@@ -469,6 +523,9 @@ static int answer_ledger(struct agent *agent, struct control_client *client)
 
 	switch ((enum ledger_step)client->step) {
 	case LEDGER_WALK_ORIGINS:
+		r = check_names(agent, client);
+		if (r)
+			return r;
 		client->step = LEDGER_ORIGINS;
 		list = list_new(agent, client);
 		return list ? guard_each_origin(agent->guard, add_origin, list)

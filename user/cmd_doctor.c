@@ -16,6 +16,23 @@ struct showing {
 	bool json;
 };
 
+static void show_ignored(struct showing *showing, const char *policy)
+{
+	struct doctor_item item;
+	json_t *line;
+
+	doctor_policy_ignored(policy, &item);
+	showing->result.n[item.status]++;
+	if (!showing->json) {
+		doctor_print(stdout, &item, showing->colour);
+		return;
+	}
+	line = doctor_json(&item);
+	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
+		(void)putchar('\n');
+	json_decref(line);
+}
+
 static int show(const json_t *line, const char *text, void *arg)
 {
 	struct showing *showing = arg;
@@ -116,6 +133,8 @@ int cmd_doctor(int argc, char **argv)
 		(void)fprintf(stderr, "cordon doctor: %s\n", error);
 		return r == -EPIPE || r == -EBUSY ? CMD_REACH : CMD_WRONG;
 	}
+	if (policy)
+		show_ignored(&showing, policy);
 	if (!common.json)
 		doctor_print_result(stdout, &showing.result, showing.colour);
 	return showing.result.n[DOCTOR_FAIL] ? CMD_WRONG : CMD_OK;

@@ -1,4 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "array.h"
 #include "cmd.h"
 #include "event.h"
 #include "term.h"
@@ -19,7 +20,7 @@ struct origin_text {
 struct showing {
 	struct term_table *table;
 	struct origin_text *origins;
-	size_t n, size;
+	size_t n;
 	bool begun;
 	uint64_t origin; /* of the last line */
 	char dataset[CORDON_NAME];
@@ -43,16 +44,11 @@ static int take_origin(const json_t *line, struct showing *showing)
 {
 	const char *login = cmd_text(line, "login");
 	struct origin_text *origin;
-	size_t size;
 
-	if (showing->n == showing->size) {
-		size = showing->size ? showing->size * 2 : 64;
-		origin = reallocarray(showing->origins, size, sizeof(*origin));
-		if (!origin)
-			return -ENOMEM;
-		showing->origins = origin;
-		showing->size = size;
-	}
+	origin = array_grow(showing->origins, showing->n, sizeof(*origin));
+	if (!origin)
+		return -ENOMEM;
+	showing->origins = origin;
 	origin = &showing->origins[showing->n++];
 	origin->serial = cmd_number(line, "origin");
 	(void)snprintf(origin->who, sizeof(origin->who),
@@ -168,7 +164,13 @@ static int run(const struct cmd_common *common,
 	if (!showing.table)
 		return CMD_WRONG;
 	r = cmd_ask(common, request, show, &showing);
-	if (r == CMD_OK)
+	if (r == CMD_OK && !common->json && !showing.begun)
+		(void)printf("nothing was read, sent or refused%s\n",
+			     request->dataset[0] || request->subject[0] ||
+					     request->destination[0]
+				     ? " of this kind"
+				     : "");
+	else if (r == CMD_OK)
 		term_table_print(showing.table, stdout,
 				 term_wants_colour(stdout), term_width(stdout));
 	term_table_free(showing.table);

@@ -28,6 +28,11 @@ struct checking {
 	unsigned int warnings;
 };
 
+struct reporting {
+	const char *file;
+	const struct policy *policy;
+};
+
 static void finding(const struct checking *checking, enum term_colour colour,
 		    const char *kind, struct policy_pos pos, const char *text)
 {
@@ -84,24 +89,30 @@ static void report_errors(const struct checking *checking, int r,
 			strerror(-r));
 }
 
-static void report_good(const struct checking *checking,
-			const struct policy *policy, int warnings)
+/* A policy without an error; hosts take a good one, but no expired one. */
+static void report_policy(const struct checking *checking,
+			  const struct policy *policy, int warnings,
+			  bool expired)
 {
+	enum term_colour colour = expired ? TERM_BAD : TERM_GOOD;
+
 	if (checking->json) {
 		print_json(json_pack(
-			"{s:i, s:s, s:s, s:b, s:s, s:I, s:s, s:i, s:i, s:i}",
+			"{s:i, s:s, s:s, s:b, s:b, s:s, s:I, s:s, s:i, s:i, "
+			"s:i}",
 			"cordon", 1, "type", "policy", "file", checking->file,
-			"good", 1, "issuer", policy->issuer, "serial",
-			(json_int_t)policy->serial, "mode",
-			policy_mode_name(policy->mode), "datasets",
+			"good", !expired, "expired", expired, "issuer",
+			policy->issuer, "serial", (json_int_t)policy->serial,
+			"mode", policy_mode_name(policy->mode), "datasets",
 			(int)policy->n_datasets, "rules", (int)policy->n_rules,
 			"warnings", warnings));
 		return;
 	}
-	(void)printf("%sgood%s: %s: %s, serial %" PRIu64 ", mode %s, %zu "
+	(void)printf("%s%s%s: %s: %s, serial %" PRIu64 ", mode %s, %zu "
 		     "dataset%s, %zu rule%s, %d warning%s\n",
-		     term_begin(TERM_GOOD, checking->colour),
-		     term_end(TERM_GOOD, checking->colour), checking->file,
+		     term_begin(colour, checking->colour),
+		     expired ? "expired" : "good",
+		     term_end(colour, checking->colour), checking->file,
 		     policy->issuer, policy->serial,
 		     policy_mode_name(policy->mode), policy->n_datasets,
 		     policy->n_datasets == 1 ? "" : "s", policy->n_rules,
@@ -109,10 +120,71 @@ static void report_good(const struct checking *checking,
 		     warnings == 1 ? "" : "s");
 }
 
+static json_t *records_json(uint64_t records)
+{
+	return records == POLICY_CAPACITY_UNKNOWN
+		       ? json_null()
+		       : json_integer((json_int_t)records);
+}
+
+/* A note says the same in words. */
+static int print_capacity(const struct policy_capacity *capacity, void *arg)
+{
+	const struct policy_budget *budget = capacity->budget;
+	const struct reporting *reporting = arg;
+	const struct policy *policy = reporting->policy;
+	json_t *line;
+
+	line = json_pack(
+		"{s:i, s:s, s:s, s:I, s:I, s:s, s:s, s:s, s:I, s:I, s:o, s:o, "
+		"s:o}",
+		"cordon", 1, "type", "capacity", "file", reporting->file,
+		"line", (json_int_t)budget->pos.line, "col",
+		(json_int_t)budget->pos.col, "subject",
+		policy->subjects[capacity->subject].name, "act",
+		policy_act_name(capacity->act), "dataset",
+		policy->datasets[capacity->dataset].name, "bytes",
+		(json_int_t)budget->bytes, "window_ns",
+		(json_int_t)budget->bytes_window_ns, "records",
+		records_json(capacity->plain), "records_squeezed",
+		records_json(capacity->squeezed), "records_at_floor",
+		records_json(capacity->at_floor));
+	if (line && capacity->act == POLICY_RELEASE)
+		(void)json_object_set_new(
+			line, "destination",
+			json_string(policy->destinations[capacity->destination]
+					    .name));
+	print_json(line);
+	return 0;
+}
+
+static void print_declassifiers(const struct reporting *reporting)
+{
+	const struct policy *policy = reporting->policy;
+	const struct policy_subject *subject;
+
+	for (size_t i = 1; i < policy->n_subjects; i++) {
+		subject = &policy->subjects[i];
+		if (!subject->declassifier)
+			continue;
+		print_json(json_pack(
+			"{s:i, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I}",
+			"cordon", 1, "type", "declassifier", "file",
+			reporting->file, "line", (json_int_t)subject->pos.line,
+			"col", (json_int_t)subject->pos.col, "subject",
+			subject->name, "preset", subject->preset, "bytes",
+			(json_int_t)subject->cap.bytes, "window_ns",
+			(json_int_t)subject->cap.bytes_window_ns));
+	}
+}
+
 /* 0, or CMD_WRONG if the file is no good policy. */
 static int check_file(struct checking *checking, struct policy_errors *errs)
 {
+	struct reporting reporting = {.file = checking->file};
 	struct policy *policy = NULL;
+	int64_t now = time(NULL);
+	bool expired;
 	int r;
 
 	errs->n = 0;
@@ -126,11 +198,17 @@ static int check_file(struct checking *checking, struct policy_errors *errs)
 					     checking->file, "good", 0));
 		return CMD_WRONG;
 	}
-	r = policy_check_warnings(policy, time(NULL), warn, checking);
+	r = policy_check_warnings(policy, now, warn, checking);
+	if (r >= 0 && checking->json) {
+		reporting.policy = policy;
+		print_declassifiers(&reporting);
+		(void)policy_each_capacity(policy, print_capacity, &reporting);
+	}
+	expired = policy->expires_s <= now;
 	if (r >= 0)
-		report_good(checking, policy, r);
+		report_policy(checking, policy, r, expired);
 	policy_free(policy);
-	return r < 0 ? CMD_WRONG : CMD_OK;
+	return r < 0 || expired ? CMD_WRONG : CMD_OK;
 }
 
 static int check(int argc, char **argv)
@@ -182,6 +260,22 @@ static const char *action_in_words(const struct policy_explanation *why)
 		       : "what goes beyond it is let through with an alert";
 }
 
+static void explain_declassifier(const struct policy *policy,
+				 const struct policy_explanation *why)
+{
+	const struct policy_subject *subject;
+	char cap[POLICY_BUDGET_CHARS_MAX];
+
+	if (why->declassifier == POLICY_NO_DECLASSIFIER)
+		return;
+	subject = &policy->subjects[why->declassifier];
+	policy_budget_format(&subject->cap, cap, sizeof(cap));
+	(void)printf("\nas %s it is a declassifier: takes in up to %s from "
+		     "holders without becoming one; above that it becomes one, "
+		     "with an alert\n",
+		     subject->name, cap);
+}
+
 static void explain_text(const struct question *question,
 			 const struct policy *policy,
 			 const struct policy_explanation *why)
@@ -193,7 +287,9 @@ static void explain_text(const struct question *question,
 	(void)printf("subjects that match:");
 	for (size_t i = 0; i < why->n_subjects; i++)
 		(void)printf(" %s", policy->subjects[why->subjects[i]].name);
-	(void)printf("\n\nrules, in the order of decision:\n");
+	(void)putchar('\n');
+	explain_declassifier(policy, why);
+	(void)printf("\nrules, in the order of decision:\n");
 	for (size_t i = 0; i < why->n_candidates; i++) {
 		policy_candidate_format(policy, why, &why->candidates[i], text,
 					sizeof(text));
@@ -262,6 +358,14 @@ static void explain_json(const struct question *question,
 		(void)json_object_set_new(
 			line, "line",
 			json_integer(policy->rules[why->rule].pos.line));
+	if (line && why->declassifier != POLICY_NO_DECLASSIFIER) {
+		(void)json_object_set_new(
+			line, "declassifier",
+			json_string(policy->subjects[why->declassifier].name));
+		(void)json_object_set_new(
+			line, "cap",
+			budget_json(&policy->subjects[why->declassifier].cap));
+	}
 	if (line && why->has_destination) {
 		(void)json_object_set_new(
 			line, "destination",

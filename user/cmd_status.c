@@ -162,6 +162,17 @@ static void show_head(const json_t *line, const struct showing *showing)
 	show_faults(line, showing);
 }
 
+static bool is_missing(const json_t *line, const json_t *path)
+{
+	const json_t *missing;
+	size_t i;
+
+	json_array_foreach (json_object_get(line, "missing"), i, missing)
+		if (json_equal(missing, path))
+			return true;
+	return false;
+}
+
 /* One path a line: the lines after the first have nothing else. */
 static int take_dataset(const json_t *line, const struct showing *showing)
 {
@@ -175,7 +186,8 @@ static int take_dataset(const json_t *line, const struct showing *showing)
 		class[0] ? class : NULL,
 		NULL,
 	};
-	char text[PATH_MAX];
+	char text[PATH_MAX + 32];
+	bool missing;
 	size_t i;
 	int r;
 
@@ -187,12 +199,15 @@ static int take_dataset(const json_t *line, const struct showing *showing)
 		(void)snprintf(record, sizeof(record), "%.32s",
 			       cmd_text(line, "record"));
 	json_array_foreach (paths, i, path) {
-		(void)snprintf(text, sizeof(text), "%s",
+		missing = is_missing(line, path);
+		(void)snprintf(text, sizeof(text), "%.4095s%s",
 			       json_string_value(path) ? json_string_value(path)
-						       : "?");
+						       : "?",
+			       missing ? " (not there yet)" : "");
 		log_clean(text);
 		texts[COUNT(texts) - 1] = text;
-		r = term_table_add(showing->datasets, TERM_PLAIN, texts);
+		r = term_table_add(showing->datasets,
+				   missing ? TERM_POOR : TERM_PLAIN, texts);
 		if (r)
 			return r;
 		for (size_t k = 0; k < COUNT(texts); k++)

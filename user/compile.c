@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "compile.h"
 
+#include "array.h"
+
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -67,17 +69,13 @@ void compile_rule_name(const struct policy *policy,
 
 /*
  * The array with room for one more behind its n elements, zeroed; NULL when
- * there is no memory, and the array is as it was. It doubles at the powers of
- * two, so that nobody has to keep its capacity.
+ * there is no memory, and the array is as it was.
  */
 static void *room(void *array, size_t n, size_t size)
 {
-	if (!(n & (n - 1))) {
-		array = reallocarray(array, n ? 2 * n : 1, size);
-		if (!array)
-			return NULL;
-	}
-	memset((char *)array + n * size, 0, size);
+	array = array_grow(array, n, size);
+	if (array)
+		memset((char *)array + n * size, 0, size);
 	return array;
 }
 
@@ -86,10 +84,20 @@ static void *room(void *array, size_t n, size_t size)
 static int number(struct compiling *c, uint32_t kind, struct policy_pos pos,
 		  const char *name, uint32_t *ret_id)
 {
+	char counted[256];
 	int r;
 
 	r = registry_number(c->reg, kind, name, ret_id);
-	if (r == -ENOSPC)
+	if (r == -ENOSPC &&
+	    registry_counted(c->reg, kind, counted, sizeof(counted)))
+		policy_errors_add(c->errs, WHERE, pos,
+				  "no number is left for \"%s\": the guard "
+				  "still counts for %s, which no policy has "
+				  "any more; use fewer new names, or end the "
+				  "guard with cordond --detach while nothing "
+				  "uses the datasets and start a new one",
+				  name, counted);
+	else if (r == -ENOSPC)
 		policy_errors_add(c->errs, WHERE, pos,
 				  "no number is left for \"%s\"; use fewer "
 				  "names, in this policy and the one in force "
@@ -564,6 +572,19 @@ static int compile_subject(struct compiling *c,
 	return add_login(c, subject, bit);
 }
 
+static void compile_intake(struct compiling *c, size_t i)
+{
+	const struct policy_subject *subject = &c->policy->subjects[i];
+	struct intake *intake = &c->out->intakes[c->bits[i]];
+
+	if (!subject->declassifier)
+		return;
+	subject_set_add(&c->out->dims.aside, c->bits[i]);
+	intake->subject = c->subject_ids[i];
+	intake->cap.max = subject->cap.bytes;
+	intake->cap.window_ns = subject->cap.bytes_window_ns;
+}
+
 static int compile_subjects(struct compiling *c)
 {
 	uint32_t next = CGROUP_FIRST;
@@ -575,6 +596,7 @@ static int compile_subjects(struct compiling *c)
 				    &next);
 		if (r)
 			return r;
+		compile_intake(c, i);
 	}
 	inherit_cgroups(c->out);
 	return 0;

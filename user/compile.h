@@ -58,6 +58,7 @@ struct compiled {
 	size_t n_releases;
 	struct dataset_rules datasets[CORDON_DATASETS]; /* by number */
 	struct subject_dims dims;
+	struct intake intakes[CORDON_SUBJECTS]; /* by bit of the subject */
 	struct compiled_subject *subjects; /* met without asking the host */
 	size_t n_subjects;
 	struct compiled_condition *conditions;

@@ -17,6 +17,7 @@
 #include <time.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 #define GROUPS_MAX 1024 /* supplementary groups of a peer looked at */
@@ -53,10 +54,7 @@ struct control {
 
 static time_t now_s(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_MONOTONIC_COARSE, &ts);
-	return ts.tv_sec;
+	return clock_s(CLOCK_MONOTONIC_COARSE);
 }
 
 static void request_over(struct slot *slot)

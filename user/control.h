@@ -63,6 +63,7 @@ enum control_verb {
 enum control_error {
 	CONTROL_DENIED,	 /* "denied": this peer may not ask */
 	CONTROL_REFUSED, /* "refused": no request that this agent knows */
+	CONTROL_UNKNOWN, /* "unknown": it names what this host does not have */
 	CONTROL_BUSY,	 /* "busy": too many clients */
 	CONTROL_SLOW,	 /* "slow": fell behind and was dropped */
 	CONTROL_FAILED,	 /* "failed": the agent could not do it */
@@ -198,9 +199,10 @@ typedef int (*control_line_fn)(const json_t *line, const char *text, void *arg);
 /*
  * Asks the agent at path and waits for the whole reply. 0; -ENOENT and
  * -ECONNREFUSED (no agent there), -EACCES (may not), -EBUSY (too many clients),
- * -EPROTO (not an answer of this protocol), -EPIPE (the agent went away
- * meanwhile, or dropped us), -EIO (the agent failed), -ENOMEM. error, of
- * CONTROL_ERROR_CHARS_MAX bytes, then says what happened.
+ * -ESRCH (it knows no such name), -EPROTO (not an answer of this protocol),
+ * -EPIPE (the agent went away meanwhile, or dropped us), -EIO (the agent
+ * failed), -ENOMEM. error, of CONTROL_ERROR_CHARS_MAX bytes, then says what
+ * happened.
  */
 int control_call(const char *path, const struct control_request *request,
 		 control_line_fn fn, void *arg, char *error);

@@ -45,6 +45,7 @@ static const struct {
 } errors[CONTROL_ERROR_MAX] = {
 	[CONTROL_DENIED] = {"denied", -EACCES},
 	[CONTROL_REFUSED] = {"refused", -EPROTO},
+	[CONTROL_UNKNOWN] = {"unknown", -ESRCH},
 	[CONTROL_BUSY] = {"busy", -EBUSY},
 	[CONTROL_SLOW] = {"slow", -EPIPE},
 	[CONTROL_FAILED] = {"failed", -EIO},

@@ -49,7 +49,8 @@ static const struct verb verbs[] = {
 	 "\n"
 	 "  --dataset NAME, --subject NAME, --destination NAME\n"
 	 "                  only these; the destination `read` is "
-	 "reading\n" COMMON_HELP},
+	 "reading, `*`\n"
+	 "                  is what no name covers\n" COMMON_HELP},
 	{"policy", cmd_policy, "check and explain policies: no agent needed",
 	 "usage: cordon policy check [OPTION...] FILE...\n"
 	 "       cordon policy explain [OPTION...] FILE --subject WHO "
@@ -65,7 +66,7 @@ static const struct verb verbs[] = {
 	 "  --dataset NAME      which data\n"
 	 "  --destination TO    a destination's name, or "
 	 "ADDRESS:PORT\n" COMMON_HELP "\n"
-	 "exit: 0 good, 1 a policy is bad\n"},
+	 "exit: 0 good, 1 a policy is bad or has expired\n"},
 	{"version", cmd_version, "which version this is",
 	 "usage: cordon version [--json]\n"},
 	{"help", cmd_help, "this list, or more about one verb",
@@ -187,6 +188,8 @@ int cmd_ask(const struct cmd_common *common,
 				      "status cordond; journalctl -u "
 				      "cordond\n");
 		return CMD_REACH;
+	case -ESRCH:
+		return CMD_USAGE;
 	case -EPIPE:
 	case -EBUSY:
 	case -ENAMETOOLONG:

@@ -8,6 +8,7 @@
  * goes on enforcing, and the next agent adopts what it finds.
  */
 #include "agent.h"
+#include "clock.h"
 #include "dataset.h"
 #include "log.h"
 #include "term.h"
@@ -73,6 +74,11 @@ static const char *const fault_remedies[FAULT_MAX] = {
 	[FAULT_UNKNOWN_HOLDING] = "what a process holds could not be kept, so "
 				  "it is taken to hold everything until it "
 				  "ends",
+	[FAULT_CARRIER_FULL] = "what carries a holding on could not be kept, "
+			       "so writing to it is refused",
+	[FAULT_COMMONS_FULL] = "who shares memory could not be kept: holders "
+			       "are refused to map it, and what others read "
+			       "into it is not followed",
 };
 
 /* Each kind is said when it first happens; the counts are in the status. */
@@ -109,6 +115,16 @@ static void save_later(struct agent *agent, time_t seconds)
 		return;
 	agent->saving = true;
 	set_timer(agent->save_fd, seconds);
+}
+
+/*
+ * The guard tells once that budgets were used since they were saved, and the
+ * word can be lost, or have gone to an agent that did not live to save.
+ */
+static void save_if_dirty(struct agent *agent)
+{
+	if (guard_state(agent->guard)->dirty)
+		save_later(agent, SAVE_AFTER_S);
 }
 
 static int path_in(const char *dir, const char *file, char *buf, size_t size)
@@ -204,12 +220,9 @@ static int take_event(const struct event *event, void *arg)
 	int64_t now_ns;
 	int r;
 
-	if (event->type == EVENT_DIRTY) {
-		save_later(agent, SAVE_AFTER_S);
+	/* See save_if_dirty() and guard_notice(). */
+	if (event->type == EVENT_DIRTY || event->type == EVENT_NOTICE)
 		return 0;
-	}
-	if (event->type == EVENT_NOTICE)
-		return 0; /* see guard_notice() */
 	/* Refused, perhaps, because somebody is not known under a new file. */
 	if (event->type == EVENT_VERDICT)
 		agent->refused = true;
@@ -244,6 +257,7 @@ static void take_events(struct agent *agent)
 	agent->log_failed = r < 0;
 	guard_notice(agent->guard, agent->refused);
 	agent->refused = false;
+	save_if_dirty(agent);
 	check_faults(agent);
 	sweep(agent, false);
 	control_wake(agent->control);
@@ -258,20 +272,6 @@ static int watch_fd(struct agent *agent, int fd)
 	if (epoll_ctl(agent->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)
 		return -errno;
 	return 0;
-}
-
-/* The guard's watch may come, and change, with a policy. */
-int agent_watch(struct agent *agent)
-{
-	int fd = guard_watch_fd(agent->guard), r = 0;
-
-	if (fd >= 0) {
-		r = watch_fd(agent, fd);
-		if (r == -EEXIST)
-			r = 0;
-	}
-	agent->watch_fd = fd;
-	return r;
 }
 
 static void drain(int fd)
@@ -340,12 +340,15 @@ static bool dispatch(struct agent *agent, int fd)
 		agent_notify("WATCHDOG=1");
 	} else if (fd == agent->expiry_fd) {
 		take_expiry(agent);
-	} else if (fd == agent->watch_fd) {
+	} else if (fd == guard_watch_fd(agent->guard)) {
 		r = guard_watch_handle(agent->guard, &agent_say);
 		if (r)
 			log_error("what changed on this host could not be "
 				  "taken in: %s; reload to try again",
 				  strerror(-r));
+		if (agent->progressed)
+			agent_notify_ready(agent);
+		agent->progressed = false;
 	}
 	return true;
 }
@@ -353,15 +356,16 @@ static bool dispatch(struct agent *agent, int fd)
 static int run(struct agent *agent)
 {
 	struct epoll_event events[8];
-	int n;
+	int n, r;
 
 	for (;;) {
 		n = epoll_wait(agent->epoll_fd, events, 8, -1);
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0) {
-			log_error("epoll_wait: %s", strerror(errno));
-			return -errno;
+			r = -errno;
+			log_error("epoll_wait: %s", strerror(-r));
+			return r;
 		}
 		for (int i = 0; i < n; i++)
 			if (!dispatch(agent, events[i].data.fd))
@@ -375,10 +379,12 @@ static int run(struct agent *agent)
 static int make_directory(const char *dir, mode_t mode)
 {
 	struct stat st;
+	int r;
 
 	if (mkdir(dir, mode) < 0 && errno != EEXIST) {
-		log_error("%s: cannot be made: %s", dir, strerror(errno));
-		return -errno;
+		r = -errno;
+		log_error("%s: cannot be made: %s", dir, strerror(-r));
+		return r;
 	}
 	if (lstat(dir, &st) < 0 || !S_ISDIR(st.st_mode)) {
 		log_error("%s: not a directory: move it away", dir);
@@ -661,12 +667,10 @@ static int start_policy(struct agent *agent, struct policy **ret_policy)
 static int start(struct agent *agent)
 {
 	struct policy *policy = NULL;
-	struct timespec now;
 	char text[256];
 	int r;
 
-	(void)clock_gettime(CLOCK_BOOTTIME, &now);
-	agent->started_s = now.tv_sec;
+	agent->started_s = clock_s(CLOCK_BOOTTIME);
 	r = make_directories(agent->opts);
 	if (r)
 		goto out;
@@ -703,6 +707,10 @@ static int start(struct agent *agent)
 	r = watch_fd(agent, guard_events_fd(agent->guard));
 	if (r)
 		goto out;
+	r = watch_fd(agent, guard_watch_fd(agent->guard));
+	if (r)
+		goto out;
+	save_if_dirty(agent);
 	start_watchdog(agent);
 	agent_notify_ready(agent);
 	agent_describe(agent, text, sizeof(text));
@@ -724,7 +732,8 @@ static void stop_guard(struct agent *agent)
 		return;
 	if (agent->log)
 		(void)guard_events(agent->guard, take_event, agent);
-	if (guard_state(agent->guard)->dirty || agent->saving)
+	/* Whether or not it is known that there is anything to save. */
+	if (guard_state(agent->guard)->generation)
 		agent_save(agent);
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
@@ -772,7 +781,6 @@ static int serve(const struct agent_options *opts)
 		.sweep_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
-		.watch_fd = -1,
 	};
 	int r;
 
@@ -845,6 +853,16 @@ static int print_asked(const json_t *line, const char *text, void *arg)
 	return 0;
 }
 
+static void print_ignored(const struct agent_options *opts,
+			  struct doctor_result *result)
+{
+	struct doctor_item item;
+
+	doctor_policy_ignored(opts->policy_file, &item);
+	result->n[item.status]++;
+	print_item(&item, (void *)opts);
+}
+
 static int doctor(const struct agent_options *opts)
 {
 	struct control_request request = {.verb = CONTROL_DOCTOR};
@@ -865,6 +883,8 @@ static int doctor(const struct agent_options *opts)
 		r = doctor_run(&ask, print_item, (void *)opts, &asked.result);
 	else if (r)
 		log_error("the agent did not answer: %s", error);
+	else if (opts->given & AGENT_POLICY)
+		print_ignored(opts, &asked.result);
 	if (r)
 		return EXIT_WRONG;
 	if (!opts->json)

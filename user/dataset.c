@@ -17,6 +17,7 @@
 #define XFS_MAGIC 0x58465342
 
 #define READ_BYTES (256U << 10)
+#define TICK_BYTES (64U << 20)
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
@@ -226,6 +227,8 @@ static int walk_child(struct walk *w, int dir, const char *name, dev_t dev,
 		walk_skip(w, "it is nested too deeply for the guard");
 		return 0;
 	}
+	if (w->visitor->dir)
+		w->visitor->dir(dir, name, w->path, w->visitor->arg);
 	fd = open_dir(dir, name);
 	if (fd < 0) {
 		if (fd != -ENOENT)
@@ -392,8 +395,20 @@ struct lines {
 	char *buf;
 	uint64_t shortest;
 	char *where;
+	void (*tick)(void *arg);
+	void *arg;
+	uint64_t unticked; /* bytes */
 	int error;
 };
+
+static void lines_tick(struct lines *lines, size_t bytes)
+{
+	lines->unticked += bytes;
+	if (!lines->tick || lines->unticked < TICK_BYTES)
+		return;
+	lines->unticked = 0;
+	lines->tick(lines->arg);
+}
 
 /* Scans what memchr() finds; the state goes over from buffer to buffer. */
 static void lines_file(int dir, const char *name, const char *path, void *arg)
@@ -413,6 +428,7 @@ static void lines_file(int dir, const char *name, const char *path, void *arg)
 	}
 	(void)posix_fadvise(fd, 0, 0, POSIX_FADV_SEQUENTIAL);
 	while ((n = read(fd, lines->buf, READ_BYTES)) > 0) {
+		lines_tick(lines, (size_t)n);
 		p = lines->buf;
 		end = p + n;
 		while (p < end) {
@@ -449,10 +465,14 @@ static void lines_file(int dir, const char *name, const char *path, void *arg)
 	(void)close(fd);
 }
 
-int dataset_line_bytes(const char *path, uint32_t *ret_bytes, char *ret_where)
+int dataset_line_bytes(const char *path, void (*tick)(void *arg), void *arg,
+		       uint32_t *ret_bytes, char *ret_where)
 {
 	char where[PATH_MAX] = "";
-	struct lines lines = {.shortest = UINT64_MAX, .where = where};
+	struct lines lines = {.shortest = UINT64_MAX,
+			      .where = where,
+			      .tick = tick,
+			      .arg = arg};
 	struct dataset_visitor visitor = {.file = lines_file, .arg = &lines};
 	int r;
 

@@ -43,6 +43,8 @@ int dataset_resolve(const char *path, struct dataset_place *ret_place,
 struct dataset_visitor {
 	/* A regular file; name is in the directory dir. */
 	void (*file)(int dir, const char *name, const char *path, void *arg);
+	/* A directory below path, before it is entered. */
+	void (*dir)(int dir, const char *name, const char *path, void *arg);
 	/* Not entered or not readable, and why. */
 	void (*skip)(const char *path, const char *why, void *arg);
 	void *arg;
@@ -60,7 +62,8 @@ int dataset_walk(const char *path, const struct dataset_visitor *visitor);
 
 /*
  * Calls fn for everything that is mounted below the directory dir and not on
- * it; id is the mount's, used by no other one while it is there. fn returns 0
+ * it; id is the mount's, used by no other one while it is there, and by any
+ * after that. fn returns 0
  * to go on; anything else ends it and is returned. -errno as open(2) and
  * read(2) of /proc/self/mountinfo say, -ENOMEM.
  */
@@ -71,11 +74,13 @@ int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg);
  * How many bytes to count as one line, so that whole lines are never more than
  * the runs of so many bytes that they touch: the length of the shortest line
  * with its newline, of all files below path. Not looked at are empty lines and
- * the first line of a file, which tend to be no record.
+ * the first line of a file, which tend to be no record. tick (may be NULL) is
+ * called now and then while much is read.
  *
  * 0: *ret_bytes is 1..UINT32_MAX and *ret_where (PATH_MAX) names the file; it
  * is 1 and "" when there is no line. -errno as dataset_walk() and read(2) say.
  */
-int dataset_line_bytes(const char *path, uint32_t *ret_bytes, char *ret_where);
+int dataset_line_bytes(const char *path, void (*tick)(void *arg), void *arg,
+		       uint32_t *ret_bytes, char *ret_where);
 
 #endif

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "doctor.h"
+#include "dataset.h"
 #include "guard.h"
 #include "policy.h"
 #include "text.h"
@@ -177,6 +178,44 @@ static void policy_warning(enum policy_finding kind, struct policy_pos pos,
 		       pos.line, pos.col, text);
 }
 
+/* A path that is misspelt looks like one that comes later. */
+static void check_paths(struct doctor *doctor, const struct policy *policy)
+{
+	const struct policy_dataset *dataset;
+	struct dataset_place place;
+	char why[512];
+	size_t i, k;
+	int r;
+
+	for (i = 0; i < policy->n_datasets; i++) {
+		dataset = &policy->datasets[i];
+		for (k = 0; k < dataset->n_paths; k++) {
+			why[0] = '\0';
+			r = dataset_resolve(dataset->paths[k].path, &place, why,
+					    sizeof(why));
+			if (r == -EACCES)
+				report(doctor, DOCTOR_WARN, "dataset",
+				       "run this as root: sudo cordon doctor",
+				       "%.64s: %.300s may not be looked at",
+				       dataset->name, dataset->paths[k].path);
+			else if (r)
+				report(doctor, DOCTOR_FAIL, "dataset",
+				       "cordond refuses such a policy: correct "
+				       "it, or move the data",
+				       "%.64s: %.400s", dataset->name,
+				       *why ? why : strerror(-r));
+			else if (!place.exists)
+				report(doctor, DOCTOR_WARN, "dataset",
+				       "nothing, if the path is right: it is "
+				       "guarded when it comes; else correct "
+				       "the "
+				       "policy",
+				       "%.64s: %.400s is not there yet",
+				       dataset->name, dataset->paths[k].path);
+		}
+	}
+}
+
 static void check_policy_content(struct doctor *doctor, const char *file,
 				 const struct policy *policy)
 {
@@ -208,6 +247,8 @@ static void check_policy_content(struct doctor *doctor, const char *file,
 		       policy_mode_name(policy->mode), policy->n_datasets,
 		       policy->n_datasets == 1 ? "" : "s");
 	(void)policy_check_warnings(policy, now, policy_warning, &warnings);
+	if (policy_covers_host(policy, host))
+		check_paths(doctor, policy);
 }
 
 static int check_policy(struct doctor *doctor)
@@ -314,9 +355,17 @@ static void check_hooks(struct doctor *doctor, bool usable)
 	doctor->said[0] = '\0';
 	r = guard_open(&opts, &say, &guard, NULL);
 	if (r) {
+		/* What can be seen of the host is in order, or it would not
+		 * have been tried. */
 		report(doctor, DOCTOR_FAIL, "hooks",
-		       "cordond would refuse to start; report what it says "
-		       "when it does, with the kernel's version",
+		       r == -EPERM
+			       ? "run this on the host itself, not in a "
+				 "container; there, look for a seccomp filter "
+				 "and for lockdown: cordond would refuse to "
+				 "start too"
+			       : "cordond would refuse to start; report what "
+				 "it says when it does, with the kernel's "
+				 "version",
 		       "the guard does not load: %s",
 		       doctor->said[0] ? doctor->said : strerror(-r));
 		return;

@@ -52,6 +52,9 @@ struct doctor_result {
 int doctor_run(const struct doctor_options *opts, doctor_fn fn, void *arg,
 	       struct doctor_result *ret_result);
 
+/* An agent was asked, which has a policy of its own: file was not looked at. */
+void doctor_policy_ignored(const char *file, struct doctor_item *ret_item);
+
 /* `{"cordon":1,"type":"check",...}`, for json_decref(); NULL: no memory. */
 json_t *doctor_json(const struct doctor_item *item);
 

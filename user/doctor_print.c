@@ -14,6 +14,21 @@ static const struct {
 	[DOCTOR_FAIL] = {"fail", "FAIL", "\033[1;31m"},
 };
 
+void doctor_policy_ignored(const char *file, struct doctor_item *ret_item)
+{
+	struct doctor_item item = {.status = DOCTOR_WARN, .what = "--policy"};
+
+	(void)snprintf(item.text, sizeof(item.text),
+		       "%.400s was not looked at: an agent runs, and checked "
+		       "the policy that it has",
+		       file);
+	(void)snprintf(item.remedy, sizeof(item.remedy),
+		       "cordon policy check %.400s", file);
+	log_clean(item.text);
+	log_clean(item.remedy);
+	*ret_item = item;
+}
+
 json_t *doctor_json(const struct doctor_item *item)
 {
 	return json_pack("{s:i, s:s, s:s, s:s, s:s, s:s}", "cordon", 1, "type",

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "event.h"
+#include "clock.h"
 #include "log.h"
 #include "text.h"
 
@@ -35,7 +36,7 @@ static const char *const channels[CHANNEL_MAX] = {
 	[CHANNEL_OPEN] = "open",     [CHANNEL_TCP] = "tcp",
 	[CHANNEL_UDP] = "udp",	     [CHANNEL_RAW] = "raw",
 	[CHANNEL_ICMP] = "icmp",     [CHANNEL_OTHER] = "other",
-	[CHANNEL_DEVICE] = "device",
+	[CHANNEL_DEVICE] = "device", [CHANNEL_HOP] = "hop",
 };
 
 static const char *const verdicts[] = {
@@ -170,12 +171,8 @@ void event_look_up(const struct event *event, struct event_who *ret_who)
 
 int64_t event_realtime_ns(uint64_t boottime_ns)
 {
-	struct timespec real, boot;
-
-	(void)clock_gettime(CLOCK_REALTIME, &real);
-	(void)clock_gettime(CLOCK_BOOTTIME, &boot);
-	return (real.tv_sec - boot.tv_sec) * NS_PER_S + real.tv_nsec -
-	       boot.tv_nsec + (int64_t)boottime_ns;
+	return clock_ns(CLOCK_REALTIME) - clock_ns(CLOCK_BOOTTIME) +
+	       (int64_t)boottime_ns;
 }
 
 void event_time(int64_t realtime_ns, char buf[EVENT_TIME_CHARS_MAX])
@@ -292,7 +289,10 @@ static void put_act(json_t *object, const struct event *event,
 	put_number(object, "origin", event->origin, r);
 	put_text(object, "subject",
 		 name_of(names, NAME_SUBJECT, event->subject), r);
-	put_text(object, "rule", name_of(names, NAME_RULE, event->rule), r);
+	/* Of a cap it is the number of the subject: there is no rule. */
+	if (event->dest != CORDON_DEST_INTAKE)
+		put_text(object, "rule", name_of(names, NAME_RULE, event->rule),
+			 r);
 	put_text(object, "dataset",
 		 name_of(names, NAME_DATASET, event->dataset), r);
 	put_text(object, "channel", event_channel_name(event->channel), r);
@@ -481,6 +481,28 @@ static void say_rule(struct words *words, const struct event *event,
 	}
 }
 
+/* A declassifier took in more than its cap. */
+static void say_over_cap(struct words *words, const struct event *event,
+			 const struct event_who *who,
+			 const struct event_names *names)
+{
+	say(words, "alert: ");
+	say_who(words, event, who);
+	say(words, " took in more from holders than subject %s may, ",
+	    name_of(names, NAME_SUBJECT, event->subject));
+	say_limit(words, event);
+	say(words, " of %s, so it is a holder now",
+	    name_of(names, NAME_DATASET, event->dataset));
+	if (event->repeats > 1)
+		say(words, "; %llu times so far",
+		    (unsigned long long)event->repeats);
+	say(words, "; if this is work that has to be done, ask the issuer for "
+		   "a larger cap, else find out who sends so much to it: "
+		   "cordon ledger");
+	if (event->origin)
+		say(words, ", origin %" PRIu32, event->origin);
+}
+
 static void say_verdict(struct words *words, const struct event *event,
 			const struct event_who *who,
 			const struct event_names *names)
@@ -488,6 +510,10 @@ static void say_verdict(struct words *words, const struct event *event,
 	bool blocked = event->verdict == VERDICT_BLOCK;
 	bool read = event->dest == CORDON_DEST_READ;
 
+	if (event->dest == CORDON_DEST_INTAKE) {
+		say_over_cap(words, event, who, names);
+		return;
+	}
 	say(words, blocked ? "blocked: " : "alert: ");
 	say_who(words, event, who);
 	say(words, blocked ? " tried to %s " : " %s ",
@@ -518,12 +544,22 @@ static void say_budget(struct words *words, const struct event *event,
 	uint64_t percent = event->max && event->used < UINT64_MAX / 100
 				   ? event->used * 100 / event->max
 				   : 100;
+	bool cap = event->dest == CORDON_DEST_INTAKE;
 
-	say(words, "budget: %" PRIu64 "%% used of rule %s: ", percent,
-	    name_of(names, NAME_RULE, event->rule));
+	say(words, "budget: %" PRIu64 "%% used of %s %s: ", percent,
+	    cap ? "the cap of subject" : "rule",
+	    cap ? name_of(names, NAME_SUBJECT, event->subject)
+		: name_of(names, NAME_RULE, event->rule));
 	say_amount(words, event->used, event->unit);
 	say(words, " of ");
 	say_limit(words, event);
+	if (cap) {
+		say(words,
+		    " of %s; above 100%% it becomes a holder, so look at "
+		    "cordon ledger",
+		    name_of(names, NAME_DATASET, event->dataset));
+		return;
+	}
 	say(words,
 	    " of %s %s %s; at 100%% the next is refused, so look at "
 	    "cordon ledger",

@@ -57,6 +57,7 @@ static const struct map_form forms[MAP_COUNT] = {
 	[MAP_RELEASES] = {"releases", 4, sizeof(struct release), false},
 	[MAP_DATASETS] = {"datasets", 4, sizeof(struct dataset_rules), false},
 	[MAP_DIMS] = {"dims", 4, sizeof(struct subject_dims), false},
+	[MAP_INTAKES] = {"intakes", 4, sizeof(struct intake), false},
 	[MAP_SUBJECTS] = {"subjects", sizeof(struct subject_key),
 			  sizeof(struct subject_set), false},
 	[MAP_CGROUPS] = {"cgroups", sizeof(struct cgroup_key),
@@ -81,7 +82,19 @@ static const struct map_form forms[MAP_COUNT] = {
 
 /* What a kernel may lack because it does the same thing another way; fexit
  * programs too, which only ever correct a charge downwards. */
-static const char *const optional[] = {"fentry_inet_sendpage"};
+static const char *const optional[] = {
+	"fentry_inet_sendpage",	    "again_inet_sendpage",
+	"fentry_unix_sendpage",	    "again_unix_sendpage",
+	"lsm_file_ioctl_compat",    "fmod_file_ioctl_compat",
+	"again_file_ioctl_compat",  "hop_pipe_read",
+	"again_hop_pipe_read",	    "hop_anon_pipe_read",
+	"again_hop_anon_pipe_read",
+};
+
+/* A function that has another name on some kernels: one of them is needed. */
+static const char *const either[][2] = {
+	{"hop_pipe_read", "hop_anon_pipe_read"},
+};
 
 /* ---- words ------------------------------------------------------------- */
 
@@ -502,12 +515,21 @@ static bool is_wanted(struct bpf_object *object, enum guard_attach attach,
 			    !bpf_object__find_program_by_name(object, first));
 }
 
+static bool is_chosen(struct bpf_object *object, const char *name)
+{
+	const struct bpf_program *program;
+
+	program = bpf_object__find_program_by_name(object, name);
+	return program && bpf_program__autoload(program);
+}
+
 static int choose_programs(struct bpf_object *object, enum guard_attach attach,
 			   bool preempts, const struct guard_say *say)
 {
 	struct bpf_program *program;
 	const char *name;
 	void *btf;
+	size_t i;
 	int r;
 
 	r = guard_btf_load(&btf);
@@ -530,8 +552,8 @@ static int choose_programs(struct bpf_object *object, enum guard_attach attach,
 		if (is_required(name)) {
 			guard_say(say, GUARD_ERROR,
 				  "this kernel has nothing that %s can attach "
-				  "to; run cordon doctor, and boot a kernel "
-				  "that is supported",
+				  "to; boot one that is supported (cordond(8), "
+				  "KERNELS)",
 				  bpf_program__section_name(program));
 			r = -EOPNOTSUPP;
 			break;
@@ -539,6 +561,17 @@ static int choose_programs(struct bpf_object *object, enum guard_attach attach,
 		(void)bpf_program__set_autoload(program, false);
 	}
 	guard_btf_free(btf);
+	for (i = 0; i < N_ELEMENTS(either) && !r; i++) {
+		if (is_chosen(object, either[i][0]) ||
+		    is_chosen(object, either[i][1]))
+			continue;
+		guard_say(say, GUARD_ERROR,
+			  "this kernel has nothing that %s or %s can attach "
+			  "to; boot one that is supported (cordond(8), "
+			  "KERNELS)",
+			  either[i][0], either[i][1]);
+		r = -EOPNOTSUPP;
+	}
 	return r;
 }
 
@@ -667,9 +700,11 @@ static int attach_programs(struct guard *guard, struct bpf_object *object,
 		r = attach_program(guard, program, cgroup, unpinned);
 		if (r) {
 			libbpf_tell(say);
-			guard_say(say, GUARD_ERROR,
-				  "cannot attach %s (%s); run cordon doctor",
-				  bpf_program__name(program), strerror(-r));
+			guard_say(
+				say, GUARD_ERROR,
+				"cannot attach %s (%s); boot a kernel that is "
+				"supported (cordond(8), KERNELS)",
+				bpf_program__name(program), strerror(-r));
 			return r;
 		}
 		n++;
@@ -721,16 +756,21 @@ static int load_failed(const struct guard_say *say, int r)
 {
 	libbpf_tell(say);
 	/* EACCES is the verifier's answer to a program it does not follow. */
-	if (r == -EPERM)
+	if (r == -EPERM && guard_may_load())
 		guard_say(say, GUARD_ERROR,
-			  "the kernel refuses the guard (%s); the agent needs "
-			  "root and a kernel that is not locked down; run "
-			  "cordon doctor",
+			  "bpf(2) is refused (%s) although this process has "
+			  "every capability for it: a container, a seccomp "
+			  "filter or lockdown forbids it; run this on the host "
+			  "itself",
+			  strerror(-r));
+	else if (r == -EPERM)
+		guard_say(say, GUARD_ERROR,
+			  "the kernel refuses the guard (%s); run this as root",
 			  strerror(-r));
 	else
 		guard_say(say, GUARD_ERROR,
-			  "the guard cannot be loaded (%s); run cordon doctor, "
-			  "and report this with the notes before it",
+			  "the guard cannot be loaded (%s); report this with "
+			  "what cordond says before it when it starts",
 			  strerror(-r));
 	return r;
 }
@@ -959,8 +999,10 @@ static int read_name(const void *key, const void *value, void *arg)
 		return 0;
 	memcpy(text, v->text, sizeof(text));
 	text[sizeof(text) - 1] = '\0';
+	/* Two numbers of one name, or a name of no kind, is damage: what was
+	 * counted under one of them would be another's. */
 	r = registry_add(&guard->names, k->kind, k->id, text);
-	return r == -ENOMEM ? r : 0;
+	return r && r != -ENOMEM ? -EUCLEAN : r;
 }
 
 static int on_event(void *arg, void *data, size_t bytes);
@@ -986,6 +1028,11 @@ static int adopt(struct guard *guard, const struct guard_say *say)
 	if (r)
 		return r;
 	r = guard_map_each(guard, MAP_NAMES, read_name, guard);
+	if (r == -EUCLEAN)
+		return bad_pin(guard, forms[MAP_NAMES].name,
+			       "has two numbers for one name, or a name of no "
+			       "kind",
+			       say);
 	if (r) {
 		guard_say(say, GUARD_ERROR,
 			  "the names in %s cannot be read "
@@ -1012,6 +1059,7 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	struct guard_probe *probe = NULL;
 	struct guard *guard;
 	size_t pins = 0, i;
+	bool loaded = false;
 	int n, r;
 
 	if (!opts)
@@ -1045,16 +1093,25 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	}
 	if (!pins) {
 		guard->attach = opts->attach;
-		if (guard->attach == GUARD_ATTACH_AUTO) {
-			probe = malloc(sizeof(*probe));
-			r = probe ? guard_probe(probe) : -ENOMEM;
-			if (r)
-				goto out;
-			guard->attach = probe->attach;
+		probe = malloc(sizeof(*probe));
+		r = probe ? guard_probe(probe) : -ENOMEM;
+		/* The verifier would say it, in words that nobody knows. */
+		if (!r && !strcmp(probe->lockdown, "confidentiality")) {
+			guard_say(say, GUARD_ERROR,
+				  "the kernel is locked down for "
+				  "confidentiality, which forbids programs "
+				  "that read its memory; boot with "
+				  "lockdown=integrity");
+			r = -EOPNOTSUPP;
 		}
+		if (r)
+			goto out;
+		if (guard->attach == GUARD_ATTACH_AUTO)
+			guard->attach = probe->attach;
 		r = load(guard, opts, say);
 		if (r)
 			goto out;
+		loaded = true;
 	}
 	r = adopt(guard, say);
 	if (!r && !pins)
@@ -1076,6 +1133,9 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	*ret_guard = guard;
 	guard = NULL;
 out:
+	/* It has no policy, and no agent: nobody shall take it for a guard. */
+	if (r && loaded && !opts->unpinned)
+		(void)guard_detach_pins(guard->pin_dir, say);
 	free(probe);
 	guard_close(guard);
 	return r;

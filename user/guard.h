@@ -148,7 +148,11 @@ enum guard_attach guard_attached(const struct guard *guard);
 
 /* ---- policy -------------------------------------------------------------- */
 
-/* Called now and then while datasets are scanned: files seen so far. */
+/*
+ * Called now and then while datasets are scanned: files seen so far, 0 while a
+ * large file is measured. Whoever watches over the caller can be told that it
+ * lives.
+ */
 typedef void (*guard_progress_fn)(uint64_t files, void *arg);
 
 struct guard_applied {
@@ -157,7 +161,7 @@ struct guard_applied {
 	uint32_t awaited;    /* ... and that do not yet */
 	uint64_t files;	     /* opened by the scan */
 	uint64_t unreadable; /* ... that could not be; each said */
-	uint64_t unlabelled; /* labels of dropped datasets removed */
+	uint64_t unlabelled; /* labels removed, or another dataset's now */
 	uint32_t unresolved; /* users, groups, executables unknown */
 };
 
@@ -171,8 +175,9 @@ struct guard_applied {
  * After the switch the datasets' roots are labelled, the labels of datasets
  * that are gone are deleted, and, unless scan is false, the trees are walked
  * so that every file has its label (about 10 s a million files). progress may
- * be NULL. What goes wrong there is said as GUARD_ERROR and counted in
- * *ret_applied (may be NULL), but the policy is in force: returns 0.
+ * be NULL; it is called from guard_watch_handle() too from then on. What goes
+ * wrong there is said as GUARD_ERROR and counted in *ret_applied (may be NULL),
+ * but the policy is in force: returns 0.
  *
  * policy may be freed afterwards. -EINVAL: a limit of the guard is exceeded;
  * -EOPNOTSUPP: a dataset on a file system that cannot be guarded; -ENOSPC: the
@@ -184,17 +189,10 @@ int guard_apply_policy(struct guard *guard, const struct policy *policy,
 		       struct guard_applied *ret_applied);
 
 /*
- * Walks the datasets of the policy in force once more, e.g. after
- * guard_apply_policy() without scan or after a mount.
- */
-int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
-	       const struct guard_say *say, struct guard_applied *ret_applied);
-
-/*
  * A descriptor to poll for reading: it wakes when a dataset path that did not
  * exist, the executable of a subject or the account files changed. Then call
  * guard_watch_handle(), which resolves again, labels, scans what is new and
- * raises state->epoch. -1 before the first policy.
+ * raises state->epoch; before the first policy it does nothing.
  */
 int guard_watch_fd(const struct guard *guard);
 int guard_watch_handle(struct guard *guard, const struct guard_say *say);
@@ -240,14 +238,19 @@ const struct guard_state *guard_state(const struct guard *guard);
 
 /*
  * The name behind a number (enum name_kind), "*" for destination 0 and dataset
- * 0, "read" for CORDON_DEST_READ, "?" if nobody knows. Never NULL; valid until
- * the next guard_apply_policy() or guard_close().
+ * 0, "read" and "intake" for CORDON_DEST_READ and _INTAKE, "?" if nobody knows.
+ * Never NULL; valid until the next guard_apply_policy() or guard_close().
  */
 const char *guard_name(const struct guard *guard, uint32_t kind, uint32_t id);
 
 /* The other way round: 0 and the number, or -ENOENT. */
 int guard_name_find(const struct guard *guard, uint32_t kind, const char *name,
 		    uint32_t *ret_id);
+
+/* The name most like it, for "did you mean"; NULL if none is near. Lives as
+ * long as that of guard_name(). */
+const char *guard_name_nearest(const struct guard *guard, uint32_t kind,
+			       const char *name);
 
 /*
  * Each calls fn for every entry, in no order; entries that come or go during
@@ -268,7 +271,8 @@ struct guard_budget {
 	uint64_t free_ns; /* boottime when the oldest part comes back;
 				 * 0: nothing is used */
 	uint32_t rule;	  /* place in the policy; POLICY_NO_RULE: the
-				 * rule is gone, max is 0 */
+				 * rule is gone, or it is a declassifier's cap;
+				 * max is 0 */
 };
 typedef int (*guard_budget_fn)(const struct guard_budget *budget, void *arg);
 int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg);

@@ -19,6 +19,7 @@ enum guard_map {
 	MAP_RELEASES,
 	MAP_DATASETS,
 	MAP_DIMS,
+	MAP_INTAKES,
 	MAP_SUBJECTS,
 	MAP_CGROUPS,
 	MAP_DESTS,
@@ -44,9 +45,17 @@ struct guard_root {
 	bool lines;	  /* its records are lines */
 	bool exists;
 	bool is_dir;
-	bool relabel; /* its files may have another dataset's label */
 	bool labelled;
+	bool unmeasured;     /* lines that came since they were measured */
+	uint32_t from;	     /* whose label it had before, 0: nobody's */
 	struct file_key key; /* when labelled */
+};
+
+/* A mount inside of a root; its id alone may be another's by now. */
+struct guard_mount {
+	uint32_t id;
+	bool failed;
+	struct file_key key; /* of its root, unless it failed */
 };
 
 struct guard {
@@ -65,12 +74,14 @@ struct guard {
 	guard_event_fn event_fn;
 	void *event_arg;
 	int event_error;
+	guard_progress_fn progress; /* of guard_apply_policy() */
+	void *progress_arg;
 
 	struct registry names;
 	struct watch *watch;
 	struct guard_root *roots;
 	size_t n_roots;
-	uint32_t *mounts; /* labelled ones inside of roots, by id */
+	struct guard_mount *mounts;
 	size_t n_mounts;
 	/* Of the policy in force; empty before the first one of this agent. */
 	struct compiled_condition *conditions;
@@ -123,14 +134,27 @@ int guard_spare_label(struct guard *guard);
 
 /* ---- policy (guard_policy.c) ------------------------------------------- */
 
+/* So many files were seen (0: a part of a large one): now and then tells who
+ * asked guard_apply_policy() to be told. */
+void guard_tick(const struct guard *guard, uint64_t files);
+
 void guard_policy_release(struct guard *guard);
 
-/* Writes the names of reg that the guard does not have yet. */
+/* Writes the names of reg that the guard does not have yet; all or none. */
 int guard_names_store(struct guard *guard, const struct registry *reg);
 
 /* Writes n subjects into a slot. */
 int guard_subjects_write(struct guard *guard, uint32_t slot,
 			 const struct compiled_subject *subjects, size_t n);
+
+/* ---- numbers (guard_number.c) ------------------------------------------- */
+
+/*
+ * Before policy is numbered in names: is it to be feared that the numbers that
+ * nobody had yet do not suffice, marks all that the guard still uses.
+ */
+int guard_numbers_count(struct guard *guard, const struct policy *policy,
+			struct registry *names);
 
 /* ---- subjects (guard_subject.c) ---------------------------------------- */
 
@@ -174,29 +198,51 @@ int guard_roots_resolve(const struct policy *policy,
 void guard_roots_free(struct guard_root *roots, size_t n);
 
 /* The shortest line of a dataset's files that are there; 0: there is none. */
-int guard_lines_measure(const struct guard_root *roots, size_t n,
-			uint32_t dataset, const char *name,
+int guard_lines_measure(struct guard *guard, const struct guard_root *roots,
+			size_t n, uint32_t dataset, const char *name,
 			const struct guard_say *say, uint32_t *ret_bytes);
 
 /*
- * Labels the roots of the policy that is in force by now, and takes the labels
- * of what the n_old roots before it had and it has not. Returns how many.
+ * Measures the datasets again whose lines were written, which can be any, or
+ * whose files are others since guard_root_refresh() looked.
+ */
+int guard_lines_refresh(struct guard *guard, bool written,
+			const struct guard_say *say);
+
+/*
+ * Labels the roots of the policy that is in force by now. Labels of what the
+ * n_old roots before it had and it has not, and of what lies below roots that
+ * were another dataset's, change their dataset or go; returns how many. A new
+ * agent has no old roots: what its dataset has no more keeps its labels then.
  */
 uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
 		       size_t n_old, const struct guard_say *say);
 
-/* Looks at a root again: is it another, is it there, are its lines shorter? */
+/*
+ * Takes the labels, and the names to come, of all datasets but those of the
+ * policy in force. Adds to *ret_dropped how many labels, also when it fails.
+ */
+int guard_labels_drop(struct guard *guard, uint64_t *ret_dropped);
+
+/* Opens every file of the datasets; fills in what it came to. */
+void guard_scan(struct guard *guard, const struct guard_say *say,
+		struct guard_applied *applied);
+
+/* Looks at a root again: is it another, is it there? */
 int guard_root_refresh(struct guard *guard, struct guard_root *root,
 		       const struct guard_say *say);
 
 /*
- * Labels and scans what was mounted inside a dataset since the last time; with
- * all, what was labelled before too.
+ * Labels and scans what was mounted inside a dataset since the last time, or
+ * could not be labelled then; with all, what was labelled before too.
  */
 int guard_mounts_refresh(struct guard *guard, bool all,
 			 const struct guard_say *say);
 
 /* ---- the kernel (guard_probe.c) ----------------------------------------- */
+
+/* Has this process the capabilities to load programs and attach them? */
+bool guard_may_load(void);
 
 /* Opens the root of cgroup2: path, or where it is mounted, or nowhere yet. */
 int guard_cgroup2_open(const char *path, int *ret_fd);

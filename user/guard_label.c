@@ -18,10 +18,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "dataset.h"
-
-/* How often a scan tells its progress, in files. */
-#define PROGRESS_FILES 256U
 
 /* Files of one scan whose trouble is said one by one. */
 #define UNREADABLE_SAID_MAX 20U
@@ -68,13 +66,17 @@ int guard_capture(struct guard *guard, int dir, const char *name, int flags,
 	return 0;
 }
 
-/* The same, and sees to it that the label is this one and no older one. */
+/*
+ * The same, and sees to it that the label is this one and no older one. Tells
+ * which other dataset had it, 0 if none did.
+ */
 static int capture_label(struct guard *guard, int dir, const char *name,
 			 int flags, const struct label *label,
-			 struct file_key *ret_key)
+			 struct file_key *ret_key, uint32_t *ret_from)
 {
 	struct file_key key;
 	struct label found;
+	uint32_t from = 0;
 	int r;
 
 	r = guard_capture(guard, dir, name, flags, label, &key);
@@ -85,6 +87,8 @@ static int capture_label(struct guard *guard, int dir, const char *name,
 		return r == -ENOENT ? -ENOSPC : r;
 	if (label->kind != LABEL_PARENT &&
 	    (found.dataset != label->dataset || found.kind != label->kind)) {
+		if (found.dataset != label->dataset)
+			from = found.dataset;
 		found.dataset = label->dataset;
 		found.kind = label->kind;
 		if (label->kind == LABEL_FILE && !found.record)
@@ -96,6 +100,7 @@ static int capture_label(struct guard *guard, int dir, const char *name,
 			return r;
 	}
 	*ret_key = key;
+	*ret_from = from;
 	return 0;
 }
 
@@ -122,17 +127,57 @@ static int add_root(struct guard_root *root, const char *path,
 	return 0;
 }
 
+/*
+ * Adds the root that a path of dataset i leads to, unless another path of it
+ * does already. What is wrong is said.
+ */
+static int resolve_path(const struct policy *policy, size_t i,
+			const struct policy_path *path,
+			const struct guard_say *say, struct guard_root *roots,
+			size_t *n)
+{
+	const struct policy_dataset *dataset = &policy->datasets[i];
+	struct dataset_place place;
+	char why[1024] = "";
+	size_t m;
+	int r;
+
+	r = dataset_resolve(path->path, &place, why, sizeof(why));
+	if (r) {
+		guard_say(say, GUARD_ERROR, "policy:%u:%u: dataset %s: %s",
+			  path->pos.line, path->pos.col, dataset->name,
+			  *why ? why : strerror(-r));
+		return r;
+	}
+	for (m = 0; m < *n; m++)
+		if (!strcmp(roots[m].real, place.real))
+			break;
+	if (m < *n && roots[m].dataset == i)
+		return 0;
+	if (m < *n) {
+		guard_say(say, GUARD_ERROR,
+			  "policy:%u:%u: %s is %s, which is also in dataset "
+			  "%s; a file belongs to one dataset",
+			  path->pos.line, path->pos.col, path->path, place.real,
+			  policy->datasets[roots[m].dataset].name);
+		return -EINVAL;
+	}
+	if (strcmp(path->path, place.real))
+		guard_say(say, GUARD_NOTE, "dataset %s: %s leads to %s",
+			  dataset->name, path->path, place.real);
+	roots[*n].dataset = (uint32_t)i;
+	return add_root(&roots[(*n)++], path->path, &place,
+			dataset->record == POLICY_RECORD_LINE);
+}
+
 /* .dataset stays the place in the policy until the names have numbers. */
 int guard_roots_resolve(const struct policy *policy,
 			const struct guard_say *say,
 			struct guard_root **ret_roots, size_t *ret_n)
 {
 	const struct policy_dataset *dataset;
-	const struct policy_path *path;
-	struct dataset_place place;
 	struct guard_root *roots;
-	size_t n = 0, i, k, m;
-	char why[1024];
+	size_t n = 0, i, k;
 	int r = 0;
 
 	for (i = 0; i < policy->n_datasets; i++)
@@ -143,47 +188,9 @@ int guard_roots_resolve(const struct policy *policy,
 	n = 0;
 	for (i = 0; i < policy->n_datasets && !r; i++) {
 		dataset = &policy->datasets[i];
-		for (k = 0; k < dataset->n_paths; k++) {
-			path = &dataset->paths[k];
-			why[0] = '\0';
-			r = dataset_resolve(path->path, &place, why,
-					    sizeof(why));
-			if (r) {
-				guard_say(say, GUARD_ERROR,
-					  "policy:%u:%u: dataset %s: %s",
-					  path->pos.line, path->pos.col,
-					  dataset->name,
-					  *why ? why : strerror(-r));
-				break;
-			}
-			for (m = 0; m < n; m++)
-				if (!strcmp(roots[m].real, place.real))
-					break;
-			if (m < n && roots[m].dataset != i) {
-				r = -EINVAL;
-				guard_say(say, GUARD_ERROR,
-					  "policy:%u:%u: %s is %s, which is "
-					  "also in dataset %s; a file belongs "
-					  "to one dataset",
-					  path->pos.line, path->pos.col,
-					  path->path, place.real,
-					  policy->datasets[roots[m].dataset]
-						  .name);
-				break;
-			}
-			if (m < n)
-				continue;
-			if (strcmp(path->path, place.real))
-				guard_say(say, GUARD_NOTE,
-					  "dataset %s: %s leads to %s",
-					  dataset->name, path->path,
-					  place.real);
-			r = add_root(&roots[n++], path->path, &place,
-				     dataset->record == POLICY_RECORD_LINE);
-			if (r)
-				break;
-			roots[n - 1].dataset = (uint32_t)i;
-		}
+		for (k = 0; k < dataset->n_paths && !r; k++)
+			r = resolve_path(policy, i, &dataset->paths[k], say,
+					 roots, &n);
 	}
 	if (r) {
 		guard_roots_free(roots, n);
@@ -194,9 +201,14 @@ int guard_roots_resolve(const struct policy *policy,
 	return 0;
 }
 
+static void lines_tick(void *arg)
+{
+	guard_tick(arg, 0);
+}
+
 /* The shortest line of a dataset's files that are there; 0: there is none. */
-int guard_lines_measure(const struct guard_root *roots, size_t n,
-			uint32_t dataset, const char *name,
+int guard_lines_measure(struct guard *guard, const struct guard_root *roots,
+			size_t n, uint32_t dataset, const char *name,
 			const struct guard_say *say, uint32_t *ret_bytes)
 {
 	char where[PATH_MAX], shortest_where[PATH_MAX] = "";
@@ -207,7 +219,8 @@ int guard_lines_measure(const struct guard_root *roots, size_t n,
 	for (i = 0; i < n; i++) {
 		if (roots[i].dataset != dataset || !roots[i].exists)
 			continue;
-		r = dataset_line_bytes(roots[i].real, &bytes, where);
+		r = dataset_line_bytes(roots[i].real, lines_tick, guard, &bytes,
+				       where);
 		if (r == -ENOMEM)
 			return r;
 		if (r) {
@@ -242,6 +255,7 @@ static int await_path(struct guard *guard, const char *path, uint32_t dataset)
 	char copy[PATH_MAX], real[PATH_MAX];
 	struct awaited_key key = {0};
 	const char *name;
+	uint32_t from;
 	int r;
 
 	(void)snprintf(copy, sizeof(copy), "%s", path);
@@ -251,7 +265,7 @@ static int await_path(struct guard *guard, const char *path, uint32_t dataset)
 	if (!name || !name[1])
 		return -EINVAL;
 	r = capture_label(guard, AT_FDCWD, real, LOOK_FLAGS | O_DIRECTORY,
-			  &parent, &key.parent);
+			  &parent, &key.parent, &from);
 	if (r)
 		return r;
 	/* The guard cuts a name as long as this alike. */
@@ -281,12 +295,13 @@ static int label_root(struct guard *guard, struct guard_root *root)
 	root->exists = place.exists;
 	root->is_dir = place.is_dir;
 	root->labelled = false;
+	root->from = 0;
 	if (!root->exists)
 		return 0;
 	label.kind = place.is_dir ? LABEL_DIR : LABEL_FILE;
 	r = capture_label(guard, AT_FDCWD, place.real,
 			  LOOK_FLAGS | (place.is_dir ? O_DIRECTORY : 0), &label,
-			  &key);
+			  &key, &root->from);
 	if (r)
 		return r == -ENOENT ? 0 : r;
 	root->key = key;
@@ -310,8 +325,6 @@ static void say_label(const struct guard_say *say,
 struct scan {
 	struct guard *guard;
 	const struct guard_root *root;
-	guard_progress_fn progress;
-	void *arg;
 	const struct guard_say *say;
 	uint64_t files;
 	uint64_t unreadable;
@@ -342,26 +355,17 @@ static bool is_inner(const struct scan *scan, const char *path)
 static void scan_file(int dir, const char *name, const char *path, void *arg)
 {
 	struct scan *scan = arg;
-	struct label label = {.kind = LABEL_FILE};
-	struct file_key key;
-	int fd, r = 0;
+	int fd, r;
 
-	label.dataset = (uint8_t)scan->root->dataset;
-	if (scan->root->relabel && !is_inner(scan, path)) {
-		r = capture_label(scan->guard, dir, name, LOOK_FLAGS, &label,
-				  &key);
-	} else {
-		fd = openat(dir, name, LOOK_FLAGS | O_NOATIME);
-		if (fd < 0 && errno == EPERM)
-			fd = openat(dir, name, LOOK_FLAGS);
-		r = fd < 0 ? -errno : close(fd);
-	}
+	fd = openat(dir, name, LOOK_FLAGS | O_NOATIME);
+	if (fd < 0 && errno == EPERM)
+		fd = openat(dir, name, LOOK_FLAGS);
+	r = fd < 0 ? -errno : close(fd);
 	if (r == -ENOENT || r == -ELOOP)
 		return; /* gone, or no file any more */
 	if (r)
 		scan_trouble(scan, path, strerror(-r));
-	if (!(++scan->files % PROGRESS_FILES) && scan->progress)
-		scan->progress(scan->files, scan->arg);
+	guard_tick(scan->guard, ++scan->files);
 }
 
 static void scan_skip(const char *path, const char *why, void *arg)
@@ -385,97 +389,149 @@ static void scan_root(struct scan *scan, const struct guard_root *root)
 
 struct mounts {
 	struct scan *scan;
-	const uint32_t *known;
+	const struct guard_mount *known;
 	size_t n_known;
-	uint32_t *ids;
+	struct guard_mount *found;
 	size_t n;
 };
 
-/* Its root is labelled as the dataset's is, and what is below it opened. */
+static const struct guard_mount *mount_known(const struct mounts *m,
+					     uint32_t id)
+{
+	size_t i;
+
+	for (i = 0; i < m->n_known; i++)
+		if (m->known[i].id == id)
+			return &m->known[i];
+	return NULL;
+}
+
+static int mount_found(struct mounts *m, const struct guard_mount *mount)
+{
+	struct guard_mount *found;
+
+	found = array_grow(m->found, m->n, sizeof(*found));
+	if (!found)
+		return -ENOMEM;
+	m->found = found;
+	m->found[m->n++] = *mount;
+	return 0;
+}
+
+/*
+ * Gives the root of a mount its label. If it has one, as a directory of a
+ * dataset that is bound here has, it keeps that.
+ */
+static int label_mount(struct scan *scan, const char *path, bool is_dir,
+		       struct file_key *ret_key)
+{
+	struct label label = {.kind = is_dir ? LABEL_DIR : LABEL_FILE}, found;
+	struct file_key key;
+	int r;
+
+	label.dataset = (uint8_t)scan->root->dataset;
+	r = guard_capture(scan->guard, AT_FDCWD, path,
+			  LOOK_FLAGS | (is_dir ? O_DIRECTORY : 0), &label,
+			  &key);
+	if (r)
+		return r;
+	r = guard_map_lookup(scan->guard, MAP_LABELS, &key, &found);
+	if (r)
+		return r == -ENOENT ? -ENOSPC : r;
+	*ret_key = key;
+	return 0;
+}
+
+/*
+ * Its root is labelled as the dataset's is, and what is below it opened. The
+ * kernel gives the number of a mount that is gone to another one, so one is
+ * known by its root too; and what went wrong is tried again, and said once.
+ */
 static int refresh_mount(uint32_t id, const char *path, void *arg)
 {
-	struct dataset_visitor visitor = {.file = scan_file, .skip = scan_skip};
-	struct label label = {.kind = LABEL_DIR};
 	struct mounts *m = arg;
+	struct dataset_visitor visitor = {
+		.file = scan_file, .skip = scan_skip, .arg = m->scan};
+	const struct guard_mount *known = mount_known(m, id);
+	struct guard_mount mount = {.id = id};
 	struct dataset_place place;
-	struct file_key key;
 	char why[1024] = "";
-	uint32_t *ids;
-	size_t i;
-	int r;
+	int r, e;
 
 	if (is_inner(m->scan, path))
 		return 0;
-	if (!(m->n & (m->n - 1))) {
-		ids = reallocarray(m->ids, m->n ? 2 * m->n : 1, sizeof(*ids));
-		if (!ids)
-			return -ENOMEM;
-		m->ids = ids;
-	}
-	m->ids[m->n++] = id;
-	for (i = 0; i < m->n_known; i++)
-		if (m->known[i] == id)
-			return 0;
-
 	r = dataset_resolve(path, &place, why, sizeof(why));
-	if (!r && !place.is_dir)
-		label.kind = LABEL_FILE;
-	label.dataset = (uint8_t)m->scan->root->dataset;
 	if (!r)
-		r = capture_label(m->scan->guard, AT_FDCWD, path,
-				  LOOK_FLAGS | (place.is_dir ? O_DIRECTORY : 0),
-				  &label, &key);
+		r = label_mount(m->scan, path, place.is_dir, &mount.key);
 	if (r == -ENOENT)
 		return 0;
+	mount.failed = r != 0;
+	e = mount_found(m, &mount);
+	if (e)
+		return e;
+	if (r && known && known->failed) {
+		m->scan->unreadable++;
+		return 0;
+	}
 	if (r) {
 		scan_trouble(m->scan, path, *why ? why : strerror(-r));
 		return 0;
 	}
+	if (known && !known->failed &&
+	    !memcmp(&known->key, &mount.key, sizeof(mount.key)))
+		return 0;
 	guard_say(m->scan->say, GUARD_NOTE,
 		  "%s is mounted inside dataset %s and belongs to it", path,
-		  guard_name(m->scan->guard, NAME_DATASET, label.dataset));
-	visitor.arg = m->scan;
-	if (place.is_dir)
-		(void)dataset_walk(path, &visitor);
+		  guard_name(m->scan->guard, NAME_DATASET,
+			     m->scan->root->dataset));
+	r = place.is_dir ? dataset_walk(path, &visitor) : 0;
+	if (r && r != -ENOENT)
+		scan_trouble(m->scan, path, strerror(-r));
 	return 0;
+}
+
+static int mounts_refresh(struct scan *scan, bool all)
+{
+	struct guard *guard = scan->guard;
+	struct mounts m = {.scan = scan, .known = guard->mounts};
+	size_t i;
+	int r = 0;
+
+	m.n_known = all ? 0 : guard->n_mounts;
+	for (i = 0; i < guard->n_roots && !r; i++) {
+		scan->root = &guard->roots[i];
+		if (scan->root->labelled && scan->root->is_dir)
+			r = dataset_mounts(scan->root->real, refresh_mount, &m);
+	}
+	if (r)
+		guard_say(scan->say, GUARD_ERROR,
+			  "what is mounted inside of datasets cannot be found "
+			  "out (%s), so it is not guarded; run cordon doctor",
+			  strerror(-r));
+	free(guard->mounts);
+	guard->mounts = m.found;
+	guard->n_mounts = m.n;
+	return r;
 }
 
 int guard_mounts_refresh(struct guard *guard, bool all,
 			 const struct guard_say *say)
 {
 	struct scan scan = {.guard = guard, .say = say};
-	struct mounts m = {.scan = &scan, .known = guard->mounts};
-	size_t i;
-	int r = 0;
 
-	m.n_known = all ? 0 : guard->n_mounts;
-	for (i = 0; i < guard->n_roots && !r; i++) {
-		scan.root = &guard->roots[i];
-		if (scan.root->labelled && scan.root->is_dir)
-			r = dataset_mounts(scan.root->real, refresh_mount, &m);
-	}
-	if (r)
-		guard_say(say, GUARD_ERROR,
-			  "what is mounted inside of datasets cannot be found "
-			  "out (%s), so it is not guarded; run cordon doctor",
-			  strerror(-r));
-	free(guard->mounts);
-	guard->mounts = m.ids;
-	guard->n_mounts = m.n;
-	return r;
+	return mounts_refresh(&scan, all);
 }
 
-int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
-	       const struct guard_say *say, struct guard_applied *ret_applied)
+void guard_scan(struct guard *guard, const struct guard_say *say,
+		struct guard_applied *applied)
 {
-	struct scan scan = {
-		.guard = guard, .progress = progress, .arg = arg, .say = say};
-	struct guard_applied applied = {0};
-	uint32_t full = guard->state->faults[FAULT_LABEL_FULL];
+	struct scan scan = {.guard = guard, .say = say};
+	uint64_t full = guard->state->faults[FAULT_LABEL_FULL];
 	size_t i;
 
 	__atomic_store_n(&guard->state->scanning, 1, __ATOMIC_RELEASE);
-	(void)guard_mounts_refresh(guard, true, say);
+	if (mounts_refresh(&scan, true))
+		scan.unreadable++;
 	for (i = 0; i < guard->n_roots; i++)
 		scan_root(&scan, &guard->roots[i]);
 	__atomic_store_n(&guard->state->scanning, 0, __ATOMIC_RELEASE);
@@ -489,16 +545,8 @@ int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
 		guard_say(say, GUARD_ERROR,
 			  "%" PRIu64 " more could not be labelled",
 			  scan.unreadable - UNREADABLE_SAID_MAX);
-	applied.generation = guard->state->generation;
-	applied.files = scan.files;
-	applied.unreadable = scan.unreadable;
-	for (i = 0; i < guard->n_roots; i++) {
-		applied.roots += guard->roots[i].exists;
-		applied.awaited += !guard->roots[i].exists;
-	}
-	if (ret_applied)
-		*ret_applied = applied;
-	return 0;
+	applied->files = scan.files;
+	applied->unreadable = scan.unreadable;
 }
 
 /* ---- labels that are over ---------------------------------------------- */
@@ -506,7 +554,8 @@ int guard_scan(struct guard *guard, guard_progress_fn progress, void *arg,
 struct unlabel {
 	struct guard *guard;
 	uint64_t n;
-	const struct guard_root *root; /* that is left */
+	uint64_t seen;
+	uint32_t dataset; /* whose labels are over */
 };
 
 static bool is_dataset(const struct guard *guard, uint32_t dataset)
@@ -519,6 +568,17 @@ static bool is_dataset(const struct guard *guard, uint32_t dataset)
 	return false;
 }
 
+/* What comes into a directory is awaited there whosoever it was. */
+static int take_label(struct guard *guard, const struct file_key *key,
+		      const struct label *label)
+{
+	struct label parent = {.kind = LABEL_PARENT};
+
+	if (!label->awaited)
+		return guard_map_delete(guard, MAP_LABELS, key);
+	return guard_map_update(guard, MAP_LABELS, key, &parent);
+}
+
 static int drop_label(const void *key, const void *value, void *arg)
 {
 	const struct label *label = value;
@@ -527,7 +587,7 @@ static int drop_label(const void *key, const void *value, void *arg)
 	if (label->kind == LABEL_PARENT || is_dataset(u->guard, label->dataset))
 		return 0;
 	u->n++;
-	return guard_map_delete(u->guard, MAP_LABELS, key);
+	return take_label(u->guard, key, label);
 }
 
 static int drop_awaited(const void *key, const void *value, void *arg)
@@ -550,43 +610,79 @@ static int drop_awaited(const void *key, const void *value, void *arg)
 	return guard_map_delete(u->guard, MAP_AWAITED, key);
 }
 
-static void unlabel_file(int dir, const char *name, const char *path, void *arg)
+/* The innermost root at or above path: whose it is by now. */
+static uint32_t dataset_at(const struct guard *guard, const char *path)
+{
+	const struct guard_root *root, *inner = NULL;
+	size_t i;
+
+	for (i = 0; i < guard->n_roots; i++) {
+		root = &guard->roots[i];
+		if (is_below(path, root->real) &&
+		    (!inner || is_below(root->real, inner->real)))
+			inner = root;
+	}
+	return inner ? inner->dataset : 0;
+}
+
+/*
+ * A label of u->dataset goes to the dataset that path belongs to now, or to
+ * nobody. One of any other came with an object of that dataset, or was given
+ * by this policy already: it stays.
+ */
+static void move_label(struct unlabel *u, const struct file_key *key,
+		       const char *path)
+{
+	uint32_t dataset = dataset_at(u->guard, path);
+	struct label label;
+	int r;
+
+	if (dataset == u->dataset ||
+	    guard_map_lookup(u->guard, MAP_LABELS, key, &label) ||
+	    label.kind == LABEL_PARENT || label.dataset != u->dataset)
+		return;
+	if (dataset) {
+		label.dataset = (uint8_t)dataset;
+		r = guard_map_update(u->guard, MAP_LABELS, key, &label);
+	} else {
+		r = take_label(u->guard, key, &label);
+	}
+	u->n += !r;
+}
+
+static void move_file(int dir, const char *name, const char *path, void *arg)
 {
 	struct unlabel *u = arg;
 	struct file_key key;
-	struct label label;
-	size_t i;
 
-	for (i = 0; i < u->guard->n_roots; i++)
-		if (is_below(path, u->guard->roots[i].real))
-			return;
-	if (guard_capture(u->guard, dir, name, LOOK_FLAGS, NULL, &key) ||
-	    guard_map_lookup(u->guard, MAP_LABELS, &key, &label) ||
-	    label.kind != LABEL_FILE || label.dataset != u->root->dataset)
-		return;
-	u->n += !guard_map_delete(u->guard, MAP_LABELS, &key);
+	if (!guard_capture(u->guard, dir, name, LOOK_FLAGS, NULL, &key))
+		move_label(u, &key, path);
+	guard_tick(u->guard, ++u->seen);
 }
 
-/* A path that its dataset no longer has, while the dataset goes on. */
-static void unlabel_root(struct unlabel *u, const struct guard_root *root)
+/* Before it is entered, so that what comes into it then is labelled right. */
+static void move_dir(int dir, const char *name, const char *path, void *arg)
 {
-	struct dataset_visitor visitor = {.file = unlabel_file, .arg = u};
-	struct label label;
+	struct unlabel *u = arg;
+	struct file_key key;
 
-	u->root = root;
-	if (root->labelled &&
-	    !guard_map_lookup(u->guard, MAP_LABELS, &root->key, &label)) {
-		if (label.awaited) {
-			label.kind = LABEL_PARENT;
-			label.dataset = 0;
-			(void)guard_map_update(u->guard, MAP_LABELS, &root->key,
-					       &label);
-		} else {
-			(void)guard_map_delete(u->guard, MAP_LABELS,
-					       &root->key);
-		}
-		u->n++;
-	}
+	if (!guard_capture(u->guard, dir, name, LOOK_FLAGS | O_DIRECTORY, NULL,
+			   &key))
+		move_label(u, &key, path);
+}
+
+/* What lies at and below root was dataset's, by a policy before this one. */
+static void move_root(struct unlabel *u, const struct guard_root *root,
+		      uint32_t dataset)
+{
+	const struct dataset_visitor visitor = {
+		.file = move_file, .dir = move_dir, .arg = u};
+
+	if (!is_dataset(u->guard, dataset))
+		return; /* guard_labels_drop() takes all of it */
+	u->dataset = dataset;
+	if (root->labelled)
+		move_label(u, &root->key, root->real);
 	if (root->is_dir)
 		(void)dataset_walk(root->real, &visitor);
 }
@@ -604,6 +700,16 @@ static const struct guard_root *root_find(const struct guard_root *roots,
 	return NULL;
 }
 
+static bool is_root(const struct guard_root *roots, size_t n, const char *real)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (!strcmp(roots[i].real, real))
+			return true;
+	return false;
+}
+
 /* ---- changes ---- */
 
 /* A file with shorter lines came: a smaller row, written in place, since all
@@ -615,7 +721,7 @@ static int refresh_lines(struct guard *guard, uint32_t dataset,
 	struct dataset_rules rules;
 	int r;
 
-	r = guard_lines_measure(guard->roots, guard->n_roots, dataset,
+	r = guard_lines_measure(guard, guard->roots, guard->n_roots, dataset,
 				guard_name(guard, NAME_DATASET, dataset), NULL,
 				&bytes);
 	if (r)
@@ -645,6 +751,7 @@ int guard_root_refresh(struct guard *guard, struct guard_root *root,
 	if (root->labelled &&
 	    (!before.labelled ||
 	     memcmp(&before.key, &root->key, sizeof(root->key)))) {
+		root->unmeasured = root->lines;
 		guard_say(say, GUARD_NOTE, "%s is there now and guarded",
 			  root->path);
 		scan_root(&scan, root);
@@ -652,10 +759,43 @@ int guard_root_refresh(struct guard *guard, struct guard_root *root,
 		guard_say(say, GUARD_NOTE, "%s is gone and awaited",
 			  root->path);
 	}
-	return root->lines ? refresh_lines(guard, root->dataset, say) : 0;
+	return 0;
+}
+
+/* To measure is to read all of a dataset: so only what may have changed. */
+int guard_lines_refresh(struct guard *guard, bool written,
+			const struct guard_say *say)
+{
+	bool measured[CORDON_DATASETS] = {false};
+	struct guard_root *root;
+	int r, first = 0;
+	size_t i;
+
+	for (i = 0; i < guard->n_roots; i++) {
+		root = &guard->roots[i];
+		if (!root->lines || !(written || root->unmeasured) ||
+		    measured[root->dataset])
+			continue;
+		measured[root->dataset] = true;
+		r = refresh_lines(guard, root->dataset, say);
+		first = first ? first : r;
+	}
+	for (i = 0; i < guard->n_roots; i++)
+		guard->roots[i].unmeasured = false;
+	return first;
 }
 
 /* ---- a new policy ---- */
+
+int guard_labels_drop(struct guard *guard, uint64_t *ret_dropped)
+{
+	struct unlabel u = {.guard = guard};
+	int r;
+
+	r = guard_map_each(guard, MAP_LABELS, drop_label, &u);
+	*ret_dropped += u.n;
+	return r ? r : guard_map_each(guard, MAP_AWAITED, drop_awaited, &u);
+}
 
 /* The roots of the policy that is in force now; returns labels removed. */
 uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
@@ -666,20 +806,34 @@ uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
 	size_t i;
 	int r;
 
+	/* First, so that nothing is without a label in between. */
 	for (i = 0; i < guard->n_roots; i++) {
 		root = &guard->roots[i];
-		root->relabel = n_old && !root_find(old, n_old, root);
 		r = label_root(guard, root);
 		if (r)
 			say_label(say, root, r);
+		else if (!root->exists)
+			guard_say(
+				say, GUARD_NOTE,
+				"dataset %s: %s is not there yet; it is "
+				"guarded when it comes",
+				guard_name(guard, NAME_DATASET, root->dataset),
+				root->path);
 	}
 	for (i = 0; i < n_old; i++)
-		if (is_dataset(guard, old[i].dataset) &&
-		    !root_find(guard->roots, guard->n_roots, &old[i]))
-			unlabel_root(&u, &old[i]);
-	r = guard_map_each(guard, MAP_LABELS, drop_label, &u);
-	if (!r)
-		r = guard_map_each(guard, MAP_AWAITED, drop_awaited, &u);
+		if (!root_find(guard->roots, guard->n_roots, &old[i]))
+			move_root(&u, &old[i], old[i].dataset);
+	/*
+	 * A root that is new, or perhaps new since the agent before: the label
+	 * that it had tells of the policy before. Below a root that has been
+	 * one, labels of others are those of objects that came there.
+	 */
+	for (i = 0; i < guard->n_roots; i++) {
+		root = &guard->roots[i];
+		if (root->from && !is_root(old, n_old, root->real))
+			move_root(&u, root, root->from);
+	}
+	r = guard_labels_drop(guard, &u.n);
 	if (r)
 		guard_say(say, GUARD_WARNING,
 			  "labels of datasets that the policy no longer has "

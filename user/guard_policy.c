@@ -15,7 +15,17 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "array.h"
 #include "decide.h"
+
+/* How often a scan tells its progress, in files. */
+#define PROGRESS_FILES 256U
+
+void guard_tick(const struct guard *guard, uint64_t files)
+{
+	if (guard->progress && !(files % PROGRESS_FILES))
+		guard->progress(files, guard->progress_arg);
+}
 
 void guard_policy_release(struct guard *guard)
 {
@@ -45,13 +55,10 @@ static int collect_slot(const void *key, const void *value, void *arg)
 	memcpy(&slot, (const char *)key + keys->slot_at, sizeof(slot));
 	if (slot != keys->slot)
 		return 0;
-	if (!(keys->n & (keys->n - 1))) {
-		p = reallocarray(keys->keys, keys->n ? 2 * keys->n : 1,
-				 keys->key_bytes);
-		if (!p)
-			return -ENOMEM;
-		keys->keys = p;
-	}
+	p = array_grow(keys->keys, keys->n, keys->key_bytes);
+	if (!p)
+		return -ENOMEM;
+	keys->keys = p;
 	memcpy(keys->keys + keys->n++ * keys->key_bytes, key, keys->key_bytes);
 	return 0;
 }
@@ -125,6 +132,10 @@ static int write_rules(struct guard *guard, uint32_t slot,
 		r = guard_map_update(guard, MAP_DATASETS, &at,
 				     i ? &c->datasets[i] : &none);
 	}
+	for (i = 0; i < CORDON_SUBJECTS && !r; i++) {
+		at = (uint32_t)(slot * CORDON_SUBJECTS + i);
+		r = guard_map_update(guard, MAP_INTAKES, &at, &c->intakes[i]);
+	}
 	return r ? r : guard_map_update(guard, MAP_DIMS, &slot, &c->dims);
 }
 
@@ -156,29 +167,40 @@ static int write_slot(struct guard *guard, uint32_t slot,
 	return r;
 }
 
+static int name_write(struct guard *guard, const struct registry_name *name,
+		      const char *text)
+{
+	struct name_key key = {.kind = name->kind, .id = name->id};
+	struct name_value value = {0};
+
+	if (!text)
+		return guard_map_delete(guard, MAP_NAMES, &key);
+	(void)snprintf(value.text, sizeof(value.text), "%s", text);
+	return guard_map_update(guard, MAP_NAMES, &key, &value);
+}
+
 int guard_names_store(struct guard *guard, const struct registry *reg)
 {
 	const struct registry_name *name;
-	struct name_value value;
-	struct name_key key;
 	const char *known;
 	size_t i;
-	int r;
+	int r = 0;
 
-	for (i = 0; i < reg->n; i++) {
+	for (i = 0; i < reg->n && !r; i++) {
 		name = &reg->names[i];
 		known = registry_text(&guard->names, name->kind, name->id);
-		if (known && !strcmp(known, name->text))
-			continue;
-		key = (struct name_key){.kind = name->kind, .id = name->id};
-		memset(&value, 0, sizeof(value));
-		(void)snprintf(value.text, sizeof(value.text), "%s",
-			       name->text);
-		r = guard_map_update(guard, MAP_NAMES, &key, &value);
-		if (r)
-			return r;
+		if (!known || strcmp(known, name->text))
+			r = name_write(guard, name, name->text);
 	}
-	return 0;
+	/* No name of a policy that does not come into force may stay: the next
+	 * agent would take it for one that counts. */
+	while (r && i--) {
+		name = &reg->names[i];
+		known = registry_text(&guard->names, name->kind, name->id);
+		if (!known || strcmp(known, name->text))
+			(void)name_write(guard, name, known);
+	}
+	return r;
 }
 
 static int no_room(const struct guard_say *say, int r)
@@ -213,9 +235,10 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 	if (!r)
 		r = clear_slot(guard, slot);
 	if (!r)
-		r = guard_names_store(guard, reg);
-	if (!r)
 		r = write_slot(guard, slot, c, subjects, n_subjects);
+	/* Last: nothing can fail any more. */
+	if (!r)
+		r = guard_names_store(guard, reg);
 	if (r) {
 		(void)clear_slot(guard, slot);
 		return no_room(say, r);
@@ -306,12 +329,12 @@ int guard_watch_fd(const struct guard *guard)
 
 int guard_watch_handle(struct guard *guard, const struct guard_say *say)
 {
-	int r, first;
+	int told, r, first;
 	size_t i;
 
-	r = watch_handle(guard->watch);
-	if (r <= 0 || !guard->applied)
-		return r < 0 ? r : 0;
+	told = watch_handle(guard->watch);
+	if (told <= 0 || !guard->applied)
+		return told < 0 ? told : 0;
 	/* Before the look: what comes now is told again. */
 	__atomic_store_n(&guard->state->noticed, 0, __ATOMIC_SEQ_CST);
 	watch_all(guard, say);
@@ -320,6 +343,8 @@ int guard_watch_handle(struct guard *guard, const struct guard_say *say)
 		r = guard_root_refresh(guard, &guard->roots[i], say);
 		first = first ? first : r;
 	}
+	r = guard_lines_refresh(guard, told & WATCH_WRITTEN, say);
+	first = first ? first : r;
 	r = guard_mounts_refresh(guard, false, say);
 	return first ? first : r;
 }
@@ -345,7 +370,8 @@ static void next_release(struct next *next)
 	free(next->subjects);
 }
 
-static int compile_next(struct next *next, const struct policy *policy,
+static int compile_next(struct guard *guard, struct next *next,
+			const struct policy *policy,
 			const struct guard_say *say)
 {
 	uint32_t lines[POLICY_DATASETS_MAX] = {0};
@@ -356,9 +382,9 @@ static int compile_next(struct next *next, const struct policy *policy,
 	for (i = 0; i < policy->n_datasets; i++) {
 		if (policy->datasets[i].record != POLICY_RECORD_LINE)
 			continue;
-		r = guard_lines_measure(next->roots, next->n_roots, (uint32_t)i,
-					policy->datasets[i].name, say,
-					&lines[i]);
+		r = guard_lines_measure(guard, next->roots, next->n_roots,
+					(uint32_t)i, policy->datasets[i].name,
+					say, &lines[i]);
 		if (r)
 			return r;
 	}
@@ -389,7 +415,16 @@ static int prepare(struct guard *guard, const struct policy *policy,
 	r = registry_copy(&guard->names, &next->names);
 	if (r)
 		return r;
-	r = compile_next(next, policy, say);
+	r = guard_numbers_count(guard, policy, &next->names);
+	if (r) {
+		guard_say(say, GUARD_ERROR,
+			  "what the guard counted cannot be read (%s), so its "
+			  "numbers cannot be given to the names of a new "
+			  "policy; the policy before it stays in force",
+			  strerror(-r));
+		return r;
+	}
+	r = compile_next(guard, next, policy, say);
 	if (r)
 		return r;
 	/* From here on the guard answers. Without labels it does no more. */
@@ -401,18 +436,48 @@ static int prepare(struct guard *guard, const struct policy *policy,
 				      &next->unresolved);
 }
 
+/* The guard has switched to next: so does what the agent knows. What it knew
+ * before goes to next, to be released. */
+static void take_next(struct guard *guard, struct next *next)
+{
+	struct registry names = guard->names;
+	struct guard_root *roots = guard->roots;
+	size_t n_roots = guard->n_roots;
+
+	registry_commit(&next->names);
+	guard->names = next->names;
+	next->names = names;
+	guard->roots = next->roots;
+	guard->n_roots = next->n_roots;
+	next->roots = roots;
+	next->n_roots = n_roots;
+
+	guard_conditions_free(guard->conditions, guard->n_conditions);
+	guard->conditions = next->compiled->conditions;
+	guard->n_conditions = next->compiled->n_conditions;
+	next->compiled->conditions = NULL;
+	next->compiled->n_conditions = 0;
+
+	free(guard->subjects);
+	guard->subjects = next->subjects;
+	guard->n_subjects = next->n_subjects;
+	guard->n_fixed = next->compiled->n_subjects;
+	next->subjects = NULL;
+	guard->applied = true;
+}
+
 int guard_apply_policy(struct guard *guard, const struct policy *policy,
 		       bool scan, guard_progress_fn progress, void *arg,
 		       const struct guard_say *say,
 		       struct guard_applied *ret_applied)
 {
 	struct guard_applied applied = {0};
-	struct guard_root *old;
 	struct next next = {0};
-	struct registry names;
-	size_t n_old, i;
+	size_t i;
 	int r;
 
+	guard->progress = progress;
+	guard->progress_arg = arg;
 	r = prepare(guard, policy, say, &next);
 	if (!r)
 		r = switch_policy(guard, next.compiled, next.subjects,
@@ -421,41 +486,17 @@ int guard_apply_policy(struct guard *guard, const struct policy *policy,
 		goto out;
 
 	/* In force. Nothing below takes it back. */
-	registry_commit(&next.names);
-	names = guard->names;
-	guard->names = next.names;
-	next.names = names;
-	guard_conditions_free(guard->conditions, guard->n_conditions);
-	guard->conditions = next.compiled->conditions;
-	guard->n_conditions = next.compiled->n_conditions;
-	next.compiled->conditions = NULL;
-	next.compiled->n_conditions = 0;
-	free(guard->subjects);
-	guard->subjects = next.subjects;
-	guard->n_subjects = next.n_subjects;
-	guard->n_fixed = next.compiled->n_subjects;
-	next.subjects = NULL;
-	old = guard->roots;
-	n_old = guard->n_roots;
-	guard->roots = next.roots;
-	guard->n_roots = next.n_roots;
-	next.roots = old;
-	next.n_roots = n_old;
-	guard->applied = true;
-
+	take_next(guard, &next);
 	watch_all(guard, say);
-	applied.unlabelled = guard_relabel(guard, old, n_old, say);
-	if (scan) {
-		uint64_t unlabelled = applied.unlabelled;
-
-		(void)guard_scan(guard, progress, arg, say, &applied);
-		applied.unlabelled = unlabelled;
-	} else {
+	applied.unlabelled =
+		guard_relabel(guard, next.roots, next.n_roots, say);
+	if (scan)
+		guard_scan(guard, say, &applied);
+	else
 		(void)guard_mounts_refresh(guard, true, say);
-		for (i = 0; i < guard->n_roots; i++) {
-			applied.roots += guard->roots[i].exists;
-			applied.awaited += !guard->roots[i].exists;
-		}
+	for (i = 0; i < guard->n_roots; i++) {
+		applied.roots += guard->roots[i].exists;
+		applied.awaited += !guard->roots[i].exists;
 	}
 	applied.generation = guard->state->generation;
 	applied.unresolved = next.unresolved;

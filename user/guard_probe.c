@@ -9,6 +9,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
 #include <stdarg.h>
@@ -16,11 +17,13 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/file.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <sys/utsname.h>
 #include <sys/vfs.h>
@@ -128,7 +131,7 @@ static void find_lockdown(struct guard_probe *probe)
 		find(probe, GUARD_GOOD, "lockdown", "", "%s", probe->lockdown);
 }
 
-static void find_caps(struct guard_probe *probe)
+bool guard_may_load(void)
 {
 	/* CAP_NET_ADMIN, CAP_SYS_ADMIN, CAP_PERFMON, CAP_BPF */
 	static const uint64_t needed = 1ULL << 12 | 1ULL << 21 | 1ULL << 38 |
@@ -143,7 +146,12 @@ static void find_caps(struct guard_probe *probe)
 			break;
 	if (f)
 		(void)fclose(f);
-	probe->root_caps = (caps & needed) == needed;
+	return (caps & needed) == needed;
+}
+
+static void find_caps(struct guard_probe *probe)
+{
+	probe->root_caps = guard_may_load();
 	find(probe, probe->root_caps ? GUARD_GOOD : GUARD_MISSING,
 	     "capabilities", "run this as root",
 	     probe->root_caps ? "all that the guard needs"
@@ -197,13 +205,32 @@ static const struct target targets[] = {
 	{"security_mmap_file", false, true},
 	{"security_inode_link", false, true},
 	{"security_inode_rename", false, true},
+	{"security_file_ioctl", false, true},
 	{"security_socket_sendmsg", false, true},
+	{"security_socket_setsockopt", false, true},
+	{"security_socket_connect", false, true},
+	{"security_file_receive", false, true},
+	{"security_key_alloc", false, true},
 	{"security_d_instantiate", false, true},
 	{"security_inode_free", false, true},
 	{"task_newtask", true, true},
 	{"sched_process_exec", true, true},
 	{"sched_process_exit", true, true},
 	{"inet_release", false, true},
+	{"vfs_fallocate", false, true},
+	{"pipe_lock", false, true},
+	{"pipe_wait_readable", false, true},
+	{"pipe_unlock", false, true},
+	{"pipe_double_lock", false, true},
+	{"free_pipe_info", false, true},
+	{"skb_copy_datagram_iter", false, true},
+	{"skb_splice_bits", false, true},
+	{"security_sk_free", false, true},
+	{"__skb_recv_udp", false, true},
+	{"tty_write", false, true},
+	{"tty_read", false, true},
+	{"tty_ioctl", false, true},
+	{"pty_cleanup", false, true},
 	{"vfs_readv", false, false},
 	{"__io_read", false, false},
 	{"splice_file_to_pipe", false, false},
@@ -416,7 +443,7 @@ static void tried(ssize_t r)
 
 static int act_reads(struct guard *guard)
 {
-	int fd = -1, to = -1, ends[2] = {-1, -1}, r;
+	int fd = -1, to = -1, own, ends[2] = {-1, -1}, r;
 	char path[64], buf[8];
 	struct iovec iov = {buf, sizeof(buf)};
 	loff_t at = 0;
@@ -448,6 +475,15 @@ static int act_reads(struct guard *guard)
 		tried(sendfile(to, fd, &at, 1));
 		(void)close(to);
 	}
+	to = (int)syscall(SYS_pidfd_open, getpid(), 0);
+	if (to >= 0) {
+		own = (int)syscall(SYS_pidfd_getfd, to, fd, 0);
+		if (own >= 0)
+			(void)close(own);
+		(void)close(to);
+	}
+	/* That of xfs, which memory has not. */
+	tried(ioctl(fd, _IOWR('X', 109, char[192]), NULL));
 	(void)close(fd);
 	return 0;
 }
@@ -472,6 +508,62 @@ static int act_names(const char *dir)
 	return 0;
 }
 
+/* A byte through pipes, by every way that a hook stands at. */
+static void act_pipes(void)
+{
+	int from[2], to[2], pair[2];
+	char byte = 'x';
+
+	if (pipe2(from, O_CLOEXEC | O_NONBLOCK))
+		return;
+	if (pipe2(to, O_CLOEXEC | O_NONBLOCK)) {
+		(void)close(from[0]);
+		(void)close(from[1]);
+		return;
+	}
+	tried(write(from[1], &byte, 1));
+	tried(tee(from[0], to[1], 1, SPLICE_F_NONBLOCK));
+	tried(read(from[0], &byte, 1));
+	if (!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
+		tried(splice(to[0], NULL, pair[0], NULL, 1, SPLICE_F_NONBLOCK));
+		tried(splice(pair[1], NULL, from[1], NULL, 1,
+			     SPLICE_F_NONBLOCK));
+		(void)close(pair[0]);
+		(void)close(pair[1]);
+	}
+	(void)close(from[0]);
+	(void)close(from[1]);
+	(void)close(to[0]);
+	(void)close(to[1]);
+}
+
+/* 0, or -errno where there are no pseudo terminals, as in a container. */
+static int act_terminal(void)
+{
+	char name[64], byte;
+	int ends[2], r = 0;
+
+	ends[0] = posix_openpt(O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+	if (ends[0] < 0)
+		return -errno;
+	if (unlockpt(ends[0]) < 0 ||
+	    ptsname_r(ends[0], name, sizeof(name)) != 0) {
+		r = -EIO;
+	} else {
+		ends[1] =
+			open(name, O_RDWR | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
+		if (ends[1] < 0)
+			r = -errno;
+	}
+	if (!r) {
+		tried(write(ends[1], "x", 1));
+		tried(read(ends[0], &byte, 1));
+		(void)close(ends[1]);
+	}
+	(void)close(ends[0]);
+	return r;
+}
+
 static void act_sends(void)
 {
 	struct sockaddr_in to = {
@@ -480,17 +572,38 @@ static void act_sends(void)
 		.sin_addr.s_addr = htonl(INADDR_LOOPBACK),
 	};
 	int fd, pair[2];
+	char byte;
 
 	fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
 	if (fd >= 0) {
+		tried(setsockopt(fd, IPPROTO_IP, IP_OPTIONS, NULL, 0));
 		tried(sendto(fd, "", 0, 0, (struct sockaddr *)&to, sizeof(to)));
+		tried(recv(fd, &byte, 1, MSG_DONTWAIT));
+		(void)close(fd);
+	}
+	fd = socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+	if (fd >= 0) {
+		tried(connect(fd, (struct sockaddr *)&to, sizeof(to)));
 		(void)close(fd);
 	}
 	if (!socketpair(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0, pair)) {
 		tried(send(pair[0], "x", 1, MSG_NOSIGNAL | MSG_DONTWAIT));
+		tried(recv(pair[1], &byte, 1, MSG_DONTWAIT));
 		(void)close(pair[0]);
 		(void)close(pair[1]);
 	}
+}
+
+/* A key that is gone as soon as it is there. */
+static void act_key(void)
+{
+	long key;
+
+	key = syscall(SYS_add_key, "user", "cordon-probe", "x", 1UL,
+		      KEY_SPEC_PROCESS_KEYRING);
+	if (key > 0)
+		(void)syscall(SYS_keyctl, KEYCTL_UNLINK, key,
+			      KEY_SPEC_PROCESS_KEYRING);
 }
 
 /* The child says itself that it is the one to look for. */
@@ -555,6 +668,7 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 {
 	struct guard_state *state = guard->state;
 	struct guard_hooks hooks = {0};
+	uint64_t untried = 0;
 	uint32_t hook;
 	char temp[256];
 	int r;
@@ -576,7 +690,11 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 	r = act_names(temp);
 	if (!r)
 		r = act_reads(guard);
+	act_pipes();
+	if (act_terminal() < 0)
+		untried = 1ULL << HOOK_TTY_WRITE | 1ULL << HOOK_TTY_READ;
 	act_sends();
+	act_key();
 	if (!r)
 		r = act_child(guard);
 	__atomic_store_n(&state->probe_tid, 0, __ATOMIC_SEQ_CST);
@@ -589,7 +707,7 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 		return r;
 	}
 
-	hooks.expected = hooks_expected(guard);
+	hooks.expected = hooks_expected(guard) & ~untried;
 	hooks.seen = __atomic_load_n(&state->probed, __ATOMIC_SEQ_CST);
 	for (hook = 0; hook < HOOK_MAX; hook++)
 		if (hooks.expected & ~hooks.seen & 1ULL << hook)

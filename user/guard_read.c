@@ -10,6 +10,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "args.h"
+#include "clock.h"
 #include "decide.h"
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
@@ -22,6 +24,8 @@ const char *guard_name(const struct guard *guard, uint32_t kind, uint32_t id)
 
 	if (kind == NAME_DEST && id == CORDON_DEST_READ)
 		return "read";
+	if (kind == NAME_DEST && id == CORDON_DEST_INTAKE)
+		return "intake";
 	if ((kind == NAME_DEST || kind == NAME_DATASET) && !id)
 		return "*";
 	text = registry_text(&guard->names, kind, id);
@@ -35,7 +39,32 @@ int guard_name_find(const struct guard *guard, uint32_t kind, const char *name,
 		*ret_id = CORDON_DEST_ANY;
 		return 0;
 	}
+	if (kind == NAME_DEST && !strcmp(name, "read")) {
+		*ret_id = CORDON_DEST_READ;
+		return 0;
+	}
 	return registry_find(&guard->names, kind, name, ret_id);
+}
+
+const char *guard_name_nearest(const struct guard *guard, uint32_t kind,
+			       const char *name)
+{
+	const char **names, *near;
+	size_t i, n = 0;
+
+	names = reallocarray(NULL, guard->names.n + 2, sizeof(*names));
+	if (!names)
+		return NULL;
+	if (kind == NAME_DEST) {
+		names[n++] = "read";
+		names[n++] = "elsewhere";
+	}
+	for (i = 0; i < guard->names.n; i++)
+		if (guard->names.names[i].kind == kind)
+			names[n++] = guard->names.names[i].text;
+	near = args_nearest(name, names, n, sizeof(*names));
+	free(names);
+	return near;
 }
 
 const char *guard_fault_name(uint32_t fault)
@@ -53,6 +82,8 @@ const char *guard_fault_name(uint32_t fault)
 		[FAULT_EVENT_LOST] = "event lost",
 		[FAULT_UNREADABLE] = "a fact that the kernel would not tell",
 		[FAULT_UNKNOWN_HOLDING] = "a holder of unknown holding",
+		[FAULT_CARRIER_FULL] = "carrier table full",
+		[FAULT_COMMONS_FULL] = "table of shared memory full",
 	};
 
 	return fault < FAULT_MAX && names[fault] ? names[fault] : "?";
@@ -77,6 +108,21 @@ const char *guard_hook_name(uint32_t hook)
 		[HOOK_READV_DONE] = "readv",
 		[HOOK_SPLICE_DONE] = "splice",
 		[HOOK_COPY_DONE] = "copy_file_range",
+		[HOOK_FILE_IOCTL] = "file_ioctl",
+		[HOOK_FILE_RECEIVE] = "file_receive",
+		[HOOK_SOCKET_SETSOCKOPT] = "socket_setsockopt",
+		[HOOK_SOCKET_CONNECT] = "socket_connect",
+		[HOOK_KEY_ALLOC] = "key_alloc",
+		[HOOK_PIPE_READ] = "pipe_read",
+		[HOOK_PIPE_LOCK] = "pipe_lock",
+		[HOOK_PIPE_UNLOCK] = "pipe_unlock",
+		[HOOK_PIPE_DOUBLE_LOCK] = "pipe_double_lock",
+		[HOOK_PIPE_FREE] = "free_pipe_info",
+		[HOOK_SKB_COPY] = "skb_copy_datagram_iter",
+		[HOOK_SKB_SPLICE] = "skb_splice_bits",
+		[HOOK_UDP_RECV] = "udp_recvmsg",
+		[HOOK_TTY_WRITE] = "tty_write",
+		[HOOK_TTY_READ] = "tty_read",
 	};
 
 	return hook < HOOK_MAX && names[hook] ? names[hook] : "?";
@@ -176,10 +222,7 @@ int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg)
 
 uint64_t guard_boot_ns(void)
 {
-	struct timespec ts;
-
-	(void)clock_gettime(CLOCK_BOOTTIME, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
+	return (uint64_t)clock_ns(CLOCK_BOOTTIME);
 }
 
 /* The rules of the slot in use; those behind the last one are all zero. */
@@ -267,7 +310,10 @@ static int on_budget(const void *key, const void *value, void *arg)
 	memcpy(&raw, value, sizeof(raw));
 	budget.serial = raw.serial;
 	budget.refused = raw.refused;
-	budget.rule = rule_find(w, budget.key.rule);
+	/* Of a cap the key has a subject, whose number a rule can have too. */
+	budget.rule = POLICY_NO_RULE;
+	if (budget.key.dest != CORDON_DEST_INTAKE)
+		budget.rule = rule_find(w, budget.key.rule);
 	if (budget.rule != POLICY_NO_RULE) {
 		r = grant_find(w, &w->rules[budget.rule], budget.key.dest,
 			       &grant);

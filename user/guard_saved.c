@@ -11,6 +11,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "clock.h"
 #include "state.h"
 
 struct saving {
@@ -18,14 +19,6 @@ struct saving {
 	uint64_t boot_ns;
 	uint64_t wall_ns;
 };
-
-static uint64_t clock_ns(clockid_t clock)
-{
-	struct timespec ts;
-
-	(void)clock_gettime(clock, &ts);
-	return (uint64_t)ts.tv_sec * 1000000000 + (uint64_t)ts.tv_nsec;
-}
 
 static int save_budget(const void *key, const void *value, void *arg)
 {
@@ -55,8 +48,8 @@ int guard_save_state(struct guard *guard, const char *path,
 
 	/* What is used from here on asks to be saved again. */
 	__atomic_store_n(&guard->state->dirty, 0, __ATOMIC_SEQ_CST);
-	saving.boot_ns = clock_ns(CLOCK_BOOTTIME);
-	saving.wall_ns = clock_ns(CLOCK_REALTIME);
+	saving.boot_ns = guard_boot_ns();
+	saving.wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
 	saving.state.saved_ns = saving.wall_ns;
 	saving.state.policy_serial = guard_serial_seen(guard);
 	r = registry_copy(&guard->names, &saving.state.names);
@@ -91,8 +84,8 @@ static int restore(struct guard *guard, const struct state *state)
 	if (r)
 		return r;
 	guard->serial_saved = state->policy_serial;
-	boot_ns = clock_ns(CLOCK_BOOTTIME);
-	wall_ns = clock_ns(CLOCK_REALTIME);
+	boot_ns = guard_boot_ns();
+	wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
 	for (i = 0; i < state->n_budgets; i++) {
 		memset(&budget, 0, sizeof(budget));
 		state_window(state, &state->budgets[i], boot_ns, wall_ns,

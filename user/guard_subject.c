@@ -81,6 +81,7 @@ static int resolve_condition(struct guard *guard,
 				  &file);
 		if (r)
 			return r;
+		file = guard->state->capture.ret_exe;
 		key.a = file.ino;
 		key.b = (uint64_t)file.dev << 32 | file.generation;
 		break;

@@ -15,6 +15,7 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "decide.h"
 #include "text.h"
 
@@ -39,19 +40,11 @@ struct sweep {
 	uint64_t swept;
 };
 
-/* The array of n with room for one more; NULL if there is no memory. */
-static void *grow(void *array, size_t n, size_t size)
-{
-	if (n & (n - 1))
-		return array;
-	return reallocarray(array, n ? 2 * n : 1, size);
-}
-
 static int add_scope(struct sweep *s, uint32_t serial, uint64_t since)
 {
 	struct scope *scopes;
 
-	scopes = grow(s->scopes, s->n, sizeof(*scopes));
+	scopes = array_grow(s->scopes, s->n, sizeof(*scopes));
 	if (!scopes)
 		return -ENOMEM;
 	s->scopes = scopes;
@@ -63,7 +56,7 @@ static int add_session(struct sweep *s, uint32_t session)
 {
 	uint32_t *sessions;
 
-	sessions = grow(s->sessions, s->n_sessions, sizeof(*sessions));
+	sessions = array_grow(s->sessions, s->n_sessions, sizeof(*sessions));
 	if (!sessions)
 		return -ENOMEM;
 	s->sessions = sessions;

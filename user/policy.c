@@ -561,7 +561,7 @@ static int find_data(const struct policy *policy, const char *name,
 	return -ENOENT;
 }
 
-/* Fills .subjects, which has room for all. */
+/* Fills .subjects, which has room for all, and .declassifier. */
 static void explain_subjects(const struct policy *policy,
 			     const struct policy_actor *actor,
 			     struct policy_explanation *e)
@@ -570,8 +570,12 @@ static void explain_subjects(const struct policy *policy,
 
 	for (size_t i = 0; i < policy->n_subjects; i++) {
 		subject = policy->subject_order[i];
-		if (!policy_subject_misses(&policy->subjects[subject], actor))
-			e->subjects[e->n_subjects++] = subject;
+		if (policy_subject_misses(&policy->subjects[subject], actor))
+			continue;
+		e->subjects[e->n_subjects++] = subject;
+		if (policy->subjects[subject].declassifier &&
+		    e->declassifier == POLICY_NO_DECLASSIFIER)
+			e->declassifier = subject;
 	}
 }
 
@@ -649,6 +653,7 @@ int policy_explain(const struct policy *policy,
 	if (!e)
 		return -ENOMEM;
 	e->rule = POLICY_NO_RULE;
+	e->declassifier = POLICY_NO_DECLASSIFIER;
 	r = find_data(policy, dataset, &e->dataset, errs);
 	if (r)
 		goto out;

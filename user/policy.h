@@ -83,6 +83,8 @@
 /* A rule's dataset when the file says "*"; datasets count from 0. */
 #define POLICY_ANY_DATASET UINT32_MAX
 #define POLICY_NO_RULE	   UINT32_MAX
+/* Of no subject; "*" can be no declassifier. */
+#define POLICY_NO_DECLASSIFIER POLICY_EVERYONE
 
 /* Where something stands in the file, both counted from 1; col counts
  * characters. 0, 0: not from the file (a default, a built-in entry). */
@@ -176,6 +178,11 @@ struct policy_subject {
 	enum policy_login login;     /* audit login user, kept by sudo */
 	struct policy_account login_user;
 	bool narrow;
+	bool preset; /* by `presets`, and .pos is where it is named */
+	/* A declassifier: processes of it take in, together, .cap bytes in any
+	 * window without becoming holders. .cap is all 0 for others. */
+	bool declassifier;
+	struct policy_budget cap;
 	uint32_t specificity; /* number of conditions, 0..5 */
 };
 
@@ -235,9 +242,9 @@ struct policy {
 	struct policy_host *hosts; /* ["*"] if the file has none */
 	size_t n_hosts;
 	struct policy_dataset *datasets;
-	size_t n_datasets; /* 1..POLICY_DATASETS_MAX */
-	struct policy_subject *subjects;
-	size_t n_subjects; /* with "*": 1..256 */
+	size_t n_datasets;		 /* 1..POLICY_DATASETS_MAX */
+	struct policy_subject *subjects; /* those of presets last */
+	size_t n_subjects;		 /* with "*": 1..256 */
 	struct policy_destination *destinations;
 	size_t n_destinations; /* with "*": 1..255 */
 	struct policy_rule *rules;
@@ -390,6 +397,8 @@ struct policy_explanation {
 	/* The subjects that match, in the order of decision. */
 	uint32_t *subjects;
 	size_t n_subjects;
+	/* The first of them that is one, or POLICY_NO_DECLASSIFIER. */
+	uint32_t declassifier;
 	/* Every rule, in the order of decision. */
 	struct policy_candidate *candidates;
 	size_t n_candidates;
@@ -449,15 +458,61 @@ typedef void (*policy_finding_fn)(enum policy_finding kind,
  * promised order: a name that hosts cannot compare, no rule for everyone and
  * everything, a rule that can never win, a date passed, a subject, destination
  * or dataset that no rule uses, paths inside each other, narrow subjects
- * without squeeze or floor; and, as notes, how many records each byte budget
- * could carry. now_s is the time to judge dates by. text is one line without
+ * without squeeze or floor, declassifiers that anybody could become; and, as
+ * notes, the declassifiers and how many records each byte budget could carry.
+ * now_s is the time to judge dates by. text is one line without
  * file or position and lives for the call. fn may be NULL. Returns the number
  * of warnings (notes do not count), or -ENOMEM.
  */
 int policy_check_warnings(const struct policy *policy, int64_t now_s,
 			  policy_finding_fn fn, void *arg);
 
+/* What a byte budget limits. */
+enum policy_act {
+	POLICY_READ,
+	POLICY_RELEASE,
+	POLICY_INTAKE, /* the cap of a declassifier */
+};
+
+/* Not known, for the dataset does not state what it takes to know. */
+#define POLICY_CAPACITY_UNKNOWN UINT64_MAX
+
+/*
+ * How many records of a dataset the bytes of a budget could be, in each of its
+ * windows. At most INT64_MAX.
+ */
+struct policy_capacity {
+	enum policy_act act;
+	uint32_t subject;
+	uint32_t dataset;
+	uint32_t destination;		    /* only for POLICY_RELEASE */
+	const struct policy_budget *budget; /* lives as long as the policy */
+	uint64_t plain;			    /* as they stand in the files */
+	uint64_t squeezed; /* by `squeeze`; bytes of files are not */
+	uint64_t at_floor; /* all as short as `floor`; bounds narrow subjects */
+};
+
+/*
+ * Calls fn for each budget of a good policy that limits bytes, with each
+ * dataset that it is about: those of rules in the order of the file, then caps.
+ * fn returns 0 to go on; anything else ends the walk and is returned.
+ */
+typedef int (*policy_capacity_fn)(const struct policy_capacity *capacity,
+				  void *arg);
+int policy_each_capacity(const struct policy *policy, policy_capacity_fn fn,
+			 void *arg);
+
+/*
+ * `release to printers 64 MiB/hour of dataset roster: 419430 records as they
+ * are (160 bytes each), ...`. Cut at size, which is at least 1.
+ */
+#define POLICY_CAPACITY_CHARS_MAX 512
+void policy_capacity_format(const struct policy *policy,
+			    const struct policy_capacity *capacity, char *buf,
+			    size_t size);
+
 /* The words of the file, for messages and JSON; never NULL. */
+const char *policy_act_name(enum policy_act act);
 const char *policy_mode_name(enum policy_mode mode);
 const char *policy_action_name(enum policy_action action);
 const char *policy_per_name(enum policy_per per);

@@ -76,7 +76,9 @@ static void check_dates(struct checker *c)
 	} else if (c->now_s >= p->expires_s) {
 		text_format_time(p->expires_s, when, sizeof(when));
 		tell(c, POLICY_WARNING, p->expires_pos,
-		     "expired at %s: hosts keep enforcing it, and say so",
+		     "expired at %s: hosts that have it in force keep "
+		     "enforcing it, and say so; a host with another policy "
+		     "refuses it",
 		     when);
 	}
 	if (c->now_s < p->not_before_s) {
@@ -279,8 +281,9 @@ static void check_unused(struct checker *c)
 			destinations[rule->releases[j].destination] = true;
 	}
 	for (size_t i = 1; i < p->n_subjects; i++)
-		/* a narrow subject matters without a rule of its own */
-		if (!subjects[i] && !p->subjects[i].narrow)
+		/* these matter without a rule of their own */
+		if (!subjects[i] && !p->subjects[i].narrow &&
+		    !p->subjects[i].declassifier)
 			tell(c, POLICY_WARNING, p->subjects[i].pos,
 			     "subject %s is in no rule", p->subjects[i].name);
 	for (size_t i = 1; i < p->n_destinations; i++)
@@ -383,6 +386,87 @@ static void check_narrow(struct checker *c)
 	}
 }
 
+/* ---- declassifiers ----------------------------------------------------- */
+
+/* Can nobody but the system's service manager make a process of it? */
+static bool is_placed(const struct policy_subject *subject)
+{
+	const char *dot;
+
+	if (!subject->cgroup)
+		return subject->unit != NULL;
+	dot = strrchr(subject->cgroup, '.');
+	return !dot || strcmp(dot, ".slice") != 0;
+}
+
+/* The declassifier whose cap always counts in the place of this one's. */
+static const struct policy_subject *declassifier_before(const struct policy *p,
+							uint32_t subject)
+{
+	const struct policy_subject *before;
+
+	for (size_t i = 0; p->subject_order[i] != subject; i++) {
+		before = &p->subjects[p->subject_order[i]];
+		if (before->declassifier &&
+		    subject_implies(&p->subjects[subject], before))
+			return before;
+	}
+	return NULL;
+}
+
+static void check_declassifiers(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_subject *subject, *before;
+
+	for (uint32_t i = 1; i < p->n_subjects; i++) {
+		subject = &p->subjects[i];
+		/* one of the file's own may take the place of a preset's */
+		if (!subject->declassifier || subject->preset)
+			continue;
+		if (!is_placed(subject))
+			tell(c, POLICY_WARNING, subject->pos,
+			     "subject %s carries nothing on, and names no unit "
+			     "nor a control group below a slice: who becomes "
+			     "that user, or runs that program, can use its cap "
+			     "as a way out",
+			     subject->name);
+		before = declassifier_before(p, i);
+		if (before)
+			tell(c, POLICY_WARNING, subject->cap.pos,
+			     "this cap never counts: that of subject %s (line "
+			     "%" PRIu32 ") always comes first",
+			     before->name, before->pos.line);
+	}
+}
+
+static void note_declassifiers(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_subject *subject;
+	char cap[POLICY_BUDGET_CHARS_MAX];
+	bool any = false;
+
+	for (uint32_t i = 1; i < p->n_subjects; i++) {
+		subject = &p->subjects[i];
+		if (!subject->declassifier)
+			continue;
+		any = true;
+		policy_budget_format(&subject->cap, cap, sizeof(cap));
+		tell(c, POLICY_NOTE, subject->pos,
+		     "subject %s%s%.255s%s carries nothing on: takes in up to "
+		     "%s from holders without becoming one",
+		     subject->name, subject->preset ? " (" : "",
+		     subject->preset ? subject->unit : "",
+		     subject->preset ? ")" : "", cap);
+	}
+	if (!any)
+		tell(c, POLICY_NOTE, (struct policy_pos){1, 1},
+		     "no \"presets\", and no subject with \"carries: no\": "
+		     "every daemon that a holder talks to becomes one, the "
+		     "journal first");
+}
+
 /* ---- destinations ------------------------------------------------------ */
 
 struct placed_network {
@@ -454,40 +538,6 @@ static int check_networks(struct checker *c)
 	return 0;
 }
 
-/* ---- what byte budgets mean in records --------------------------------- */
-
-/*
- * The floor is a promise about narrow subjects only: of what leaves another
- * one, any byte may stand for any number of records.
- */
-static void note_budget(struct checker *c, const char *act,
-			const struct policy_budget *budget, bool narrow,
-			const struct policy_dataset *dataset)
-{
-	char text[POLICY_BUDGET_CHARS_MAX];
-	uint32_t size = dataset->record_bytes;
-
-	if (dataset->floor_bytes)
-		size = dataset->floor_bytes;
-	policy_budget_format(budget, text, sizeof(text));
-	if (dataset->floor_bytes && narrow)
-		tell(c, POLICY_NOTE, budget->pos,
-		     "%s %s: at most %" PRIu64 " records of dataset %s, at its "
-		     "floor of %" PRIu32 " bytes",
-		     act, text, budget->bytes / size, dataset->name, size);
-	else if (size)
-		tell(c, POLICY_NOTE, budget->pos,
-		     "%s %s: %" PRIu64 " records of dataset %s at %" PRIu32
-		     " bytes each, and more if they are packed; add a limit of "
-		     "records",
-		     act, text, budget->bytes / size, dataset->name, size);
-	else
-		tell(c, POLICY_NOTE, budget->pos,
-		     "%s %s: any number of records of dataset %s, whose size "
-		     "is not stated; add a limit of records",
-		     act, text, dataset->name);
-}
-
 static void check_modes(struct checker *c)
 {
 	const struct policy *p = c->policy;
@@ -499,38 +549,35 @@ static void check_modes(struct checker *c)
 			     "mode is observe: nothing is blocked");
 }
 
-static void note_budgets(struct checker *c)
-{
-	const struct policy *p = c->policy;
-	const struct policy_budget *budget;
-	const struct policy_rule *rule;
-	char act[POLICY_NAME_CHARS_MAX + 16];
-	uint64_t datasets;
-	bool narrow;
+/* ---- what byte budgets mean in records --------------------------------- */
 
-	for (size_t i = 0; i < p->n_rules; i++) {
-		rule = &p->rules[i];
-		datasets = datasets_of(p, rule);
-		narrow = p->subjects[rule->subject].narrow;
-		for (size_t j = 0; j <= rule->n_releases; j++) {
-			/* the read budget, then those of release */
-			budget = j ? &rule->releases[j - 1].budget
-				   : &rule->read;
-			if (!budget->bytes_window_ns ||
-			    budget->records_window_ns)
-				continue;
-			(void)snprintf(act, sizeof(act), "%s%s",
-				       j ? "release to " : "read",
-				       j ? p->destinations[rule->releases[j - 1]
-								   .destination]
-						       .name
-					 : "");
-			for (size_t d = 0; d < p->n_datasets; d++)
-				if (datasets & 1ULL << d)
-					note_budget(c, act, budget, narrow,
-						    &p->datasets[d]);
-		}
-	}
+/* Caps of presets are told once each, and not for each of their subjects. */
+static bool is_repeated(const struct policy *p, uint32_t subject)
+{
+	const struct policy_budget *cap = &p->subjects[subject].cap;
+
+	for (uint32_t i = 0; i < subject && p->subjects[subject].preset; i++)
+		if (p->subjects[i].preset &&
+		    p->subjects[i].cap.bytes == cap->bytes)
+			return true;
+	return false;
+}
+
+static int note_capacity(const struct policy_capacity *capacity, void *arg)
+{
+	char text[POLICY_CAPACITY_CHARS_MAX];
+	struct checker *c = arg;
+
+	if (capacity->act == POLICY_INTAKE &&
+	    is_repeated(c->policy, capacity->subject))
+		return 0;
+	policy_capacity_format(c->policy, capacity, text, sizeof(text));
+	tell(c, POLICY_NOTE, capacity->budget->pos, "%s%s", text,
+	     capacity->act == POLICY_INTAKE &&
+			     c->policy->subjects[capacity->subject].preset
+		     ? "; the same for every preset with that cap"
+		     : "");
+	return 0;
 }
 
 int policy_check_warnings(const struct policy *policy, int64_t now_s,
@@ -551,12 +598,14 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	check_rules(&c);
 	check_unused(&c);
 	check_narrow(&c);
+	check_declassifiers(&c);
 	check_modes(&c);
 	r = check_nested(&c);
 	if (!r)
 		r = check_networks(&c);
 	if (r)
 		return r;
-	note_budgets(&c);
+	note_declassifiers(&c);
+	(void)policy_each_capacity(policy, note_capacity, &c);
 	return c.n_warnings;
 }

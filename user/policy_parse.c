@@ -13,12 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#define BUDGET_EXAMPLE                                         \
-	"e.g. \"120 records/hour\", \"64 MiB/day\", \"none\" " \
-	"or \"unlimited\""
-#define WINDOW_EXAMPLE                                            \
-	"second, minute, hour, day or week, or a number of them " \
-	"such as \"15 minutes\""
+static const char *const no_yes[] = {"no", "yes"};
 
 /* ---- datasets ---------------------------------------------------------- */
 
@@ -324,18 +319,56 @@ static int take_login(struct parser *ps, const struct policy_yaml *node,
 	return r;
 }
 
+/*
+ * Neither key without the other: who takes in without a cap would be a way
+ * out, and a cap on who carries on would limit nothing.
+ */
+static void take_declassifier(struct parser *ps,
+			      const struct policy_yaml *carries,
+			      const struct policy_yaml *cap,
+			      struct policy_subject *subject)
+{
+	unsigned int choice = N_ELEMENTS(no_yes);
+
+	if (carries)
+		take_choice(ps, carries, "carries", no_yes, N_ELEMENTS(no_yes),
+			    &choice);
+	subject->declassifier = choice == 0;
+	if (cap)
+		take_cap(ps, cap, &subject->cap);
+	if (subject->declassifier && !cap)
+		take_fail(ps, carries->pos,
+			  "carries: no without a cap; expected the key cap as "
+			  "well, e.g. " TAKE_CAP_EXAMPLE);
+	if (cap && (!carries || choice == 1))
+		take_fail(ps, cap->pos,
+			  "a cap without \"carries: no\", which would limit "
+			  "nothing; expected both or neither");
+}
+
 static int take_subject(struct parser *ps, const struct policy_yaml *node,
 			struct policy_subject *subject)
 {
-	enum { UNIT, CGROUP, EXE, USER, GROUP, LOGIN, NARROW, N_KEYS };
+	enum {
+		UNIT,
+		CGROUP,
+		EXE,
+		USER,
+		GROUP,
+		LOGIN,
+		NARROW,
+		CARRIES,
+		CAP,
+		N_KEYS
+	};
 	static const struct take_key keys[] = {
 		[UNIT] = {"unit", NULL},     [CGROUP] = {"cgroup", NULL},
 		[EXE] = {"exe", NULL},	     [USER] = {"user", NULL},
 		[GROUP] = {"group", NULL},   [LOGIN] = {"login", NULL},
-		[NARROW] = {"narrow", NULL},
+		[NARROW] = {"narrow", NULL}, [CARRIES] = {"carries", NULL},
+		[CAP] = {"cap", NULL},
 	};
 	static const struct take_schema schema = {"a subject", keys, N_KEYS};
-	static const char *const no_yes[] = {"no", "yes"};
 	const struct policy_yaml *v[N_KEYS];
 	unsigned int narrow = 0;
 	int r = 0;
@@ -381,11 +414,24 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		take_choice(ps, v[NARROW], "narrow", no_yes, N_ELEMENTS(no_yes),
 			    &narrow);
 	subject->narrow = narrow == 1;
+	take_declassifier(ps, v[CARRIES], v[CAP], subject);
 	return 0;
 }
 
-static int take_subjects(struct parser *ps, const struct policy_yaml *node)
+/* What begins a preset's name would be taken for one of them in reports. */
+static void refuse_preset_name(struct parser *ps, const struct policy_yaml *key)
 {
+	if (preset_is_name(key->text))
+		take_fail(ps, key->pos,
+			  "a subject has the name %s; expected another, names "
+			  "that begin with preset- are those of presets",
+			  take_quote(key).s);
+}
+
+static int take_subjects(struct parser *ps, const struct policy_yaml *node,
+			 const struct policy_yaml *presets_node)
+{
+	struct take_presets presets = {.n = 0};
 	struct policy *p = ps->policy;
 	const struct policy_yaml *key;
 	struct policy_subject *subject;
@@ -393,9 +439,15 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node)
 	size_t n;
 	int r;
 
+	take_presets(ps, presets_node, &presets);
 	key = take_names(ps, node, "subjects", "a map of names and subjects",
 			 POLICY_SUBJECTS_MAX, &n);
-	p->subjects = calloc(n + 1, sizeof(*p->subjects));
+	if (n + presets.n > POLICY_SUBJECTS_MAX)
+		take_fail(ps, presets_node->pos,
+			  "%zu subjects and %zu of presets; expected at most "
+			  "%d together",
+			  n, presets.n, POLICY_SUBJECTS_MAX);
+	p->subjects = calloc(n + presets.n + 1, sizeof(*p->subjects));
 	if (!p->subjects)
 		return -ENOMEM;
 	p->n_subjects = 1;
@@ -414,160 +466,12 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node)
 		if (r)
 			return r;
 		p->n_subjects++;
+		refuse_preset_name(ps, key);
 		r = take_subject(ps, key->next, subject);
 		if (r)
 			return r;
 	}
-	return 0;
-}
-
-/* ---- budgets ----------------------------------------------------------- */
-
-/* A budget is an amount, a slash and a window, each shorter than this. */
-#define AMOUNT_CHARS_MAX 48
-
-/* Copies s[0..len) without the blanks around it; false if it is too long. */
-static bool copy_part(const char *s, size_t len, char buf[AMOUNT_CHARS_MAX])
-{
-	while (len > 0 && *s == ' ') {
-		s++;
-		len--;
-	}
-	while (len > 0 && s[len - 1] == ' ')
-		len--;
-	if (len >= AMOUNT_CHARS_MAX)
-		return false;
-	memcpy(buf, s, len);
-	buf[len] = '\0';
-	return true;
-}
-
-/* Why text is no limit, or NULL and the limit in *ret_records or *ret_bytes,
- * the other being 0. */
-static const char *parse_amount(const char *text, uint64_t *ret_records,
-				uint64_t *ret_bytes)
-{
-	uint64_t number, bytes;
-	const char *unit;
-	int r;
-
-	r = text_parse_leading_u64(text, &number, &unit);
-	if (r == -ERANGE)
-		return "the number is too large; expected at most 2147483647 "
-		       "records or 2^60 bytes";
-	if (r)
-		return "it does not start with a number (without sign or "
-		       "leading zero); expected " BUDGET_EXAMPLE;
-	unit += strspn(unit, " ");
-	if (number == 0)
-		return "0 of something is nothing; expected \"none\"";
-	if (strcmp(unit, "record") == 0 || strcmp(unit, "records") == 0) {
-		if (number > POLICY_BUDGET_RECORDS_MAX)
-			return "too many records; expected at most 2147483647";
-		*ret_records = number;
-		*ret_bytes = 0;
-		return NULL;
-	}
-	if (*unit == '\0')
-		return "a number of what; expected \"records\", B, KiB, MiB or "
-		       "GiB behind the number";
-	r = text_parse_bytes(text, true, 1, POLICY_BUDGET_BYTES_MAX, &bytes);
-	if (r == -ERANGE)
-		return "too many bytes; expected at most 2^60";
-	if (r)
-		return "its unit is not known; expected \"records\", B, KiB, "
-		       "MiB or GiB (of 1024)";
-	*ret_bytes = bytes;
-	*ret_records = 0;
-	return NULL;
-}
-
-/* Adds the limit that a scalar states to budget. */
-static const char *parse_limit(const char *text, struct policy_budget *budget)
-{
-	char amount[AMOUNT_CHARS_MAX], window[AMOUNT_CHARS_MAX];
-	const char *slash = strchr(text, '/');
-	uint64_t records, bytes, window_ns;
-	const char *why;
-	int r;
-
-	if (!slash)
-		return "it has no window; expected " BUDGET_EXAMPLE;
-	if (!copy_part(text, (size_t)(slash - text), amount) ||
-	    !copy_part(slash + 1, strlen(slash + 1), window))
-		return "it is too long; expected " BUDGET_EXAMPLE;
-	why = parse_amount(amount, &records, &bytes);
-	if (why)
-		return why;
-	r = text_parse_duration(window, POLICY_WINDOW_NS_MIN,
-				POLICY_WINDOW_NS_MAX, &window_ns);
-	if (r == -ERANGE)
-		return "the window is too short or too long; expected 1 second "
-		       "to 4 weeks";
-	if (r)
-		return "the window is not known; expected " WINDOW_EXAMPLE;
-
-	if (records ? budget->records_window_ns : budget->bytes_window_ns)
-		return "a second limit of that kind; expected at most one of "
-		       "records and one of bytes";
-	if (records) {
-		budget->records = records;
-		budget->records_window_ns = window_ns;
-	} else {
-		budget->bytes = bytes;
-		budget->bytes_window_ns = window_ns;
-	}
-	budget->kind = POLICY_BUDGET_LIMITED;
-	return NULL;
-}
-
-static void take_limit(struct parser *ps, const struct policy_yaml *node,
-		       struct policy_budget *budget)
-{
-	const char *text = take_scalar(ps, node, "a budget", BUDGET_EXAMPLE);
-	const char *why;
-
-	if (!text)
-		return;
-	why = parse_limit(text, budget);
-	if (why)
-		take_fail(ps, node->pos, "budget %s: %s", take_quote(node).s,
-			  why);
-}
-
-static void take_budget(struct parser *ps, const struct policy_yaml *node,
-			struct policy_budget *budget)
-{
-	struct guess guess = {.word = node->text};
-	const struct policy_yaml *member;
-
-	budget->pos = node->pos;
-	if (node->type == POLICY_YAML_LIST) {
-		member = take_list(ps, node, "a budget", 2,
-				   "[20 records/day, 64 MiB/day]");
-		for (; member; member = member->next)
-			take_limit(ps, member, budget);
-		return;
-	}
-	if (node->type == POLICY_YAML_SCALAR) {
-		if (strcmp(node->text, "none") == 0) {
-			budget->kind = POLICY_BUDGET_NONE;
-			return;
-		}
-		if (strcmp(node->text, "unlimited") == 0) {
-			budget->kind = POLICY_BUDGET_UNLIMITED;
-			return;
-		}
-		guess_try(&guess, "none");
-		guess_try(&guess, "unlimited");
-		if (guess.best && !node->is_null) {
-			take_fail(ps, node->pos, "budget %s%s; expected %s",
-				  take_quote(node).s, guess_hint(&guess).s,
-				  BUDGET_EXAMPLE);
-			return;
-		}
-	}
-	take_limit(ps, node, budget);
+	return preset_add(p, &presets);
 }
 
 /* ---- rules ------------------------------------------------------------- */
@@ -910,6 +814,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		EXPIRES,
 		HOSTS,
 		MODE,
+		PRESETS,
 		DATASETS,
 		SUBJECTS,
 		DESTINATIONS,
@@ -924,6 +829,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		[EXPIRES] = {"expires", NULL},
 		[HOSTS] = {"hosts", NULL},
 		[MODE] = {"mode", NULL},
+		[PRESETS] = {"presets", NULL},
 		[DATASETS] = {"datasets",
 			      "{photos: {paths: [/srv/photos], record: file}}"},
 		[SUBJECTS] = {"subjects", NULL},
@@ -968,7 +874,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	if (!r && v[DATASETS])
 		r = take_datasets(ps, v[DATASETS]);
 	if (!r)
-		r = take_subjects(ps, v[SUBJECTS]);
+		r = take_subjects(ps, v[SUBJECTS], v[PRESETS]);
 	if (!r)
 		r = take_destinations(ps, v[DESTINATIONS]);
 	if (!r && v[RULES])

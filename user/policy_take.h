@@ -152,6 +152,40 @@ const struct policy_yaml *take_names(struct parser *ps,
 				     const char *what, const char *expected,
 				     size_t max, size_t *ret_n);
 
+/* ---- budgets (policy_budget.c) ------------------------------------------- */
+
+/* `none`, `unlimited`, a limit, or a list of one of records and one of bytes */
+void take_budget(struct parser *ps, const struct policy_yaml *node,
+		 struct policy_budget *budget);
+
+/* One limit of bytes. */
+#define TAKE_CAP_EXAMPLE "\"cap: 64 KiB/hour\""
+void take_cap(struct parser *ps, const struct policy_yaml *node,
+	      struct policy_budget *budget);
+
+/* ---- presets (policy_preset.c) ------------------------------------------- */
+
+#define TAKE_PRESETS_MAX 16
+
+/* Which of the presets are asked for, and where; line 0: not this one. */
+struct take_presets {
+	struct policy_pos pos[TAKE_PRESETS_MAX];
+	size_t n;
+};
+
+/* The list of their names; node may be NULL. */
+void take_presets(struct parser *ps, const struct policy_yaml *node,
+		  struct take_presets *ret_presets);
+
+/* Is it a name that only a preset's subject may have? */
+bool preset_is_name(const char *name);
+
+/*
+ * Adds their subjects behind the file's own in policy.subjects, which has room
+ * for presets->n more.
+ */
+int preset_add(struct policy *policy, const struct take_presets *presets);
+
 /* ---- destinations (policy_destination.c) --------------------------------- */
 
 /* The map of them, or NULL; entry 0 is "*" all the same. */

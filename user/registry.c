@@ -1,9 +1,15 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "registry.h"
 
+#include "array.h"
+
 #include <errno.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+
+/* How many names a list of them has before it only counts. */
+#define COUNTED_NAMED_MAX 3
 
 #define TEXT_SIZE sizeof(((struct name_value *)NULL)->text)
 
@@ -36,17 +42,12 @@ static int append(struct registry *reg, uint32_t kind, uint32_t id,
 		  const char *text, uint32_t use)
 {
 	struct registry_name *names;
-	size_t size;
 	char *copy;
 
-	if (reg->n == reg->size) {
-		size = reg->size ? 2 * reg->size : 64;
-		names = reallocarray(reg->names, size, sizeof(*names));
-		if (!names)
-			return -ENOMEM;
-		reg->names = names;
-		reg->size = size;
-	}
+	names = array_grow(reg->names, reg->n, sizeof(*names));
+	if (!names)
+		return -ENOMEM;
+	reg->names = names;
 	copy = strdup(text);
 	if (!copy)
 		return -ENOMEM;
@@ -165,6 +166,48 @@ int registry_number(struct registry *reg, uint32_t kind, const char *text,
 	name->use = REGISTRY_IN_NEXT;
 	*ret_id = name->id;
 	return 0;
+}
+
+uint32_t registry_left(const struct registry *reg, uint32_t kind)
+{
+	uint32_t left = highest(kind);
+	size_t i;
+
+	for (i = 0; i < reg->n; i++)
+		left -= reg->names[i].kind == kind;
+	return left;
+}
+
+void registry_count(struct registry *reg, uint32_t kind, uint32_t id)
+{
+	struct registry_name *name = by_id(reg, kind, id);
+
+	if (name)
+		name->use |= REGISTRY_COUNTED;
+}
+
+size_t registry_counted(const struct registry *reg, uint32_t kind, char *buf,
+			size_t size)
+{
+	const struct registry_name *name;
+	size_t i, n = 0, len = 0;
+	int r;
+
+	*buf = '\0';
+	for (i = 0; i < reg->n; i++) {
+		name = &reg->names[i];
+		if (name->kind != kind || name->use != REGISTRY_COUNTED)
+			continue;
+		if (n++ >= COUNTED_NAMED_MAX || len >= size)
+			continue;
+		r = snprintf(buf + len, size - len, "%s\"%s\"",
+			     n > 1 ? ", " : "", name->text);
+		len += r > 0 ? (size_t)r : 0;
+	}
+	if (n > COUNTED_NAMED_MAX && len < size)
+		(void)snprintf(buf + len, size - len, " and %zu more",
+			       n - COUNTED_NAMED_MAX);
+	return n;
 }
 
 int registry_find(const struct registry *reg, uint32_t kind, const char *text,

@@ -20,7 +20,7 @@
 #define REGISTRY_RULES_MAX    8192U
 #define REGISTRY_SUBJECTS_MAX 4096U
 #define REGISTRY_DATASETS_MAX (CORDON_DATASETS - 1U)
-#define REGISTRY_DESTS_MAX    (CORDON_DESTS - 2U)
+#define REGISTRY_DESTS_MAX    4096U
 #define REGISTRY_NAMES_MAX                                                    \
 	(REGISTRY_RULES_MAX + REGISTRY_SUBJECTS_MAX + REGISTRY_DATASETS_MAX + \
 	 REGISTRY_DESTS_MAX)
@@ -28,6 +28,7 @@
 enum registry_use {
 	REGISTRY_IN_FORCE = 1, /* by the policy in force */
 	REGISTRY_IN_NEXT = 2,  /* by the one that is being numbered */
+	REGISTRY_COUNTED = 4,  /* by what the guard counted, or holds */
 };
 
 struct registry_name {
@@ -41,7 +42,6 @@ struct registry_name {
 struct registry {
 	struct registry_name *names;
 	size_t n;
-	size_t size;
 };
 
 void registry_release(struct registry *reg);
@@ -60,12 +60,24 @@ int registry_add(struct registry *reg, uint32_t kind, uint32_t id,
 /*
  * The number of a name, given out if it has none yet, and marked as used by the
  * next policy. Numbers never used come first; when there are none left, one
- * that neither the policy in force nor the next one uses changes its name, and
- * what was counted under it stays (it can only be too much).
+ * that nothing uses (enum registry_use) changes its name.
  * -ENOSPC: all are in use; -EINVAL: the text is empty or too long; -ENOMEM.
  */
 int registry_number(struct registry *reg, uint32_t kind, const char *text,
 		    uint32_t *ret_id);
+
+/* How many numbers were never given out. */
+uint32_t registry_left(const struct registry *reg, uint32_t kind);
+
+/* Until registry_commit() the number keeps its name, if it has one. */
+void registry_count(struct registry *reg, uint32_t kind, uint32_t id);
+
+/*
+ * Names the numbers that only what was counted keeps from being given out
+ * again: `"a", "b" and 12 more', cut at size. Returns how many there are.
+ */
+size_t registry_counted(const struct registry *reg, uint32_t kind, char *buf,
+			size_t size);
 
 /* Looks without giving out: 0 or -ENOENT. */
 int registry_find(const struct registry *reg, uint32_t kind, const char *text,

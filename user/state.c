@@ -1,6 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "state.h"
 
+#include "array.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -28,15 +30,12 @@ void state_release(struct state *state)
 static int append(struct state *state, const struct state_budget *budget)
 {
 	struct state_budget *budgets;
-	size_t n = state->n_budgets;
 
-	if (!(n & (n - 1))) {
-		budgets = reallocarray(state->budgets, n ? 2 * n : 1,
-				       sizeof(*budgets));
-		if (!budgets)
-			return -ENOMEM;
-		state->budgets = budgets;
-	}
+	budgets =
+		array_grow(state->budgets, state->n_budgets, sizeof(*budgets));
+	if (!budgets)
+		return -ENOMEM;
+	state->budgets = budgets;
 	state->budgets[state->n_budgets++] = *budget;
 	return 0;
 }

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "term.h"
 
+#include "array.h"
 #include "text.h"
 
 #include <errno.h>
@@ -110,7 +111,7 @@ struct term_table {
 	size_t n_columns;
 	size_t width[TERM_COLUMNS_MAX];
 	struct row *rows;
-	size_t n, size;
+	size_t n;
 };
 
 struct term_table *term_table_new(const struct term_column *columns, size_t n)
@@ -146,16 +147,11 @@ void term_table_free(struct term_table *table)
 static int append(struct term_table *table, const struct row *row)
 {
 	struct row *rows;
-	size_t size;
 
-	if (table->n == table->size) {
-		size = table->size ? table->size * 2 : 16;
-		rows = reallocarray(table->rows, size, sizeof(*rows));
-		if (!rows)
-			return -ENOMEM;
-		table->rows = rows;
-		table->size = size;
-	}
+	rows = array_grow(table->rows, table->n, sizeof(*rows));
+	if (!rows)
+		return -ENOMEM;
+	table->rows = rows;
 	table->rows[table->n++] = *row;
 	return 0;
 }

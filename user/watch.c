@@ -1,6 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "watch.h"
 
+#include "array.h"
+#include "clock.h"
+
 #include <errno.h>
 #include <fcntl.h>
 #include <stdlib.h>
@@ -8,14 +11,12 @@
 #include <sys/epoll.h>
 #include <sys/inotify.h>
 #include <sys/timerfd.h>
-#include <time.h>
 #include <unistd.h>
 
-#define NS_PER_S 1000000000LL
-#define SOON_NS	 2000000LL  /* what was told is made by then, as a rule */
-#define REST_NS	 50000000LL /* between two looks, however much happens */
-#define LATER_S	 1
-#define LOOKS	 2
+#define SOON_NS 2000000LL  /* what was told is made by then, as a rule */
+#define REST_NS 50000000LL /* between two looks, however much happens */
+#define LATER_S 1
+#define LOOKS	2
 
 struct watch_file {
 	int wd;
@@ -33,7 +34,6 @@ struct watch {
 	unsigned int set; /* counts watch_begin() */
 	struct watch_file *files;
 	size_t n;
-	size_t size;
 };
 
 /* The mounts of this process, as text that the caller free()s. */
@@ -142,20 +142,18 @@ void watch_begin(struct watch *watch)
 
 int watch_add(struct watch *watch, const char *path)
 {
-	struct watch_file *files = watch->files;
+	struct watch_file *files;
 	int wd;
 
-	wd = inotify_add_watch(watch->fd, path, IN_CLOSE_WRITE);
+	wd = inotify_add_watch(watch->fd, path, IN_CLOSE_WRITE | IN_MOVED_TO);
 	if (wd < 0)
 		return errno == ENOSPC || errno == ENOMEM ? -errno : 0;
-	if (watch->n == watch->size) {
-		watch->size = watch->size ? 2 * watch->size : 16;
-		files = reallocarray(files, watch->size, sizeof(*files));
-		if (!files)
-			return -ENOMEM;
-		watch->files = files;
-	}
-	files[watch->n++] = (struct watch_file){.wd = wd, .set = watch->set};
+	files = array_grow(watch->files, watch->n, sizeof(*files));
+	if (!files)
+		return -ENOMEM;
+	watch->files = files;
+	watch->files[watch->n++] =
+		(struct watch_file){.wd = wd, .set = watch->set};
 	return 0;
 }
 
@@ -186,18 +184,11 @@ void watch_commit(struct watch *watch)
 	watch->n = k;
 }
 
-static int64_t now_ns(void)
-{
-	struct timespec now;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &now);
-	return now.tv_sec * NS_PER_S + now.tv_nsec;
-}
-
 void watch_soon(struct watch *watch)
 {
 	struct itimerspec when = {.it_interval.tv_sec = LATER_S};
-	int64_t wait_ns = watch->looked_ns + REST_NS - now_ns();
+	int64_t wait_ns =
+		watch->looked_ns + REST_NS - clock_ns(CLOCK_MONOTONIC);
 
 	if (watch->looks == LOOKS)
 		return; /* the first of them is still to come */
@@ -207,19 +198,19 @@ void watch_soon(struct watch *watch)
 }
 
 /* Is it time for a look that was asked for? */
-static int timer_handle(struct watch *watch)
+static bool timer_handle(struct watch *watch)
 {
 	static const struct itimerspec never;
 	uint64_t n;
 
 	if (read(watch->timer_fd, &n, sizeof(n)) != sizeof(n))
-		return 0;
-	watch->looked_ns = now_ns();
+		return false;
+	watch->looked_ns = clock_ns(CLOCK_MONOTONIC);
 	if (watch->looks)
 		watch->looks--;
 	if (!watch->looks)
 		(void)timerfd_settime(watch->timer_fd, 0, &never, NULL);
-	return 1;
+	return true;
 }
 
 /*
@@ -240,26 +231,45 @@ static int mounts_changed(struct watch *watch)
 	return r;
 }
 
+/* What n bytes of inotify events come to. */
+static int files_changed(const char *buf, size_t n)
+{
+	const struct inotify_event *event;
+	int told = 0;
+	size_t at;
+
+	for (at = 0; at < n; at += sizeof(*event) + event->len) {
+		event = (const struct inotify_event *)(buf + at);
+		/* Also that a file went, or too much happened to tell. */
+		told |= WATCH_LOOK;
+		if (event->mask &
+		    (IN_CLOSE_WRITE | IN_MOVED_TO | IN_Q_OVERFLOW))
+			told |= WATCH_WRITTEN;
+	}
+	return told;
+}
+
 int watch_handle(struct watch *watch)
 {
 	char buf[4096] __attribute__((aligned(8)));
 	struct epoll_event none[3];
-	int changed;
+	int told, r;
 	ssize_t n;
 
 	/* Takes what the mounts say, or the descriptor would stay ready. */
 	(void)epoll_wait(watch->epoll, none, 3, 0);
-	changed = mounts_changed(watch);
-	if (changed < 0)
-		return changed;
-	changed |= timer_handle(watch);
+	r = mounts_changed(watch);
+	if (r < 0)
+		return r;
+	told = r ? WATCH_LOOK : 0;
+	if (timer_handle(watch))
+		told |= WATCH_LOOK;
 	for (;;) {
 		n = read(watch->fd, buf, sizeof(buf));
 		if (n < 0 && errno == EINTR)
 			continue;
 		if (n < 0)
-			return errno == EAGAIN ? changed : -errno;
-		/* Also that a file went, or too much happened to tell. */
-		changed = 1;
+			return errno == EAGAIN ? told : -errno;
+		told |= files_changed(buf, (size_t)n);
 	}
 }

@@ -36,8 +36,9 @@ int watch_fd(const struct watch *watch);
 void watch_begin(struct watch *watch);
 
 /*
- * Adds the file at an absolute path, if there is one, to the new set: it
- * counts as a change when it was written to. 0, -ENOMEM, -ENOSPC
+ * Adds the file or directory at an absolute path, if there is one, to the new
+ * set: it counts as a change when it, or a file in it, was written to, or one
+ * was moved there. 0, -ENOMEM, -ENOSPC
  * (fs.inotify.max_user_watches).
  */
 int watch_add(struct watch *watch, const char *path);
@@ -51,8 +52,12 @@ void watch_commit(struct watch *watch);
  */
 void watch_soon(struct watch *watch);
 
-/* Reads what is waiting, without blocking: 1 if it is time to look, else 0;
- * -errno. */
+enum watch_told {
+	WATCH_LOOK = 1,	   /* it is time to look */
+	WATCH_WRITTEN = 2, /* and at what is in the files */
+};
+
+/* Reads what is waiting, without blocking: bits of enum watch_told; -errno. */
 int watch_handle(struct watch *watch);
 
 #endif

@@ -326,6 +326,8 @@ static void put_subject(struct text *text, uint64_t *seed, uint32_t i)
 		if (any)
 			break;
 	}
+	if (!below(seed, 4))
+		put(text, ", carries: no, cap: %u B/day", i + 1);
 	put(text, "}\n");
 }
 
@@ -385,6 +387,29 @@ static void random_actor(struct actor *actor, uint64_t *seed)
 		actor->login = users[below(seed, 3)];
 }
 
+/* The guard takes the lowest bit that is set aside. */
+static void compare_declassifier(const struct policy *policy,
+				 const struct compiled *c,
+				 const struct subject_set *set,
+				 const struct policy_explanation *explanation,
+				 const char *text)
+{
+	const struct policy_subject *said =
+		&policy->subjects[explanation->declassifier];
+	uint64_t max = 0;
+	uint32_t bit;
+
+	for (bit = 0; bit < CORDON_SUBJECTS && !max; bit++)
+		if (set->bits[bit / 64] & c->dims.aside.bits[bit / 64] &
+		    1ULL << bit % 64)
+			max = c->intakes[bit].cap.max;
+	if (max != said->cap.bytes)
+		fail_msg("the guard has a cap of %u bytes, the policy %u (%s)"
+			 "\n%s",
+			 (unsigned int)max, (unsigned int)said->cap.bytes,
+			 said->name, text);
+}
+
 static void compare_rule(const struct policy *policy, const struct compiled *c,
 			 const struct actor *actor, uint32_t dataset,
 			 uint64_t round, const char *text)
@@ -406,6 +431,7 @@ static void compare_rule(const struct policy *policy, const struct compiled *c,
 	assert_int_equal(
 		policy_explain(policy, &said, name, NULL, &explanation, NULL),
 		0);
+	compare_declassifier(policy, c, &set, explanation, text);
 	rule = rule_of(c, c->dataset_ids[dataset], &set);
 	if (rule != explanation->rule)
 		fail_msg("round %u: dataset %s, %s %s %s %s %s: the guard has "
@@ -623,6 +649,86 @@ static void names_are_reused_only_when_no_policy_has_them(void **state)
 	registry_release(&reg);
 }
 
+/* All numbers of datasets, and the policy that had them gone. */
+static void fill_datasets(struct registry *reg)
+{
+	char name[32];
+	uint32_t id, i;
+
+	for (i = 1; i <= REGISTRY_DATASETS_MAX; i++) {
+		assert_int_equal(registry_left(reg, NAME_DATASET),
+				 REGISTRY_DATASETS_MAX - i + 1);
+		(void)snprintf(name, sizeof(name), "d%u", i);
+		assert_int_equal(registry_number(reg, NAME_DATASET, name, &id),
+				 0);
+	}
+	registry_commit(reg);
+	registry_commit(reg);
+}
+
+static void numbers_stay_when_the_guard_counts_for_them(void **state)
+{
+	struct registry reg = {0};
+	char names[64], cut[6];
+	uint32_t id, i;
+
+	(void)state;
+	fill_datasets(&reg);
+	assert_int_equal(registry_left(&reg, NAME_DATASET), 0);
+	assert_int_equal(
+		registry_counted(&reg, NAME_DATASET, names, sizeof(names)), 0);
+	assert_string_equal(names, "");
+	for (i = 0; i <= REGISTRY_DATASETS_MAX + 1; i++)
+		if (i != 9)
+			registry_count(&reg, NAME_DATASET, i);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "new", &id), 0);
+	assert_int_equal(id, 9);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "d2", &id), 0);
+	assert_int_equal(id, 2);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "more", &id),
+			 -ENOSPC);
+	assert_int_equal(
+		registry_counted(&reg, NAME_DATASET, names, sizeof(names)),
+		REGISTRY_DATASETS_MAX - 2);
+	assert_string_equal(names, "\"d1\", \"d3\", \"d4\" and 249 more");
+	(void)registry_counted(&reg, NAME_DATASET, cut, sizeof(cut));
+	assert_string_equal(cut, "\"d1\",");
+	assert_int_equal(
+		registry_counted(&reg, NAME_RULE, names, sizeof(names)), 0);
+	/* Counted anew for each policy. */
+	registry_commit(&reg);
+	assert_int_equal(registry_number(&reg, NAME_DATASET, "more", &id), 0);
+	assert_int_equal(id, 1);
+	registry_release(&reg);
+}
+
+static void policy_names_what_keeps_the_numbers_when_none_is_left(void **state)
+{
+	struct registry reg = {0};
+	struct text text = {.len = 0};
+	struct compiled *c = NULL;
+	struct policy_errors errs;
+	struct policy *policy;
+	uint32_t i;
+
+	(void)state;
+	fill_datasets(&reg);
+	for (i = 1; i <= REGISTRY_DATASETS_MAX; i++)
+		registry_count(&reg, NAME_DATASET, i);
+	put(&text, "%srules:\n  - {subject: \"*\", dataset: roster}\n", head);
+	policy = parse(text.s);
+	assert_int_equal(compile_policy(policy, NULL, &reg, &c, &errs),
+			 -ENOSPC);
+	assert_null(c);
+	assert_int_equal(errs.n, 1);
+	assert_non_null(strstr(errs.v[0].text,
+			       "counts for \"d1\", \"d2\", \"d3\" and 251 "
+			       "more, which no policy has any more"));
+	assert_non_null(strstr(errs.v[0].text, "cordond --detach"));
+	policy_free(policy);
+	registry_release(&reg);
+}
+
 static void all_255_subjects_have_a_bit(void **state)
 {
 	static struct text text;
@@ -649,6 +755,129 @@ static void all_255_subjects_have_a_bit(void **state)
 			    UINT64_MAX);
 	for (i = 0; i < DIM_MAX; i++)
 		assert_true(c->dims.any[i].bits[3] >> 63);
+	compile_free(c);
+	policy_free(policy);
+	registry_release(&reg);
+}
+
+static bool has_bit(const struct subject_set *set, uint32_t bit)
+{
+	return set->bits[bit / 64] >> bit % 64 & 1;
+}
+
+/* The one declassifier of this name, by its bit. */
+static uint32_t bit_of(const struct compiled *c, const struct registry *reg,
+		       const char *name)
+{
+	uint32_t id, bit, found = CORDON_SUBJECTS;
+
+	assert_int_equal(registry_find(reg, NAME_SUBJECT, name, &id), 0);
+	for (bit = 0; bit < CORDON_SUBJECTS; bit++)
+		if (c->intakes[bit].subject == id) {
+			assert_int_equal(found, CORDON_SUBJECTS);
+			found = bit;
+		}
+	assert_true(found < CORDON_SUBJECTS);
+	return found;
+}
+
+static void assert_intake(const struct compiled *c, uint32_t bit, uint64_t max,
+			  uint64_t window_ns)
+{
+	assert_true(has_bit(&c->dims.aside, bit));
+	assert_true(c->intakes[bit].cap.max == max);
+	assert_true(c->intakes[bit].cap.window_ns == window_ns);
+	assert_int_equal(c->intakes[bit].pad, 0);
+}
+
+static void intakes_are_those_of_the_policy(void **state)
+{
+	static const struct intake none;
+	struct registry reg = {0};
+	struct text text = {.len = 0};
+	uint32_t own, two, preset, bit, n = 0;
+	struct actor journald = {.cgroup = "/system.slice/"
+					   "systemd-journald.service",
+				 .user = "root"};
+	struct subject_set set;
+	struct compiled *c;
+	struct policy *policy;
+
+	(void)state;
+	put(&text,
+	    "%spresets: [journald]\nsubjects:\n"
+	    "  plain: {unit: a.service}\n"
+	    "  own: {unit: systemd-journald.service, carries: no,\n"
+	    "        cap: 3 KiB/day}\n"
+	    "  two: {unit: b.service, user: 7, carries: no,\n"
+	    "        cap: 1 B/second}\n"
+	    "rules: []\n",
+	    head);
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	own = bit_of(c, &reg, "own");
+	two = bit_of(c, &reg, "two");
+	preset = bit_of(c, &reg, "preset-journald");
+	assert_intake(c, own, 3072, 86400000000000);
+	assert_intake(c, two, 1, 1000000000);
+	assert_intake(c, preset, 65536, 3600000000000);
+	/* The lowest bit counts: most conditions, then the file's own. */
+	assert_int_equal(two, 0);
+	assert_true(own < preset);
+	for (bit = 0; bit < CORDON_SUBJECTS; bit++) {
+		n += has_bit(&c->dims.aside, bit);
+		if (!has_bit(&c->dims.aside, bit))
+			assert_memory_equal(&c->intakes[bit], &none,
+					    sizeof(none));
+	}
+	assert_int_equal(n, 3);
+	/* Found without a rule, from what the process is. */
+	set = subjects_of(c, &journald);
+	set_and(&set, &c->dims.aside);
+	assert_true(has_bit(&set, own) && has_bit(&set, preset));
+	assert_false(has_bit(&set, two));
+	compile_free(c);
+	policy_free(policy);
+
+	/* Who stops being one leaves nothing behind, and keeps the number. */
+	text.len = 0;
+	put(&text,
+	    "%ssubjects:\n  own: {unit: systemd-journald.service}\n"
+	    "rules: []\n",
+	    head);
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	for (bit = 0; bit < CORDON_SUBJECTS; bit++) {
+		assert_false(has_bit(&c->dims.aside, bit));
+		assert_memory_equal(&c->intakes[bit], &none, sizeof(none));
+	}
+	compile_free(c);
+	policy_free(policy);
+	registry_release(&reg);
+}
+
+static void all_255_subjects_can_be_declassifiers(void **state)
+{
+	static struct text text;
+	struct registry reg = {0};
+	struct compiled *c;
+	struct policy *policy;
+	uint32_t i;
+
+	(void)state;
+	text.len = 0;
+	put(&text, "%ssubjects:\n", head);
+	for (i = 0; i < 255; i++)
+		put(&text, "  s%u: {user: %u, carries: no, cap: %u B/day}\n", i,
+		    i, i + 1);
+	put(&text, "rules: []\n");
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	for (i = 0; i < 255; i++)
+		assert_intake(c, i, i + 1, 86400000000000);
+	/* Never "*". */
+	assert_false(has_bit(&c->dims.aside, COMPILE_EVERYONE_BIT));
+	assert_int_equal(c->intakes[COMPILE_EVERYONE_BIT].subject, 0);
 	compile_free(c);
 	policy_free(policy);
 	registry_release(&reg);
@@ -682,7 +911,12 @@ int main(void)
 		cmocka_unit_test(
 			names_keep_their_numbers_when_the_policy_changes),
 		cmocka_unit_test(names_are_reused_only_when_no_policy_has_them),
+		cmocka_unit_test(numbers_stay_when_the_guard_counts_for_them),
+		cmocka_unit_test(
+			policy_names_what_keeps_the_numbers_when_none_is_left),
 		cmocka_unit_test(all_255_subjects_have_a_bit),
+		cmocka_unit_test(intakes_are_those_of_the_policy),
+		cmocka_unit_test(all_255_subjects_can_be_declassifiers),
 		cmocka_unit_test(limits_of_the_guard_are_named_when_exceeded),
 	};
 

@@ -240,6 +240,11 @@ static void agent_takes_its_options(void **state)
 	assert_int_equal(opts.guard.attach, GUARD_ATTACH_FMOD);
 	assert_int_equal(opts.guard.max_records, GUARD_RECORDS_MAX);
 	assert_true(opts.foreground && opts.detach && opts.debug);
+	assert_int_equal(options_of("--detach --run-dir /r --pin-dir /p "
+				    "--state-dir /s",
+				    &opts),
+			 0);
+	assert_true(opts.detach && !opts.foreground);
 	assert_int_equal(options_of("--doctor --json", &opts), 0);
 	assert_true(opts.doctor && opts.json);
 }
@@ -247,12 +252,24 @@ static void agent_takes_its_options(void **state)
 static void agent_refuses_other_options(void **state)
 {
 	static const char *const bad[] = {
-		"--run-dir here",   "--state-dir s",
-		"--pin-dir p",	    "--cgroup c",
-		"--attach both",    "--max-records 0",
-		"--max-records 1k", "--max-records 16777217",
-		"--json",	    "policy.yaml",
-		"--nonsense",	    "--policy",
+		"--run-dir here",
+		"--state-dir s",
+		"--pin-dir p",
+		"--cgroup c",
+		"--attach both",
+		"--max-records 0",
+		"--max-records 1k",
+		"--max-records 16777217",
+		"--json",
+		"policy.yaml",
+		"--nonsense",
+		"--policy",
+		/* To detach is not to run, nor to look. */
+		"--detach --policy p.yaml",
+		"--detach --attach lsm",
+		"--detach --cgroup /c",
+		"--max-records 9 --detach",
+		"--detach --doctor",
 	};
 	struct agent_options opts;
 

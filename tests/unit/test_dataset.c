@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Where datasets lie: resolving, walking, measuring and watching paths.
+ * Where datasets lie: resolving, walking, measuring and watching paths; and
+ * arrays, since here memory can run out.
  */
 #include <setjmp.h>
 #include <stdarg.h>
@@ -18,10 +19,25 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "array.h"
 #include "dataset.h"
 #include "watch.h"
 
 static char dir[64];
+
+/* The library's calls come here too: the next ones find no memory. */
+static bool no_memory;
+
+void *reallocarray(void *p, size_t n, size_t size)
+{
+	size_t bytes;
+
+	if (no_memory || __builtin_mul_overflow(n, size, &bytes)) {
+		errno = ENOMEM;
+		return NULL;
+	}
+	return realloc(p, bytes);
+}
 
 static const char *in_dir(const char *name)
 {
@@ -49,7 +65,8 @@ static uint32_t line_bytes(const char *text)
 	uint32_t bytes;
 
 	write_file(path, text);
-	assert_int_equal(dataset_line_bytes(path, &bytes, where), 0);
+	assert_int_equal(dataset_line_bytes(path, NULL, NULL, &bytes, where),
+			 0);
 	return bytes;
 }
 
@@ -72,6 +89,30 @@ static void shortest_line_counts_and_no_header_or_blank_line(void **unused)
 	text[700000] = '\0';
 	assert_int_equal(line_bytes(text), 10);
 	free(text);
+}
+
+static void count_tick(void *arg)
+{
+	++*(int *)arg;
+}
+
+static void reader_gives_signs_of_life_when_much_is_read(void **unused)
+{
+	const char *path = in_dir("large.csv");
+	char where[PATH_MAX];
+	uint32_t bytes;
+	int ticks = 0;
+
+	(void)unused;
+	write_file(path, "x\n");
+	assert_int_equal(
+		dataset_line_bytes(path, count_tick, &ticks, &bytes, where), 0);
+	assert_int_equal(ticks, 0);
+	assert_int_equal(truncate(path, 200 << 20), 0);
+	assert_int_equal(
+		dataset_line_bytes(path, count_tick, &ticks, &bytes, where), 0);
+	assert_int_equal(ticks, 3);
+	assert_int_equal(unlink(path), 0);
 }
 
 static void place_is_resolved_as_far_as_it_exists(void **unused)
@@ -118,7 +159,19 @@ static void place_is_resolved_as_far_as_it_exists(void **unused)
 struct counted {
 	int files;
 	int skips;
+	int dirs;
 };
+
+static void count_dir(int at, const char *name, const char *path, void *arg)
+{
+	struct counted *counted = arg;
+	struct stat st;
+
+	assert_int_equal(fstatat(at, name, &st, AT_SYMLINK_NOFOLLOW), 0);
+	assert_true(S_ISDIR(st.st_mode));
+	assert_int_equal(stat(path, &st), 0);
+	counted->dirs++;
+}
 
 static void count_file(int at, const char *name, const char *path, void *arg)
 {
@@ -145,6 +198,7 @@ static void walk_sees_files_once_and_follows_no_link(void **unused)
 	struct counted counted = {0};
 	struct dataset_visitor visitor = {
 		.file = count_file, .skip = count_skip, .arg = &counted};
+	const struct dataset_visitor dirs = {.dir = count_dir, .arg = &counted};
 	char path[256], *p;
 	int i;
 
@@ -159,6 +213,8 @@ static void walk_sees_files_once_and_follows_no_link(void **unused)
 	assert_int_equal(dataset_walk(in_dir("tree"), &visitor), 0);
 	assert_int_equal(counted.files, 2);
 	assert_int_equal(counted.skips, 0);
+	assert_int_equal(dataset_walk(in_dir("tree"), &dirs), 0);
+	assert_int_equal(counted.dirs, 1);
 	assert_int_equal(dataset_walk(in_dir("none"), &visitor), -ENOENT);
 
 	/* Deeper than the guard looks up: said, not silently left out. */
@@ -207,7 +263,7 @@ static void watch_tells_of_its_files_and_no_other(void **unused)
 	write_file(in_dir("other"), "x");
 	assert_int_equal(watch_handle(watch), 0);
 	write_file(in_dir("log"), "y");
-	assert_int_equal(watch_handle(watch), 1);
+	assert_int_equal(watch_handle(watch), WATCH_LOOK | WATCH_WRITTEN);
 	assert_int_equal(watch_handle(watch), 0);
 
 	/* What is no longer asked for is not told. */
@@ -216,6 +272,56 @@ static void watch_tells_of_its_files_and_no_other(void **unused)
 	(void)watch_handle(watch);
 	write_file(in_dir("log"), "z");
 	assert_int_equal(watch_handle(watch), 0);
+	watch_free(watch);
+}
+
+/* Whoever measures files must not do so for any look that is asked for. */
+static void watch_tells_written_from_all_else(void **unused)
+{
+	struct watch *watch;
+
+	(void)unused;
+	assert_int_equal(mkdir(in_dir("rows"), 0700), 0);
+	write_file(in_dir("rows/a"), "x");
+	write_file(in_dir("b"), "x");
+	assert_int_equal(watch_new(&watch), 0);
+	watch_begin(watch);
+	assert_int_equal(watch_add(watch, in_dir("rows")), 0);
+	assert_int_equal(watch_add(watch, in_dir("b")), 0);
+	watch_commit(watch);
+	write_file(in_dir("rows/a"), "y");
+	assert_int_equal(watch_handle(watch), WATCH_LOOK | WATCH_WRITTEN);
+	assert_int_equal(rename(in_dir("b"), in_dir("rows/b")), 0);
+	assert_int_equal(watch_handle(watch), WATCH_LOOK | WATCH_WRITTEN);
+	assert_int_equal(unlink(in_dir("rows/b")), 0);
+	assert_int_equal(watch_handle(watch), WATCH_LOOK);
+	watch_free(watch);
+}
+
+static void watch_goes_on_when_there_was_no_memory(void **unused)
+{
+	struct watch *watch;
+	char name[16];
+	int i;
+
+	(void)unused;
+	assert_int_equal(watch_new(&watch), 0);
+	watch_begin(watch);
+	for (i = 0; i < 16; i++) {
+		(void)snprintf(name, sizeof(name), "w%d", i);
+		write_file(in_dir(name), "x");
+		assert_int_equal(watch_add(watch, in_dir(name)), 0);
+	}
+	write_file(in_dir("w16"), "x");
+	no_memory = true;
+	assert_int_equal(watch_add(watch, in_dir("w16")), -ENOMEM);
+	assert_int_equal(watch_add(watch, in_dir("w16")), -ENOMEM);
+	no_memory = false;
+	assert_int_equal(watch_add(watch, in_dir("w16")), 0);
+	watch_commit(watch);
+	assert_int_equal(watch_handle(watch), 0);
+	write_file(in_dir("w16"), "y");
+	assert_true(watch_handle(watch) > 0);
 	watch_free(watch);
 }
 
@@ -231,11 +337,37 @@ static void watch_asks_for_two_looks(void **unused)
 	watch_soon(watch);
 	assert_int_equal(watch_handle(watch), 0);
 	assert_int_equal(poll(&p, 1, 5000), 1);
-	assert_int_equal(watch_handle(watch), 1);
+	assert_int_equal(watch_handle(watch), WATCH_LOOK);
 	assert_int_equal(poll(&p, 1, 5000), 1);
-	assert_int_equal(watch_handle(watch), 1);
+	assert_int_equal(watch_handle(watch), WATCH_LOOK);
 	assert_int_equal(poll(&p, 1, 1500), 0);
 	watch_free(watch);
+}
+
+/* Also after it lost some; the sanitizer sees whether there is room. */
+static void array_has_room_for_one_more_when_grown(void **unused)
+{
+	uint32_t *array = NULL, *grown;
+	size_t n = 0, i, turn;
+
+	(void)unused;
+	for (turn = 0; turn < 3; turn++) {
+		while (n < 100 * (turn + 1)) {
+			grown = array_grow(array, n, sizeof(*array));
+			assert_non_null(grown);
+			array = grown;
+			array[n] = (uint32_t)n;
+			n++;
+		}
+		for (i = 0; i < n; i++)
+			assert_int_equal(array[i], i);
+		n = turn ? 0 : 17;
+	}
+	no_memory = true;
+	assert_null(array_grow(array, 16, sizeof(*array)));
+	assert_ptr_equal(array_grow(array, 17, sizeof(*array)), array);
+	no_memory = false;
+	free(array);
 }
 
 static int make_dir(void **unused)
@@ -260,10 +392,14 @@ int main(void)
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(
 			shortest_line_counts_and_no_header_or_blank_line),
+		cmocka_unit_test(reader_gives_signs_of_life_when_much_is_read),
 		cmocka_unit_test(place_is_resolved_as_far_as_it_exists),
 		cmocka_unit_test(walk_sees_files_once_and_follows_no_link),
 		cmocka_unit_test(mounts_below_a_directory_are_found),
 		cmocka_unit_test(watch_tells_of_its_files_and_no_other),
+		cmocka_unit_test(watch_tells_written_from_all_else),
+		cmocka_unit_test(watch_goes_on_when_there_was_no_memory),
+		cmocka_unit_test(array_has_room_for_one_more_when_grown),
 		cmocka_unit_test(watch_asks_for_two_looks),
 	};
 

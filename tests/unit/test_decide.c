@@ -1110,15 +1110,38 @@ static void share_add_stops_at_what_the_origin_read(void **unused)
 	struct holding h = {};
 
 	(void)unused;
-	share_add(&h, 1, 5, 600, 6, 1000, 10);
-	share_add(&h, 1, 5, 600, 6, 1000, 10);
+	assert_true(share_add(&h, 1, 5, 600, 6, 1000, 10));
+	assert_true(share_add(&h, 1, 5, 600, 6, 1000, 10));
 	assert_int_equal(h.shares[0].bytes, 1000);
 	assert_int_equal(h.shares[0].records, 10);
+	/* Loops come to rest: who took all there is takes no more. */
+	assert_false(share_add(&h, 1, 5, 600, 6, 1000, 10));
+	assert_true(share_add(&h, 1, 5, 1, 0, 1001, 10));
+	assert_true(share_add(&h, 1, 5, 0, 1, 1001, 11));
+	assert_false(share_add(&h, 1, 5, 0, 0, 1001, 11));
 	share_add(&h, 2, 5, 600, 6, 100, 1);
 	assert_int_equal(h.shares[1].bytes, 100);
 	assert_int_equal(h.shares[1].records, 1);
 	assert_int_equal(h.shares[1].origin, 2);
 	assert_int_equal(h.shares[2].origin, 0);
+}
+
+/* All of it came from one holding, which grows: it is never counted twice. */
+static void share_raise_follows_the_only_source(void **unused)
+{
+	struct holding h = {};
+
+	(void)unused;
+	assert_true(share_raise(&h, 1, 5, 600, 6));
+	assert_false(share_raise(&h, 1, 5, 600, 6));
+	assert_true(share_raise(&h, 1, 5, 700, 6));
+	assert_true(share_raise(&h, 1, 5, 600, 7));
+	assert_int_equal(h.shares[0].bytes, 700);
+	assert_int_equal(h.shares[0].records, 7);
+	assert_true(share_raise(&h, 1, 6, 10, 1));
+	assert_int_equal(h.shares[1].dataset, 6);
+	assert_int_equal(h.shares[1].bytes, 10);
+	assert_int_equal(h.shares[1].records, 1);
 }
 
 /* Another thread may have counted a read that this one has not seen. */
@@ -1417,6 +1440,7 @@ int main(void)
 		T(share_add_holds_what_arrived_when_origins_fold),
 		T(share_add_holds_what_arrived_when_datasets_fold),
 		T(share_add_stops_at_what_the_origin_read),
+		T(share_raise_follows_the_only_source),
 		T(share_add_never_falls_when_the_cap_is_older),
 		T(share_add_stays_full_when_the_sum_would_wrap),
 		T(share_add_folds_one_dataset_when_the_vector_is_full),

@@ -118,6 +118,15 @@ __attribute__((format(printf, 2, 3))) static void put(struct buffer *b,
 	(void)fflush(b->f);
 }
 
+static void put_many(struct buffer *b, int n, const char *format)
+{
+#pragma GCC diagnostic push
+#pragma GCC diagnostic ignored "-Wformat-nonliteral"
+	for (int i = 0; i < n; i++)
+		put(b, format, i, i);
+#pragma GCC diagnostic pop
+}
+
 static void drop(struct buffer *b)
 {
 	if (b->f)
@@ -750,10 +759,10 @@ static void key_is_refused_when_unknown(void **state)
 		{DATA NO_RULES "host: [a]\n", 6, 1,
 		 "unknown key \"host\" in the policy (did you mean hosts?); "
 		 "expected cordon, issuer, serial, not-before, expires, hosts, "
-		 "mode, datasets, subjects, destinations or rules"},
+		 "mode, presets, datasets, subjects, destinations or rules"},
 		{DATA NO_RULES "<<: {a: 1}\n", 6, 1,
 		 "unknown key \"<<\" in the policy; expected cordon, issuer, "
-		 "serial, not-before, expires, hosts, mode, datasets, "
+		 "serial, not-before, expires, hosts, mode, presets, datasets, "
 		 "subjects, destinations or rules"},
 		{TOP "datasets:\n  d: {paths: [/d], record: file, sqeeze: "
 		     "2}\n" NO_RULES,
@@ -765,7 +774,8 @@ static void key_is_refused_when_unknown(void **state)
 		 5, 39, "unknown key \"x\" in record; expected bytes"},
 		{DATA "subjects:\n  s: {user: a, grp: b}\n" NO_RULES, 6, 16,
 		 "unknown key \"grp\" in a subject (did you mean group?); "
-		 "expected unit, cgroup, exe, user, group, login or narrow"},
+		 "expected unit, cgroup, exe, user, group, login, narrow, "
+		 "carries or cap"},
 		{DATA "destinations:\n  s: {networks: [10.0.0.1], port: "
 		      "[1]}\n" NO_RULES,
 		 6, 29,
@@ -1379,6 +1389,328 @@ static void subject_is_refused_when_bad(void **state)
 	policy_free(p);
 }
 
+/* ---- declassifiers and presets ------------------------------------------ */
+
+static void subject_keeps_its_cap_when_it_carries_nothing_on(void **state)
+{
+	struct policy *p = parse(
+		DATA "subjects:\n"
+		     "  a: {unit: a.service, carries: no, cap: 64 KiB/hour}\n"
+		     "  b: {cap: 1B/4 weeks, user: b, narrow: yes,\n"
+		     "      carries: \"no\"}\n"
+		     "  c: {user: c, carries: yes}\n"
+		     "  d: {user: d}\n" NO_RULES);
+	const struct policy_subject *s = p->subjects;
+
+	(void)state;
+	assert_true(s[1].declassifier && !s[1].preset);
+	assert_int_equal(s[1].specificity, 1);
+	assert_int_equal(s[1].cap.kind, POLICY_BUDGET_LIMITED);
+	assert_int_equal(s[1].cap.bytes, 64 << 10);
+	assert_true(s[1].cap.bytes_window_ns == 3600 * S);
+	assert_true(!s[1].cap.records && !s[1].cap.records_window_ns);
+	assert_int_equal(s[1].cap.pos.line, 6);
+	assert_int_equal(s[1].cap.pos.col, 42);
+	assert_true(s[2].declassifier && s[2].narrow);
+	assert_int_equal(s[2].cap.bytes, 1);
+	assert_true(s[2].cap.bytes_window_ns == POLICY_WINDOW_NS_MAX);
+	for (size_t i = 3; i < 5; i++) {
+		assert_false(s[i].declassifier);
+		assert_int_equal(s[i].cap.kind, POLICY_BUDGET_NONE);
+		assert_int_equal(s[i].cap.pos.line, 0);
+	}
+	assert_false(s[POLICY_EVERYONE].declassifier);
+	policy_free(p);
+}
+
+#define CAP "bytes in a window, e.g. \"64 KiB/hour\""
+
+static void declassifier_is_refused_when_bad(void **state)
+{
+	static const struct bad bad[] = {
+		{DATA "subjects: {s: {user: a, carries: no}}\n" NO_RULES, 5, 34,
+		 "carries: no without a cap; expected the key cap as well, "
+		 "e.g. \"cap: 64 KiB/hour\""},
+		{DATA "subjects: {s: {user: a, cap: 1B/day}}\n" NO_RULES, 5, 30,
+		 "a cap without \"carries: no\", which would limit nothing; "
+		 "expected both or neither"},
+		{DATA "subjects: {s: {user: a, carries: yes, cap: "
+		      "1B/day}}\n" NO_RULES,
+		 5, 44,
+		 "a cap without \"carries: no\", which would limit nothing; "
+		 "expected both or neither"},
+		{DATA "subjects: {s: {user: a, carries: never, cap: "
+		      "1B/day}}\n" NO_RULES,
+		 5, 34, "carries is \"never\"; expected no or yes"},
+		{DATA "subjects: {s: {user: a, carries: ~}}\n" NO_RULES, 5, 34,
+		 "carries is empty; expected no or yes"},
+		{DATA "subjects: {s: {user: a, carries: [no]}}\n" NO_RULES, 5,
+		 34, "carries is a list; expected no or yes"},
+		{DATA "subjects: {s: {carries: no, cap: 1B/day}}\n" NO_RULES, 5,
+		 15,
+		 "a subject without a condition; expected at least one of "
+		 "unit, cgroup, exe, user, group and login"},
+		{DATA "subjects: {\"*\": {carries: no, cap: "
+		      "1B/day}}\n" NO_RULES,
+		 5, 12,
+		 "a subject \"*\" cannot be defined, it stands for all; "
+		 "expected another name"},
+		{DATA "subjects: {s: {user: a, carries: no, carries: no, "
+		      "cap: 1B/day}}\n" NO_RULES,
+		 5, 38,
+		 "key \"carries\" stands twice in a subject; expected it "
+		 "once"},
+		{DATA "subjects: {preset-x: {user: a}}\n" NO_RULES, 5, 12,
+		 "a subject has the name \"preset-x\"; expected another, "
+		 "names that begin with preset- are those of presets"},
+	};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
+}
+
+static void cap_is_refused_when_it_is_no_limit_of_bytes(void **state)
+{
+	static const struct {
+		const char *text, *message;
+	} bad[] = {
+		{"20 records/hour",
+		 "cap \"20 records/hour\": it counts records, which nobody "
+		 "can count in what is handed over; expected " CAP},
+		{"unlimited", "cap \"unlimited\": it has no window; "
+			      "expected " CAP},
+		{"none", "cap \"none\": it has no window; expected " CAP},
+		{"64 KiB", "cap \"64 KiB\": it has no window; expected " CAP},
+		{"~", "cap is empty; expected " CAP},
+		{"\"\"", "cap is empty; expected " CAP},
+		{"[64 KiB/hour]", "cap is a list; expected " CAP},
+		{"{a: b}", "cap is a map; expected " CAP},
+		{"0 B/day", "cap \"0 B/day\": 0 of something is nothing; "
+			    "expected " CAP},
+		{"-1 B/day",
+		 "cap \"-1 B/day\": it does not start with a number (without "
+		 "sign or leading zero); expected " CAP},
+		{"0x10 B/day", "cap \"0x10 B/day\": 0 of something is "
+			       "nothing; expected " CAP},
+		{"64/hour", "cap \"64/hour\": a number of what; expected B, "
+			    "KiB, MiB or GiB behind the number"},
+		{"64 kB/hour", "cap \"64 kB/hour\": its unit is not known; "
+			       "expected B, KiB, MiB or GiB (of 1024)"},
+		{"2147483648 records/day",
+		 "cap \"2147483648 records/day\": too many records; "
+		 "expected " CAP},
+		{"1152921504606846977B/day",
+		 "cap \"1152921504606846977B/day\": too many bytes; expected "
+		 "at most 2^60"},
+		{"18446744073709551616B/day",
+		 "cap \"18446744073709551616B/day\": the number is too "
+		 "large; expected at most 2^60 bytes"},
+		{"1B/5 weeks", "cap \"1B/5 weeks\": the window is too short "
+			       "or too long; expected 1 second to 4 weeks"},
+		{"1B/0 seconds",
+		 "cap \"1B/0 seconds\": the window is too short or too long; "
+		 "expected 1 second to 4 weeks"},
+		{"1B/fortnight",
+		 "cap \"1B/fortnight\": the window is not known; expected "
+		 "second, minute, hour, day or week, or a number of them such "
+		 "as \"15 minutes\""},
+		{"1B/day/day",
+		 "cap \"1B/day/day\": the window is not known; expected "
+		 "second, minute, hour, day or week, or a number of them such "
+		 "as \"15 minutes\""},
+		{"1                                                B/day",
+		 "cap \"1                                                "
+		 "B/day\": it is too long; expected " CAP},
+	};
+	struct buffer b = {0};
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++) {
+		put(&b,
+		    DATA
+		    "subjects: {s: {user: a, carries: no, cap: %s}}\n" NO_RULES,
+		    bad[i].text);
+		refuse_buffer(&b, 5, 43, bad[i].message);
+		drop(&b);
+	}
+}
+
+/*
+ * What a preset means is signed with every policy that names it: it may not
+ * change once it was released, only be joined by one of another name.
+ */
+static const struct {
+	const char *name, *unit;
+	uint64_t cap_bytes;
+} presets[] = {
+	{"journald", "systemd-journald.service", 64 << 10},
+	{"resolved", "systemd-resolved.service", 16 << 10},
+	{"sssd", "sssd.service", 16 << 10},
+	{"sssd-nss", "sssd-nss.service", 16 << 10},
+	{"sssd-pam", "sssd-pam.service", 16 << 10},
+	{"nscd", "nscd.service", 16 << 10},
+	{"dbus", "dbus.service", 64 << 10},
+	{"dbus-broker", "dbus-broker.service", 64 << 10},
+	{"polkit", "polkit.service", 16 << 10},
+	{"logind", "systemd-logind.service", 16 << 10},
+	{"init", "init.scope", 16 << 10},
+};
+
+static void assert_preset(const struct policy_subject *s, size_t i,
+			  uint32_t line, uint32_t col)
+{
+	char name[64];
+
+	(void)snprintf(name, sizeof(name), "preset-%s", presets[i].name);
+	assert_string_equal(s->name, name);
+	assert_string_equal(s->unit, presets[i].unit);
+	assert_true(!s->cgroup && !s->exe && !s->user.set && !s->group.set);
+	assert_int_equal(s->login, POLICY_LOGIN_UNSET);
+	assert_true(s->preset && s->declassifier && !s->narrow);
+	assert_int_equal(s->specificity, 1);
+	assert_int_equal(s->cap.kind, POLICY_BUDGET_LIMITED);
+	assert_true(s->cap.bytes == presets[i].cap_bytes);
+	assert_true(s->cap.bytes_window_ns == 3600 * S);
+	assert_true(!s->cap.records && !s->cap.records_window_ns);
+	assert_int_equal(s->pos.line, line);
+	assert_int_equal(s->pos.col, col);
+}
+
+static void presets_are_what_was_released_when_named(void **state)
+{
+	struct policy *p = parse(DATA "presets: [system-daemons]\n"
+				      "subjects: {s: {user: a}}\n" NO_RULES);
+	struct buffer b = {0};
+
+	(void)state;
+	assert_int_equal(p->n_subjects, 2 + N_ELEMENTS(presets));
+	assert_string_equal(p->subjects[1].name, "s");
+	for (size_t i = 0; i < N_ELEMENTS(presets); i++)
+		assert_preset(&p->subjects[2 + i], i, 5, 11);
+	policy_free(p);
+	/* each alone, and nothing of them unless it is asked for */
+	for (size_t i = 0; i < N_ELEMENTS(presets); i++) {
+		put(&b, DATA NO_RULES "presets:\n- %s\n", presets[i].name);
+		p = parse(b.s);
+		assert_int_equal(p->n_subjects, 2);
+		assert_preset(&p->subjects[1], i, 7, 3);
+		policy_free(p);
+		drop(&b);
+	}
+	p = parse(DATA NO_RULES);
+	assert_int_equal(p->n_subjects, 1);
+	policy_free(p);
+}
+
+static void presets_are_in_the_manual(void **state)
+{
+	const char *manual = getenv("CORDON_MANUAL");
+	char *at;
+	char *text, row[160];
+	void *buf;
+	size_t len;
+
+	(void)state;
+	assert_int_equal(policy_read(manual ? manual : "user/cordon-policy.5",
+				     &buf, &len, &errs),
+			 0);
+	text = buf;
+	for (size_t i = 0; i < N_ELEMENTS(presets); i++) {
+		(void)snprintf(row, sizeof(row), "\n.It Li %s Ta %s ",
+			       presets[i].name, presets[i].unit);
+		at = strstr(text, row);
+		assert_non_null(at);
+		/* to the end of the line */
+		at[1 + strcspn(at + 1, "\n")] = '\0';
+		(void)snprintf(row, sizeof(row), "Ta %d KiB/hour",
+			       (int)(presets[i].cap_bytes >> 10));
+		assert_non_null(strstr(at, row));
+		at[strlen(at)] = '\n';
+	}
+	free(buf);
+}
+
+static void preset_can_have_a_rule_when_named(void **state)
+{
+	struct policy *p = parse(
+		DATA "rules: [{subject: preset-init, dataset: d, read: none}]\n"
+		     "presets: [journald, init]\n");
+
+	(void)state;
+	assert_string_equal(p->subjects[only_rule(p)->subject].name,
+			    "preset-init");
+	policy_free(p);
+}
+
+static void presets_are_refused_when_bad(void **state)
+{
+	static const struct bad bad[] = {
+		{DATA "presets: system-daemons\n" NO_RULES, 5, 10,
+		 "presets is \"system-daemons\"; expected a list such as "
+		 "[system-daemons]"},
+		{DATA "presets: []\n" NO_RULES, 5, 10,
+		 "presets is an empty list; expected a list such as "
+		 "[system-daemons]"},
+		{DATA "presets: ~\n" NO_RULES, 5, 10,
+		 "presets is empty; expected a list such as "
+		 "[system-daemons]"},
+		{DATA "presets: {journald: 1 B/day}\n" NO_RULES, 5, 10,
+		 "presets is a map; expected a list such as "
+		 "[system-daemons]"},
+		{DATA "presets: [jornald]\n" NO_RULES, 5, 11,
+		 "a preset is \"jornald\" (did you mean journald?); expected "
+		 "system-daemons, journald, resolved, sssd, sssd-nss, "
+		 "sssd-pam, nscd, dbus, dbus-broker, polkit, logind or init"},
+		{DATA "presets: [\"*\"]\n" NO_RULES, 5, 11,
+		 "a preset is \"*\"; expected system-daemons, journald, "
+		 "resolved, sssd, sssd-nss, sssd-pam, nscd, dbus, "
+		 "dbus-broker, polkit, logind or init"},
+		{DATA "presets: [init, init]\n" NO_RULES, 5, 17,
+		 "preset \"init\", or a part of it, already stands in line 5; "
+		 "expected it once"},
+		{DATA "presets: [system-daemons,\n  dbus]\n" NO_RULES, 6, 3,
+		 "preset \"dbus\", or a part of it, already stands in line 5; "
+		 "expected it once"},
+		{DATA "presets: [dbus, system-daemons]\n" NO_RULES, 5, 17,
+		 "preset \"system-daemons\", or a part of it, already stands "
+		 "in line 5; expected it once"},
+		{DATA NO_RULES "subjects: {preset-dbus: {user: a}}\n"
+			       "presets: [dbus]\n",
+		 6, 12,
+		 "a subject has the name \"preset-dbus\"; expected another, "
+		 "names that begin with preset- are those of presets"},
+		{DATA "rules: [{subject: preset-dbus, dataset: d}]\n", 5, 19,
+		 "unknown subject \"preset-dbus\"; expected \"*\" or a name "
+		 "defined under subjects"},
+	};
+	struct buffer b = {0};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
+	put(&b, DATA NO_RULES "presets: [system-daemons");
+	put_many(&b, 16, ", x%d%d");
+	put(&b, "]\n");
+	refuse_buffer(&b, 6, 112,
+		      "presets has 17 entries; expected at most 16");
+	drop(&b);
+}
+
+static void presets_count_as_subjects_when_there_are_many(void **state)
+{
+	struct buffer b = {0};
+
+	(void)state;
+	put(&b, DATA NO_RULES "presets: [system-daemons]\nsubjects:\n");
+	put_many(&b, POLICY_SUBJECTS_MAX - (int)N_ELEMENTS(presets),
+		 "  s%d: {user: \"%d\"}\n");
+	policy_free(parse(b.s));
+	put(&b, "  last: {user: a}\n");
+	refuse_buffer(&b, 6, 10,
+		      "245 subjects and 11 of presets; expected at most 255 "
+		      "together");
+	drop(&b);
+}
+
 /* ---- destinations ------------------------------------------------------ */
 
 static void network_is_refused_when_bad(void **state)
@@ -1875,15 +2207,6 @@ static void rules_are_refused_when_no_list_of_maps(void **state)
 /* ---- limits at N and N + 1 --------------------------------------------- */
 
 /* n entries of format, which takes the number of the entry twice. */
-static void put_many(struct buffer *b, int n, const char *format)
-{
-#pragma GCC diagnostic push
-#pragma GCC diagnostic ignored "-Wformat-nonliteral"
-	for (int i = 0; i < n; i++)
-		put(b, format, i, i);
-#pragma GCC diagnostic pop
-}
-
 /* top, n entries and bottom parse; with one more they are refused. */
 static void check_limit(const char *top, const char *format, const char *bottom,
 			int n, uint32_t line, uint32_t col, const char *message)
@@ -2569,6 +2892,45 @@ static void explanation_says_all_when_asked(void **state)
 	policy_free(p);
 }
 
+/* The declassifier as which unit and user act, or NULL. */
+static const char *declassifier_of(const struct policy *p, const char *unit,
+				   const char *user)
+{
+	const struct policy_actor actor = {.unit = unit, .user = user};
+	struct policy_explanation *e = NULL;
+	const char *name = NULL;
+
+	assert_int_equal(policy_explain(p, &actor, "d", NULL, &e, &errs), 0);
+	if (e->declassifier != POLICY_NO_DECLASSIFIER)
+		name = p->subjects[e->declassifier].name;
+	policy_explanation_free(e);
+	return name;
+}
+
+static void declassifier_is_the_first_that_matches(void **state)
+{
+	struct policy *p = parse(
+		DATA "presets: [journald, dbus]\nsubjects:\n"
+		     "  plain: {unit: dbus.service}\n"
+		     "  own: {unit: systemd-journald.service, carries: no, "
+		     "cap: 1B/day}\n"
+		     "  two: {unit: systemd-journald.service, user: j, "
+		     "carries: no, cap: 2B/day}\n" NO_RULES);
+
+	(void)state;
+	assert_null(declassifier_of(p, NULL, NULL));
+	assert_null(declassifier_of(p, "cron.service", "j"));
+	/* a subject that says nothing of it takes nothing away */
+	assert_string_equal(declassifier_of(p, "dbus.service", NULL),
+			    "preset-dbus");
+	/* the file's own come before a preset that is as specific */
+	assert_string_equal(declassifier_of(p, "systemd-journald.service", "k"),
+			    "own");
+	assert_string_equal(declassifier_of(p, "systemd-journald.service", "j"),
+			    "two");
+	policy_free(p);
+}
+
 static void release_falls_to_star_then_none_when_not_named(void **state)
 {
 	struct policy *p = parse(deciding);
@@ -2663,6 +3025,9 @@ static void words_are_those_of_the_file(void **state)
 	assert_string_equal(policy_action_name(POLICY_ALERT), "alert");
 	assert_string_equal(policy_per_name(POLICY_PER_HOST), "host");
 	assert_string_equal(policy_per_name(POLICY_PER_USER), "user");
+	assert_string_equal(policy_act_name(POLICY_READ), "read");
+	assert_string_equal(policy_act_name(POLICY_RELEASE), "release");
+	assert_string_equal(policy_act_name(POLICY_INTAKE), "intake");
 	policy_free(NULL);
 	policy_explanation_free(NULL);
 }
@@ -2674,6 +3039,7 @@ static void words_are_those_of_the_file(void **state)
 
 struct findings {
 	struct buffer b;
+	bool all; /* the note of a missing declassifier too */
 	int n_warnings, n_notes;
 };
 
@@ -2682,6 +3048,9 @@ static void collect(enum policy_finding kind, struct policy_pos pos,
 {
 	struct findings *f = arg;
 
+	/* Nearly every policy here is too small to have any. */
+	if (strncmp(text, "no \"presets\"", 12) == 0 && !f->all)
+		return;
 	if (kind == POLICY_WARNING)
 		f->n_warnings++;
 	else
@@ -2731,7 +3100,8 @@ static void warning_tells_when_dates_are_off(void **state)
 	assert_findings_at(DATED "rules:\n" STAR, 1798761600 - 1, "");
 	assert_findings_at(DATED "rules:\n" STAR, 1798761600,
 			   "warning 5:10: expired at 2027-01-01T00:00:00Z: "
-			   "hosts keep enforcing it, and say so\n");
+			   "hosts that have it in force keep enforcing it, and "
+			   "say so; a host with another policy refuses it\n");
 	assert_findings(DATED "not-before: 2026-12-24T00:00:00Z\n"
 			      "rules:\n" STAR,
 			"warning 1:1: not valid before 2026-12-24T00:00:00Z: "
@@ -2960,41 +3330,296 @@ static void warning_tells_when_a_network_stands_twice(void **state)
 		"(line 7), which comes first where both have the port\n");
 }
 
+#define UNSTATED                                                               \
+	"any number of records, for neither its bytes a record nor its floor " \
+	"are stated"
+
 static void note_tells_records_when_a_budget_counts_bytes(void **state)
 {
 	(void)state;
 	assert_findings(
 		TOP "expires: 2027-01-01T00:00:00Z\ndatasets:\n"
 		    "  f: {paths: [/f], record: file}\n"
-		    "  b: {paths: [/b], record: {bytes: 160}}\n"
+		    "  b: {paths: [/b], record: {bytes: 160}, squeeze: 3}\n"
 		    "  l: {paths: [/l], record: line, floor: 24}\n"
 		    "rules:\n- {subject: \"*\", dataset: \"*\", read: 1MiB/day,"
 		    "\n   release: {\"*\": [1MiB/day, 5 records/day]}}\n",
-		"note 10:38: read 1 MiB/day: any number of records of dataset "
-		"f, whose size is not stated; add a limit of records\n"
-		"note 10:38: read 1 MiB/day: 6553 records of dataset b at 160 "
-		"bytes each, and more if they are packed; add a limit of "
-		"records\n"
-		"note 10:38: read 1 MiB/day: 43690 records of dataset l at 24 "
-		"bytes each, and more if they are packed; add a limit of "
-		"records\n");
+		"note 10:38: read 1 MiB/day of dataset f: " UNSTATED
+		"; add a limit of records\n"
+		"note 10:38: read 1 MiB/day of dataset b: 6553 records as they "
+		"are (160 bytes each); parts of more: add a limit of records\n"
+		"note 10:38: read 1 MiB/day of dataset l: 43690 records at the "
+		"floor of 24 bytes; parts of more: add a limit of records\n"
+		"note 11:19: release to * 1 MiB/day of dataset f: " UNSTATED
+		"; the limit of records beside it holds as well\n"
+		"note 11:19: release to * 1 MiB/day of dataset b: 6553 records "
+		"as they are (160 bytes each), 19660 squeezed 3 to 1; the "
+		"limit of records beside it holds as well\n"
+		"note 11:19: release to * 1 MiB/day of dataset l: 43690 "
+		"records at the floor of 24 bytes; the limit of records beside "
+		"it holds as well\n");
 	assert_findings(
 		DATED "destinations: {x: {networks: [10.0.0.1]}}\nrules:\n"
 		      "- {subject: \"*\", dataset: d, read: none, release: "
 		      "{x: 1B/week}}\n",
-		"note 8:55: release to x 1 B/week: any number of records of "
-		"dataset d, whose size is not stated; add a limit of "
-		"records\n");
-	/* the floor holds for a narrow subject */
+		"note 8:55: release to x 1 B/week of dataset d: " UNSTATED
+		"; add a limit of records\n");
+	/* the floor holds for a narrow subject, and for no other */
 	assert_findings(
 		TOP "expires: 2027-01-01T00:00:00Z\n"
 		    "datasets: {d: {paths: [/d], record: {bytes: 160}, "
 		    "squeeze: 9, floor: 24}}\n"
 		    "subjects: {s: {user: a, narrow: yes}}\nrules:\n"
 		    "- {subject: s, dataset: d, read: none, release: "
-		    "{\"*\": 1MiB/day}}\n" STAR,
-		"note 8:55: release to * 1 MiB/day: at most 43690 records of "
-		"dataset d, at its floor of 24 bytes\n");
+		    "{\"*\": 1MiB/day}}\n"
+		    "- {subject: \"*\", dataset: d, read: none, release: "
+		    "{\"*\": 200B/day}}\n",
+		"note 8:55: release to * 1 MiB/day of dataset d: 6553 records "
+		"as they are (160 bytes each), 58982 squeezed 9 to 1, at most "
+		"43690 at the floor of 24 bytes\n"
+		"note 9:57: release to * 200 B/day of dataset d: 1 record as "
+		"it is (160 bytes), 11 squeezed 9 to 1, 8 at the floor "
+		"of 24 bytes; more if they are packed tighter: add a limit of "
+		"records\n");
+}
+
+static void note_lists_declassifiers_when_there_are_any(void **state)
+{
+	(void)state;
+	assert_findings(
+		TOP "expires: 2027-01-01T00:00:00Z\n"
+		    "datasets: {d: {paths: [/d], record: {bytes: 10}, "
+		    "floor: 4}}\n"
+		    "presets: [init, journald, nscd]\n"
+		    "subjects:\n"
+		    "  own: {unit: a.service, carries: no, cap: 1 KiB/day}\n"
+		    "rules:\n" STAR,
+		"note 8:3: subject own carries nothing on: takes in up to 1 "
+		"KiB/day from holders without becoming one\n"
+		"note 6:17: subject preset-journald (systemd-journald.service) "
+		"carries nothing on: takes in up to 64 KiB/hour from holders "
+		"without becoming one\n"
+		"note 6:27: subject preset-nscd (nscd.service) carries nothing "
+		"on: takes in up to 16 KiB/hour from holders without becoming "
+		"one\n"
+		"note 6:11: subject preset-init (init.scope) carries nothing "
+		"on: takes in up to 16 KiB/hour from holders without becoming "
+		"one\n"
+		"note 8:44: intake of own 1 KiB/day of dataset d: 102 records "
+		"as they are (10 bytes each), 256 at the floor of 4 bytes\n"
+		"note 6:17: intake of preset-journald 64 KiB/hour of dataset "
+		"d: "
+		"6553 records as they are (10 bytes each), 16384 at the floor "
+		"of 4 bytes; the same for every preset with that cap\n"
+		"note 6:27: intake of preset-nscd 16 KiB/hour of dataset d: "
+		"1638 records as they are (10 bytes each), 4096 at the floor "
+		"of 4 bytes; the same for every preset with that cap\n");
+}
+
+static void note_tells_when_there_is_no_declassifier(void **state)
+{
+	static const char note[] =
+		"note 1:1: no \"presets\", and no subject with \"carries: "
+		"no\": every daemon that a holder talks to becomes one, "
+		"the journal first\n";
+	static const char *const cases[][2] = {
+		{DATED "rules:\n" STAR, note},
+		{DATED "subjects: {s: {user: a, carries: yes, narrow: no}}\n"
+		       "rules:\n- {subject: s, dataset: d, read: none}\n" STAR,
+		 note},
+		{DATED "presets: [dbus]\nrules:\n" STAR, NULL},
+	};
+	struct findings f = {.all = true};
+	struct policy *p;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		p = parse(cases[i][0]);
+		assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 0);
+		if (cases[i][1])
+			assert_string_equal(f.b.s, cases[i][1]);
+		else
+			assert_null(strstr(f.b.s, "no \"presets\""));
+		drop(&f.b);
+		policy_free(p);
+	}
+}
+
+static void warning_tells_when_anybody_can_be_a_declassifier(void **state)
+{
+	static const char *const open[] = {
+		"user: a",
+		"exe: /a",
+		"login: any",
+		"cgroup: /user.slice",
+		"cgroup: /a.slice/a-b.slice, user: a",
+	};
+	static const char *const placed[] = {
+		"unit: a.service",
+		"cgroup: /a.slice/x",
+		"cgroup: /slice",
+		"unit: a.service, user: a, login: none",
+	};
+	struct findings f = {0};
+	struct buffer b = {0};
+	struct policy *p;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(open); i++) {
+		put(&b,
+		    DATED "subjects: {s: {%s, carries: no, cap: 1B/day}}\n"
+			  "rules:\n" STAR,
+		    open[i]);
+		p = parse(b.s);
+		assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 1);
+		assert_non_null(strstr(
+			f.b.s, "warning 6:12: subject s carries nothing on, "
+			       "and names no unit nor a control group below a "
+			       "slice: who becomes that user, or runs that "
+			       "program, can use its cap as a way out\n"));
+		drop(&f.b);
+		policy_free(p);
+		drop(&b);
+	}
+	for (size_t i = 0; i < N_ELEMENTS(placed); i++) {
+		put(&b,
+		    DATED "subjects: {s: {%s, carries: no, cap: 1B/day}}\n"
+			  "rules:\n" STAR,
+		    placed[i]);
+		p = parse(b.s);
+		assert_int_equal(policy_check_warnings(p, NOW, NULL, NULL), 0);
+		policy_free(p);
+		drop(&b);
+	}
+}
+
+static void warning_tells_when_a_cap_never_counts(void **state)
+{
+	struct findings f = {0};
+	struct policy *p;
+
+	(void)state;
+	p = parse(DATED
+		  "presets: [system-daemons]\nsubjects:\n"
+		  "  a: {unit: a.service, carries: no, cap: 1B/day}\n"
+		  "  b: {unit: a.service, carries: no, cap: 2B/day}\n"
+		  "  c: {unit: a.service, user: c, carries: no, cap: 3B/day}\n"
+		  "  d: {unit: dbus.service, carries: no, cap: 1B/day}\n"
+		  "rules:\n" STAR);
+	assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 1);
+	assert_non_null(strstr(f.b.s,
+			       "warning 9:42: this cap never counts: that of "
+			       "subject a (line 8) always comes first\n"));
+	drop(&f.b);
+	policy_free(p);
+}
+
+/* The one budget of bytes of a policy of one dataset, measured. */
+static int keep_capacity(const struct policy_capacity *capacity, void *arg)
+{
+	struct policy_capacity *kept = arg;
+
+	assert_null(kept->budget);
+	*kept = *capacity;
+	return 7;
+}
+
+static struct policy_capacity capacity_of(const char *dataset,
+					  const char *budget)
+{
+	struct policy_capacity kept = {0};
+	struct buffer b = {0};
+	struct policy *p;
+
+	put(&b,
+	    TOP "datasets: {d: {paths: [/d], %s}}\n"
+		"rules: [{subject: \"*\", dataset: \"*\", release: "
+		"{\"*\": %s}}]\n",
+	    dataset, budget);
+	p = parse(b.s);
+	/* what fn returns ends the walk */
+	assert_int_equal(policy_each_capacity(p, keep_capacity, &kept), 7);
+	assert_int_equal(kept.act, POLICY_RELEASE);
+	assert_int_equal(kept.subject, POLICY_EVERYONE);
+	assert_int_equal(kept.dataset, 0);
+	assert_int_equal(kept.destination, POLICY_ANYWHERE);
+	policy_free(p);
+	drop(&b);
+	return kept;
+}
+
+static void capacity_is_bounded_when_numbers_are_huge(void **state)
+{
+	struct policy_capacity c;
+
+	(void)state;
+	c = capacity_of("record: {bytes: 1}, squeeze: 10000, floor: 1",
+			"1152921504606846976B/day");
+	assert_true(c.plain == 1ULL << 60);
+	assert_true(c.squeezed == INT64_MAX);
+	assert_true(c.at_floor == 1ULL << 60);
+	c = capacity_of("record: {bytes: 1MiB}, squeeze: 10000",
+			"1152921504606846976B/day");
+	assert_true(c.plain == 1ULL << 40);
+	assert_true(c.squeezed == 10000ULL << 40);
+	assert_true(c.at_floor == POLICY_CAPACITY_UNKNOWN);
+	c = capacity_of("record: {bytes: 1000}, squeeze: 3", "1999B/day");
+	assert_int_equal(c.plain, 1);
+	assert_int_equal(c.squeezed, 5);
+	c = capacity_of("record: file, squeeze: 3", "1999B/day");
+	assert_true(c.plain == POLICY_CAPACITY_UNKNOWN);
+	assert_true(c.squeezed == POLICY_CAPACITY_UNKNOWN);
+}
+
+static int count_capacity(const struct policy_capacity *capacity, void *arg)
+{
+	int *n = arg;
+
+	n[capacity->act]++;
+	return 0;
+}
+
+static void capacity_is_told_of_every_byte_budget(void **state)
+{
+	struct policy *p;
+	int n[3] = {0};
+
+	(void)state;
+	p = parse(TWO "presets: [system-daemons]\n"
+		      "subjects: {s: {user: a, carries: no, cap: 1B/day}}\n"
+		      "destinations: {x: {networks: [10.0.0.1]}}\nrules:\n"
+		      "- {subject: s, dataset: \"*\", read: 1B/day, release: "
+		      "{x: [1B/day, 1 record/day], \"*\": unlimited}}\n"
+		      "- {subject: \"*\", dataset: a, read: 1 record/day, "
+		      "release: {x: 1B/day, \"*\": 1 record/day}}\n");
+	assert_int_equal(policy_each_capacity(p, count_capacity, n), 0);
+	assert_int_equal(n[POLICY_READ], 2);
+	assert_int_equal(n[POLICY_RELEASE], 3);
+	assert_int_equal(n[POLICY_INTAKE], 2 * 12);
+	policy_free(p);
+}
+
+static void capacity_is_cut_when_there_is_little_room(void **state)
+{
+	struct policy_capacity kept = {0};
+	char text[POLICY_CAPACITY_CHARS_MAX], cut[POLICY_CAPACITY_CHARS_MAX];
+	struct policy *p;
+
+	(void)state;
+	p = parse(TOP "datasets: {d: {paths: [/d], record: {bytes: 10}, "
+		      "squeeze: 2, floor: 4}}\n"
+		      "rules: [{subject: \"*\", dataset: d, release: {\"*\": "
+		      "1KiB/day}}]\n");
+	(void)policy_each_capacity(p, keep_capacity, &kept);
+	policy_capacity_format(p, &kept, text, sizeof(text));
+	for (size_t size = 1; size <= strlen(text); size++) {
+		memset(cut, 'x', sizeof(cut));
+		policy_capacity_format(p, &kept, cut, size);
+		assert_int_equal(strlen(cut), size - 1);
+		assert_memory_equal(cut, text, size - 1);
+		assert_int_equal(cut[size], 'x');
+	}
+	policy_free(p);
 }
 
 static void warnings_hold_when_every_dataset_exists(void **state)
@@ -3180,6 +3805,15 @@ int main(void)
 		cmocka_unit_test(path_is_refused_when_it_stands_twice),
 		cmocka_unit_test(name_is_refused_when_bad),
 		cmocka_unit_test(subject_is_refused_when_bad),
+		cmocka_unit_test(
+			subject_keeps_its_cap_when_it_carries_nothing_on),
+		cmocka_unit_test(declassifier_is_refused_when_bad),
+		cmocka_unit_test(cap_is_refused_when_it_is_no_limit_of_bytes),
+		cmocka_unit_test(presets_are_what_was_released_when_named),
+		cmocka_unit_test(presets_are_in_the_manual),
+		cmocka_unit_test(preset_can_have_a_rule_when_named),
+		cmocka_unit_test(presets_are_refused_when_bad),
+		cmocka_unit_test(presets_count_as_subjects_when_there_are_many),
 		cmocka_unit_test(network_is_refused_when_bad),
 		cmocka_unit_test(port_is_refused_when_bad),
 		cmocka_unit_test(ports_are_counted_with_the_networks_around),
@@ -3214,6 +3848,7 @@ int main(void)
 		cmocka_unit_test(
 			subject_defined_first_wins_when_equally_specific),
 		cmocka_unit_test(explanation_says_all_when_asked),
+		cmocka_unit_test(declassifier_is_the_first_that_matches),
 		cmocka_unit_test(
 			release_falls_to_star_then_none_when_not_named),
 		cmocka_unit_test(everything_is_refused_when_no_rule_covers),
@@ -3234,6 +3869,14 @@ int main(void)
 			warning_tells_when_paths_lie_inside_each_other),
 		cmocka_unit_test(warning_tells_when_a_network_stands_twice),
 		cmocka_unit_test(note_tells_records_when_a_budget_counts_bytes),
+		cmocka_unit_test(note_lists_declassifiers_when_there_are_any),
+		cmocka_unit_test(note_tells_when_there_is_no_declassifier),
+		cmocka_unit_test(
+			warning_tells_when_anybody_can_be_a_declassifier),
+		cmocka_unit_test(warning_tells_when_a_cap_never_counts),
+		cmocka_unit_test(capacity_is_bounded_when_numbers_are_huge),
+		cmocka_unit_test(capacity_is_told_of_every_byte_budget),
+		cmocka_unit_test(capacity_is_cut_when_there_is_little_room),
 		cmocka_unit_test(warnings_hold_when_every_dataset_exists),
 		cmocka_unit_test(
 			examples_parse_and_warn_of_nothing_when_shipped),

@@ -338,7 +338,7 @@ static void file_with_a_bad_value_is_refused(void **unused)
 		"\"budgets\":[{}]}",
 		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
 		"\"names\":[],\"budgets\":[{"
-		"\"rule\":1,\"who\":1,\"dest\":1,\"dataset\":99,\"unit\":0,"
+		"\"rule\":1,\"who\":1,\"dest\":1,\"dataset\":255,\"unit\":0,"
 		"\"part_ns\":1,\"refused\":0,\"parts\":[]}]}",
 		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
 		"\"names\":[],\"budgets\":[{"

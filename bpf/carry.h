@@ -1,0 +1,364 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * carry.h - holdings that move with the data.
+ *
+ * Whoever takes something out of a kernel object that a holder put something
+ * in (a carrier) holds from then on what the holder held: its whole share of
+ * every origin, for a few bytes can stand for much. It is added to what the
+ * taker had, up to what the origin read, so that loops inflate nothing.
+ *
+ * A carrier that one process writes to has that process's holding and no copy
+ * of it: what the process reads later counts as well, so nothing depends on
+ * when the bytes are copied. A second writer makes it a holding of its own, the
+ * sum of both. It outlives its writers, and goes with the object.
+ *
+ * A writer is noted before its bytes can be read, a reader before it can do
+ * anything with them, where the kernel lets one.
+ */
+#ifndef CORDON_CARRY_H
+#define CORDON_CARRY_H
+
+/* What moves. On the stack of the hook: addresses are no numbers to 6.1. */
+struct carry {
+	__u64 object; /* its address */
+	__u64 bytes;  /* at most */
+	__u64 again;  /* asked by the second program of a hook: again.h */
+};
+
+#define CARRY_UNKNOWN (~0ULL) /* who knows how many bytes */
+
+/* ---- carriers ---------------------------------------------------------- */
+
+static __always_inline __u32 carrier_place(__u32 low)
+{
+	return low * 0x9e3779b1U >> (32 - CORDON_CARRIER_BITS);
+}
+
+/* May the object be a carrier? Most end here. */
+static __always_inline int may_carry(const void *object)
+{
+	return state.carriers[carrier_place(low_half(object))] != 0;
+}
+
+/* The first that puts something in: the carrier has its holding. */
+static __noinline int carrier_new(__u64 key, struct holding *h)
+{
+	__u32 place = carrier_place(key);
+	struct carrier new = {};
+	long r;
+
+	new.holding = h->id;
+	__sync_fetch_and_add(&h->refs, 1);
+	/* In this order: who finds nothing there must not have missed it. */
+	__sync_fetch_and_add(&state.carriers[place], 1);
+	r = bpf_map_update_elem(&carriers, &key, &new, BPF_NOEXIST);
+	if (!r)
+		return 0;
+	__sync_fetch_and_sub(&state.carriers[place], 1);
+	holding_drop(new.holding);
+	return (int)r;
+}
+
+/*
+ * A second process puts something in. Returns 0, or -1 if there is no room for
+ * the sum.
+ */
+static __noinline int carrier_mix(struct carrier *c, __u64 id)
+{
+	__u64 old = c->holding, took = took_of(id), new = 0;
+
+	if (old & CARRIER_MIXED) {
+		if (c->took == took)
+			return 0;
+		holding_add(old & ~CARRIER_MIXED, id);
+		c->took = took;
+		return 0;
+	}
+	if (!holding_new(&new))
+		return -1;
+	holding_add(new, old);
+	holding_add(new, id);
+	if (__sync_val_compare_and_swap(&c->holding, old,
+					new | CARRIER_MIXED) == old) {
+		holding_drop(old);
+		return 0;
+	}
+	/* Another was first. What it made stays until the object goes. */
+	holding_drop(new);
+	old = c->holding;
+	if (old & CARRIER_MIXED)
+		holding_add(old & ~CARRIER_MIXED, id);
+	return 0;
+}
+
+/*
+ * What is in the holding @h goes into the object. Returns 0, or which fault it
+ * is that there is no room.
+ */
+static __always_inline int carrier_put(__u64 key, struct holding *h)
+{
+	struct carrier *c;
+
+	if (holding_empty(h))
+		return 0;
+	c = bpf_map_lookup_elem(&carriers, &key);
+	if (!c) {
+		if (!carrier_new(key, h))
+			return 0;
+		/* No room, or another was first. */
+		c = bpf_map_lookup_elem(&carriers, &key);
+		if (!c)
+			return FAULT_CARRIER_FULL;
+	}
+	if (c->holding == h->id)
+		return 0;
+	return carrier_mix(c, h->id) ? FAULT_HOLDING_FULL : 0;
+}
+
+/*
+ * The current process, a holder, is about to put something into the object.
+ * Returns 0, or which fault it is that this cannot be noted.
+ */
+__noinline int carry_note(struct carry *carry)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h;
+
+	if (!carry || is_kernels(task))
+		return 0;
+	h = holding_of(task->tgid);
+	return h ? carrier_put(carry->object, h) : FAULT_UNKNOWN_HOLDING;
+}
+
+/* The same. Returns 0 or -EPERM. */
+static __always_inline int carry_out(struct carry *carry)
+{
+	int fault = carry_note(carry);
+
+	return fault && carry_fault(fault) ? -EPERM : 0;
+}
+
+/*
+ * What was put into the object @from is about to arrive in another one. Returns
+ * 0, or -1 if that cannot be noted. `current' means nothing here.
+ */
+__noinline int carry_on(struct carry *carry, __u64 from)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &from);
+	int fault;
+
+	if (!carry || !h)
+		return -1;
+	fault = carrier_put(carry->object, h);
+	if (fault <= 0)
+		return 0;
+	if (fault < FAULT_MAX)
+		__sync_fetch_and_add(&state.faults[fault], 1);
+	return -1;
+}
+
+/* The holding that is in the object. 0: none. */
+static __noinline __u64 carried_by(const void *object)
+{
+	__u64 key = (__u64)object;
+	struct carrier *c;
+
+	if (!may_carry(object))
+		return 0;
+	c = bpf_map_lookup_elem(&carriers, &key);
+	return c ? c->holding & ~CARRIER_MIXED : 0;
+}
+
+/* The object goes, and with it what it carried. */
+static __noinline int carried_end(const void *object)
+{
+	__u32 place = carrier_place(low_half(object));
+	__u64 key = (__u64)object, id;
+	struct carrier *c;
+
+	c = bpf_map_lookup_elem(&carriers, &key);
+	if (!c)
+		return 0;
+	id = c->holding & ~CARRIER_MIXED;
+	if (bpf_map_delete_elem(&carriers, &key))
+		return 0;
+	__sync_fetch_and_sub(&state.carriers[place], 1);
+	holding_drop(id);
+	return 0;
+}
+
+/* ---- declassifiers ----------------------------------------------------- */
+
+/*
+ * Charges @bytes of everything in the holding @from to what the declassifier
+ * @intake may take in. Returns whether there was room.
+ */
+static __noinline int intake_charge(__u64 policy, const struct intake *intake,
+				    __u64 from, __u64 bytes)
+{
+	struct held held = {};
+	struct origin *o;
+	struct act a;
+	__u32 i;
+
+	act_begin(&a, policy, 0, CHANNEL_HOP);
+	a.rule = intake->subject;
+	a.subject = intake->subject;
+	a.who = CORDON_HOST_WIDE;
+	a.dest = CORDON_DEST_INTAKE;
+	a.flags = 0; /* it is told, and never refused */
+	a.bytes = bytes;
+	limit_of(&a, &intake->cap, UNIT_BYTES);
+	if (!a.window_ns)
+		return 0;
+	for (i = 0; i < CORDON_SHARES; i++) {
+		if (!held_of(from, i, &held))
+			continue;
+		a.dataset = held.dataset;
+		a.records = held.records;
+		o = bpf_map_lookup_elem(&origins, &held.origin);
+		a.origin = o ? o->serial : 0;
+		if (!budget_charge(&a, bytes, TAKE_CHARGE))
+			continue;
+		act_over(&a, 0);
+		return 0;
+	}
+	return 1;
+}
+
+/* Where the cap of the current process stands in `intakes'; -1: it has none. */
+__noinline int intake_place(__u64 policy)
+{
+	__u32 slot = policy >> 32 & 1, i;
+	struct subject_set set = {};
+	struct subject_dims *d;
+	__u64 both = 0;
+
+	d = bpf_map_lookup_elem(&dims, &slot);
+	if (!d || !(d->aside.bits[0] | d->aside.bits[1] | d->aside.bits[2] |
+		    d->aside.bits[3]))
+		return -1;
+	subjects_of(policy, &set);
+	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
+		both = set.bits[i] & d->aside.bits[i];
+		if (both)
+			break;
+	}
+	if (!both)
+		return -1;
+	return slot * CORDON_SUBJECTS + i * 64 + lowest_bit(both);
+}
+
+/*
+ * May the current process take in what @carry says from the holding @from and
+ * hold nothing still? The second program of a hook does not charge it once
+ * more.
+ */
+static __noinline int intake_takes(__u64 policy, __u32 place, __u64 from,
+				   struct carry *carry)
+{
+	const void *about = (const void *)carry->object;
+	struct intake *intake;
+	int left;
+
+	if (carry->again && ticket_find(HOOK_PIPE_READ, about, 1, &left))
+		return 1;
+	intake = bpf_map_lookup_elem(&intakes, &place);
+	if (!intake || !intake_charge(policy, intake, from, carry->bytes))
+		return 0;
+	if (state.again && !carry->again)
+		ticket_leave(HOOK_PIPE_READ, about, 0);
+	return 1;
+}
+
+/* ---- hops -------------------------------------------------------------- */
+
+/* See carry_in(). @early: what a declassifier takes in is not known yet. */
+static __always_inline int carry_take(struct carry *carry, int early)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u64 key, from, took, policy;
+	__u32 tgid = task->tgid;
+	struct process *p;
+	struct carrier *c;
+	struct holding *h;
+	int place;
+
+	if (!carry || is_kernels(task))
+		return 0;
+	key = carry->object;
+	c = bpf_map_lookup_elem(&carriers, &key);
+	if (!c)
+		return 0;
+	from = c->holding & ~CARRIER_MIXED;
+	took = took_of(from);
+	if (is_holder(tgid)) {
+		p = bpf_map_lookup_elem(&processes, &tgid);
+		if (!p)
+			return 0; /* unknown: as much as there is */
+		if (p->holding == from || p->took == took)
+			return 0;
+	} else {
+		policy = policy_now();
+		place = intake_place(policy);
+		if (place >= 0 &&
+		    (early || intake_takes(policy, place, from, carry)))
+			return 0;
+		commons_begin(task);
+	}
+	h = holding_make(tgid);
+	if (!h) {
+		carry_fault(FAULT_HOLDING_FULL);
+		holder_mark(tgid);
+		return 0;
+	}
+	holding_add(h->id, from);
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (p)
+		p->took = took;
+	return 0;
+}
+
+/*
+ * The current process takes something out of the object. Nothing can be refused
+ * here: where there is no room to say what it holds, it holds who knows what.
+ */
+__noinline int carry_in(struct carry *carry)
+{
+	return carry_take(carry, 0);
+}
+
+/* It may take something, or yet get nothing. */
+__noinline int carry_early(struct carry *carry)
+{
+	return carry_take(carry, 1);
+}
+
+/* The same for another task, which waits; who that is is not asked. */
+static __noinline int carried_to(const void *object,
+				 const struct task_struct *task)
+{
+	__u64 key = (__u64)object, from;
+	__u32 tgid = task->tgid;
+	struct carrier *c;
+	struct holding *h;
+
+	if (is_kernels(task))
+		return 0;
+	c = bpf_map_lookup_elem(&carriers, &key);
+	if (!c)
+		return 0;
+	from = c->holding & ~CARRIER_MIXED;
+	if (!is_holder(tgid))
+		commons_begin(task);
+	h = holding_make_for(task, tgid);
+	if (!h) {
+		carry_fault(FAULT_HOLDING_FULL);
+		holder_mark(tgid);
+	} else if (h->id != from) {
+		holding_add(h->id, from);
+	}
+	return 0;
+}
+
+#endif

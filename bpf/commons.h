@@ -1,0 +1,359 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * commons.h - processes that share writable memory share one holding.
+ *
+ * What one of them reads the others have, and no hook sees when. So they are
+ * put together when the memory is mapped, or inherited by a fork, long before
+ * anybody holds anything: a commons is a number that processes and the objects
+ * they map (files in memory or not, by the address of their inode) have in
+ * common. The first of them that becomes a holder makes all of them holders.
+ * Who comes by two of them makes them one.
+ *
+ * A process leaves when it executes another program or ends, an object when its
+ * inode leaves memory. munmap(2) changes nothing: what was read was read.
+ */
+#ifndef CORDON_COMMONS_H
+#define CORDON_COMMONS_H
+
+/* Removes a user of the commons @number; the last one is its end. */
+static __noinline int commons_leave(__u32 number)
+{
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	__u64 id;
+
+	if (!c || __sync_fetch_and_sub(&c->users, 1) != 1)
+		return 0;
+	id = c->holding;
+	if (!bpf_map_delete_elem(&commons, &number) && id)
+		holding_drop(id);
+	return 0;
+}
+
+static __always_inline void commons_enter(__u32 number)
+{
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+
+	if (c)
+		__sync_fetch_and_add(&c->users, 1);
+}
+
+/* A new one, which nobody uses yet. 0: no room. */
+static __noinline __u32 commons_new(void)
+{
+	__u32 number = __sync_fetch_and_add(&state.next_commons, 1) + 1;
+	struct commons new = {};
+
+	state.commons = 1;
+	return bpf_map_update_elem(&commons, &number, &new, BPF_ANY) ? 0
+								     : number;
+}
+
+/* The commons that the process is in. 0: none. */
+static __always_inline __u32 sharer_of(__u32 tgid)
+{
+	__u32 *found = bpf_map_lookup_elem(&sharers, &tgid);
+
+	return found ? *found : 0;
+}
+
+static __noinline int sharer_set(__u32 tgid, __u32 number)
+{
+	if (bpf_map_update_elem(&sharers, &tgid, &number, BPF_NOEXIST))
+		return -1;
+	commons_enter(number);
+	return 0;
+}
+
+/* The process has other memory now, or none. */
+static __noinline int sharer_drop(__u32 tgid)
+{
+	__u32 *found = bpf_map_lookup_elem(&sharers, &tgid), number;
+
+	if (!found)
+		return 0;
+	number = *found;
+	if (!bpf_map_delete_elem(&sharers, &tgid))
+		commons_leave(number);
+	return 0;
+}
+
+static __noinline int shared_drop(const void *inode)
+{
+	__u64 key = (__u64)inode;
+	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+
+	if (!found)
+		return 0;
+	number = *found;
+	if (!bpf_map_delete_elem(&shared, &key))
+		commons_leave(number);
+	return 0;
+}
+
+/* ---- one holding for all ----------------------------------------------- */
+
+struct settling {
+	__u64 holding;
+	__u32 number;
+	__u32 moved; /* some had another holding before */
+};
+
+/* The first holding that one of them has. */
+static long settle_find(struct bpf_map *map, __u32 *key, __u32 *number,
+			struct settling *s)
+{
+	__u32 tgid = *key;
+	struct process *p;
+	struct holding *h;
+	__u64 id;
+
+	if (*number != s->number || s->holding || !is_holder(tgid))
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (!p)
+		return 0;
+	id = p->holding;
+	h = bpf_map_lookup_elem(&holdings, &id);
+	if (!h)
+		return 0;
+	__sync_fetch_and_add(&h->refs, 1); /* the commons' own */
+	s->holding = id;
+	return 0;
+}
+
+/* The process has the holding of all, to which its own is added. */
+static __always_inline int settle_move(struct process *p, __u64 id)
+{
+	__u64 old = p->holding, took = took_of(old);
+
+	holding_add(id, old);
+	if (__sync_val_compare_and_swap(&p->holding, old, id) != old)
+		return 0;
+	/* One of its threads may have read something meanwhile. */
+	if (took_of(old) != took)
+		holding_add(id, old);
+	holding_drop(old);
+	return 1;
+}
+
+/* Says to each of them that this is its holding. */
+static long settle_point(struct bpf_map *map, __u32 *key, __u32 *number,
+			 struct settling *s)
+{
+	struct process *p, new = {.holding = s->holding};
+	__u64 id = s->holding;
+	__u32 tgid = *key;
+	struct holding *h;
+
+	if (*number != s->number)
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &tgid);
+	if (p && p->holding == id)
+		return 0;
+	h = bpf_map_lookup_elem(&holdings, &id);
+	if (!h)
+		return 1;
+	__sync_fetch_and_add(&h->refs, 1);
+	if (p) {
+		if (settle_move(p, id))
+			s->moved = 1;
+		else
+			__sync_fetch_and_sub(&h->refs, 1);
+		return 0;
+	}
+	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_NOEXIST))
+		__sync_fetch_and_sub(&h->refs, 1);
+	/* In this order; without an entry it is unknown, and held. */
+	holder_mark(tgid);
+	return 0;
+}
+
+/* Makes the holdings of all members one, if any of them has one. */
+static __noinline int commons_settle(__u32 number)
+{
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	struct settling s = {.number = number};
+	__u64 other;
+
+	if (!c)
+		return 0;
+	s.holding = c->holding;
+	if (!s.holding) {
+		bpf_for_each_map_elem(&sharers, settle_find, &s, 0);
+		if (!s.holding)
+			return 0;
+		/* Two of them may have come this far at once. */
+		other = __sync_val_compare_and_swap(&c->holding, 0, s.holding);
+		if (other) {
+			holding_drop(s.holding);
+			s.holding = other;
+		}
+	}
+	bpf_for_each_map_elem(&sharers, settle_point, &s, 0);
+	/* What threads remember of their holding is of another one. */
+	if (s.moved)
+		__sync_fetch_and_add(&state.epoch, 1);
+	return 0;
+}
+
+/* The process of @task, which holds nothing, is about to become a holder. */
+static __noinline int commons_begin(const struct task_struct *task)
+{
+	__u32 tgid = task->tgid, number;
+
+	if (!state.commons)
+		return 0;
+	number = sharer_of(tgid);
+	if (!number || !holding_make_for(task, tgid))
+		return 0;
+	return commons_settle(number);
+}
+
+/* The same for the current one, if it holds nothing. In a hook's own frame. */
+static __noinline int commons_begin_now(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return is_holder(task->tgid) ? 0 : commons_begin(task);
+}
+
+/* ---- coming together --------------------------------------------------- */
+
+struct uniting {
+	__u32 from;
+	__u32 to;
+};
+
+/* Of a process or an object, whichever map it is in. */
+static long unite_user(struct bpf_map *map, void *key, __u32 *number,
+		       struct uniting *u)
+{
+	if (*number != u->from)
+		return 0;
+	*number = u->to;
+	commons_enter(u->to);
+	commons_leave(u->from);
+	return 0;
+}
+
+static __noinline int commons_unite(__u32 from, __u32 to)
+{
+	struct commons *a = bpf_map_lookup_elem(&commons, &from);
+	struct commons *b = bpf_map_lookup_elem(&commons, &to);
+	struct uniting u = {.from = from, .to = to};
+	struct holding *h;
+	__u64 id;
+
+	if (!a || !b)
+		return 0;
+	id = a->holding;
+	if (id && b->holding) {
+		holding_add(b->holding, id);
+	} else if (id) {
+		h = bpf_map_lookup_elem(&holdings, &id);
+		if (h) {
+			__sync_fetch_and_add(&h->refs, 1);
+			b->holding = id;
+		}
+	}
+	bpf_for_each_map_elem(&shared, unite_user, &u, 0);
+	bpf_for_each_map_elem(&sharers, unite_user, &u, 0);
+	return 0;
+}
+
+/* Who holds nothing yet is not in scope. */
+static __noinline int commons_full(__u32 tgid)
+{
+	if (is_holder(tgid))
+		return carry_fault(FAULT_COMMONS_FULL) ? -EPERM : 0;
+	__sync_fetch_and_add(&state.faults[FAULT_COMMONS_FULL], 1);
+	return 0;
+}
+
+/*
+ * The current process shares the memory behind @object, or, 0, memory that
+ * only its children can come by. Returns 0 or -EPERM.
+ */
+__noinline int commons_join(__u64 object)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 tgid = task->tgid, own = sharer_of(tgid), its = 0, number;
+	struct commons *c;
+	__u32 *found;
+
+	if (object) {
+		found = bpf_map_lookup_elem(&shared, &object);
+		if (found)
+			its = *found;
+	}
+	if (own && (own == its || !object))
+		return 0;
+	number = its ? its : own;
+	if (!number)
+		number = commons_new();
+	if (!number)
+		goto full;
+	if (own && its)
+		commons_unite(own, its);
+	if (!own && sharer_set(tgid, number))
+		goto full;
+	if (object && !its) {
+		if (bpf_map_update_elem(&shared, &object, &number, BPF_NOEXIST))
+			goto full;
+		commons_enter(number);
+	}
+	c = bpf_map_lookup_elem(&commons, &number);
+	if (c && (c->holding || is_holder(tgid)))
+		commons_settle(number);
+	return 0;
+full:
+	return commons_full(tgid);
+}
+
+/*
+ * Two processes of which one has got at the other's memory, for as long as it
+ * likes. Returns 0 or -EPERM.
+ */
+__noinline int commons_pair(__u32 tgid, __u32 other)
+{
+	struct commons *c;
+	__u32 own, its, number;
+
+	if (tgid == other)
+		return 0;
+	own = sharer_of(tgid);
+	its = sharer_of(other);
+	if (own && own == its)
+		return 0;
+	number = its ? its : own;
+	if (!number)
+		number = commons_new();
+	if (!number)
+		goto full;
+	if (own && its)
+		commons_unite(own, its);
+	if (!own && sharer_set(tgid, number))
+		goto full;
+	if (!its && sharer_set(other, number))
+		goto full;
+	c = bpf_map_lookup_elem(&commons, &number);
+	if (c && (c->holding || is_holder(tgid) || is_holder(other)))
+		commons_settle(number);
+	return 0;
+full:
+	return commons_full(is_holder(other) ? other : tgid);
+}
+
+/* A fork: the child has its parent's memory that is shared. */
+static __noinline int commons_inherit(__u32 parent, __u32 child)
+{
+	__u32 number = sharer_of(parent);
+
+	if (!number)
+		return 0;
+	if (sharer_set(child, number))
+		__sync_fetch_and_add(&state.faults[FAULT_COMMONS_FULL], 1);
+	return 1;
+}
+
+#endif

@@ -1,0 +1,158 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * holding.h - one holding into another.
+ */
+#ifndef CORDON_HOLDING_H
+#define CORDON_HOLDING_H
+
+/* ---- what a holding has ------------------------------------------------ */
+
+/* What a holding has of one dataset. */
+struct held {
+	__u64 records;
+	__u32 origin;
+	__u32 dataset;
+};
+
+/*
+ * The dataset of the @i-th share of the holding @id, summed. 0: the share is
+ * free, or its dataset was seen before. By number, so that the verifier looks
+ * at it once (see event_send()): at the eight shares it looks in every order.
+ */
+__noinline int held_of(__u64 id, __u32 i, struct held *ret)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
+	__u64 records = state.zero;
+	__u32 j, origin, dataset;
+	int seen = 0;
+
+	if (!h || !ret)
+		return 0;
+	i &= CORDON_SHARES - 1;
+	bpf_spin_lock(&h->lock);
+	origin = h->shares[i].origin;
+	dataset = h->shares[i].dataset;
+	/* Unrolled it is 2^8 paths to the verifier. */
+#pragma clang loop unroll(disable)
+	for (j = 0; j < CORDON_SHARES; j++) {
+		struct share *s = &h->shares[j];
+
+		if (!s->origin || s->dataset != dataset)
+			continue;
+		records += s->records;
+		if (j < i)
+			seen = 1;
+	}
+	bpf_spin_unlock(&h->lock);
+	ret->records = records;
+	ret->origin = origin;
+	ret->dataset = dataset;
+	return origin && !seen;
+}
+
+/* ---- one holding into another ------------------------------------------ */
+
+enum passed { PASSED_NOTHING, PASSED_MORE, PASSED_ALL };
+
+/*
+ * Adds the @i-th share of the holding @from to the holding @to, or, if @only,
+ * makes it that of @to. PASSED_ALL: it is free, and so are those behind it.
+ */
+__noinline int share_pass(__u64 to, __u64 from, __u32 i, __u32 only)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &from);
+	__u64 bytes, records, cap_bytes, cap_records;
+	struct origin *o = NULL;
+	__u32 origin, dataset;
+	int more;
+
+	i &= CORDON_SHARES - 1;
+	if (!h)
+		return PASSED_ALL;
+	bpf_spin_lock(&h->lock);
+	origin = h->shares[i].origin;
+	dataset = h->shares[i].dataset;
+	bytes = h->shares[i].bytes;
+	records = h->shares[i].records;
+	bpf_spin_unlock(&h->lock);
+	if (!origin)
+		return PASSED_ALL;
+	if (origin != CORDON_ORIGIN_FOLDED) {
+		o = bpf_map_lookup_elem(&origins, &origin);
+		if (!o)
+			return PASSED_NOTHING; /* there is no such number */
+	}
+	h = bpf_map_lookup_elem(&holdings, &to);
+	if (!h)
+		return PASSED_ALL;
+	bpf_spin_lock(&h->lock);
+	if (only) {
+		more = share_raise(h, origin, dataset, bytes, records);
+	} else {
+		/* The caps under the lock, as in share_grow(). */
+		cap_bytes = o ? o->read_bytes : ~0ULL;
+		cap_records = o ? o->read_records : ~0ULL;
+		more = share_add(h, origin, dataset, bytes, records, cap_bytes,
+				 cap_records);
+	}
+	bpf_spin_unlock(&h->lock);
+	return more ? PASSED_MORE : PASSED_NOTHING;
+}
+
+/*
+ * Adds the holding @from to the holding @to. What has nothing but what came
+ * from @from before has no more than @from then, however often it takes.
+ */
+__noinline int holding_add(__u64 to, __u64 from)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &to);
+	int passed, more = 0;
+	__u32 i, only;
+
+	if (!h)
+		return 0;
+	bpf_spin_lock(&h->lock);
+	if (!h->only)
+		h->only = from;
+	else if (h->only != from)
+		h->only = HOLDING_MIXED;
+	only = h->only == from;
+	bpf_spin_unlock(&h->lock);
+	for (i = 0; i < CORDON_SHARES; i++) {
+		passed = share_pass(to, from, i, only);
+		if (passed == PASSED_ALL)
+			break;
+		if (passed == PASSED_MORE)
+			more = 1;
+	}
+	if (more)
+		holding_grew(to);
+	return 0;
+}
+
+/*
+ * What the holding @id is now, in one word: who took it in with this word need
+ * not do it again. To be read before the shares.
+ */
+static __always_inline __u64 took_of(__u64 id)
+{
+	return id << 32 | (__u32)state.swelled[grown_place(id)];
+}
+
+/* ---- who ---------------------------------------------------------------- */
+
+static __always_inline int is_kernels(const struct task_struct *task)
+{
+	return task->flags & PF_KTHREAD || state.agent == (__u32)task->tgid;
+}
+
+/* Something could not be stored. Returns whether to refuse. */
+static __noinline int carry_fault(__u32 fault)
+{
+	struct act a;
+
+	act_begin(&a, policy_now(), 0, CHANNEL_HOP);
+	return act_fault(&a, fault);
+}
+
+#endif

@@ -1,0 +1,438 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * hops.bpf.c - data that goes from one process to another, and what carries it.
+ *
+ *   file_permission    pipes: a writer before it writes, a reader that may read
+ *   pipe_read          a reader that waited until there was something
+ *   pipe_lock, pipe_wait_readable
+ *                      splice, vmsplice: who takes, before it does
+ *   pipe_unlock        the same: who puts, before anybody else can take
+ *   pipe_double_lock   tee, splice from pipe to pipe: who does both
+ *   free_pipe_info     the end of a pipe
+ *   socket_sendmsg     unix sockets: a writer, in net.bpf.c
+ *   unix_stream_sendpage
+ *                      the same for splice up to 6.4
+ *   skb_copy_datagram_iter, skb_splice_bits
+ *                      a reader, before it gets the bytes
+ *   sk_free            the end of a socket, in net.bpf.c
+ *   egress             TCP and UDP on the loopback: what arrives, in net.bpf.c
+ *   __skb_recv_udp     a reader of UDP, before it gets the bytes; of TCP it is
+ *                      the same as of unix sockets
+ *   msg_queue_msgsnd, msg_queue_msgrcv, msg_queue_free
+ *                      System V message queues
+ *   do_mq_timedsend, do_mq_timedreceive, inode_free
+ *                      POSIX message queues
+ *   ptrace_access_check, ptrace_traceme
+ *                      who gets at another's memory: commons.h
+ *   tty_write, tty_read, tty_ioctl, pty_cleanup
+ *                      pseudo terminals, each direction on its own
+ *
+ * A pipe is known by the address of its buffer. What waits in a unix socket
+ * knows the socket that it was sent on, which stays until all of it is read: so
+ * that one is the carrier, and who receives from others holds nothing of it.
+ * What arrives by IP knows the socket it is for only, so there it is that one.
+ *
+ * A program that the kernel may skip has a second one here too (again.h). It
+ * needs no ticket, but where a declassifier is charged: to note a hop twice is
+ * as good as once.
+ */
+
+/* 6.1 knows what an address is on the stack of its own function only. */
+static __always_inline int carried_in(const void *object, __u64 bytes,
+				      int again)
+{
+	struct carry carry = {
+		.object = (__u64)object, .bytes = bytes, .again = again};
+
+	return carry_in(&carry);
+}
+
+static __always_inline int carried_early(const void *object)
+{
+	struct carry carry = {.object = (__u64)object};
+
+	return carry_early(&carry);
+}
+
+static __always_inline int carried_out(const void *object)
+{
+	struct carry carry = {.object = (__u64)object};
+
+	return carry_out(&carry);
+}
+
+/* The bytes move, noted or not: where they cannot be noted, who moves them
+ * ends. */
+static __always_inline int carried_off(const void *object)
+{
+	if (carried_out(object))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+/* A program and its second one; @again in @call tells which of them it is. */
+#define HOP_IN(section, program, which, call, args...) \
+	SEC(section)                                   \
+	int BPF_PROG(program, args)                    \
+	{                                              \
+		const int again = which;               \
+                                                       \
+		(void)again;                           \
+		return call;                           \
+	}
+
+#define HOP(name, section, call, args...)    \
+	HOP_IN(section, name, 0, call, args) \
+	HOP_IN(section, again_##name, 1, call, args)
+
+/* ---- pipes ------------------------------------------------------------- */
+
+/* Not inline: file_permission has no stack to give away. */
+static __noinline int on_pipe_permission(struct inode *inode, int mask)
+{
+	struct task_struct *task;
+
+	if (mask & MAY_WRITE) {
+		task = bpf_get_current_task_btf();
+		return is_holder(task->tgid) ? carried_out(inode->i_pipe) : 0;
+	}
+	if (!(mask & MAY_READ) || !may_carry(inode->i_pipe))
+		return 0;
+	return carried_early(inode->i_pipe);
+}
+
+static __always_inline int on_pipe_read(const struct kiocb *iocb, __s64 n,
+					int again)
+{
+	const void *pipe;
+
+	probed(HOOK_PIPE_READ);
+	/* Of what ends in a page that is not there some was copied. */
+	if (n <= 0 && n != -EFAULT)
+		return 0;
+	pipe = iocb->ki_filp->private_data;
+	if (!may_carry(pipe))
+		return 0;
+	return carried_in(pipe, n < 0 ? CARRY_UNKNOWN : n, again);
+}
+
+/* Not the pipe inside of a sendfile(2): it is the task's own. */
+static __always_inline int on_pipe_lock(const struct pipe_inode_info *pipe,
+					int again)
+{
+	probed(HOOK_PIPE_LOCK);
+	if (!pipe->files || !may_carry(pipe))
+		return 0;
+	return carried_in(pipe, CARRY_UNKNOWN, again);
+}
+
+static __always_inline int on_pipe_unlock(const struct pipe_inode_info *pipe)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	probed(HOOK_PIPE_UNLOCK);
+	if (!is_holder(task->tgid) || !pipe->files)
+		return 0;
+	return carried_off(pipe);
+}
+
+static __always_inline int
+on_pipe_double_lock(const struct pipe_inode_info *from,
+		    const struct pipe_inode_info *to, int again)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	probed(HOOK_PIPE_DOUBLE_LOCK);
+	if (may_carry(from))
+		carried_in(from, CARRY_UNKNOWN, again);
+	return is_holder(task->tgid) ? carried_off(to) : 0;
+}
+
+/* Up to 6.12, and later. */
+HOP(hop_pipe_read, "fexit/pipe_read", on_pipe_read(iocb, n, again),
+    struct kiocb *iocb, struct iov_iter *to, long n)
+
+HOP(hop_anon_pipe_read, "fexit/anon_pipe_read", on_pipe_read(iocb, n, again),
+    struct kiocb *iocb, struct iov_iter *to, long n)
+
+HOP(hop_pipe_lock, "fexit/pipe_lock", on_pipe_lock(pipe, again),
+    struct pipe_inode_info *pipe)
+
+/* It lets the lock go and takes it again. */
+HOP(hop_pipe_wait_readable, "fexit/pipe_wait_readable",
+    on_pipe_lock(pipe, again), struct pipe_inode_info *pipe)
+
+HOP(hop_pipe_unlock, "fentry/pipe_unlock", on_pipe_unlock(pipe),
+    struct pipe_inode_info *pipe)
+
+HOP(hop_pipe_double_lock, "fexit/pipe_double_lock",
+    on_pipe_double_lock(from, to, again), struct pipe_inode_info *from,
+    struct pipe_inode_info *to)
+
+static __always_inline int on_pipe_free(const struct pipe_inode_info *pipe)
+{
+	probed(HOOK_PIPE_FREE);
+	return may_carry(pipe) ? carried_end(pipe) : 0;
+}
+
+HOP(hop_free_pipe_info, "fentry/free_pipe_info", on_pipe_free(pipe),
+    struct pipe_inode_info *pipe)
+
+/* ---- unix sockets ------------------------------------------------------ */
+
+static __always_inline int on_skb_copy(const struct sk_buff *skb, int hook,
+				       __u32 bytes, int again)
+{
+	probed(hook);
+	return may_carry(skb->sk) ? carried_in(skb->sk, bytes, again) : 0;
+}
+
+HOP(hop_skb_copy, "fentry/skb_copy_datagram_iter",
+    on_skb_copy(skb, HOOK_SKB_COPY, len, again), const struct sk_buff *skb,
+    int offset, struct iov_iter *to, int len)
+
+HOP(hop_skb_splice, "fentry/skb_splice_bits",
+    on_skb_copy(skb, HOOK_SKB_SPLICE, len, again), struct sk_buff *skb,
+    struct sock *sk, unsigned int offset, struct pipe_inode_info *pipe,
+    unsigned int len)
+
+static __always_inline int on_unix_sendpage(const struct socket *sock)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!is_holder(task->tgid) || !sock->sk)
+		return 0;
+	return carried_off(sock->sk);
+}
+
+/* Up to 6.4. */
+SEC("fentry/unix_stream_sendpage")
+int BPF_PROG(fentry_unix_sendpage, struct socket *sock)
+{
+	return on_unix_sendpage(sock);
+}
+
+SEC("fentry/unix_stream_sendpage")
+int BPF_PROG(again_unix_sendpage, struct socket *sock)
+{
+	return on_unix_sendpage(sock);
+}
+
+/* ---- the loopback ------------------------------------------------------ */
+
+static __always_inline int on_udp_recv(const struct sock *sk,
+				       const struct sk_buff *skb, int again)
+{
+	probed(HOOK_UDP_RECV);
+	if (!skb || !may_carry(sk))
+		return 0;
+	return carried_in(sk, BPF_CORE_READ(skb, len), again);
+}
+
+HOP(hop_udp_recv, "fexit/__skb_recv_udp", on_udp_recv(sk, skb, again),
+    struct sock *sk, unsigned int flags, int *off, int *err,
+    struct sk_buff *skb)
+
+/* ---- terminals --------------------------------------------------------- */
+
+/*
+ * What is written to one end of a pseudo terminal is read at the other, which
+ * is the carrier; a master's input is echoed to the master as well. Of other
+ * terminals the far end is no process.
+ */
+
+static __always_inline struct tty_struct *tty_of(const struct file *file)
+{
+	const struct tty_file_private *private = file->private_data;
+
+	return BPF_CORE_READ(private, tty);
+}
+
+static __always_inline int on_tty_write(const struct kiocb *iocb)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct tty_struct *tty, *other;
+	int major;
+
+	probed(HOOK_TTY_WRITE);
+	if (!is_holder(task->tgid))
+		return 0;
+	tty = tty_of(iocb->ki_filp);
+	other = BPF_CORE_READ(tty, link);
+	if (!other)
+		return 0;
+	carried_off(other);
+	major = BPF_CORE_READ(tty, driver, major);
+	if (major == UNIX98_PTY_MASTER_MAJOR || major == PTY_MASTER_MAJOR)
+		carried_off(tty);
+	return 0;
+}
+
+static __always_inline int on_tty_read(const struct kiocb *iocb, __s64 n,
+				       int again)
+{
+	const struct tty_struct *tty;
+
+	probed(HOOK_TTY_READ);
+	if (n <= 0 && n != -EFAULT)
+		return 0;
+	tty = tty_of(iocb->ki_filp);
+	if (!may_carry(tty))
+		return 0;
+	return carried_in(tty, n < 0 ? CARRY_UNKNOWN : n, again);
+}
+
+/* TIOCSTI: as if it had been typed. */
+static __always_inline int on_tty_ioctl(const struct file *file, __u32 command)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (command != TIOCSTI || !is_holder(task->tgid))
+		return 0;
+	return carried_off(tty_of(file));
+}
+
+static __always_inline int on_pty_cleanup(const struct tty_struct *tty)
+{
+	return may_carry(tty) ? carried_end(tty) : 0;
+}
+
+HOP(hop_tty_write, "fentry/tty_write", on_tty_write(iocb), struct kiocb *iocb,
+    struct iov_iter *from)
+
+HOP(hop_tty_read, "fexit/tty_read", on_tty_read(iocb, n, again),
+    struct kiocb *iocb, struct iov_iter *to, long n)
+
+HOP(hop_tty_ioctl, "fentry/tty_ioctl", on_tty_ioctl(file, command),
+    struct file *file, unsigned int command, unsigned long arg)
+
+HOP(hop_pty_cleanup, "fentry/pty_cleanup", on_pty_cleanup(tty),
+    struct tty_struct *tty)
+
+/* ---- message queues ---------------------------------------------------- */
+
+static __always_inline int on_msgsnd(const struct kern_ipc_perm *queue)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return is_holder(task->tgid) ? carried_off(queue) : 0;
+}
+
+HOP(hop_msgsnd, "fentry/security_msg_queue_msgsnd", on_msgsnd(queue),
+    struct kern_ipc_perm *queue)
+
+/* A sender hands the message to who waits for it. */
+static __always_inline int on_msgrcv(const struct kern_ipc_perm *queue,
+				     const struct task_struct *target,
+				     int again)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!may_carry(queue))
+		return 0;
+	if (task->pid == target->pid)
+		return carried_in(queue, CARRY_UNKNOWN, again);
+	return carried_to(queue, target);
+}
+
+HOP(hop_msgrcv, "fentry/security_msg_queue_msgrcv",
+    on_msgrcv(queue, target, again), struct kern_ipc_perm *queue,
+    struct msg_msg *msg, struct task_struct *target)
+
+HOP(hop_msg_free, "fentry/security_msg_queue_free",
+    may_carry(queue) ? carried_end(queue) : 0, struct kern_ipc_perm *queue)
+
+/* The inode behind a descriptor of the current process. NULL: there is none. */
+static __noinline struct inode *inode_at(__u32 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
+	struct file **files = BPF_CORE_READ(table, fd), *file;
+
+	if (fd >= BPF_CORE_READ(table, max_fds) ||
+	    bpf_probe_read_kernel(&file, sizeof(file), &files[fd]) || !file)
+		return NULL;
+	return BPF_CORE_READ(file, f_inode);
+}
+
+static __always_inline int on_mq_send(__u32 fd)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct inode *inode;
+
+	if (!is_holder(task->tgid))
+		return 0;
+	inode = inode_at(fd);
+	if (inode)
+		carried_off(inode);
+	return 0;
+}
+
+HOP(hop_mq_send, "fentry/do_mq_timedsend", on_mq_send(fd), int fd)
+
+static __always_inline int on_mq_receive(void *ctx, __u32 fd, int again)
+{
+	struct inode *inode;
+	__u64 ret = 0;
+
+	bpf_get_func_ret(ctx, &ret);
+	if ((__s32)ret <= 0 && (__s32)ret != -EFAULT)
+		return 0;
+	inode = inode_at(fd);
+	if (inode && may_carry(inode))
+		carried_in(inode, CARRY_UNKNOWN, again);
+	return 0;
+}
+
+HOP(hop_mq_receive, "fexit/do_mq_timedreceive", on_mq_receive(ctx, fd, again),
+    int fd)
+
+/* ---- another's memory -------------------------------------------------- */
+
+/* What a process that is about to end has can be taken once more. */
+static __noinline int take_last(__u32 from)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(from);
+	__u64 id;
+
+	if (!h || holding_empty(h))
+		return 0;
+	id = h->id;
+	commons_begin_now();
+	h = holding_make(task->tgid);
+	if (!h) {
+		carry_fault(FAULT_HOLDING_FULL);
+		holder_mark(task->tgid);
+	} else if (h->id != id) {
+		holding_add(h->id, id);
+	}
+	return 0;
+}
+
+/* @task has got at the memory of the current process, or the reverse. */
+static __always_inline int on_ptrace(const struct task_struct *task)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+
+	if (is_kernels(current) || is_kernels(task))
+		return 0;
+	/* Nothing would ever clear what is noted of it now. */
+	if (!task->signal->live.counter)
+		return take_last(task->tgid);
+	if (commons_pair(current->tgid, task->tgid))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+static __always_inline int on_ptrace_access(const struct task_struct *child,
+					    unsigned int mode)
+{
+	return mode & PTRACE_MODE_ATTACH ? on_ptrace(child) : 0;
+}
+
+HOP(hop_ptrace, "fentry/security_ptrace_access_check",
+    on_ptrace_access(child, mode), struct task_struct *child, unsigned int mode)
+
+HOP(hop_traceme, "fentry/security_ptrace_traceme", on_ptrace(parent),
+    struct task_struct *parent)

@@ -1,0 +1,291 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the agent answers on its socket, about a guard of our own that has one
+ * dataset and a ledger of three lines.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <poll.h>
+#include <signal.h>
+#include <sys/stat.h>
+#include <sys/wait.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "args.h"
+
+/* ---- the guard ---------------------------------------------------------- */
+
+static const char *const names[] = {"roster", "printer", "backup"};
+
+const struct guard_state *guard_state(const struct guard *guard)
+{
+	static struct guard_state state;
+
+	(void)guard;
+	return &state;
+}
+
+enum guard_attach guard_attached(const struct guard *guard)
+{
+	(void)guard;
+	return GUARD_ATTACH_LSM;
+}
+
+int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
+{
+	(void)guard;
+	memset(ret_stats, 0, sizeof(*ret_stats));
+	return 0;
+}
+
+const char *guard_name(const struct guard *guard, uint32_t kind, uint32_t id)
+{
+	(void)guard;
+	if (kind == NAME_DEST && id == CORDON_DEST_READ)
+		return "read";
+	if (kind == NAME_DEST && !id)
+		return "*";
+	return names[kind == NAME_DATASET ? 0 : kind == NAME_SUBJECT ? 1 : 2];
+}
+
+int guard_name_find(const struct guard *guard, uint32_t kind, const char *name,
+		    uint32_t *ret_id)
+{
+	*ret_id = kind == NAME_DEST && !strcmp(name, "read") ? CORDON_DEST_READ
+							     : 1;
+	return strcmp(name, guard_name(guard, kind, *ret_id)) ? -ENOENT : 0;
+}
+
+const char *guard_name_nearest(const struct guard *guard, uint32_t kind,
+			       const char *name)
+{
+	(void)guard;
+	(void)kind;
+	return args_nearest(name, names, 3, sizeof(names[0]));
+}
+
+const char *guard_fault_name(uint32_t fault)
+{
+	(void)fault;
+	return "fault";
+}
+
+int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg)
+{
+	(void)guard;
+	(void)fn;
+	(void)arg;
+	return 0;
+}
+
+int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
+{
+	(void)guard;
+	(void)fn;
+	(void)arg;
+	return 0;
+}
+
+int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg)
+{
+	(void)guard;
+	(void)fn;
+	(void)arg;
+	return 0;
+}
+
+int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg)
+{
+	static const uint16_t dests[] = {0, 1, CORDON_DEST_READ};
+	struct ledger_key key = {.subject = 1, .dataset = 1};
+	struct ledger ledger = {.acts = 1};
+	int r = 0;
+
+	(void)guard;
+	for (size_t i = 0; i < 3 && !r; i++) {
+		key.dest = dests[i];
+		r = fn(&key, &ledger, arg);
+	}
+	return r;
+}
+
+int doctor_run(const struct doctor_options *opts, doctor_fn fn, void *arg,
+	       struct doctor_result *ret_result)
+{
+	(void)opts;
+	(void)fn;
+	(void)arg;
+	memset(ret_result, 0, sizeof(*ret_result));
+	return 0;
+}
+
+/* ---- the agent ---------------------------------------------------------- */
+
+static char dir[32], path[64], error[CONTROL_ERROR_CHARS_MAX];
+
+/* Answers, with that policy, until it is killed. */
+static pid_t serve(struct policy *policy)
+{
+	static struct agent_options opts;
+	static struct agent agents[8]; /* what they had is the child's */
+	static size_t n;
+	struct agent *agent = &agents[n++];
+	struct pollfd p = {.events = POLLIN};
+	char file[64];
+	pid_t pid;
+
+	opts.state_dir = opts.policy_file = dir;
+	agent->opts = &opts;
+	agent->policy = policy;
+	(void)snprintf(file, sizeof(file), "%s/events", dir);
+	assert_int_equal(eventlog_new(file, 0, &agent->log), 0);
+	assert_int_equal(control_new(path, answer, agent, &agent->control), 0);
+	pid = fork();
+	assert_true(pid >= 0);
+	if (pid) {
+		/* Not control_free(): the child's socket would go. */
+		eventlog_free(agent->log);
+		return pid;
+	}
+	p.fd = control_fd(agent->control);
+	while (poll(&p, 1, -1) >= 0)
+		if (control_dispatch(agent->control))
+			break;
+	_exit(1);
+}
+
+static void end(pid_t pid)
+{
+	assert_int_equal(kill(pid, SIGKILL), 0);
+	assert_int_equal(waitpid(pid, NULL, 0), pid);
+}
+
+struct heard {
+	size_t lines;
+	char last[1024];
+};
+
+static int hear(const json_t *line, const char *text, void *arg)
+{
+	struct heard *heard = arg;
+
+	if (strcmp(json_string_value(json_object_get(line, "type")), "status"))
+		(void)snprintf(heard->last, sizeof(heard->last), "%s", text);
+	heard->lines++;
+	return 0;
+}
+
+static int ledger(const char *dataset, const char *destination,
+		  struct heard *heard)
+{
+	struct control_request request = {.verb = CONTROL_LEDGER};
+
+	(void)snprintf(request.dataset, sizeof(request.dataset), "%s", dataset);
+	(void)snprintf(request.destination, sizeof(request.destination), "%s",
+		       destination);
+	memset(heard, 0, sizeof(*heard));
+	error[0] = '\0';
+	return control_call(path, &request, hear, heard, error);
+}
+
+static void ledger_refuses_a_name_when_unknown(void **state)
+{
+	struct heard heard;
+	pid_t pid = serve(NULL);
+
+	(void)state;
+	assert_int_equal(ledger("", "", &heard), 0);
+	assert_int_equal(heard.lines, 3);
+	assert_int_equal(ledger("rooster", "", &heard), -ESRCH);
+	assert_string_equal(error, "no dataset is called rooster: did you mean "
+				   "roster?");
+	assert_int_equal(ledger("roster", "zebra", &heard), -ESRCH);
+	assert_string_equal(error, "no destination is called zebra");
+	assert_int_equal(ledger("roster", "read", &heard), 0);
+	assert_int_equal(heard.lines, 1);
+	end(pid);
+}
+
+static void ledger_takes_elsewhere_for_what_no_name_covers(void **state)
+{
+	struct policy_destination called = {.name = (char *)"elsewhere"};
+	struct policy policy = {.destinations = &called, .n_destinations = 1};
+	struct heard heard;
+	pid_t pid = serve(NULL);
+
+	(void)state;
+	assert_int_equal(ledger("", "elsewhere", &heard), 0);
+	assert_int_equal(heard.lines, 1);
+	assert_non_null(strstr(heard.last, "\"destination\":\"*\""));
+	assert_int_equal(ledger("", "*", &heard), 0);
+	assert_int_equal(heard.lines, 1);
+	end(pid);
+
+	/* But not where something is called so. */
+	pid = serve(&policy);
+	assert_int_equal(ledger("", "elsewhere", &heard), 0);
+	assert_int_equal(heard.lines, 0);
+	end(pid);
+}
+
+static void status_names_paths_when_they_are_not_there(void **state)
+{
+	struct policy_path paths[] = {{.path = dir},
+				      {.path = (char *)"/dev/shm/photso"}};
+	struct policy_dataset dataset = {
+		.name = (char *)"roster", .paths = paths, .n_paths = 2};
+	struct policy policy = {.issuer = (char *)"x",
+				.datasets = &dataset,
+				.n_datasets = 1,
+				.expires_s = INT64_MAX};
+	const struct control_request request = {.verb = CONTROL_STATUS};
+	struct heard heard = {0};
+	pid_t pid = serve(&policy);
+
+	(void)state;
+	assert_int_equal(control_call(path, &request, hear, &heard, error), 0);
+	assert_int_equal(heard.lines, 2);
+	assert_non_null(
+		strstr(heard.last, "\"missing\":[\"/dev/shm/photso\"]"));
+	end(pid);
+}
+
+static int make_dir(void **state)
+{
+	(void)state;
+	(void)strcpy(dir, "/dev/shm/cordon-answer.XXXXXX");
+	if (!mkdtemp(dir))
+		return -1;
+	(void)snprintf(path, sizeof(path), "%s/s", dir);
+	return 0;
+}
+
+static int remove_dir(void **state)
+{
+	char command[64];
+
+	(void)state;
+	(void)snprintf(command, sizeof(command), "rm -rf %s", dir);
+	return system(command);
+}
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(ledger_refuses_a_name_when_unknown),
+		cmocka_unit_test(
+			ledger_takes_elsewhere_for_what_no_name_covers),
+		cmocka_unit_test(status_names_paths_when_they_are_not_there),
+	};
+
+	return cmocka_run_group_tests(tests, make_dir, remove_dir);
+}

@@ -1,0 +1,19 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Arrays that grow by one. Their capacity follows from how many elements they
+ * have, so that nobody has to keep it, or can keep it wrong.
+ */
+#ifndef CORDON_ARRAY_H
+#define CORDON_ARRAY_H
+
+#include <stddef.h>
+
+/*
+ * The array of n elements of size bytes with room for one more behind them,
+ * what is in it undefined; NULL when there is no memory, and array is as it
+ * was. NULL with n 0 is an empty array. An array may lose elements between two
+ * calls, but its memory has to be what this returned last. For free(3).
+ */
+void *array_grow(void *array, size_t n, size_t size);
+
+#endif
