@@ -6,6 +6,8 @@
  *	probe serve	many runs, asked for on standard input
  *	probe crowd LOGIN COUNT FILE...
  *			so many logins, one after another, read the files
+ *	probe hop-crowd COUNT FILE
+ *			so many processes, each reads what another read
  *	probe --open HOW --read CHANNEL --file F ... [--release WAY --to ADDR
  *		--port P]
  *
@@ -42,6 +44,9 @@ enum option_number {
 	N_REPEAT,
 	N_HOLD_MS,
 	N_MOVE_UID,
+	N_GIVERS,
+	N_GIVER_UID,
+	N_ROUNDS,
 };
 
 struct option {
@@ -59,6 +64,7 @@ static const struct option options[] = {
 	{"--read", TABLE, AT(read)},
 	{"--release", TABLE, AT(way)},
 	{"--life", TABLE, AT(life)},
+	{"--hop", TABLE, AT(hop)},
 	{"--file", .kind = FILE_NAME},
 	{"--files-from", .kind = FILE_LIST},
 	{"--work", TEXT, AT(work)},
@@ -81,6 +87,11 @@ static const struct option options[] = {
 	{"--repeat", NUMBER, .number = N_REPEAT, .lo = 1, .hi = 100000},
 	{"--hold-ms", NUMBER, .number = N_HOLD_MS, .hi = 3600000},
 	{"--move-uid", NUMBER, .number = N_MOVE_UID, .hi = 0x7fffffff},
+	{"--givers", NUMBER, .number = N_GIVERS, .lo = 1, .hi = 16},
+	{"--giver-uid", NUMBER, .number = N_GIVER_UID, .hi = 0x7fffffff},
+	{"--rounds", NUMBER, .number = N_ROUNDS, .hi = 1000000},
+	{"--apart", FLAG, AT(apart)},
+	{"--squeeze", FLAG, AT(squeeze)},
 	{"--hold-file", TEXT, AT(hold_file)},
 	{"--move-cgroup", TEXT, AT(move_cgroup)},
 	{"--move-netns", TEXT, AT(move_netns)},
@@ -191,6 +202,7 @@ static int report_as(const struct probe *p, int code)
 		     "{\"open\":\"%s\",\"read\":\"%s\",\"release\":\"%s\","
 		     "\"life\":\"%s\",\"read_bytes\":%llu,\"records\":%llu,"
 		     "\"sent_bytes\":%llu,\"wire_bytes\":%llu,"
+		     "\"full\":%llu,"
 		     "\"errno_open\":%d,\"errno_read\":%d,\"errno_send\":%d",
 		     p->open->name, p->as ? p->as : p->read->name,
 		     p->way ? p->way->name : "none", p->life->name,
@@ -198,7 +210,8 @@ static int report_as(const struct probe *p, int code)
 		     (unsigned long long)p->records,
 		     (unsigned long long)p->sent_bytes,
 		     (unsigned long long)(p->sent_bytes + p->wire_bytes),
-		     p->errno_open, p->errno_read, p->errno_send);
+		     (unsigned long long)p->full, p->errno_open, p->errno_read,
+		     p->errno_send);
 	if (p->missing)
 		n += snprintf(line + n, sizeof(line) - (size_t)n,
 			      ",\"missing\":\"%s\"", p->missing);
@@ -235,11 +248,13 @@ static int list(void)
 	for (const struct opener *o = openers; o->name; o++)
 		print_table("open", o->name, o->what);
 	for (const struct channel *c = channels; c->name; c++)
-		print_table("read", c->name, c->what);
+		print_table(c->kind ? c->kind : "read", c->name, c->what);
 	for (const struct way *w = ways; w->name; w++)
 		print_table(w->kind ? w->kind : "release", w->name, w->what);
 	for (const struct life *l = lives; l->name; l++)
 		print_table("life", l->name, l->what);
+	for (const struct hop *h = hops; h->name; h++)
+		print_table("hop", h->name, h->what);
 	return fflush(stdout) == 0 ? PROBE_ALLOWED : PROBE_OTHER_ERROR;
 }
 
@@ -258,6 +273,10 @@ static bool choose(struct probe *p, size_t at, const char *name)
 			return true;
 		for (p->way = ways; p->way->name; p->way++)
 			if (strcmp(p->way->name, name) == 0)
+				return true;
+	} else if (at == offsetof(struct probe, hop)) {
+		for (p->hop = hops; p->hop->name; p->hop++)
+			if (strcmp(p->hop->name, name) == 0)
 				return true;
 	} else {
 		for (p->life = lives; p->life->name; p->life++)
@@ -363,6 +382,15 @@ static void set_number(struct probe *p, enum option_number which,
 		break;
 	case N_MOVE_UID:
 		p->move_uid = (int)v;
+		break;
+	case N_GIVERS:
+		p->givers = v;
+		break;
+	case N_GIVER_UID:
+		p->giver_uid = (int)v;
+		break;
+	case N_ROUNDS:
+		p->rounds = v;
 		break;
 	case N_TIMEOUT:
 		p->timeout_s = (unsigned int)v;
@@ -477,6 +505,7 @@ static int usage(const char *wrong)
 		"probe: wrong or missing: %s\n"
 		"usage: probe list | serve\n"
 		"       probe crowd LOGIN COUNT FILE...\n"
+		"       probe hop-crowd COUNT FILE\n"
 		"       probe [--life LIFE] [--open HOW] [--read CHANNEL]\n"
 		"             --file F ... | --files-from LIST\n"
 		"             [--offset N] [--length N] [--read-chunk N]\n"
@@ -489,6 +518,8 @@ static int usage(const char *wrong)
 		"              [--hold-file FILE]\n"
 		"              [--move-cgroup DIR] [--move-netns FILE]\n"
 		"              [--move-uid N] [--wait-ms N]]\n"
+		"             [--hop HOP [--givers N [--apart]] [--rounds N]\n"
+		"              [--giver-uid N] [--squeeze]]\n"
 		"For the names: probe list\n",
 		wrong);
 	return 64;
@@ -506,6 +537,8 @@ int probe_main(int argc, char **argv)
 		.uid = -1,
 		.move_uid = -1,
 		.repeat = 1,
+		.givers = 1,
+		.giver_uid = -1,
 		.timeout_s = 60,
 		.sock = -1,
 		.argv = argv,
@@ -526,7 +559,7 @@ int probe_main(int argc, char **argv)
 		p.errno_open = -life_inherited(&p);
 		return probe_report(&p);
 	}
-	return p.life->run(&p);
+	return p.hop ? probe_hop(&p) : p.life->run(&p);
 }
 
 int main(int argc, char **argv)
@@ -537,5 +570,7 @@ int main(int argc, char **argv)
 		return probe_serve();
 	if (argc > 4 && strcmp(argv[1], "crowd") == 0)
 		return probe_crowd(argv + 2);
+	if (argc == 4 && strcmp(argv[1], "hop-crowd") == 0)
+		return probe_hop_crowd(argv[2], argv[3]);
 	return probe_main(argc, argv);
 }

@@ -57,6 +57,7 @@ struct channel {
 	const char *what;
 	/* Takes span's bytes by probe_take() or probe_count(). */
 	int (*read)(struct probe *p, int fd, struct span span);
+	const char *kind; /* in the list; NULL is "read" */
 };
 
 /* How bytes leave. */
@@ -83,12 +84,34 @@ struct life {
 	int (*run)(struct probe *p);
 };
 
+enum hop_flags {
+	HOP_LATE = 1,	/* taken when the giver has ended */
+	HOP_RELAY = 2,	/* by a third process */
+	HOP_MEMORY = 8, /* a take that returns nothing is not the end */
+	HOP_TEE = 4,	/* which copies what it does not take */
+};
+
+/* How bytes get from the process that reads to the one that releases. */
+struct hop {
+	const char *name;
+	const char *what;
+	/* The taker's end and the giver's; 0 or -errno. */
+	int (*make)(struct probe *p, int ends[2]);
+	/* Gives some of n bytes, takes up to n; how many, or -errno. */
+	ssize_t (*give)(struct probe *p, int fd, const uint8_t *d, size_t n);
+	ssize_t (*take)(struct probe *p, int fd, uint8_t *d, size_t n);
+	int flags;
+	/* In place of reading and giving, for probe_each_file(). */
+	int (*give_file)(struct probe *p, int fd, struct span span, void *arg);
+};
+
 struct probe {
 	/* What was asked for. */
 	const struct opener *open;
 	const struct channel *read;
 	const struct way *way;
 	const struct life *life;
+	const struct hop *hop;
 	char **files;
 	size_t nfiles;
 	const char *work;  /* directory outside every dataset */
@@ -119,6 +142,11 @@ struct probe {
 	int uid; /* or -1 */
 	bool keep_caps;
 	unsigned int timeout_s;
+	unsigned long givers; /* of a hop, each with its part of the files */
+	int giver_uid;	      /* or -1 */
+	unsigned long rounds; /* that giver and taker go before */
+	bool apart;	      /* a carrier for each giver */
+	bool squeeze;	      /* by runs of the same byte, on the way */
 	char **argv;
 
 	/* What the run holds. */
@@ -128,13 +156,15 @@ struct probe {
 	size_t nfds;
 	const char *as; /* name to report in place of read's */
 	bool moved;
-	int stage; /* of a life with several tasks */
+	pid_t giver; /* of a hop */
+	int stage;   /* of a life with several tasks */
 
 	/* What it found. */
 	uint64_t read_bytes;
 	uint64_t records;
 	uint64_t sent_bytes;
 	uint64_t wire_bytes; /* framing of ours on top of sent_bytes */
+	uint64_t full;	     /* sends that found the buffer full */
 	int errno_open;
 	int errno_read;
 	int errno_send;
@@ -146,6 +176,7 @@ extern const struct opener openers[];
 extern const struct channel channels[];
 extern const struct way ways[];
 extern const struct life lives[];
+extern const struct hop hops[];
 
 /* probe_serve.c */
 
@@ -179,6 +210,8 @@ bool probe_has_cap(int cap);
 void stage_connect(struct probe *p);
 void stage_read(struct probe *p);
 void stage_send(struct probe *p);
+/* Exactly --bytes N: the data, again and again if there are fewer. */
+int stage_cut(struct probe *p);
 /* Opens and walks each file: used by ways that need no memory. */
 int probe_each_file(struct probe *p,
 		    int (*act)(struct probe *p, int fd, struct span span,
@@ -192,11 +225,24 @@ int life_resume(struct probe *p, const char *code);
  */
 int life_inherited(struct probe *p);
 
+/* probe_hop.c */
+
+/* A run with --hop. The exit code. */
+int probe_hop(struct probe *p);
+int probe_hop_crowd(const char *count, const char *file);
+
 /* probe_kernel.c: channels past the file, through the kernel. */
 int read_blockdev(struct probe *p, int fd, struct span span);
 int read_loop_device(struct probe *p, int fd, struct span span);
 int read_dedupe(struct probe *p, int fd, struct span span);
 int read_kcore(struct probe *p, int fd, struct span span);
+
+/* probe_move.c: contents that change their place or their file. */
+int read_collapse(struct probe *p, int fd, struct span span);
+int read_uring_collapse(struct probe *p, int fd, struct span span);
+int read_insert(struct probe *p, int fd, struct span span);
+int read_swapext(struct probe *p, int fd, struct span span);
+int read_dedupe_into(struct probe *p, int fd, struct span span);
 
 /* probe_open.c */
 
@@ -216,6 +262,8 @@ int open_by_uring(struct probe *p, const char *path);
 ssize_t step_uring_send(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_uring_sendmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_uring_sendzc(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_uring_sendmsg_zc(struct probe *p, int fd, const uint8_t *d,
+			      size_t n);
 ssize_t step_uring_write(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_uring_splice(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_uring_sqpoll(struct probe *p, int fd, const uint8_t *d, size_t n);
@@ -237,6 +285,8 @@ ssize_t step_udp_sendto(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_raw_sendmmsg(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_udp_cork(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_udp_cork_mixed(struct probe *p, int fd, const uint8_t *d,
+			    size_t n);
 ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_icmp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_icmp6(struct probe *p, int fd, const uint8_t *d, size_t n);
@@ -249,6 +299,21 @@ int connect_covert_syn(struct probe *p);
 ssize_t step_covert_udp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_covert_icmp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_covert_syn(struct probe *p, int fd, const uint8_t *d, size_t n);
+
+/* probe_option.c: without a send. */
+int connect_option(struct probe *p);
+int connect_option6(struct probe *p);
+int connect_group(struct probe *p);
+ssize_t step_option_v4(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_option_rthdr(struct probe *p, int fd, const uint8_t *d, size_t n);
+int connect_option_sctp(struct probe *p);
+ssize_t step_option_source(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_option_group6(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_option_key(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_option_bindx(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_connect_source(struct probe *p, int fd, const uint8_t *d,
+			    size_t n);
+ssize_t step_request_key(struct probe *p, int fd, const uint8_t *d, size_t n);
 
 /* probe_link.c: below IP. */
 int connect_packet(struct probe *p);

@@ -220,6 +220,31 @@ ssize_t step_udp_cork(struct probe *p, int fd, const uint8_t *d, size_t n)
 	return r < 0 ? r : (ssize_t)n;
 }
 
+/*
+ * A datagram is begun and ended towards the sink, by a byte each. What is sent
+ * between them names another port, and goes into the same datagram.
+ */
+ssize_t step_udp_cork_mixed(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct sockaddr_storage to, other;
+	int len = net_address(p, false, p->port, &to);
+	int other_len = net_address(p, false, (uint16_t)(p->port + 1), &other);
+	struct sockaddr *where = (struct sockaddr *)&to;
+	ssize_t r = -EINVAL, end;
+
+	if (len < 0 || other_len < 0 || n < 3)
+		return r;
+	net_pace(1);
+	if (sendto(fd, d, 1, MSG_MORE, where, (socklen_t)len) < 0)
+		return -errno;
+	r = result(sendto(fd, d + 1, n - 2, MSG_MORE, (struct sockaddr *)&other,
+			  (socklen_t)other_len));
+	end = result(sendto(fd, d + n - 1, 1, 0, where, (socklen_t)len));
+	if (r < 0 || end < 0)
+		return r < 0 ? r : end;
+	return (ssize_t)n;
+}
+
 /* One call, many datagrams: the kernel or the interface cuts them. */
 ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n)
 {

@@ -133,8 +133,7 @@ void stage_connect(struct probe *p)
 		p->sock = r;
 }
 
-/* Exactly --bytes N: the data, again and again if there are fewer. */
-static int cut_to_length(struct probe *p)
+int stage_cut(struct probe *p)
 {
 	size_t have = p->data.len, want = p->send_bytes;
 	uint8_t *room;
@@ -278,7 +277,7 @@ void stage_send(struct probe *p)
 
 	if (!p->way || p->missing)
 		return;
-	r = cut_to_length(p);
+	r = stage_cut(p);
 	/* Nothing was read: there is nothing to release. */
 	if (r == 0 && !p->data.len && !p->way->run)
 		return;

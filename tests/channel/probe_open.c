@@ -34,6 +34,15 @@ static int open_path(struct probe *p, const char *path)
 	return fd < 0 ? -errno : fd;
 }
 
+/* As an editor does: what writes can move the position of who reads. */
+static int open_writable(struct probe *p, const char *path)
+{
+	int fd = open(path, O_RDWR | O_CLOEXEC);
+
+	(void)p;
+	return fd < 0 ? -errno : fd;
+}
+
 /*
  * The directory outside the datasets: --work, else the grandparent of the
  * file, which is on the same file system as hard links and renames need.
@@ -317,6 +326,8 @@ struct answer {
 #define PASS_IT 'p' /* first byte of an order: answer with it */
 #define KEEP_IT 'k'
 
+#define HELPER_LOGIN "19999" /* a login that reads nothing */
+
 static int helper_sock = -1;
 static pid_t helper_pid;
 
@@ -339,6 +350,21 @@ static int send_answer(int sock, struct answer a, bool pass)
 	return sendmsg(sock, &msg, 0) < 0 ? -errno : 0;
 }
 
+/*
+ * Somebody else, whose budget is not used up: then it is the descriptor that
+ * is passed which a guard has to know, and not who opens the file. Root may
+ * change its login; others stay who they are.
+ */
+static void become_another_login(void)
+{
+	int fd = open("/proc/self/loginuid", O_WRONLY | O_CLOEXEC);
+
+	if (fd < 0)
+		return;
+	(void)!write(fd, HELPER_LOGIN, strlen(HELPER_LOGIN));
+	(void)close(fd);
+}
+
 static _Noreturn void helper(int sock)
 {
 	char order[PATH_MAX + 1];
@@ -346,6 +372,7 @@ static _Noreturn void helper(int sock)
 	ssize_t n;
 
 	(void)prctl(PR_SET_PDEATHSIG, SIGKILL);
+	become_another_login();
 	while ((n = recv(sock, order, sizeof(order) - 1, 0)) > 0) {
 		struct answer a;
 
@@ -449,9 +476,35 @@ static int open_pidfd_getfd(struct probe *p, const char *path)
 	return r;
 }
 
+/*
+ * All files are opened before the first one is read: a budget that is used up
+ * by then has to be met by the read, and not by the open.
+ */
+static int open_early(struct probe *p, const char *path)
+{
+	static int *early;
+	size_t i;
+	int fd;
+
+	if (!early) {
+		early = calloc(p->nfiles, sizeof(*early));
+		if (!early)
+			return -ENOMEM;
+		for (i = 0; i < p->nfiles; i++)
+			early[i] = open_path(p, p->files[i]);
+	}
+	for (i = 0; i < p->nfiles && p->files[i] != path; i++)
+		;
+	if (i == p->nfiles)
+		return -EBADF;
+	fd = early[i];
+	early[i] = -EBADF;
+	return fd;
+}
+
 static int open_dup(struct probe *p, const char *path)
 {
-	int fd = open_path(p, path), copy, r;
+	int fd = open_early(p, path), copy, r;
 
 	if (fd < 0)
 		return fd;
@@ -471,6 +524,7 @@ static int open_inherited(struct probe *p, const char *path)
 
 const struct opener openers[] = {
 	{"path", "open(2) by its path", open_path, -1},
+	{"writable", "open(2) for reading and writing", open_writable, -1},
 	{"hardlink", "through a second link outside the dataset", open_hardlink,
 	 -1},
 	{"rename-out", "moved out of the dataset, opened there",
@@ -492,6 +546,7 @@ const struct opener openers[] = {
 	 open_pidfd_getfd, -1},
 	{"openat2", "openat2(2) with RESOLVE_BENEATH", open_openat2, -1},
 	{"uring-openat", "io_uring OPENAT", open_by_uring, -1},
-	{"dup", "a duplicate; the first descriptor is closed", open_dup, -1},
+	{"dup", "a duplicate of a descriptor from before the first read",
+	 open_dup, -1},
 	{0},
 };

@@ -5,6 +5,7 @@
  */
 #include "probe.h"
 #include "probe_stream.h"
+#include "wire.h"
 
 #include <linux/capability.h>
 
@@ -56,6 +57,28 @@
 		.cap = NO_CAP, .kind = "covert",                           \
 	}
 
+/* Without a send: a list of their own. */
+#define OPTION(n, w, c, s)                                                   \
+	{                                                                    \
+		.name = n, .what = w, .connect = c, .step = s,               \
+		.chunk = WIRE_OPTION_BYTES, .cap = NO_CAP, .kind = "option", \
+	}
+
+/* For policies that know the port after the sink's: a list of their own. */
+#define MIXED(n, w, c, s)                                                \
+	{                                                                \
+		.name = n, .what = w, .connect = c, .step = s,           \
+		.chunk = DATAGRAM_BYTES, .cap = NO_CAP, .kind = "mixed", \
+	}
+
+/* For peers that read late: a list of their own. */
+#define SMALL(n, w, s)                                                         \
+	{                                                                      \
+		.name = n, .what = w, .connect = connect_small, .step = s,     \
+		.finish = finish_stream, .chunk = STREAM_CHUNK, .cap = NO_CAP, \
+		.kind = "small",                                               \
+	}
+
 const struct way ways[] = {
 	TCP("write", "write(2) on a TCP socket", step_write),
 	TCP("writev", "writev(2), two buffers", step_writev),
@@ -80,6 +103,10 @@ const struct way ways[] = {
 	       step_fastopen),
 	STREAM_OF("ktls", "send(2) with kernel TLS", connect_tls, step_tls,
 		  finish_stream, TLS_CHUNK, NO_CAP),
+	STREAM_OF("ktls-sendfile", "sendfile(2) from a memfd with kernel TLS",
+		  connect_tls, step_tls_sendfile, finish_stream, TLS_CHUNK,
+		  NO_CAP),
+	TCP("aio", "io_submit(2) of a write", step_aio),
 	STREAM("accepted", "write(2) to a connection that the sink opened",
 	       connect_accepted, step_write),
 	STREAM("mptcp", "send(2) on an MPTCP socket", connect_mptcp, step_send),
@@ -88,12 +115,16 @@ const struct way ways[] = {
 	STREAM_OF("repair", "queued in TCP_REPAIR, leaves as a repetition",
 		  connect_repair, step_send, finish_repair, STREAM_CHUNK,
 		  CAP_NET_ADMIN),
+	STREAM_OF("reconnect", "connected anew, its numbers 2 GiB ahead",
+		  connect_tcp, step_reconnected, finish_stream, STREAM_CHUNK,
+		  CAP_NET_ADMIN),
 	STREAM("v6", "send(2) over IPv6", connect_tcp6, step_send),
 	STREAM("v4mapped", "send(2), IPv6 socket to an IPv4 address",
 	       connect_mapped, step_send),
 	TCP("uring-send", "io_uring SEND", step_uring_send),
 	TCP("uring-sendmsg", "io_uring SENDMSG", step_uring_sendmsg),
 	TCP("uring-sendzc", "io_uring SEND_ZC", step_uring_sendzc),
+	TCP("uring-sendmsg-zc", "io_uring SENDMSG_ZC", step_uring_sendmsg_zc),
 	TCP("uring-write", "io_uring WRITE", step_uring_write),
 	TCP("uring-splice", "io_uring SPLICE from a pipe", step_uring_splice),
 	TCP("uring-sqpoll-send", "io_uring SEND by the polling thread",
@@ -156,6 +187,32 @@ const struct way ways[] = {
 	RAW("xdp", "an AF_XDP socket's transmit ring", connect_xdp, step_xdp),
 	DGRAM("tun", "whole UDP packets written to a TUN device", connect_tun,
 	      step_tun, DATAGRAM_BYTES, CAP_NET_ADMIN),
+
+	MIXED("mixed-udp-cork", "one datagram, sent to two ports (MSG_MORE)",
+	      connect_udp_unbound, step_udp_cork_mixed),
+
+	SMALL("uring-partial", "io_uring SEND into a full buffer",
+	      step_uring_send),
+	SMALL("uring-sendzc-partial", "io_uring SEND_ZC into a full buffer",
+	      step_uring_sendzc),
+
+	OPTION("ip-options", "in IP_OPTIONS, which a SYN takes along",
+	       connect_option, step_option_v4),
+	OPTION("ip6-rthdr", "in IPV6_RTHDR, which is only set", connect_option6,
+	       step_option_rthdr),
+	OPTION("mcast-source", "as a source of a multicast group",
+	       connect_group, step_option_source),
+
+	OPTION("ip6-group", "as a multicast group of IPv6", connect_option6,
+	       step_option_group6),
+	OPTION("tcp-md5", "as a key of TCP_MD5SIG, which is only set",
+	       connect_option, step_option_key),
+	OPTION("sctp-bindx", "as an address of an SCTP socket",
+	       connect_option_sctp, step_option_bindx),
+	OPTION("connect-source", "as the source address of a connection",
+	       connect_option6, step_connect_source),
+	OPTION("request-key", "as the name of a key that nobody has",
+	       connect_group, step_request_key),
 
 	COVERT("covert-udp", "in the port of empty datagrams",
 	       connect_udp_unbound, step_covert_udp),

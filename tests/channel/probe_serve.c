@@ -23,6 +23,7 @@
 #define WORDS_MAX    256
 #define ANSWER_BYTES 4096
 #define NO_LOGIN     99 /* as a shell that could not become that user */
+#define ALIVE	     90 /* a descriptor that the runs do not use */
 
 /* A session of its own, as pam_loginuid makes it. */
 static int login_as(const char *user)
@@ -37,59 +38,64 @@ static int login_as(const char *user)
 	return n == (ssize_t)strlen(user) ? 0 : -EIO;
 }
 
-static _Noreturn void run_child(char **words, int count, int out)
+/*
+ * What is said goes to a file: a pipe would carry on to us, and to all that we
+ * start then, what the run holds. The pipe only tells when all have ended.
+ */
+static _Noreturn void run_child(char **words, int count, int out, int alive)
 {
 	int null = open("/dev/null", O_RDONLY | O_CLOEXEC);
 
 	if (null < 0 || dup2(null, STDIN_FILENO) < 0 ||
-	    dup2(out, STDOUT_FILENO) < 0 || login_as(words[0]) < 0)
+	    dup2(out, STDOUT_FILENO) < 0 || dup2(alive, ALIVE) < 0 ||
+	    login_as(words[0]) < 0)
 		_exit(NO_LOGIN);
 	words[0] = (char *)"probe";
 	_exit(probe_main(count, words));
 }
 
 /* All that the run and what it left behind say, in one line. */
-static size_t listen_to(int fd, char *text, size_t size)
+static size_t listen_to(int fd, int alive, char *text, size_t size)
 {
-	size_t len = 0;
-	char rest[256];
+	char rest[16];
 	ssize_t n;
 
-	for (;;) {
-		if (len < size)
-			n = read(fd, text + len, size - len);
-		else
-			n = read(fd, rest, sizeof(rest));
-		if (n == 0 || (n < 0 && errno != EINTR))
-			break;
-		if (n > 0 && len < size)
-			len += (size_t)n;
-	}
-	for (size_t i = 0; i < len; i++)
+	do
+		n = read(alive, rest, sizeof(rest));
+	while (n > 0 || (n < 0 && errno == EINTR));
+	n = pread(fd, text, size, 0);
+	for (ssize_t i = 0; i < n; i++)
 		if (text[i] == '\n')
 			text[i] = ' ';
-	return len;
+	return n < 0 ? 0 : (size_t)n;
 }
 
 static int serve_one(char **words, int count)
 {
 	char text[ANSWER_BYTES];
-	int ends[2], status;
+	int ends[2], status, out;
 	size_t len;
 	pid_t child;
 
-	if (pipe2(ends, O_CLOEXEC) < 0)
+	out = open("/tmp", O_TMPFILE | O_RDWR | O_APPEND | O_CLOEXEC, 0600);
+	if (out < 0)
 		return -errno;
+	if (pipe2(ends, O_CLOEXEC) < 0) {
+		(void)close(out);
+		return -errno;
+	}
 	child = fork();
 	if (child == 0)
-		run_child(words, count, ends[1]);
+		run_child(words, count, out, ends[1]);
 	(void)close(ends[1]);
 	if (child < 0) {
 		(void)close(ends[0]);
+		(void)close(out);
 		return -EAGAIN;
 	}
-	len = listen_to(ends[0], text, sizeof(text));
+	len = listen_to(out, ends[0], text, sizeof(text));
 	(void)close(ends[0]);
+	(void)close(out);
 	while (waitpid(child, &status, 0) < 0)
 		if (errno != EINTR)
 			return -errno;

@@ -5,6 +5,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/aio_abi.h>
 #include <linux/dccp.h>
 #include <linux/errqueue.h>
 #include <linux/tls.h>
@@ -14,9 +15,11 @@
 #include <poll.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/uio.h>
 #include <unistd.h>
 
@@ -298,6 +301,53 @@ int connect_repair(struct probe *p)
 	return r == -ENOPROTOOPT ? probe_missing(p, "TCP_REPAIR") : r;
 }
 
+/*
+ * A peer that announces the largest of windows makes a socket that is
+ * disconnected continue 1 GiB further on: 32 times 64 KiB would do as well.
+ * Here TCP_REPAIR sets the number.
+ */
+static int jump_ahead(struct probe *p, int fd)
+{
+	struct sockaddr off = {.sa_family = AF_UNSPEC};
+	int on = TCP_REPAIR_ON, none = TCP_REPAIR_OFF, queue = TCP_SEND_QUEUE;
+	struct sockaddr_storage to;
+	unsigned int seq;
+	socklen_t size = sizeof(seq);
+	int len = net_address(p, false, p->port, &to);
+
+	if (len < 0)
+		return len;
+	if (connect(fd, &off, sizeof(off)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &on, sizeof(on)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_REPAIR_QUEUE, &queue,
+		       sizeof(queue)) < 0 ||
+	    getsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &seq, &size) < 0)
+		return -errno;
+	seq += 0x80000001u;
+	if (setsockopt(fd, IPPROTO_TCP, TCP_QUEUE_SEQ, &seq, sizeof(seq)) < 0 ||
+	    setsockopt(fd, IPPROTO_TCP, TCP_REPAIR, &none, sizeof(none)) < 0)
+		return -errno;
+	return net_connect(fd, &to, len);
+}
+
+/* The first byte goes before the jump, so that the socket is known. */
+ssize_t step_reconnected(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	ssize_t r;
+
+	if (p->stage)
+		return step_send(p, fd, d, n);
+	r = step_send(p, fd, d, 1);
+	if (r < 0)
+		return r;
+	for (int left = 1; left > 0; (void)poll(NULL, 0, 1))
+		if (ioctl(fd, TIOCOUTQ, &left) < 0)
+			return -errno;
+	p->stage = 1;
+	r = jump_ahead(p, fd);
+	return r < 0 ? r : 1;
+}
+
 int connect_zerocopy(struct probe *p)
 {
 	int fd = connect_tcp(p), one = 1;
@@ -310,13 +360,23 @@ int connect_zerocopy(struct probe *p)
 	return fd;
 }
 
+/* It takes a part of what it is given, and waits for the rest. */
+int connect_small(struct probe *p)
+{
+	int fd = connect_tcp(p), small = SMALL_BUFFER;
+
+	if (fd >= 0)
+		(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small,
+				 sizeof(small));
+	return fd;
+}
+
 int connect_partial(struct probe *p)
 {
-	int fd = connect_tcp(p), small = SMALL_BUFFER, r;
+	int fd = connect_small(p), r;
 
 	if (fd < 0)
 		return fd;
-	(void)setsockopt(fd, SOL_SOCKET, SO_SNDBUF, &small, sizeof(small));
 	if (fcntl(fd, F_SETFL, O_NONBLOCK) == 0)
 		return fd;
 	r = -errno;
@@ -525,20 +585,59 @@ ssize_t step_fastopen(struct probe *p, int fd, const uint8_t *d, size_t n)
 	if (r < 0)
 		return r;
 	opened = true;
+	/* Without it this is "send" once more. */
 	if (getsockopt(fd, IPPROTO_TCP, TCP_INFO, &info, &len) == 0 &&
 	    !(info.tcpi_options & TCPI_OPT_SYN_DATA))
-		p->note = "no data in the SYN";
+		return probe_missing(p, "data in the SYN");
 	return r;
+}
+
+static void count_tls(struct probe *p, ssize_t sent)
+{
+	if (sent > 0)
+		p->wire_bytes += WIRE_TLS_OVERHEAD *
+				 (((size_t)sent + WIRE_TLS_RECORD - 1) /
+				  WIRE_TLS_RECORD);
 }
 
 ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	ssize_t r = result(send(fd, d, n, 0));
 
-	if (r > 0)
-		p->wire_bytes +=
-			WIRE_TLS_OVERHEAD *
-			(((size_t)r + WIRE_TLS_RECORD - 1) / WIRE_TLS_RECORD);
+	count_tls(p, r);
+	return r;
+}
+
+ssize_t step_tls_sendfile(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	ssize_t r = step_sendfile(p, fd, d, n);
+
+	count_tls(p, r);
+	return r;
+}
+
+/* An asynchronous write, which a socket does at once. */
+ssize_t step_aio(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct iocb cb = {
+		.aio_lio_opcode = IOCB_CMD_PWRITE,
+		.aio_fildes = (uint32_t)fd,
+		.aio_buf = (uintptr_t)d,
+		.aio_nbytes = n,
+	};
+	struct iocb *list[] = {&cb};
+	struct io_event done;
+	aio_context_t ctx = 0;
+	ssize_t r;
+
+	if (syscall(SYS_io_setup, 1, &ctx) < 0)
+		return errno == ENOSYS ? probe_missing(p, "aio") : -errno;
+	if (syscall(SYS_io_submit, ctx, 1, list) != 1 ||
+	    syscall(SYS_io_getevents, ctx, 1, 1, &done, NULL) != 1)
+		r = -errno;
+	else
+		r = (ssize_t)done.res;
+	(void)syscall(SYS_io_destroy, ctx);
 	return r;
 }
 
@@ -564,6 +663,7 @@ ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n)
 
 	if (r >= 0 || errno != EAGAIN)
 		return result(r);
+	p->full++;
 	if (poll(&wait, 1, (int)p->wait_ms) != 1)
 		return -ETIMEDOUT;
 	return 0;

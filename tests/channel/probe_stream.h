@@ -19,6 +19,7 @@ int connect_tls(struct probe *p);
 int connect_repair(struct probe *p);
 int connect_zerocopy(struct probe *p);
 int connect_partial(struct probe *p);
+int connect_small(struct probe *p);
 
 ssize_t step_write(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_writev(struct probe *p, int fd, const uint8_t *d, size_t n);
@@ -31,8 +32,11 @@ ssize_t step_zerocopy(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_sendfile(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_splice(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_vmsplice(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_reconnected(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_fastopen(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_tls(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_tls_sendfile(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_aio(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_dccp(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n);
 

@@ -364,6 +364,29 @@ ssize_t step_uring_sendzc(struct probe *p, int fd, const uint8_t *d, size_t n)
 	return sent;
 }
 
+/* The same for a message, in two buffers. */
+ssize_t step_uring_sendmsg_zc(struct probe *p, int fd, const uint8_t *d,
+			      size_t n)
+{
+	struct iovec iov[2] = {
+		{(void *)d, n / 2},
+		{(void *)(d + n / 2), n - n / 2},
+	};
+	struct msghdr msg = {.msg_iov = iov, .msg_iovlen = 2};
+	unsigned int flags = 0;
+	int r = out_ring_init(p, 0), sent;
+
+	if (r < 0)
+		return r;
+	io_uring_prep_sendmsg_zc(io_uring_get_sqe(&out_ring), fd, &msg, 0);
+	sent = ring_run(&out_ring, &flags);
+	if (sent == -EINVAL)
+		return probe_missing(p, "io_uring SENDMSG_ZC");
+	if (flags & IORING_CQE_F_MORE)
+		(void)ring_run(&out_ring, NULL);
+	return sent;
+}
+
 ssize_t step_uring_splice(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	int r = out_ring_init(p, 0), ends[2];

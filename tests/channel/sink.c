@@ -102,12 +102,13 @@ static void pause_ms(long ms)
 	(void)nanosleep(&t, NULL);
 }
 
-static int watch(struct sink *s, int fd, enum protocol protocol,
-		 void (*ready)(struct sink *s, struct source *src),
-		 void (*greet)(struct sink *s, int fd))
+static int watch_for(struct sink *s, uint32_t events, int fd,
+		     enum protocol protocol,
+		     void (*ready)(struct sink *s, struct source *src),
+		     void (*greet)(struct sink *s, int fd))
 {
 	struct source *src = calloc(1, sizeof(*src));
-	struct epoll_event ev = {.events = EPOLLIN, .data.ptr = src};
+	struct epoll_event ev = {.events = events, .data.ptr = src};
 
 	if (!src)
 		return -ENOMEM;
@@ -124,6 +125,13 @@ static int watch(struct sink *s, int fd, enum protocol protocol,
 	return 0;
 }
 
+static int watch(struct sink *s, int fd, enum protocol protocol,
+		 void (*ready)(struct sink *s, struct source *src),
+		 void (*greet)(struct sink *s, int fd))
+{
+	return watch_for(s, EPOLLIN, fd, protocol, ready, greet);
+}
+
 static void forget(struct source *src)
 {
 	(void)close(src->fd); /* leaves epoll with it */
@@ -134,13 +142,27 @@ static void forget(struct source *src)
 
 static void on_stream(struct sink *s, struct source *src)
 {
-	ssize_t n = recv(src->fd, s->buf, sizeof(s->buf), MSG_DONTWAIT);
+	ssize_t n;
 
-	if (n > 0)
-		counts_stream(&s->counts, src->protocol, &src->scan, s->buf,
-			      (size_t)n);
-	else if (n == 0 || (errno != EAGAIN && errno != EINTR))
+	for (;;) {
+		n = recv(src->fd, s->buf, sizeof(s->buf), MSG_DONTWAIT);
+		if (n > 0)
+			counts_stream(&s->counts, src->protocol, &src->scan,
+				      s->buf, (size_t)n);
+		else if (n == 0 || errno != EINTR)
+			break;
+	}
+	if (n == 0 || errno != EAGAIN)
 		forget(src);
+}
+
+/*
+ * Told once for what comes: half a TLS record that is never ended is always
+ * ready, and never gives anything.
+ */
+static int watch_stream(struct sink *s, int fd, enum protocol protocol)
+{
+	return watch_for(s, EPOLLIN | EPOLLET, fd, protocol, on_stream, NULL);
 }
 
 static void on_listener(struct sink *s, struct source *src)
@@ -155,7 +177,7 @@ static void on_listener(struct sink *s, struct source *src)
 	(void)setsockopt(fd, SOL_SOCKET, SO_OOBINLINE, &one, sizeof(one));
 	if (src->greet)
 		src->greet(s, fd);
-	if (watch(s, fd, src->protocol, on_stream, NULL) < 0)
+	if (watch_stream(s, fd, src->protocol) < 0)
 		(void)close(fd);
 }
 
@@ -182,7 +204,7 @@ static int pull_from(struct sink *s, struct sockaddr_storage *peer,
 	if (connect(fd, (struct sockaddr *)peer, (socklen_t)len) < 0)
 		r = -errno;
 	else
-		r = watch(s, fd, P_TCP, on_stream, NULL);
+		r = watch_stream(s, fd, P_TCP);
 	if (r < 0)
 		(void)close(fd);
 	return r;
@@ -270,6 +292,18 @@ static void count_covert(struct sink *s, const struct sockaddr_storage *from,
 		counts_datagram(&s->counts, P_COVERT, from, &byte, 1);
 }
 
+/* What a SYN has in a list of addresses among its options. */
+static void count_option(struct sink *s, const struct sockaddr_storage *from,
+			 size_t head)
+{
+	const uint8_t *option = (const uint8_t *)s->buf + sizeof(struct iphdr);
+
+	if (head >= sizeof(struct iphdr) + 3 + WIRE_OPTION_BYTES &&
+	    option[0] == IPOPT_RR)
+		counts_datagram(&s->counts, P_COVERT, from, option + 3,
+				WIRE_OPTION_BYTES);
+}
+
 /* Empty datagrams and SYNs; their port is at the same place. */
 static void on_covert(struct sink *s, struct source *src)
 {
@@ -283,6 +317,8 @@ static void on_covert(struct sink *s, struct source *src)
 		if ((size_t)n - head < 4)
 			continue;
 		memcpy(&port, s->buf + head + 2, sizeof(port));
+		if (ntohs(port) == WIRE_OPTION_PORT)
+			count_option(s, &from, head);
 		count_covert(s, &from, WIRE_COVERT_PORT, ntohs(port));
 	}
 }

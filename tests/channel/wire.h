@@ -25,6 +25,10 @@
 #define WIRE_COVERT_PORT     50000  /* plus the byte */
 #define WIRE_COVERT_SEQUENCE 0x4300 /* or the byte */
 
+/* Bytes in the options of a SYN, and the port that it goes to. */
+#define WIRE_OPTION_BYTES 36
+#define WIRE_OPTION_PORT  (WIRE_COVERT_PORT + 256)
+
 /*
  * Frames are padded to 60 bytes by real interfaces, so one of ours begins
  * with the length of what follows.
