@@ -7,8 +7,9 @@ $(B)/tests/soak/crowd: $(B)/tests/soak/crowd.o
 	$(Q)$(CC) $(ALL_CFLAGS) -static -no-pie -o $@ $^
 
 # In this order: nothing can be built before its packages are there.
-soak: deps ## a million records, then SOAK_MINUTES (5) of load, in a VM
+soak: deps ## a million records, SOAK_MINUTES (5) of load, a day's budget
 	$(Q)$(MAKE) all channel $(B)/tests/soak/crowd
 	$(Q)tests/soak/run
+	$(Q)tests/run-windows
 
 .PHONY: soak
