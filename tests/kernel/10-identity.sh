@@ -72,6 +72,33 @@ identity_refuses()
 	fi
 }
 
+identity_read_refused()
+{
+	refused errno_read 1 && is errno_open 0 && is read_bytes "$1"
+}
+
+# identity_passed HOW: what was opened by somebody else, or before the budget
+# was used up, is refused when it is read.
+identity_passed()
+{
+	local how=$1 name=open/$1_refuses_when_budget_is_used bytes=0
+
+	proved "$name" "open/$how" || return
+	if [ "$how" = dup ]; then
+		new_login
+		files $id 1 3
+		bytes=6000
+	else
+		identity_exhaust || {
+			fail "$name" "its permitted twin: $json"
+			return
+		}
+		files $id 3 3
+	fi
+	try --open "$how" --read read "${args[@]}"
+	check "$name" "exit $rc $json" identity_read_refused $bytes
+}
+
 # identity_name_refuses NAME PATH: what stands there is a record.
 identity_name_refuses()
 {
@@ -144,8 +171,12 @@ identity_cases()
 
 	agent_with < <(identity_policy) || return
 	for how in $(names open); do
-		identity_refuses "open/${how}_refuses_when_budget_is_used" \
-			"open/$how" --open "$how" --file $id/photos/000003.jpg
+		case $how in
+		scm | dup) identity_passed "$how" ;;
+		*) identity_refuses "open/${how}_refuses_when_budget_is_used" \
+			"open/$how" --open "$how" \
+			--file $id/photos/000003.jpg ;;
+		esac
 	done
 	identity_refuses open/handle_refuses_when_caches_are_cold open/handle \
 		--open handle --cold --file $id/photos/000004.jpg
@@ -164,7 +195,8 @@ identity_cases()
 	mv $id/spare/in.jpg $id/photos/in.jpg
 	identity_name_refuses file_refuses_when_moved_in $id/photos/in.jpg
 	mkdir -p $id/late/deep
-	sleep 0.3 # two directories were missing: the agent has to look
+	# Two directories were missing: the agent has to look.
+	wait_log 1 'late/deep is there now'
 	cp $id/spare/late.jpg $id/late/deep/x.jpg
 	identity_name_refuses path_takes_effect_when_it_appears \
 		$id/late/deep/x.jpg

@@ -30,7 +30,7 @@ release_is_dropped()
 	case $kernel/$1 in
 	6.1/sendfile | 6.1/sendfile-dataset | 6.1/splice | \
 		6.1/splice-dataset | 6.1/vmsplice | 6.1/uring-splice | \
-		6.1/udp-sendfile) return 0 ;;
+		6.1/udp-sendfile | 6.1/ktls-sendfile) return 0 ;;
 	*/udp-sendmmsg | */raw-sendmmsg) return 0 ;;
 	esac
 	return 1
@@ -78,10 +78,11 @@ release_twins()
 	done
 }
 
+# release_policy [MODE]
 release_policy()
 {
 	cat <<-P
-	mode: enforce
+	mode: ${1-enforce}
 	datasets:
 	  records: {paths: [$re/photos], record: file}
 	  bytes: {paths: [$re/bytes/photos], record: file}
@@ -106,14 +107,19 @@ release_bystander()
 	check "$name" "exit $rc $json $got" release_arrived 20000 0
 }
 
+# release_refused [WAY]: a device is refused when it is opened.
 release_refused()
 {
-	refused errno_send 1 || refused errno_send 13
+	if [ "${1-}" = tun ]; then
+		refused errno_send 13
+	else
+		refused errno_send 1
+	fi
 }
 
 release_nothing_came()
 {
-	release_refused && came total_bytes 0
+	release_refused "${1-}" && came total_bytes 0
 }
 
 release_within_records()
@@ -123,11 +129,16 @@ release_within_records()
 		{ release_refused || release_is_dropped "$1"; }
 }
 
+# Most of the budget can be used: a way that lets nothing through is no meter.
+# What is dropped stops its socket, at whatever came before it.
 release_within_bytes()
 {
+	local least=18000
+
+	release_is_dropped "$1" && least=0
 	field "$got" total_bytes
-	[ "$value" -ge 0 ] && [ "$value" -le $budget_bytes ] &&
-		{ release_refused || release_is_dropped "$1"; }
+	[ "$value" -ge $least ] && [ "$value" -le $budget_bytes ] &&
+		{ release_refused || [ $least = 0 ]; }
 }
 
 release_unmetered()
@@ -135,10 +146,49 @@ release_unmetered()
 	local way=$1
 
 	new_login
+	holders[$way]=$login
 	files $re 1 1
 	release_try "$way" "${args[@]}"
 	check "release/${way}_refuses_when_holder" "exit $rc $json $got" \
-		release_nothing_came
+		release_nothing_came "$way"
+}
+
+# release_blocked LOGIN LEDGER: how many acts of that login were stopped.
+release_blocked()
+{
+	jq -rs --arg l "$1" '(map(select(.type == "origin" and
+		(.login | tostring) == $l).origin)) as $o |
+		map(select(.type == "ledger" and .destination != "read" and
+		(.origin | IN($o[]))).blocked_acts) | add // 0' "$2"
+}
+
+release_refusals_are_counted()
+{
+	local way n
+
+	cordon ledger --json >/out/release.ledger
+	for way in "${!holders[@]}"; do
+		n=$(release_blocked "${holders[$way]}" /out/release.ledger)
+		check "release/${way}_is_counted_when_refused" "$n acts" \
+			[ "$n" -gt 0 ]
+	done
+}
+
+# Whatever the way: unmetered ones too.
+release_observes()
+{
+	local way
+
+	agent_with < <(release_policy observe) || return
+	for way in $(names release); do
+		proved "release/${way}_passes_when_observed" "way/$way" ||
+			continue
+		new_login
+		files $re 1 5
+		release_try "$way" "${args[@]}"
+		check "release/${way}_passes_when_observed" \
+			"exit $rc $json $got" release_arrived 15000 5
+	done
 }
 
 release_metered()
@@ -166,6 +216,7 @@ release_metered()
 release_cases()
 {
 	local way
+	local -A holders=()
 
 	agent_with < <(release_policy) || return
 	for way in $(names release); do
@@ -177,4 +228,6 @@ release_cases()
 			release_metered "$way"
 		fi
 	done
+	release_refusals_are_counted
+	release_observes
 }

@@ -10,6 +10,14 @@ size=5000
 row=4096
 file_systems="ext4 xfs tmpfs overlay"
 
+# reads_lay NAME DIR: an overlay that somebody lays over a dataset's directory.
+reads_lay()
+{
+	mkdir -p $rd/$1 $rd/own/$1/upper $rd/own/$1/work
+	mount -t overlay overlay $rd/$1 -o \
+		"lowerdir=$2,upperdir=$rd/own/$1/upper,workdir=$rd/own/$1/work"
+}
+
 reads_prepare()
 {
 	local fs
@@ -28,10 +36,25 @@ reads_prepare()
 		"$bin/tests/makeset" $rd/$fs --records 4 --photo-bytes $size
 		mkdir $rd/$fs/aside
 	done
+	reads_lay laid $rd/ext4
+	reads_lay between $rd/ext4
+	reads_lay stacked $rd/between
+	# Nobody writes there: what was written to lies in the upper directory.
+	"$bin/tests/makeset" $rd/below --records 4 --photo-bytes $size
+	mkdir $rd/below/aside
+	reads_lay over $rd/below
 	mkdir -p $rd/ext4/exec
 	cp "$probe" $rd/ext4/exec/card
 	head -c $((10 * row)) "$probe" >$rd/ext4/rows
 	sync
+}
+
+# What is read through somebody's own overlay, and below the dataset's own: its
+# lower files by their own names. The map is the first to open.
+reads_laid()
+{
+	echo laid/mmap-private laid/read stacked/mmap-private stacked/read \
+		below/mmap-private below/read
 }
 
 reads_channels()
@@ -57,8 +80,16 @@ reads_try()
 
 reads_twins()
 {
-	local fs channel
+	local fs channel key
 
+	for key in $(reads_laid); do
+		reads_try "${key%/*}" "${key#*/}"
+		if [ "$rc" = 0 ] && is read_bytes $((4 * size)); then
+			twin "read/$key" pass
+		else
+			twin "read/$key" fail "exit $rc $json"
+		fi
+	done
 	for fs in $file_systems; do
 		for channel in $(reads_channels); do
 			reads_try "$fs" "$channel"
@@ -71,6 +102,13 @@ reads_twins()
 			fi
 		done
 	done
+	try --open writable --read read --offset $((9 * row)) \
+		--length $row --file $rd/ext4/rows
+	if [ "$rc" = 0 ] && is read_bytes $row; then
+		twin read/rows_writable pass
+	else
+		twin read/rows_writable fail "exit $rc $json"
+	fi
 	try --read exec --file $rd/ext4/exec/card
 	if [ "$rc" = 0 ]; then
 		twin read/exec pass
@@ -84,7 +122,7 @@ reads_are_exact()
 {
 	case $1 in
 	uring-direct | uring-large) return 1 ;;
-	read | pread | readv | preadv | preadv2 | sendfile* | splice* | \
+	read | pread | direct | readv | preadv | preadv2 | sendfile* | splice* | \
 		copy_file_range | uring-* | thread) return 0 ;;
 	esac
 	return 1
@@ -100,6 +138,7 @@ reads_policy()
 		echo "  $fs: {paths: [$rd/$fs/photos], record: file}"
 	done
 	cat <<-P
+	  over: {paths: [$rd/over/photos], record: file}
 	  exec: {paths: [$rd/ext4/exec], record: file}
 	  rows: {paths: [$rd/ext4/rows], record: {bytes: $row}}
 	rules:
@@ -161,12 +200,33 @@ reads_rows()
 		[ "$sum $rc" = "$want 1" ]
 }
 
+# reads_laid_refuse WHEN KEY...
+reads_laid_refuse()
+{
+	local when=$1 key
+	shift
+
+	for key; do
+		proved "read/${key}_refuses_when_$when" "read/$key" || continue
+		new_login
+		reads_try "${key%/*}" "${key#*/}"
+		check "read/${key}_refuses_when_$when" "exit $rc $json" \
+			reads_two
+	done
+}
+
 reads_cases()
 {
 	local fs channel key all
 	local -A who=() truth=()
 
 	agent_with < <(reads_policy) || return
+	# Nobody has opened a file through the overlay since the agent looked.
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	reads_laid_refuse caches_are_dropped below/mmap-private below/read
+	# shellcheck disable=SC2046 # words are meant
+	reads_laid_refuse budget_is_used $(reads_laid)
 	for fs in $file_systems; do
 		for channel in $(reads_channels); do
 			key=$fs/$channel
@@ -185,6 +245,14 @@ reads_cases()
 		proved "read/${key}_refuses_when_rows_are_used" "read/$key" &&
 			reads_rows "$channel"
 	done
+	# Who may write there can move the position while it is read.
+	if proved read/rows_refuse_when_open_for_writing read/rows_writable; then
+		new_login
+		try --open writable --read read --offset $((9 * row)) \
+			--length $row --file $rd/ext4/rows
+		check read/rows_refuse_when_open_for_writing "exit $rc $json" \
+			refused read_bytes 0
+	fi
 	all=$(reads_ledger)
 	for key in "${!who[@]}"; do
 		reads_count "read/${key}_is_counted_when_read" \

@@ -14,6 +14,15 @@ subjects_prepare()
 	chmod 644 $su/photos/*
 	printf '#!/bin/sh\nexec %s "$@"\n' "$probe" >$su/script
 	chmod 755 $su/script
+	# Addresses that no network of the policy holds, and one of IPv6 that
+	# only the wide one does.
+	ip -n outside -batch - <<-A
+	addr add 192.0.2.7/32 dev eth0
+	addr add fd99::3/64 dev eth0 nodad
+	addr add fd98::7/128 dev eth0 nodad
+	A
+	ip route replace 192.0.2.7/32 via $there
+	ip -6 route replace fd98::7/128 via fd99::2
 }
 
 subjects_policy()
@@ -34,6 +43,8 @@ subjects_policy()
 	destinations:
 	  printers: {networks: [10.20.0.0/24], ports: [$port]}
 	  wide: {networks: [10.0.0.0/8]}
+	  six: {networks: ["fd99::2/128"], ports: [$port]}
+	  six-wide: {networks: ["fd99::/16"]}
 	rules:
 	  - {subject: by-exe, dataset: "*", read: unlimited}
 	  - {subject: by-unit, dataset: "*", read: unlimited}
@@ -43,7 +54,8 @@ subjects_policy()
 	  - {subject: by-login, dataset: "*", read: unlimited}
 	  - {subject: two, dataset: "*", read: unlimited}
 	  - {subject: sender, dataset: "*", read: unlimited,
-	     release: {printers: unlimited, wide: none, "*": unlimited}}
+	     release: {printers: unlimited, wide: none, six: unlimited,
+	       six-wide: none, "*": unlimited}}
 	  - {subject: "*", dataset: "*", read: none}
 	P
 }
@@ -75,6 +87,11 @@ subjects_are_matched()
 	cp $su/bin/reader $su/bin/copy
 	subjects_reads no exe_differs_when_copied $su/bin/copy
 	subjects_reads no exe_differs_when_a_script_runs $su/script
+	mv $su/bin/reader $su/bin/renamed
+	cp $su/script $su/bin/reader
+	subjects_reads no exe_differs_when_a_script_bears_its_name \
+		$su/bin/reader
+	mv $su/bin/renamed $su/bin/reader
 	subjects_reads yes unit_matches_when_in_its_cgroup \
 		in_cgroup /system.slice/cardprint.service "$probe"
 	subjects_reads yes unit_matches_when_below_its_cgroup \
@@ -102,20 +119,141 @@ subjects_are_matched()
 		setpriv --reuid 1235 --regid 4323 --clear-groups "$probe"
 }
 
-# subjects_sends yes|no NAME ARGS...: may the sender send there?
+# Lines of `yes|no NAME WAY ARGS...': may the sender send there? At the port
+# after the sink's it listens too.
 subjects_sends()
 {
-	local want=$1 name=$2
-	shift 2
+	local next=$((port + 1))
+
+	cat <<-S
+	yes printer_receives_when_named send --to 10.20.0.5
+	yes printer_receives_datagrams_when_named udp-sendto --to 10.20.0.5
+	yes printer_receives_when_mapped v4mapped --to 10.20.0.5
+	yes printer_receives_datagrams_when_mapped udp-v4mapped --to 10.20.0.5
+	no wide_network_refuses_when_printer_is_elsewhere send --to 10.30.0.5
+	no wide_network_refuses_when_port_is_another send --to 10.20.0.5 --port $next
+	no wide_network_refuses_when_mapped v4mapped --to 10.30.0.5
+	no wide_network_refuses_datagrams_when_mapped udp-v4mapped --to 10.30.0.5
+	yes elsewhere_receives_when_no_network_holds_it send --to 192.0.2.7
+	yes six_receives_when_named v6 --to6 fd99::2
+	yes six_receives_datagrams_when_named udp6 --to6 fd99::2
+	no wide_six_refuses_when_address_is_another v6 --to6 fd99::3
+	no wide_six_refuses_datagrams_when_address_is_another udp6 --to6 fd99::3
+	no wide_six_refuses_when_port_is_another v6 --to6 fd99::2 --port $next
+	yes elsewhere_receives_when_no_six_network_holds_it v6 --to6 fd98::7
+	S
+}
+
+# subjects_send WAY ARGS...
+subjects_send()
+{
+	try --read read --file $su/photos/000001.jpg --release "$@"
+	ask
+}
+
+subjects_are_sent()
+{
+	local want name args
 
 	login=30002
-	try --read read --file $su/photos/000001.jpg "$@"
-	ask
-	if [ "$want" = yes ]; then
-		check "$name" "exit $rc $json $got" release_arrived 1000 1
+	while read -r want name args; do
+		proved "$name" "sends/$name" || continue
+		subjects_send $args
+		if [ "$want" = yes ]; then
+			check "$name" "exit $rc $json $got" \
+				release_arrived 1000 1
+		else
+			check "$name" "exit $rc $json $got" \
+				release_nothing_came
+		fi
+	done < <(subjects_sends)
+}
+
+# Sixty logins, none of which any rule names but the last one.
+subjects_crowd()
+{
+	local i
+
+	for i in {30201..30260}; do
+		as $i cat $su/photos/000001.jpg
+	done >/tmp/subjects 2>/tmp/subjects.said
+}
+
+subjects_twins()
+{
+	local name args n
+
+	while read -r _ name args; do
+		subjects_send $args
+		if release_arrived 1000 1; then
+			twin "sends/$name" pass
+		else
+			twin "sends/$name" fail "exit $rc $json $got"
+		fi
+	done < <(subjects_sends)
+	subjects_crowd
+	n=$(wc -c </tmp/subjects)
+	if [ "$n" = 60000 ]; then
+		twin subjects/crowd pass
 	else
-		check "$name" "exit $rc $json $got" release_nothing_came
+		twin subjects/crowd fail "$n bytes"
 	fi
+}
+
+# subjects_told FIRST LAST: of how many of these logins an event tells that one
+# was refused.
+subjects_told()
+{
+	jq -rs --argjson a "$1" --argjson b "$2" 'map(select(
+		.type == "verdict" and .verdict == "block" and
+		(.login | tonumber? // 0) >= $a and
+		(.login | tonumber? // 0) <= $b).login) | unique | length' \
+		"$state/events.jsonl"
+}
+
+# subjects_told_all FIRST LAST: the agent writes them a moment later.
+subjects_told_all()
+{
+	local i
+
+	for ((i = 0; i < 2 * patience; i++)); do
+		[ "$(subjects_told "$1" "$2")" = $(($2 - $1 + 1)) ] && return
+		nap 0.1
+	done
+	return 1
+}
+
+# Who read nothing has no origin, so all of them are counted together: by now
+# more than two were, and of any two after that one at most is told for its
+# number alone.
+subjects_are_told()
+{
+	local i n began
+
+	for i in 30101 30102; do
+		sleep 1.2
+		subjects_reads no login_is_refused_when_others_were/$i \
+			as $i "$probe"
+	done
+	check login_is_told_when_others_were_refused_before \
+		"$(subjects_told 30101 30102) of 2" \
+		subjects_told_all 30101 30102
+	began=$SECONDS
+	subjects_crowd
+	n=$(grep -c 'Permission denied' /tmp/subjects.said)
+	proved crowd_is_refused_when_no_subject_matches subjects/crowd &&
+		check crowd_is_refused_when_no_subject_matches \
+		"$n refused, $(wc -c </tmp/subjects) bytes" \
+		[ ! -s /tmp/subjects -a "$n" = 60 ]
+	sleep 1.2
+	subjects_reads no login_is_refused_when_a_crowd_was as 30301 "$probe"
+	check login_is_told_when_a_crowd_was_refused_before \
+		"$(subjects_told 30301 30301)" subjects_told_all 30301 30301
+	# One a second, and at most seven numbers there are powers of two.
+	n=$(subjects_told 30201 30260)
+	check crowd_is_told_now_and_then_when_refused \
+		"$n of 60 in $((SECONDS - began)) s" \
+		[ "$n" -ge 1 -a "$n" -le $((SECONDS - began + 7)) ]
 }
 
 subjects_cases()
@@ -124,15 +262,7 @@ subjects_cases()
 
 	agent_with < <(subjects_policy) || return
 	subjects_are_matched
-	subjects_sends yes printer_receives_when_named --release send \
-		--to 10.20.0.5
-	subjects_sends yes printer_receives_datagrams_when_named \
-		--release udp-sendto --to 10.20.0.5
-	subjects_sends no wide_network_refuses_when_printer_is_elsewhere \
-		--release send --to 10.30.0.5
-	subjects_sends no wide_network_refuses_when_port_is_another \
-		--release udp-sendto --to 10.20.0.5 --port 9555
-	subjects_sends yes elsewhere_receives_when_no_network_holds_it \
-		--release v6
+	subjects_are_told
+	subjects_are_sent
 	login=$before
 }

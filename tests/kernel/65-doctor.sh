@@ -22,6 +22,54 @@ doctor_looks_at_status()
 		[ "$wide" -le 80 ]
 }
 
+# A slip must not look like nothing.
+doctor_looks_at_the_ledger()
+{
+	cordon ledger --dataset recrods >/out/slip 2>&1
+	rc=$?
+	check ledger_refuses_a_dataset_when_unknown "exit $rc" [ $rc = 2 ]
+	check ledger_names_the_nearest_when_unknown "$(cat /out/slip)" \
+		grep -q 'no dataset is called recrods: did you mean records?' \
+		/out/slip
+	cordon ledger --dataset records --destination elsewhere >/out/slip 2>&1
+	rc=$?
+	check ledger_takes_elsewhere_when_asked "exit $rc $(cat /out/slip)" \
+		eval '[ $rc = 0 ] && grep -q elsewhere /out/slip'
+	cordon ledger --dataset records --subject "?" --destination "read" \
+		>/out/slip 2>&1
+	rc=$?
+	check ledger_says_so_when_it_has_nothing "exit $rc $(cat /out/slip)" \
+		eval '[ $rc = 0 ] && grep -q "^nothing was" /out/slip'
+}
+
+# A filter leaves what it names, and something of that.
+doctor_filters_the_ledger()
+{
+	local n
+
+	cordon ledger >/out/ledger.words
+	check ledger_tells_who_read_and_sent_in_words \
+		"$(head -n 5 /out/ledger.words)" \
+		grep -qE '^\* +tcp +elsewhere +1 ' /out/ledger.words
+	n=$(cordon ledger --json --dataset records | jq -rs 'map(select(
+		.type == "ledger") | .dataset) | unique | join(" ")')
+	check ledger_tells_of_one_dataset_when_filtered "$n" \
+		[ "$n" = records ]
+}
+
+# Whoever is neither root nor in the group.
+doctor_looks_from_outside()
+{
+	setpriv --reuid 65534 --regid 65534 --clear-groups "$bin/cordon" \
+		status --run-dir "$run" >/out/status.denied 2>&1
+	rc=$?
+	check status_is_denied_when_asked_by_nobody \
+		"exit $rc $(cat /out/status.denied)" [ $rc = 4 ]
+	check remedy_is_told_when_status_is_denied \
+		"$(cat /out/status.denied)" \
+		grep -q 'use sudo, or join' /out/status.denied
+}
+
 # Who holds a record and sends something else is not told to have sent it, and
 # who was refused at open is named though no origin is.
 doctor_looks_at_events()
@@ -63,6 +111,14 @@ doctor_cases()
 	esac
 	check guard_has_no_faults_when_idle "$(status_of .faults)" \
 		[ "$(status_of '.faults | length')" = 0 ]
+	cordon doctor --json >/out/doctor.json 2>/out/doctor.err
+	rc=$?
+	check doctor_speaks_json_when_asked "exit $rc $(cat /out/doctor.err)" \
+		jq -es 'length > 5 and all(has("status"))' /out/doctor.json \
+		>/dev/null
 	doctor_looks_at_status
+	doctor_looks_at_the_ledger
+	doctor_filters_the_ledger
+	doctor_looks_from_outside
 	doctor_looks_at_events
 }

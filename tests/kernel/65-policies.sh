@@ -8,10 +8,13 @@ po_base=/var/lib/postgresql/15/main/base/16384
 po_dump=/srv/dumps
 po_cards=/srv/personnel
 po_clerk=1240
+po_cardprint=1241
 po_port=5432 # of the standby; a receiver of its own listens there
 po_standby=10.40.0.12
 po_desk=10.41.0.7
 po_sink=/run/sink-policies.sock
+po_printd=/opt/cardprint/bin/printd
+po_printer=/run/sink-printer.sock
 
 # Rows of the length that the policy has, and a mark in each.
 policies_rows()
@@ -32,10 +35,17 @@ policies_prepare()
 	getent group dba >/dev/null || groupadd -g 4330 dba
 	getent passwd hrapp >/dev/null ||
 		useradd --system --no-create-home -u $po_clerk hrapp
+	getent passwd cardprint >/dev/null ||
+		useradd --system --no-create-home -u $po_cardprint cardprint
+	mkdir -p ${po_printd%/*}
+	cp "$probe" $po_printd
+	chmod 755 /opt /opt/cardprint ${po_printd%/*} $po_printd
 	ip route replace 10.40.0.0/15 via $there
 	ip -n outside addr add $po_standby/32 dev eth0
 	ip -n outside addr add $po_desk/32 dev eth0
 	ip netns exec outside "$sink" --port $po_port --socket $po_sink \
+		>/dev/null &
+	ip netns exec outside "$sink" --port 9100 --socket $po_printer \
 		>/dev/null &
 }
 
@@ -62,10 +72,9 @@ policies_value()
 policies_sends()
 {
 	policies_ask
-	json=$(policies_in postgresql@15-main.service "$probe" --timeout 20 \
+	hear policies_in postgresql@15-main.service "$probe" --timeout 20 \
 		--to $1 --port $po_port --read read --length $((420 * $2)) \
-		--file $po_base/2608 --release send)
-	rc=$?
+		--file $po_base/2608 --release send
 	policies_ask
 }
 
@@ -75,9 +84,8 @@ policies_reads()
 	local rows=$1
 	shift
 
-	json=$("$@" "$probe" --read read --length $((420 * rows)) \
-		--read-chunk 420 --file $po_base/2608)
-	rc=$?
+	hear "$@" "$probe" --read read --length $((420 * rows)) \
+		--read-chunk 420 --file $po_base/2608
 }
 
 policies_dba()
@@ -96,11 +104,28 @@ policies_leaks()
 {
 	files $po_cards 1 30
 	policies_ask
-	json=$(policies_in unheard-of.service "$probe" --timeout 20 \
+	hear policies_in unheard-of.service "$probe" --timeout 20 \
 		--to 10.30.0.5 --port $po_port --read read --release send \
-		"${args[@]}")
-	rc=$?
+		"${args[@]}"
 	policies_ask
+}
+
+# policies_prints PROGRAM TO: the card printer sends a photo there.
+policies_prints()
+{
+	"$sink" --query $po_printer reset >/dev/null
+	hear policies_in cardprint.service setpriv --reuid $po_cardprint \
+		--regid $po_cardprint --clear-groups "$1" --timeout 20 \
+		--to $2 --port 9100 --read read --release send \
+		--file $po_cards/photos/000001.jpg
+	got=$("$sink" --query $po_printer reset)
+}
+
+# policies_looks LOGIN: somebody who logged in takes 21 photos.
+policies_looks()
+{
+	files $po_cards 1 21
+	hear as $1 "$probe" --read read "${args[@]}"
 }
 
 # ---- what came of them ------------------------------------------------------
@@ -142,21 +167,31 @@ policies_twins()
 	policies_twin policies/rows policies_was_read 2000
 	policies_leaks
 	policies_twin policies/photos policies_arrived 30 30000
+	policies_prints $po_printd 10.30.0.5
+	policies_twin policies/card policies_arrived 1 1000
+	policies_looks 20305
+	policies_twin policies/looks [ "$rc $(policies_value "$json" \
+		read_bytes)" = "0 21000" ]
 }
 
-# policies_load FILE HOST: as that host, in the time for which it was written.
+# policies_load FILE HOST: as that host, in the time for which it was written; in
+# the guard that is there or a new one.
 policies_load()
 {
-	local begins
+	local begins r
 
-	agent_gone
 	begins=$(awk '$1 == "not-before:" { print $2 }' "policies/$1")
 	date -s "$(date -d "$begins + 1 day")" >/dev/null
 	echo "$2" >/proc/sys/kernel/hostname
 	cp "policies/$1" "$policy"
-	agent_start
+	if [ -n "$agent" ]; then
+		agent_reload
+	else
+		agent_start
+	fi
+	r=$?
 	check "$1_comes_into_force_as_it_stands" "$(tail -n 3 "$log" |
-		tr '\n' ' ')" grep -q ' ready: ' "$log"
+		tr '\n' ' ')" [ $r = 0 ]
 }
 
 policies_database()
@@ -190,8 +225,7 @@ policies_database()
 	policies_reads 601 policies_clerk
 	check rows_stop_at_the_budget_when_the_application_asks \
 		"exit $rc $json" policies_was_refused 600
-	json=$("$probe" --read read --file $po_dump/hr.dump)
-	rc=$?
+	hear "$probe" --read read --file $po_dump/hr.dump
 	check dumps_are_refused_when_nobody_knows_the_reader "exit $rc $json" \
 		policies_was_refused 0
 }
@@ -208,8 +242,7 @@ policies_trial()
 	check trial_denies_nothing_when_photos_leave "exit $rc $json $got" \
 		policies_arrived 30 30000
 	files $po_cards 1 40
-	json=$(as 20302 "$probe" --read read "${args[@]}")
-	rc=$?
+	hear as 20302 "$probe" --read read "${args[@]}"
 	check trial_denies_nothing_when_a_person_reads_more "exit $rc $json" \
 		[ "$rc $(policies_value "$json" records)" = "0 40" ]
 	over=$(cordon ledger --json | jq -rs 'map(select(.type == "ledger" and
@@ -226,12 +259,35 @@ policies_trial()
 		[ "$over" = "true 0" ]
 }
 
+policies_print_shop()
+{
+	policies_load print-shop.yaml cardprint-1
+	policies_prints $po_printd 10.20.0.5
+	check card_is_printed_when_the_printer_is_named "exit $rc $json $got" \
+		policies_arrived 1 1000
+	if proved card_is_refused_when_the_printer_is_none policies/card; then
+		policies_prints $po_printd 10.30.0.5
+		check card_is_refused_when_the_printer_is_none \
+			"exit $rc $json $got" [ "$rc $(policies_value "$json" \
+			errno_send) $(policies_value "$got" total_bytes)" \
+			= "1 1 0" ]
+	fi
+	if proved photos_stop_at_20_when_a_login_looks policies/looks; then
+		policies_looks 20306
+		check photos_stop_at_20_when_a_login_looks "exit $rc $json" \
+			[ "$rc $(policies_value "$json" records)" = "1 20" ]
+	fi
+}
+
 policies_cases()
 {
 	local wall=$(($(date +%s) - SECONDS))
 
+	agent_gone
 	policies_database
+	agent_gone
 	policies_trial
+	policies_print_shop
 	agent_gone
 	echo cardprint-1 >/proc/sys/kernel/hostname
 	date -s "@$((wall + SECONDS))" >/dev/null

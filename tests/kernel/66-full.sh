@@ -39,6 +39,16 @@ full_policy()
 	P
 }
 
+full_twins()
+{
+	try --read read --file $fu/one/photos/000001.jpg
+	if [ "$rc" = 0 ] && is read_bytes 1000; then
+		twin full/read pass
+	else
+		twin full/read fail "exit $rc $json"
+	fi
+}
+
 full_faults()
 {
 	status_of ".faults[\"$1\"] // 0"
@@ -60,7 +70,8 @@ full_of()
 	full_changes fill $table
 	new_login
 	try --read read --file $fu/one/photos/000001.jpg
-	check "full/${table}_refuses_reads_when_full" "exit $rc $json" \
+	proved "full/${table}_refuses_reads_when_full" full/read &&
+		check "full/${table}_refuses_reads_when_full" "exit $rc $json" \
 		refused read_bytes 0
 	check "full/${table}_is_counted_when_full" "$(status_of .faults)" \
 		[ "$(full_faults "$2")" -gt "$before" ]
@@ -106,7 +117,7 @@ full_forks()
 		--release send --bytes 500 >/tmp/child &
 	until [ -e /tmp/holds ]; do
 		kill -0 $! 2>/dev/null || break
-		sleep 0.05
+		nap 0.05
 	done
 	[ "$1" = full ] && full_changes fill processes
 	echo >&$to_child
@@ -197,8 +208,35 @@ full_observes()
 		release_arrived 5000 5
 }
 
+full_names()
+{
+	status_of '.tables[] | select(.name == "names").entries'
+}
+
+# A policy that finds no room leaves nothing of itself.
+full_of_subjects()
+{
+	local before n
+
+	before=$(full_names)
+	n=$(grep -c 'stays in force' "$log")
+	full_changes fill subjects
+	write_policy < <(full_policy enforce | sed '/^rules:/{
+		s/^/subjects:\n  fresh: {user: 12345}\n/
+		s/$/\n  - {subject: fresh, dataset: one, read: none}/ }')
+	kill -HUP "$agent"
+	wait_log $((n + 1)) 'stays in force'
+	check full/subjects_refuse_a_policy_when_full "$(tail -n 3 "$log")" \
+		grep -q 'does not fit in the guard' "$log"
+	full_changes empty subjects
+	check full/names_of_a_refused_policy_are_not_kept "$(full_names)" \
+		[ "$(full_names)" = "$before" ]
+}
+
 full_cases()
 {
+	local n
+
 	# Small tables are soon full; 68-origins.sh has room in them, too.
 	agent_gone
 	write_policy < <(full_policy enforce)
@@ -208,9 +246,13 @@ full_cases()
 	full_of budgets 'budget table full'
 	full_of processes 'holding table full'
 	full_of holdings 'holding table full'
+	n=$(cordon events --json | jq -rs 'map(select(.type == "fault").fault) |
+		unique | length')
+	check full/events_tell_each_fault_when_full "$n kinds" [ "$n" -ge 3 ]
 	full_of_releases
 	full_of_children
 	full_of_accounts
 	full_of_datasets
+	full_of_subjects
 	full_observes
 }

@@ -21,7 +21,7 @@ upkeep_waits()
 
 	for ((i = 0; i < 50; i++)); do
 		"$@" && return
-		sleep 0.1
+		nap 0.1
 	done
 	return 1
 }
@@ -154,6 +154,24 @@ upkeep_disk()
 	check budgets_are_saved_when_there_is_room_again \
 		"$(tail -n 2 "$log")" wait_log 1 'budgets are saved again'
 	agent_stop
+	upkeep_starts_on_a_full_disk
+}
+
+# Events and budgets have nowhere to go: that is no reason to let go of the guard.
+upkeep_starts_on_a_full_disk()
+{
+	local before
+
+	before=$(ls $pins)
+	dd if=/dev/zero of=$up_small/fill bs=4k 2>/tmp/dd
+	agent_start --state-dir $up_small
+	check agent_starts_when_the_disk_is_full "$(tail -n 3 "$log")" \
+		[ "$(status_of .pid)" = "$agent" ]
+	check pins_stay_when_started_on_a_full_disk "$(ls $pins)" \
+		[ "$(ls $pins)" = "$before" ]
+	agent_refuses reads_are_refused_when_started_on_a_full_disk
+	agent_stop
+	rm $up_small/fill
 }
 
 # ---- a supervisor -----------------------------------------------------------
@@ -222,7 +240,60 @@ upkeep_says()
 	grep -iE -A2 "^$1 +$2" /out/doctor-poor | tr '\n' ' ' | grep -q "$3"
 }
 
+# upkeep_instead FILE TEXT COMMAND...: where that is what FILE says.
+upkeep_instead()
+{
+	printf '%s' "$2" >/tmp/instead
+	# shellcheck disable=SC2016 # the other shell's
+	timeout 120 unshare -m bash -c 'mount --bind /tmp/instead "$1" && shift &&
+		exec "$@"' bash "$1" "${@:3}"
+}
+
+# upkeep_lacks WHEN FILE TEXT WHAT REMEDY: neither the doctor nor the agent
+# leaves something behind. No guard is there by now.
+upkeep_lacks()
+{
+	local when=$1 file=$2 text=$3 what=$4 remedy=$5
+
+	upkeep_instead "$file" "$text" "$bin/cordond" --doctor \
+		--policy "$policy" --run-dir /run/nobody >/out/doctor-poor 2>&1
+	rc=$?
+	check doctor_fails_when_$when "exit $rc $(tail -n 3 /out/doctor-poor)" \
+		[ $rc = 1 ]
+	check doctor_names_the_remedy_when_$when \
+		"$(grep -A1 "$what" /out/doctor-poor)" \
+		upkeep_says FAIL "$what" "$remedy"
+	upkeep_instead "$file" "$text" "$bin/cordond" --policy "$policy" \
+		--state-dir "$state" --run-dir "$run" >/tmp/lacks 2>&1
+	rc=$?
+	check agent_refuses_to_start_when_$when \
+		"exit $rc $(tail -n 3 /tmp/lacks)" [ $rc = 1 ]
+	check agent_names_the_remedy_when_$when "$(cat /tmp/lacks)" \
+		grep -q "$remedy" /tmp/lacks
+	check no_pin_is_left_when_$when "$(ls /sys/fs/bpf)" \
+		[ -z "$(ls /sys/fs/bpf)" ]
+}
+
 # ---- the end ----------------------------------------------------------------
+
+# A hook that is taken out does not say so: a program that is still pinned sees
+# nothing any more.
+upkeep_unhooks()
+{
+	cordon doctor >/out/doctor-whole 2>&1
+	rc=$?
+	check doctor_is_content_when_every_hook_is_in_place \
+		"exit $rc $(grep -A1 hooks /out/doctor-whole)" \
+		grep -qE 'hooks +([0-9]+) of \1 acts' /out/doctor-whole
+	"$bin/tests/kernel/pins" unhook link_egress >/tmp/pins 2>&1 ||
+		fail egress_can_be_unhooked "$(cat /tmp/pins)"
+	cordon doctor --json >/out/doctor-unhooked 2>&1
+	rc=$?
+	check doctor_fails_when_a_hook_is_dead "exit $rc" [ $rc = 1 ]
+	check doctor_names_the_hook_when_it_is_dead \
+		"$(grep hooks /out/doctor-unhooked)" \
+		grep -q 'did not see: cgroup egress"' /out/doctor-unhooked
+}
 
 upkeep_reads()
 {
@@ -235,11 +306,13 @@ upkeep_ends()
 	agent_start --foreground
 	agent_exhaust
 	agent_stop
+	check agent_ends_well_when_terminated "exit $ended" [ $ended = 0 ]
 	check guard_stays_when_stopped_in_the_foreground "$(tail -n 1 "$log")" \
 		[ -e $pins/state ]
 	agent_refuses reads_are_refused_when_stopped_in_the_foreground
 	agent_start --foreground --detach
 	agent_refuses reads_are_refused_when_it_will_detach
+	upkeep_unhooks
 	kill "$agent"
 	on_one wait "$agent"
 	rc=$?
@@ -261,4 +334,8 @@ upkeep_cases()
 	upkeep_notifies
 	upkeep_doctor
 	upkeep_ends
+	upkeep_lacks types_are_missing /sys/kernel/btf/vmlinux '' \
+		'kernel BTF' CONFIG_DEBUG_INFO_BTF
+	upkeep_lacks the_kernel_is_locked_down /sys/kernel/security/lockdown \
+		'none integrity [confidentiality]' lockdown lockdown=integrity
 }

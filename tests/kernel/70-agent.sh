@@ -11,6 +11,17 @@ agent_prepare()
 	"$bin/tests/makeset" $ag --records 20 --photo-bytes 5000
 }
 
+agent_twins()
+{
+	files $ag 1 4
+	try --read read "${args[@]}"
+	if [ "$rc" = 0 ] && is read_bytes 20000; then
+		twin agent/read pass
+	else
+		twin agent/read fail "exit $rc $json"
+	fi
+}
+
 agent_policy()
 {
 	cat <<-P
@@ -52,7 +63,7 @@ agent_holder()
 	holder=$!
 	for ((i = 0; i < 200; i++)); do
 		[ -e $held ] && return
-		sleep 0.1
+		nap 0.1
 	done
 	fail agent/holder "does not hold"
 }
@@ -76,7 +87,8 @@ agent_is_killed()
 	agent_holder
 	agent_stop -KILL
 	login=$user
-	agent_refuses reads_are_refused_when_agent_is_killed
+	proved reads_are_refused_when_agent_is_killed agent/read &&
+		agent_refuses reads_are_refused_when_agent_is_killed
 	# Four records were never held by anybody: a new login is judged too.
 	new_login
 	files $ag 1 3
@@ -126,7 +138,7 @@ agent_is_refused()
 	local name=$1 rc
 	shift
 
-	timeout 60 "$bin/cordond" --policy "$policy" "$@" >/tmp/second 2>&1
+	timeout 60 "$bin/cordond" "$@" >/tmp/second 2>&1
 	rc=$?
 	check "$name" "exit $rc $(tail -n 2 /tmp/second)" \
 		[ "$rc$(grep -c "another agent.*pid $agent " /tmp/second)" = 11 ]
@@ -135,10 +147,10 @@ agent_is_refused()
 agent_is_alone()
 {
 	agent_is_refused second_agent_refuses_when_its_run_dir_is_another \
-		--state-dir "$state" --run-dir /run/second
+		--policy "$policy" --state-dir "$state" --run-dir /run/second
 	agent_is_refused second_agent_refuses_when_all_its_dirs_are_others \
-		--state-dir /var/lib/second --run-dir /run/second \
-		--pin-dir $pins-second
+		--policy "$policy" --state-dir /var/lib/second \
+		--run-dir /run/second --pin-dir $pins-second
 	agent_is_refused detaching_is_refused_when_an_agent_runs --detach \
 		--run-dir /run/second
 	check second_agent_pins_nothing_when_one_runs "$(ls /sys/fs/bpf)" \
@@ -186,29 +198,47 @@ agent_is_stopped()
 		grep -q 'lost' <<<"$after"
 }
 
+agent_swaps_pins()
+{
+	mv $pins/touched $pins/swapped && mv $pins/labels $pins/touched &&
+		mv $pins/swapped $pins/labels
+}
+
+# agent_finds_damage HOW PATTERN: no agent takes such a guard for its own.
+agent_finds_damage()
+{
+	timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
+		--run-dir "$run" >/tmp/corrupt 2>&1
+	rc=$?
+	check "pins_are_refused_when_$1" "exit $rc" [ "$rc" = 1 ]
+	check "pins_are_named_when_$1" "$(cat /tmp/corrupt)" \
+		grep -qE "$2" /tmp/corrupt
+	check "remedy_is_told_when_pins_are_$1" "$(cat /tmp/corrupt)" \
+		grep -q -- --detach /tmp/corrupt
+}
+
 agent_is_terminated()
 {
 	local i
 
 	agent_exhaust
 	agent_stop
+	check agent_ends_well_when_terminated "exit $ended" [ $ended = 0 ]
 	check guard_stays_when_agent_is_terminated "no $pins" [ -d $pins ]
 	agent_refuses reads_are_refused_when_agent_is_terminated
+	agent_swaps_pins
+	agent_finds_damage swapped 'labels|touched'
+	agent_refuses reads_are_refused_when_pins_are_swapped
+	agent_swaps_pins
 	rm -f $pins/link_file_open $pins/labels
-	cordond >/tmp/corrupt 2>&1
-	rc=$?
-	check corrupt_pin_is_refused_when_started "exit $rc" [ "$rc" = 1 ]
-	check corrupt_pin_is_named_when_started "$(cat /tmp/corrupt)" \
-		grep -qE 'labels|link_' /tmp/corrupt
-	check remedy_is_told_when_a_pin_is_corrupt "$(cat /tmp/corrupt)" \
-		grep -q -- --detach /tmp/corrupt
+	agent_finds_damage missing 'labels|link_'
 	on_one agent_detach >/tmp/detach 2>&1
 	check guard_is_detached_when_asked "$(cat /tmp/detach)" [ ! -e $pins ]
 	# The kernel lets go of unpinned programs a moment later.
 	for ((i = 0; i < 30; i++)); do
 		try --read read --file $ag/photos/000004.jpg
 		[ "$rc" = 0 ] && break
-		sleep 0.1
+		nap 0.1
 	done
 	check reads_pass_when_guard_is_detached "$json" [ "$rc" = 0 ]
 }
@@ -244,6 +274,28 @@ agent_remembers_the_serial()
 	agent_takes_serial same_policy_is_taken_when_loaded_anew 0 $now
 	agent_takes_serial newer_policy_is_taken_when_loaded_anew 0 $((now + 1))
 	agent_takes_serial policy_before_it_is_refused_when_loaded_anew 1 $now
+}
+
+agent_saved()
+{
+	[ "$(jq '.budgets | length' "$state/state")" -gt 0 ]
+}
+
+# The event that budgets are used has gone to an agent that did not save.
+agent_saves_what_another_did_not()
+{
+	agent_gone
+	agent_with < <(agent_policy) || return
+	agent_exhaust
+	sleep 1
+	agent_stop -KILL
+	check nothing_is_saved_when_killed_at_once "$(cat "$state/state")" \
+		eval '! agent_saved'
+	agent_start
+	sleep 7
+	agent_stop -KILL
+	check budgets_are_saved_when_another_agent_was_killed \
+		"$(cat "$state/state")" agent_saved
 }
 
 # A floppy disk of FAT12, as DOS 4 made it.
@@ -297,6 +349,7 @@ agent_cases()
 	agent_is_stopped
 	agent_is_terminated
 	agent_remembers_the_serial
+	agent_saves_what_another_did_not
 	agent_refuses_fs dataset_is_refused_when_on_proc proc /proc/sys
 	if agent_makes_vfat; then
 		mkdir -p /srv/fat/cards

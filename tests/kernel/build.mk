@@ -14,4 +14,10 @@ kernel-programs: $(KERNEL) ## what tests/kernel runs in the VM bench
 # What tests/run-kernels takes into the bench.
 run-tests: $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
 
-.PHONY: kernel-programs
+matrix: deps ## every part on every kernel in both ways of attaching
+	$(Q)$(MAKE) kernel-matrix
+
+kernel-matrix: all $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
+	$(Q)tests/run-kernels --all
+
+.PHONY: kernel-programs matrix kernel-matrix

@@ -26,6 +26,8 @@ login=20000
 results=0
 serial=0
 agent=
+ended=
+sink_pid=
 kernel=
 lsm=
 json=
@@ -36,6 +38,7 @@ to_probe=
 from_probe=
 to_ask=
 from_ask=
+never=
 declare -A twins=() why=()
 
 note()
@@ -194,6 +197,16 @@ try()
 	IFS=' ' read -r rc json <&"$from_probe"
 }
 
+# hear COMMAND...: leaves what it says in $json, its exit in $rc. By a file: a
+# pipe would carry on to this shell, and to all that it starts, what the command
+# holds.
+hear()
+{
+	"$@" >/tmp/heard
+	rc=$?
+	json=$(cat /tmp/heard)
+}
+
 # files DIR FIRST LAST: arguments for the photos with these numbers.
 files()
 {
@@ -261,13 +274,14 @@ sink_start()
 
 	ip netns exec outside "$sink" --port $port --socket /run/sink.sock \
 		--quiet 20 >/dev/null &
+	sink_pid=$!
 	for ((i = 0; i < 100; i++)); do
 		if [ -S /run/sink.sock ]; then
 			[ -n "$to_ask" ] || serve ask "$sink" --query \
 				/run/sink.sock -
 			ask && return 0
 		fi
-		sleep 0.1
+		nap 0.1
 	done
 	fail sink "does not answer"
 	exit 1
@@ -291,15 +305,36 @@ write_policy()
 	} >"$policy"
 }
 
-# wait_log COUNT PATTERN: until the agent said it so many times, or ended.
+# nap SECONDS: sleeps, and starts no process for it. To wait with sleep(1) and
+# grep(1) for a guard to be loaded took as long as to load it.
+nap()
+{
+	[ -n "$never" ] || exec {never}<> <(:)
+	read -rt "$1" -u "$never"
+}
+
+# said TEXT: how many lines of the agent's log have it, in $value.
+said()
+{
+	local lines line
+
+	value=0
+	mapfile -t lines <"$log"
+	for line in "${lines[@]}"; do
+		[[ $line != *"$1"* ]] || ((++value))
+	done
+}
+
+# wait_log COUNT TEXT: until the agent said it so many times, or ended.
 wait_log()
 {
 	local i
 
-	for ((i = 0; i < 10 * patience; i++)); do
-		[ "$(grep -c -- "$2" "$log")" -ge "$1" ] && return 0
+	for ((i = 0; i < 5 * patience; i++)); do
+		said "$2"
+		[ "$value" -ge "$1" ] && return 0
 		kill -0 "$agent" 2>/dev/null || return 1
-		sleep 0.1
+		nap 0.2
 	done
 	return 1
 }
@@ -336,25 +371,25 @@ agent_start()
 # agent_reload: the policy file, as it is now. 0 once it is in force.
 agent_reload()
 {
-	local n
-
-	n=$(grep -c 'policy in force' "$log")
+	said 'policy in force'
 	kill -HUP "$agent"
-	wait_log $((n + 1)) 'policy in force'
+	wait_log $((value + 1)) 'policy in force'
 }
 
+# agent_stop [SIGNAL]: leaves its exit status in $ended.
 agent_stop()
 {
 	[ -n "$agent" ] || return 0
 	kill "${1:--TERM}" "$agent" 2>/dev/null
 	wait "$agent" 2>/dev/null
+	ended=$?
 	agent=
 }
 
 # The kernel lets go of what is not pinned a moment later.
 agent_detach()
 {
-	cordond --detach && sleep 0.2
+	"$bin/cordond" --detach --run-dir "$run" && nap 0.2
 }
 
 # Nothing left: no guard, no budgets, no holdings. What a stopped socket still

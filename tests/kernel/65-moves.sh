@@ -1,0 +1,121 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# Contents that change their place in a file or the file they are in: what was
+# counted once would stand for other records. And a guess that the kernel
+# compares with a file. All of it needs the right to write to the dataset.
+
+mv=/srv/moves
+rows=12
+
+# On the xfs of 30-reads.sh.
+moves_prepare()
+{
+	local there=$rd/xfs/moves
+
+	mkdir -p $mv/aside $there/card $there/aside
+	"$bin/tests/makeset" $there/set --records 1 --photo-bytes $((2 * row))
+	mv $there/set/photos/000001.jpg $there/card/000001.jpg
+	moves_renew
+}
+
+# A file of rows, each a block: tests take rows out of it.
+moves_renew()
+{
+	mkdir -p $mv/rows
+	head -c $((rows * row)) "$probe" >$mv/rows/roster
+	sync
+}
+
+moves_rows()
+{
+	try --work $mv/aside --open writable --read "$1" --offset \
+		$((4 * row)) --length $((6 * row)) --file $mv/rows/roster
+}
+
+moves_exchange()
+{
+	try --work $rd/xfs/moves/aside --open writable --read "$1" \
+		--file $rd/xfs/moves/card/000001.jpg
+}
+
+moves_twins()
+{
+	local channel
+
+	for channel in $(names rows); do
+		moves_rows "$channel"
+		moves_renew
+		if [ "$rc" = 0 ] && is read_bytes $((6 * row)); then
+			twin "move/$channel" pass
+		else
+			twin "move/$channel" fail "exit $rc $json"
+		fi
+	done
+	for channel in $(names exchange); do
+		moves_exchange "$channel"
+		if [ "$rc" = 0 ] && is read_bytes $((2 * row)) &&
+			{ [ "$channel" = dedupe-into ] || is records 1; }; then
+			twin "move/$channel" pass
+		else
+			twin "move/$channel" fail "exit $rc $json"
+		fi
+	done
+}
+
+# moves_policy [MODE]
+moves_policy()
+{
+	cat <<-P
+	mode: ${1-enforce}
+	datasets:
+	  rows: {paths: [$mv/rows], record: {bytes: $row}}
+	  cards: {paths: [$rd/xfs/moves/card], record: file}
+	rules:
+	  - {subject: "*", dataset: rows, per: user, read: 3 records/hour}
+	  - {subject: "*", dataset: cards, per: user, read: 1 records/hour}
+	P
+}
+
+moves_cases()
+{
+	local channel n
+
+	agent_with < <(moves_policy) || return
+	for channel in $(names rows); do
+		proved "move/${channel}_refuses_when_guarded" \
+			"move/$channel" || continue
+		new_login
+		moves_rows "$channel"
+		check "move/${channel}_refuses_when_guarded" "exit $rc $json" \
+			refused errno_read 1
+		field "$json" read_bytes
+		check "move/${channel}_reads_one_row_when_guarded" "$json" \
+			[ "$value" = $row ]
+	done
+	# The file may be opened: nothing of it was read yet.
+	for channel in $(names exchange); do
+		proved "move/${channel}_refuses_when_guarded" \
+			"move/$channel" || continue
+		new_login
+		moves_exchange "$channel"
+		check "move/${channel}_refuses_when_guarded" "exit $rc $json" \
+			refused read_bytes 0
+	done
+	n=$(cordon ledger --json | jq -s 'map(select(.type == "ledger" and
+		.channel == "open" and .dataset == "*").blocked_acts) | add')
+	check move_is_told_when_refused "$n" [ "$n" -ge 1 ]
+	agent_with < <(moves_policy observe) || return
+	for channel in $(names rows) $(names exchange); do
+		proved "move/${channel}_passes_when_observed" \
+			"move/$channel" || continue
+		new_login
+		case $channel in
+		*collapse | insert) moves_rows "$channel" ;;
+		*) moves_exchange "$channel" ;;
+		esac
+		moves_renew
+		check "move/${channel}_passes_when_observed" "exit $rc $json" \
+			[ "$rc" = 0 ]
+	done
+}
