@@ -126,7 +126,7 @@ reload_under_load()
 	# More than the command keeps.
 	n=$(jq -rs --argjson a $first --argjson b $last 'map(select(
 		(.login | tonumber? // 0) >= 50000)) | "\(length > 40) " +
-		"\(map(.policy) | unique | length > 10) " +
+		"\(map(.policy) | unique | length > 4) " +
 		"\(map(select(.policy < $a or .policy > $b)) | length)"' \
 		"$state/events.jsonl")
 	check reload_leaves_no_event_without_a_policy_when_loaded "$n" \
