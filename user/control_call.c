@@ -62,10 +62,9 @@ static int reply_error(const json_t *line, char *error)
 	const char *message =
 		json_string_value(json_object_get(line, "message"));
 
-	(void)control_refuse(error, "%s",
-			     message && message[0]
-				     ? message
-				     : "the agent gave no reason");
+	(void)control_refuse(
+		error, "%s",
+		message && message[0] ? message : "the agent gave no reason");
 	log_clean(error);
 	return code ? control_error_number(code) : -EPROTO;
 }

@@ -271,7 +271,6 @@ agent_remembers_the_serial()
 		"$log"
 	check no_guard_is_left_when_an_older_policy_came "$(ls $pins)" \
 		[ ! -e $pins ]
-	agent_takes_serial same_policy_is_taken_when_loaded_anew 0 $now
 	agent_takes_serial newer_policy_is_taken_when_loaded_anew 0 $((now + 1))
 	agent_takes_serial policy_before_it_is_refused_when_loaded_anew 1 $now
 }
@@ -326,17 +325,34 @@ agent_policy_of()
 	P
 }
 
-# agent_refuses_fs NAME TYPE PATH
+# agent_names_fs NAME TYPE PATH
+agent_names_fs()
+{
+	check "$1_by_name" "$(cat "$log")" \
+		[ "$(grep -F "$3" "$log" | grep -c "is on $2")" -gt 0 ]
+}
+
+# agent_refuses_fs NAME TYPE PATH: by an agent that starts.
 agent_refuses_fs()
 {
 	agent_gone
 	write_policy < <(agent_policy_of "$3")
-	on_one timeout 60 "$bin/cordond" --policy "$policy" --state-dir "$state" \
-		--run-dir "$run" >/tmp/fs 2>&1
+	agent_start
 	rc=$?
-	check "$1" "exit $rc $(cat /tmp/fs)" [ "$rc" = 1 ]
-	check "$1_by_name" "$(cat /tmp/fs)" \
-		[ "$(grep -F "$3" /tmp/fs | grep -c "is on $2")" -gt 0 ]
+	check "$1" "started $rc $(cat "$log")" [ "$rc" = 1 -a ! -e $pins ]
+	agent_names_fs "$@"
+}
+
+# agent_keeps_policy NAME TYPE PATH: by one that has a policy.
+agent_keeps_policy()
+{
+	agent_with < <(agent_policy) || return
+	write_policy < <(agent_policy_of "$3")
+	kill -HUP "$agent"
+	wait_log 1 'stays in force'
+	check "$1" "$(cat "$log")" \
+		[ "$(status_of .policy_serial)" = $((--serial)) ]
+	agent_names_fs "$@"
 }
 
 agent_cases()
@@ -350,12 +366,12 @@ agent_cases()
 	agent_is_terminated
 	agent_remembers_the_serial
 	agent_saves_what_another_did_not
-	agent_refuses_fs dataset_is_refused_when_on_proc proc /proc/sys
 	if agent_makes_vfat; then
 		mkdir -p /srv/fat/cards
-		agent_refuses_fs dataset_is_refused_when_on_vfat vfat \
+		agent_keeps_policy dataset_is_refused_when_on_vfat vfat \
 			/srv/fat/cards
 	else
 		skip dataset_is_refused_when_on_vfat "$(cat /tmp/mount)"
 	fi
+	agent_refuses_fs dataset_is_refused_when_on_proc proc /proc/sys
 }
