@@ -266,6 +266,4 @@ hops_cases()
 	check bystander_is_no_holder_after_all_that "$(hops_count processes)" \
 		[ "$(hops_count processes)" = 0 ]
 	hops_aside
-	# Its budgets and faults are of no use to the next.
-	agent_gone
 }
