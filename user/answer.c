@@ -248,19 +248,44 @@ static struct list *list_new(struct agent *agent, struct control_client *client)
 	return list;
 }
 
+/* Whose cap it is; NULL if it has none by now. */
+static const struct policy_subject *
+declassifier_of(const struct agent *agent, const struct guard_budget *budget)
+{
+	const struct policy *policy = agent->policy;
+	const char *name =
+		guard_name(agent->guard, NAME_SUBJECT, budget->key.rule);
+
+	for (size_t i = 0; policy && i < policy->n_subjects; i++)
+		if (policy->subjects[i].declassifier &&
+		    !strcmp(policy->subjects[i].name, name))
+			return &policy->subjects[i];
+	return NULL;
+}
+
 static int add_budget(const struct guard_budget *budget, void *arg)
 {
+	const struct policy_subject *subject = NULL;
 	struct list *list = arg;
 	int r;
 
+	if (!budget->used && !budget->refused)
+		return 0;
+	if (budget->key.dest == CORDON_DEST_INTAKE)
+		subject = declassifier_of(list->agent, budget);
 	/* A rule that is gone keeps its budget in case it comes back. */
-	if (budget->rule == POLICY_NO_RULE ||
-	    (!budget->used && !budget->refused))
+	if (!subject && budget->rule == POLICY_NO_RULE)
 		return 0;
 	r = list_grow(list, sizeof(list->budgets[0]));
-	if (!r)
-		list->budgets[list->n++] = *budget;
-	return r;
+	if (r)
+		return r;
+	list->budgets[list->n] = *budget;
+	if (subject) {
+		list->budgets[list->n].max = subject->cap.bytes;
+		list->budgets[list->n].window_ns = subject->cap.bytes_window_ns;
+	}
+	list->n++;
+	return 0;
 }
 
 static int by_budget(const void *a, const void *b)
@@ -283,18 +308,20 @@ static json_t *budget_line(struct agent *agent,
 			   const struct guard_budget *budget)
 {
 	const struct budget_key *key = &budget->key;
+	bool cap = key->dest == CORDON_DEST_INTAKE;
 	struct guard *guard = agent->guard;
 	json_t *line;
 
 	line = json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "cordon",
-		CONTROL_VERSION, "type", "budget", "rule",
-		guard_name(guard, NAME_RULE, key->rule), "dataset",
-		guard_name(guard, NAME_DATASET, key->dataset), "destination",
-		guard_name(guard, NAME_DEST, key->dest), "budget",
-		key->unit == UNIT_RECORDS ? "records" : "bytes", "used",
-		number(budget->used), "max", number(budget->max), "window_ns",
-		number(budget->window_ns), "refused", number(budget->refused));
+		CONTROL_VERSION, "type", "budget", cap ? "subject" : "rule",
+		guard_name(guard, cap ? NAME_SUBJECT : NAME_RULE, key->rule),
+		"dataset", guard_name(guard, NAME_DATASET, key->dataset),
+		"destination", guard_name(guard, NAME_DEST, key->dest),
+		"budget", key->unit == UNIT_RECORDS ? "records" : "bytes",
+		"used", number(budget->used), "max", number(budget->max),
+		"window_ns", number(budget->window_ns), "refused",
+		number(budget->refused));
 	if (line && key->who != CORDON_HOST_WIDE)
 		(void)json_object_set_new(line, "user", account(key->who));
 	if (line && budget->free_ns)

@@ -289,9 +289,16 @@ static int take_budget(const json_t *line, struct showing *showing)
 		return r;
 	if (strcmp(to, "read") == 0)
 		texts[1] = "(read)";
-	/* A rule's name begins with its subject's, which has no slash. */
+	if (strcmp(to, "intake") == 0)
+		texts[1] = "(taken in)";
+	/* A rule's name begins with its subject's, which has no slash; a cap
+	 * has the subject only. */
 	(void)snprintf(subject, sizeof(subject), "%.*s",
 		       (int)strcspn(rule, "/"), rule);
+	if (!rule[0])
+		(void)snprintf(subject, sizeof(subject), "%.*s",
+			       (int)sizeof(subject) - 1,
+			       cmd_text(line, "subject"));
 	if (counts_bytes(line))
 		event_size(used_n, used, sizeof(used));
 	else

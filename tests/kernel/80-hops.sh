@@ -177,23 +177,30 @@ hops_takes()
 	hops_try --hop $1 --giver-uid 1234 "${args[@]}"
 }
 
-# A declassifier, which no holder's send would pass: nothing may leave.
-hops_aside()
+# hops_gate [KEY: VALUE,...]: the policy, with such words about who takes.
+hops_gate()
 {
-	agent_with <<-P || return
+	cat <<-P
 	datasets:
 	  records: {paths: [$re/photos], record: file}
 	subjects:
-	  gate: {user: root}
+	  gate: {user: root${1:+, $1}}
 	rules:
 	  - {subject: "*", dataset: records, read: unlimited, release: none}
 	  - {subject: gate, dataset: records, read: unlimited, release: none}
 	P
+}
+
+# A declassifier, which no holder's send would pass: nothing may leave.
+hops_aside()
+{
+	local i told
+
+	agent_with < <(hops_gate) || return
 	hops_takes pipe 1
 	check aside/holds_when_nobody_said_so "exit $rc $json $got" \
 		hops_none_beyond
-	"$bin/tests/kernel/pins" aside 0 7000 ||
-		fail aside/can_be_set "dims or intakes"
+	agent_with < <(hops_gate "carries: no, cap: 7000 B/hour") || return
 	hops_takes pipe 1
 	check aside/holds_nothing_within_its_cap "exit $rc $json $got" \
 		release_arrived 3000 1
@@ -203,6 +210,17 @@ hops_aside()
 	hops_takes pipe 1
 	check aside/holds_when_beyond_its_cap "exit $rc $json $got" \
 		hops_none_beyond
+	for ((i = 0; i < 2 * patience; i++)); do
+		told=$(cordon events --json | jq -s 'map(select(.type ==
+			"verdict" and .destination == "intake")) | length')
+		[ "$told" != 0 ] && break
+		nap 0.1
+	done
+	check aside/is_told_when_beyond_its_cap "$told" [ "$told" = 1 ]
+	told=$(cordon status --json | jq -cs '.[] | select(.type == "budget" and
+		.subject == "gate") | [.destination, .used, .max, .refused]')
+	check aside/shows_its_cap_when_some_is_used "$told" \
+		[ "$told" = '["intake",6000,7000,1]' ]
 }
 
 # hops_full HOP: there is no room to note what the carrier carries.

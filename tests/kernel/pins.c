@@ -8,7 +8,6 @@
  *	  pins build TEXT		the build in the marker of the names
  *	  pins fill|empty MAP		with entries that stand for nothing
  *	  pins count MAP		nothing
- *	  pins aside BIT BYTES		may take in so many an hour
  *	  pins unhook LINK		the program stays, the hook does not
  *
  * Prints what was there before, or how many entries came or went, or are there.
@@ -143,35 +142,6 @@ static int count(const char *name)
 	return 0;
 }
 
-/* As a policy says it of a subject with `carries: no', in both slots. */
-static int set_aside(uint32_t bit, uint64_t bytes)
-{
-	struct intake intake = {
-		.subject = 0x7fffffff,
-		.cap = {.max = bytes, .window_ns = 3600000000000ULL},
-	};
-	int of_dims = open_pin("dims"), of_intakes = open_pin("intakes");
-	struct subject_dims dims;
-	uint32_t slot, at;
-	int r = of_dims < 0 || of_intakes < 0;
-
-	for (slot = 0; slot < CORDON_SLOTS && !r; slot++) {
-		at = slot * CORDON_SUBJECTS + bit;
-		r = bpf_map_lookup_elem(of_dims, &slot, &dims);
-		dims.aside.bits[bit / 64] |= 1ULL << bit % 64;
-		if (!r)
-			r = bpf_map_update_elem(of_intakes, &at, &intake,
-						BPF_ANY);
-		if (!r)
-			r = bpf_map_update_elem(of_dims, &slot, &dims, BPF_ANY);
-	}
-	if (r)
-		perror("aside");
-	(void)close(of_dims);
-	(void)close(of_intakes);
-	return r != 0;
-}
-
 /* As whoever is root may do it to a guard, and nobody says so. */
 static int unhook(const char *name)
 {
@@ -199,16 +169,11 @@ int main(int argc, char **argv)
 		return change(argv[2], !strcmp(argv[1], "fill"));
 	if (argc == 3 && !strcmp(argv[1], "count"))
 		return count(argv[2]);
-	if (argc == 4 && !strcmp(argv[1], "aside"))
-		return set_aside((uint32_t)strtoul(argv[2], NULL, 10) %
-					 CORDON_SUBJECTS,
-				 strtoull(argv[3], NULL, 10));
 	if (argc == 3 && !strcmp(argv[1], "unhook"))
 		return unhook(argv[2]);
 	(void)fprintf(stderr, "usage: pins abi|next_row NUMBER\n"
 			      "       pins build TEXT\n"
 			      "       pins fill|empty|count MAP\n"
-			      "       pins aside BIT BYTES\n"
 			      "       pins unhook LINK\n");
 	return 2;
 }
