@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 9
+#define CORDON_ABI 10
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -39,6 +39,7 @@ enum cordon_limits {
 	CORDON_FS = 256,    /* places of state.fs_known, a power of 2 */
 	CORDON_GROWN = 256, /* places of state.grown, a power of 2 */
 	CORDON_CARRIER_BITS = 14,
+	CORDON_TOOK = 4, /* takings a process remembers, a power of 2 */
 };
 
 /*
@@ -55,6 +56,7 @@ enum cordon_limits {
 #define CORDON_HOST_WIDE    0xffffffffU
 #define CORDON_UNLIMITED    (~0ULL)
 #define CORDON_LABEL_BITS   22 /* 512 KiB: 1 in 90 unlabelled files collides */
+#define CORDON_DERIVED_BITS 17 /* 512 KiB of counters */
 #define CORDON_NOTICE_BITS  12 /* 512 bytes */
 #define CORDON_TGID_BITS    22 /* PID_MAX_LIMIT of the kernel: 4,194,304 */
 
@@ -316,15 +318,18 @@ struct holding {
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
 struct process {
 	__u64 holding;
-	__u64 took; /* what came in last: see carry.h */
+	__u64 took[CORDON_TOOK]; /* what came in before: see carry.h */
 };
 
-/* A kernel object that passes data on, by its address: see carry.h. */
+/*
+ * What passes data on: a kernel object by its address (carry.h), or a file by
+ * who it is (derived.h).
+ */
 #define CARRIER_MIXED (1ULL << 63)
 
 struct carrier {
 	__u64 holding; /* with CARRIER_MIXED if it is no process's */
-	__u64 took;    /* as a process */
+	__u64 took;    /* what came in last, as of a process */
 };
 
 /* What processes have in common that share memory: see commons.h. */
@@ -445,6 +450,7 @@ enum fault {
 	FAULT_UNKNOWN_HOLDING,
 	FAULT_CARRIER_FULL,
 	FAULT_COMMONS_FULL,
+	FAULT_DERIVED_FULL,
 	FAULT_MAX,
 };
 
@@ -593,6 +599,7 @@ enum hook {
 	/* These have tickets, and no probe. */
 	HOOK_INET_SENDPAGE, /* up to 6.4 */
 	HOOK_FALLOCATE,
+	HOOK_SPLICE_WRITE,
 };
 
 /* What the agent asks of the guard for its own next open of a file. */
@@ -659,7 +666,9 @@ struct guard_state {
 	__u64 grown[CORDON_GROWN];   /* raised when a holding grows; hashed */
 	__u64 swelled[CORDON_GROWN]; /* likewise, by bytes alone too */
 	__u32 carriers[1 << CORDON_CARRIER_BITS]; /* how many; hashed */
-	__u8 fs_known[CORDON_FS]; /* 1: a file there has a label; hashed */
+	__u32 derived[1 << CORDON_DERIVED_BITS];  /* how many; hashed */
+	__u8 fs_known[CORDON_FS];   /* 1: a file there has a label; hashed */
+	__u8 fs_derived[CORDON_FS]; /* 1: one there may carry; likewise */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };

@@ -775,7 +775,7 @@ static __always_inline void holding_drop(__u64 id)
 static __noinline struct holding *
 holding_make_for(const struct task_struct *task, __u32 tgid)
 {
-	struct process p;
+	struct process p = {};
 	struct holding *h;
 	__u32 parent;
 	int marked;
@@ -785,7 +785,6 @@ holding_make_for(const struct task_struct *task, __u32 tgid)
 	h = holding_of(tgid);
 	if (h || marked)
 		return h; /* marked without a holding: unknown, a fault */
-	p.took = 0;
 	h = holding_new(&p.holding);
 	if (!h)
 		return NULL;

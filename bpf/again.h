@@ -52,6 +52,8 @@ static __always_inline void tickets_drop(__u32 pid)
 	bpf_map_delete_elem(&tickets, &key);
 	key.hook = HOOK_FALLOCATE;
 	bpf_map_delete_elem(&tickets, &key);
+	key.hook = HOOK_SPLICE_WRITE;
+	bpf_map_delete_elem(&tickets, &key);
 	if (!state.again)
 		return;
 	key.hook = HOOK_FILE_OPEN;
@@ -62,10 +64,17 @@ static __always_inline void tickets_drop(__u32 pid)
 	bpf_map_delete_elem(&tickets, &key);
 }
 
-/* NULL for anonymous memory. */
-static __always_inline int is_labelled(const struct file *file)
+/* Is anything of @file charged? NULL for anonymous memory. */
+static __noinline int is_labelled(const struct file *file)
 {
-	return file && label_read(BPF_CORE_READ(file, f_inode));
+	const struct inode *inode;
+
+	if (!file)
+		return 0;
+	inode = BPF_CORE_READ(file, f_inode);
+	return derived_possible(BPF_CORE_READ(inode, i_ino),
+				BPF_CORE_READ(inode, i_sb, s_dev)) ||
+	       label_read(inode);
 }
 
 /* What the first program of a hook about @file returns. */

@@ -23,6 +23,7 @@ struct carry {
 	__u64 object; /* its address */
 	__u64 bytes;  /* at most */
 	__u64 again;  /* asked by the second program of a hook: again.h */
+	__u64 from;   /* the holding that is in it; 0: see `carriers' */
 };
 
 #define CARRY_UNKNOWN (~0ULL) /* who knows how many bytes */
@@ -273,30 +274,48 @@ static __noinline int intake_takes(__u64 policy, __u32 place, __u64 from,
 
 /* ---- hops -------------------------------------------------------------- */
 
-/* See carry_in(). @early: what a declassifier takes in is not known yet. */
+/* Where a process remembers what it took out of the holding @id. */
+static __always_inline __u32 took_place(__u64 id)
+{
+	return id & (CORDON_TOOK - 1);
+}
+
+/* What is in the object. 0: nothing. */
+static __always_inline __u64 carry_what(const struct carry *carry)
+{
+	__u64 key = carry->object;
+	struct carrier *c;
+
+	if (carry->from)
+		return carry->from;
+	c = bpf_map_lookup_elem(&carriers, &key);
+	return c ? c->holding & ~CARRIER_MIXED : 0;
+}
+
+/*
+ * See carry_in(). @early: what a declassifier takes in is not known yet.
+ * Returns 0, or -1 if what is held then could not be stored.
+ */
 static __always_inline int carry_take(struct carry *carry, int early)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u64 key, from, took, policy;
+	__u64 from, took, policy;
 	__u32 tgid = task->tgid;
 	struct process *p;
-	struct carrier *c;
 	struct holding *h;
 	int place;
 
 	if (!carry || is_kernels(task))
 		return 0;
-	key = carry->object;
-	c = bpf_map_lookup_elem(&carriers, &key);
-	if (!c)
+	from = carry_what(carry);
+	if (!from)
 		return 0;
-	from = c->holding & ~CARRIER_MIXED;
 	took = took_of(from);
 	if (is_holder(tgid)) {
 		p = bpf_map_lookup_elem(&processes, &tgid);
 		if (!p)
 			return 0; /* unknown: as much as there is */
-		if (p->holding == from || p->took == took)
+		if (p->holding == from || p->took[took_place(from)] == took)
 			return 0;
 	} else {
 		policy = policy_now();
@@ -307,31 +326,52 @@ static __always_inline int carry_take(struct carry *carry, int early)
 		commons_begin(task);
 	}
 	h = holding_make(tgid);
-	if (!h) {
-		carry_fault(FAULT_HOLDING_FULL);
-		holder_mark(tgid);
-		return 0;
-	}
+	if (!h)
+		return -1;
 	holding_add(h->id, from);
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (p)
-		p->took = took;
+		p->took[took_place(from)] = took;
 	return 0;
 }
 
-/*
- * The current process takes something out of the object. Nothing can be refused
- * here: where there is no room to say what it holds, it holds who knows what.
- */
+/* Nothing can be refused: so it holds who knows what. */
+static __noinline int carry_unknown(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	carry_fault(FAULT_HOLDING_FULL);
+	holder_mark(task->tgid);
+	return 0;
+}
+
+/* The current process takes something out of the object. */
 __noinline int carry_in(struct carry *carry)
 {
-	return carry_take(carry, 0);
+	return carry_take(carry, 0) ? carry_unknown() : 0;
 }
 
 /* It may take something, or yet get nothing. */
 __noinline int carry_early(struct carry *carry)
 {
-	return carry_take(carry, 1);
+	return carry_take(carry, 1) ? carry_unknown() : 0;
+}
+
+/*
+ * The current process is about to take at most @bytes of what the holding @from
+ * left. Returns 0 or -EPERM. Numbers, no structure: file_permission, which
+ * calls this, has no stack to give away.
+ */
+__noinline int carry_from(__u64 from, __u64 bytes)
+{
+	struct carry carry = {.from = from, .bytes = bytes, .again = 1};
+
+	if (!carry_take(&carry, 0))
+		return 0;
+	if (state.mode[policy_now() >> 32 & 1] != MODE_ENFORCE)
+		return carry_unknown();
+	carry_fault(FAULT_HOLDING_FULL);
+	return -EPERM;
 }
 
 /* The same for another task, which waits; who that is is not asked. */

@@ -9,6 +9,9 @@
  * common. The first of them that becomes a holder makes all of them holders.
  * Who comes by two of them makes them one.
  *
+ * What is written to the memory of a file others read with read(2): so the file
+ * carries what the commons holds (derived.h).
+ *
  * A process leaves when it executes another program or ends, an object when its
  * inode leaves memory. munmap(2) changes nothing: what was read was read.
  */
@@ -77,7 +80,15 @@ static __noinline int sharer_drop(__u32 tgid)
 	return 0;
 }
 
-static __noinline int shared_drop(const void *inode)
+/* The memory of the file @inode is shared, or, @n below 0, no longer. */
+static __noinline int shared_count(const struct inode *inode, int n)
+{
+	derived_count(BPF_CORE_READ(inode, i_ino),
+		      BPF_CORE_READ(inode, i_sb, s_dev), n);
+	return 0;
+}
+
+static __noinline int shared_drop(const struct inode *inode)
 {
 	__u64 key = (__u64)inode;
 	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
@@ -85,9 +96,30 @@ static __noinline int shared_drop(const void *inode)
 	if (!found)
 		return 0;
 	number = *found;
-	if (!bpf_map_delete_elem(&shared, &key))
-		commons_leave(number);
+	if (bpf_map_delete_elem(&shared, &key))
+		return 0;
+	shared_count(inode, -1);
+	commons_leave(number);
 	return 0;
+}
+
+/* What those hold who share the memory of the file @inode. 0: nothing. */
+static __noinline __u64 shared_by(const struct inode *inode)
+{
+	__u64 key = (__u64)inode, id;
+	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct commons *c;
+	struct holding *h;
+
+	if (!found)
+		return 0;
+	number = *found;
+	c = bpf_map_lookup_elem(&commons, &number);
+	if (!c)
+		return 0;
+	id = c->holding;
+	h = bpf_map_lookup_elem(&holdings, &id);
+	return h && !holding_empty(h) ? id : 0;
 }
 
 /* ---- one holding for all ----------------------------------------------- */
@@ -298,8 +330,13 @@ __noinline int commons_join(__u64 object)
 	if (!own && sharer_set(tgid, number))
 		goto full;
 	if (object && !its) {
-		if (bpf_map_update_elem(&shared, &object, &number, BPF_NOEXIST))
+		/* First: who reads the file must not stop at the count. */
+		shared_count((const struct inode *)object, 1);
+		if (bpf_map_update_elem(&shared, &object, &number,
+					BPF_NOEXIST)) {
+			shared_count((const struct inode *)object, -1);
 			goto full;
+		}
 		commons_enter(number);
 	}
 	c = bpf_map_lookup_elem(&commons, &number);

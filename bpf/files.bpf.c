@@ -11,6 +11,8 @@
  *                        refuse what moves contents, or a position, unseen
  *   d_instantiate, inode_link, inode_rename, inode_free
  *                        keep the labels true
+ *   file_permission, mmap_file, file_open, inode_free
+ *                        files outside that holders write to: derived.h
  *
  * Exact: read and pread, from their arguments; readv, preadv, preadv2,
  * sendfile, splice, copy_file_range and io_uring, on return. An upper bound
@@ -770,6 +772,10 @@ static __always_inline int on_file_open(struct file *file)
 		return label_directory(file->f_path.dentry, inode);
 	if (mode != S_IFREG)
 		return 0;
+	/* A core dump, whose bytes the kernel writes without asking. */
+	if (file->f_mode & FMODE_WRITE && task->signal->core_state &&
+	    is_holder(task->tgid) && derived_write(inode))
+		return -EPERM;
 	seen = backed_dentry(file);
 	if (!seen && !fs_known(inode->i_sb->s_dev))
 		return 0;
@@ -897,7 +903,8 @@ static __always_inline int on_file_receive(struct file *file)
  * Commands that exchange the contents of two files. (EXT4_IOC_MOVE_EXT leaves
  * holes in the other file, and shows nothing.) One of them need not be
  * @file: they are named in memory that can change meanwhile. So on a file
- * system with a dataset nobody may, whichever the files are.
+ * system with a dataset, or with a file that a holder wrote, nobody may,
+ * whichever the files are.
  */
 static __always_inline int exchanges(__u32 cmd)
 {
@@ -916,12 +923,20 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	probed(HOOK_FILE_IOCTL);
 	inode = file->f_inode;
 	if ((inode->i_mode & S_IFMT) != S_IFREG ||
-	    !fs_known(inode->i_sb->s_dev))
+	    (!fs_known(inode->i_sb->s_dev) && !fs_derived(inode->i_sb->s_dev)))
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid)
 		return 0;
 	return refuse_moved(file, NULL, -1, 0);
+}
+
+/* Of an overlay the file below is asked about next. */
+static __noinline int on_holder_writes(const struct inode *inode)
+{
+	if (inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC)
+		return 0;
+	return derived_write(inode);
 }
 
 static __always_inline int on_file_permission(struct file *file, int mask)
@@ -931,7 +946,7 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	struct inode *inode;
 	struct label *l;
 	struct memo *m;
-	__u64 policy;
+	__u64 policy, from;
 	__u32 mode, dev;
 	int same;
 
@@ -948,12 +963,24 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 			return 0;
 		return refuse_unasked(CHANNEL_DEVICE, EPERM);
 	}
+	task = bpf_get_current_task_btf();
+	if (mask & MAY_WRITE && is_holder(task->tgid) &&
+	    on_holder_writes(inode))
+		return -EPERM;
 	dev = inode->i_sb->s_dev;
+	if (derived_possible(inode->i_ino, dev) && mask & MAY_READ) {
+		read_extent(file, inode->i_size, &e);
+		from = derived_by(inode);
+		if (from && carry_from(from, e.bytes))
+			return -EPERM;
+		from = shared_by(inode);
+		if (from && carry_from(from, e.bytes))
+			return -EPERM;
+	}
 	if (!fs_known(dev) || !label_possible(inode->i_ino, dev))
 		return 0;
 	if (!(mask & MAY_READ))
 		return on_file_written(file);
-	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid) {
 		probed(HOOK_FILE_PERMISSION);
 		return 0;
@@ -996,7 +1023,7 @@ static __noinline int mmap_shared(struct file *file)
 	/* Anonymous memory: both tests, as in on_mmap_file(). */
 	if (!file)
 		return commons_join(0);
-	inode = BPF_CORE_READ(file, f_inode);
+	inode = inode_of(file);
 	if (!inode)
 		return commons_join(0);
 	mode = BPF_CORE_READ(inode, i_mode) & S_IFMT;
@@ -1008,7 +1035,29 @@ static __noinline int mmap_shared(struct file *file)
 	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE) &&
 	    magic != TMPFS_MAGIC)
 		return 0;
-	return commons_join((__u64)inode);
+	if (commons_join((__u64)inode))
+		return -EPERM;
+	return is_holder(task->tgid) && BPF_CORE_READ(file, f_mode) &
+					       FMODE_WRITE
+		       ? derived_write(inode)
+		       : 0;
+}
+
+/* The memory of @file is mapped: all of it can be read from then on. */
+static __noinline int mmap_derived(const struct file *file)
+{
+	const struct inode *inode = inode_of(file);
+	__u64 from, size;
+
+	if (!derived_possible(BPF_CORE_READ(inode, i_ino),
+			      BPF_CORE_READ(inode, i_sb, s_dev)))
+		return 0;
+	size = BPF_CORE_READ(inode, i_size);
+	from = derived_by(inode);
+	if (from && carry_from(from, size))
+		return -EPERM;
+	from = shared_by(inode);
+	return from && carry_from(from, size) ? -EPERM : 0;
 }
 
 static __always_inline int on_mmap_file(struct file *file, __u64 flags)
@@ -1032,6 +1081,8 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	if (!inode)
 		return 0;
 	probed(HOOK_MMAP_FILE);
+	if (mmap_derived(file))
+		return -EPERM;
 	l = label_read(inode);
 	if (!l || l->kind != LABEL_FILE)
 		return 0;
@@ -1144,22 +1195,31 @@ int BPF_PROG(fentry_inode_free, struct inode *inode)
 	struct file_key key;
 	struct label *l;
 	__u64 magic;
+	int gone;
 
 	if (!state.armed)
 		return 0;
 	probed(HOOK_INODE_FREE);
-	if (state.commons)
-		shared_drop(inode);
-	if (may_carry(inode))
-		carried_end(inode);
-	l = label_get(inode);
 	/*
 	 * Leaving memory is not the end of a file; losing its last name is. But
 	 * in memory alone are the files of tmpfs, and who an overlay's are.
 	 */
 	magic = inode->i_sb->s_magic;
-	if (!l || (inode->i_nlink && magic != TMPFS_MAGIC &&
-		   !file_tells(inode, inode->i_mode, magic)))
+	gone = !inode->i_nlink || magic == TMPFS_MAGIC ||
+	       file_tells(inode, inode->i_mode, magic);
+	if (derived_possible(inode->i_ino, inode->i_sb->s_dev)) {
+		if (gone)
+			derived_end(inode);
+		else
+			derived_keep(inode);
+		shared_drop(inode);
+	}
+	if (may_carry(inode))
+		carried_end(inode);
+	if (!gone)
+		return 0;
+	l = label_get(inode);
+	if (!l)
 		return 0;
 	file_key_of(inode, &key);
 	bpf_map_delete_elem(&labels, &key);

@@ -26,6 +26,7 @@
 #include "holding.h"
 #include "commons.h"
 #include "carry.h"
+#include "derived.h"
 
 #include "net.bpf.c"
 #include "hops.bpf.c"

@@ -8,6 +8,8 @@
  *                      splice, vmsplice: who takes, before it does
  *   pipe_unlock        the same: who puts, before anybody else can take
  *   pipe_double_lock   tee, splice from pipe to pipe: who does both
+ *   iter_file_splice_write
+ *                      splice from a pipe to a file: which file that is
  *   free_pipe_info     the end of a pipe
  *   socket_sendmsg     unix sockets: a writer, in net.bpf.c
  *   unix_stream_sendpage
@@ -116,6 +118,51 @@ static __always_inline int on_pipe_read(const struct kiocb *iocb, __s64 n,
 	return carried_in(pipe, n < 0 ? CARRY_UNKNOWN : n, again);
 }
 
+/*
+ * Who splices from a pipe to a file is asked for the file before it takes
+ * anything, and perhaps becomes a holder only then: the file is remembered.
+ */
+static __noinline int on_splice_begins(const struct file *out)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	const struct inode *inode = BPF_CORE_READ(out, f_inode);
+	struct file_key key;
+
+	if (is_holder(task->tgid)) {
+		if (derived_write(inode))
+			bpf_send_signal(SIGKILL);
+		return 0;
+	}
+	if (!is_kernels(task) && derived_key(inode, &key) && !key.generation)
+		ticket_leave(HOOK_SPLICE_WRITE, (const void *)key.ino, key.dev);
+	return 0;
+}
+
+static __noinline int on_splice_takes(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ticket_key key = {.pid = task->pid, .hook = HOOK_SPLICE_WRITE};
+	struct ticket *ticket = bpf_map_lookup_elem(&tickets, &key);
+	struct file_key file = {};
+
+	if (!ticket || !is_holder(task->tgid))
+		return 0;
+	file.ino = ticket->about;
+	file.dev = ticket->verdict;
+	if (derived_note(&file))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+static __noinline int on_splice_ends(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct ticket_key key = {.pid = task->pid, .hook = HOOK_SPLICE_WRITE};
+
+	bpf_map_delete_elem(&tickets, &key);
+	return 0;
+}
+
 /* Not the pipe inside of a sendfile(2): it is the task's own. */
 static __always_inline int on_pipe_lock(const struct pipe_inode_info *pipe,
 					int again)
@@ -123,7 +170,8 @@ static __always_inline int on_pipe_lock(const struct pipe_inode_info *pipe,
 	probed(HOOK_PIPE_LOCK);
 	if (!pipe->files || !may_carry(pipe))
 		return 0;
-	return carried_in(pipe, CARRY_UNKNOWN, again);
+	carried_in(pipe, CARRY_UNKNOWN, again);
+	return on_splice_takes();
 }
 
 static __always_inline int on_pipe_unlock(const struct pipe_inode_info *pipe)
@@ -147,6 +195,14 @@ on_pipe_double_lock(const struct pipe_inode_info *from,
 		carried_in(from, CARRY_UNKNOWN, again);
 	return is_holder(task->tgid) ? carried_off(to) : 0;
 }
+
+HOP(hop_splice_write, "fentry/iter_file_splice_write",
+    pipe->files ? on_splice_begins(out) : 0, struct pipe_inode_info *pipe,
+    struct file *out)
+
+HOP(hop_splice_written, "fexit/iter_file_splice_write",
+    pipe->files ? on_splice_ends() : 0, struct pipe_inode_info *pipe,
+    struct file *out)
 
 /* Up to 6.12, and later. */
 HOP(hop_pipe_read, "fexit/pipe_read", on_pipe_read(iocb, n, again),

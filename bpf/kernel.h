@@ -32,6 +32,9 @@
 /* include/uapi/linux/mman.h */
 #define MAP_SHARED 1
 
+/* include/linux/fs.h: nothing there is anybody's data (procfs, sysfs ...) */
+#define SB_I_NOEXEC 0x00000002
+
 /* include/uapi/linux/fs.h */
 #define RENAME_EXCHANGE 2
 
@@ -190,6 +193,10 @@
 #define FUSE_SUPER_MAGIC      0x65735546
 #define TMPFS_MAGIC	      0x01021994
 #define ANON_INODE_FS_MAGIC   0x09041934
+#define DEBUGFS_MAGIC	      0x64626720
+#define TRACEFS_MAGIC	      0x74726163
+#define SECURITYFS_MAGIC      0x73636673
+#define SELINUX_MAGIC	      0xf97cff8c
 
 /*
  * The real file below an overlay file. 6.1 opens it under the overlay's path,
@@ -204,5 +211,11 @@ struct backing_file___user {
 	struct file file;
 	struct path user_path;
 } __attribute__((preserve_access_index));
+
+/*
+ * What overlayfs keeps with an open file of its own: up to 6.12 the real file,
+ * later a structure that begins with it.
+ */
+#define FILESYSTEM_MAX_STACK_DEPTH 2 /* include/linux/fs.h */
 
 #endif

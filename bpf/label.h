@@ -54,6 +54,39 @@ static __always_inline int label_possible(__u64 ino, __u32 dev)
 	return state.label_bits[bit / 64] >> (bit & 63) & 1;
 }
 
+/*
+ * May the file carry what holders wrote (derived.h)? Counters and no bits:
+ * files of that kind come and go as long as the host is up.
+ */
+static __always_inline __u32 derived_place(__u64 ino, __u32 dev)
+{
+	return label_bit(ino, dev) >> (CORDON_LABEL_BITS - CORDON_DERIVED_BITS);
+}
+
+static __always_inline int fs_derived(__u32 dev)
+{
+	return state.fs_derived[fs_place(dev)];
+}
+
+static __always_inline int derived_possible(__u64 ino, __u32 dev)
+{
+	__u32 place = derived_place(ino, dev);
+
+	if (!fs_derived(dev))
+		return 0;
+	return state.derived[place & ((1 << CORDON_DERIVED_BITS) - 1)] != 0;
+}
+
+static __always_inline void derived_count(__u64 ino, __u32 dev, int n)
+{
+	__u32 place = derived_place(ino, dev);
+
+	if (n > 0)
+		state.fs_derived[fs_place(dev)] = 1;
+	__sync_fetch_and_add(
+		&state.derived[place & ((1 << CORDON_DERIVED_BITS) - 1)], n);
+}
+
 /* NULL: this file has no label. Tests the bit first: most files end there. */
 static __always_inline struct label *label_get(const struct inode *inode)
 {

@@ -68,6 +68,8 @@ static const struct map_form forms[MAP_COUNT] = {
 			 sizeof(struct budget), true},
 	[MAP_PROCESSES] = {"processes", 4, sizeof(struct process), false},
 	[MAP_HOLDINGS] = {"holdings", 8, sizeof(struct holding), true},
+	[MAP_DERIVED] = {"derived", sizeof(struct file_key),
+			 sizeof(struct carrier), false},
 	[MAP_ORIGINS] = {"origins", 4, sizeof(struct origin), false},
 	[MAP_ORIGIN_OF] = {"origin_of", sizeof(struct origin_key), 4, false},
 	[MAP_TOUCHED] = {"touched", sizeof(struct touch_key),
@@ -591,6 +593,8 @@ static int set_sizes(struct bpf_object *object, uint32_t max_records)
 	int r;
 
 	r = set_entries(object, MAP_LABELS, max_records);
+	if (!r)
+		r = set_entries(object, MAP_DERIVED, max_records);
 	if (!r)
 		r = set_entries(object, MAP_TOUCHED, 2 * max_records);
 	if (!r)
@@ -1278,9 +1282,10 @@ static int count_skipped(const struct guard *guard, uint64_t *ret_skipped)
 int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 {
 	static const enum guard_map counted[] = {
-		MAP_LABELS,    MAP_TOUCHED, MAP_PROCESSES, MAP_HOLDINGS,
-		MAP_ORIGIN_OF, MAP_BUDGETS, MAP_LEDGER_OF, MAP_NAMES,
-		MAP_SUBJECTS,  MAP_CGROUPS, MAP_DESTS,	   MAP_AWAITED,
+		MAP_LABELS,   MAP_TOUCHED, MAP_PROCESSES, MAP_HOLDINGS,
+		MAP_DERIVED,  MAP_ORIGIN_OF, MAP_BUDGETS, MAP_LEDGER_OF,
+		MAP_NAMES,    MAP_SUBJECTS, MAP_CGROUPS, MAP_DESTS,
+		MAP_AWAITED,
 	};
 	struct guard_stats stats = {0};
 	struct bpf_map_info info;

@@ -222,6 +222,7 @@ static const struct target targets[] = {
 	{"pipe_wait_readable", false, true},
 	{"pipe_unlock", false, true},
 	{"pipe_double_lock", false, true},
+	{"iter_file_splice_write", false, true},
 	{"free_pipe_info", false, true},
 	{"skb_copy_datagram_iter", false, true},
 	{"skb_splice_bits", false, true},

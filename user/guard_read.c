@@ -84,6 +84,7 @@ const char *guard_fault_name(uint32_t fault)
 		[FAULT_UNKNOWN_HOLDING] = "a holder of unknown holding",
 		[FAULT_CARRIER_FULL] = "carrier table full",
 		[FAULT_COMMONS_FULL] = "table of shared memory full",
+		[FAULT_DERIVED_FULL] = "table of derived files full",
 	};
 
 	return fault < FAULT_MAX && names[fault] ? names[fault] : "?";
