@@ -7,6 +7,7 @@
  *	probe crowd LOGIN COUNT FILE...
  *			so many logins, one after another, read the files
  *	probe hop-crowd COUNT FILE
+ *	probe forget FILE...
  *			so many processes, each reads what another read
  *	probe --open HOW --read CHANNEL --file F ... [--release WAY --to ADDR
  *		--port P]
@@ -14,6 +15,7 @@
  * Prints one line of JSON; the exit codes stand in probe.h.
  */
 #include "probe.h"
+#include "probe_forget.h"
 #include "record.h"
 
 #include <errno.h>
@@ -255,6 +257,8 @@ static int list(void)
 		print_table("life", l->name, l->what);
 	for (const struct hop *h = hops; h->name; h++)
 		print_table("hop", h->name, h->what);
+	for (const struct hop *h = files; h->name; h++)
+		print_table("derived", h->name, h->what);
 	return fflush(stdout) == 0 ? PROBE_ALLOWED : PROBE_OTHER_ERROR;
 }
 
@@ -276,6 +280,9 @@ static bool choose(struct probe *p, size_t at, const char *name)
 				return true;
 	} else if (at == offsetof(struct probe, hop)) {
 		for (p->hop = hops; p->hop->name; p->hop++)
+			if (strcmp(p->hop->name, name) == 0)
+				return true;
+		for (p->hop = files; p->hop->name; p->hop++)
 			if (strcmp(p->hop->name, name) == 0)
 				return true;
 	} else {
@@ -506,6 +513,7 @@ static int usage(const char *wrong)
 		"usage: probe list | serve\n"
 		"       probe crowd LOGIN COUNT FILE...\n"
 		"       probe hop-crowd COUNT FILE\n"
+		"       probe forget FILE...\n"
 		"       probe [--life LIFE] [--open HOW] [--read CHANNEL]\n"
 		"             --file F ... | --files-from LIST\n"
 		"             [--offset N] [--length N] [--read-chunk N]\n"
@@ -570,6 +578,9 @@ int main(int argc, char **argv)
 		return probe_serve();
 	if (argc > 4 && strcmp(argv[1], "crowd") == 0)
 		return probe_crowd(argv + 2);
+	if (argc > 2 && strcmp(argv[1], "forget") == 0)
+		return forget_files(argv + 2) == 0 ? PROBE_ALLOWED
+						   : PROBE_OTHER_ERROR;
 	if (argc == 4 && strcmp(argv[1], "hop-crowd") == 0)
 		return probe_hop_crowd(argv[2], argv[3]);
 	return probe_main(argc, argv);

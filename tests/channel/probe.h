@@ -89,6 +89,7 @@ enum hop_flags {
 	HOP_RELAY = 2,	/* by a third process */
 	HOP_MEMORY = 8, /* a take that returns nothing is not the end */
 	HOP_TEE = 4,	/* which copies what it does not take */
+	HOP_KEPT = 16,	/* which splices it to a file */
 };
 
 /* How bytes get from the process that reads to the one that releases. */
@@ -177,6 +178,7 @@ extern const struct channel channels[];
 extern const struct way ways[];
 extern const struct life lives[];
 extern const struct hop hops[];
+extern const struct hop files[]; /* by way of a file */
 
 /* probe_serve.c */
 
@@ -230,6 +232,16 @@ int life_inherited(struct probe *p);
 /* A run with --hop. The exit code. */
 int probe_hop(struct probe *p);
 int probe_hop_crowd(const char *count, const char *file);
+/* As hops have them. */
+ssize_t give_write(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t take_read(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t give_writev(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t take_readv(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t take_splice(struct probe *p, int fd, uint8_t *d, size_t n);
+int give_sendfile(struct probe *p, int fd, struct span span, void *arg);
+int make_pipe(struct probe *p, int ends[2]);
+/* The other way to an end: a descriptor of somebody else's. */
+int hop_reopen(int fd, int flags);
 
 /* probe_kernel.c: channels past the file, through the kernel. */
 int read_blockdev(struct probe *p, int fd, struct span span);

@@ -41,7 +41,7 @@ static void fill_name(const struct probe *p, char *name, size_t size,
 
 /* ---- pipes ------------------------------------------------------------- */
 
-static int make_pipe(struct probe *p, int ends[2])
+int make_pipe(struct probe *p, int ends[2])
 {
 	(void)p;
 	return pipe2(ends, O_CLOEXEC) < 0 ? -errno : 0;
@@ -64,7 +64,7 @@ static int make_fifo(struct probe *p, int ends[2])
 	return r;
 }
 
-static ssize_t give_write(struct probe *p, int fd, const uint8_t *d, size_t n)
+ssize_t give_write(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	ssize_t r = write(fd, d, n);
 
@@ -72,7 +72,7 @@ static ssize_t give_write(struct probe *p, int fd, const uint8_t *d, size_t n)
 	return r < 0 ? -errno : r;
 }
 
-static ssize_t take_read(struct probe *p, int fd, uint8_t *d, size_t n)
+ssize_t take_read(struct probe *p, int fd, uint8_t *d, size_t n)
 {
 	ssize_t r = read(fd, d, n);
 
@@ -80,7 +80,7 @@ static ssize_t take_read(struct probe *p, int fd, uint8_t *d, size_t n)
 	return r < 0 ? -errno : r;
 }
 
-static ssize_t give_writev(struct probe *p, int fd, const uint8_t *d, size_t n)
+ssize_t give_writev(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
 	struct iovec iov[2] = {{(void *)d, n / 2},
 			       {(void *)(d + n / 2), n - n / 2}};
@@ -90,7 +90,7 @@ static ssize_t give_writev(struct probe *p, int fd, const uint8_t *d, size_t n)
 	return r < 0 ? -errno : r;
 }
 
-static ssize_t take_readv(struct probe *p, int fd, uint8_t *d, size_t n)
+ssize_t take_readv(struct probe *p, int fd, uint8_t *d, size_t n)
 {
 	struct iovec iov[2] = {{d, n / 2}, {d + n / 2, n - n / 2}};
 	ssize_t r = readv(fd, iov, 2);
@@ -152,7 +152,7 @@ static ssize_t take_by_pipe(int fd, uint8_t *d, size_t n, int copies)
 	return r;
 }
 
-static ssize_t take_splice(struct probe *p, int fd, uint8_t *d, size_t n)
+ssize_t take_splice(struct probe *p, int fd, uint8_t *d, size_t n)
 {
 	(void)p;
 	return take_by_pipe(fd, d, n, 0);
@@ -206,14 +206,13 @@ static int give_splice_file(struct probe *p, int fd, struct span span,
 	return give_file_by(fd, span, *(int *)arg, 0);
 }
 
-static int give_sendfile(struct probe *p, int fd, struct span span, void *arg)
+int give_sendfile(struct probe *p, int fd, struct span span, void *arg)
 {
 	(void)p;
 	return give_file_by(fd, span, *(int *)arg, 1);
 }
 
-/* The other way to an end: a descriptor of somebody else's. */
-static int reopen(int fd, int flags)
+int hop_reopen(int fd, int flags)
 {
 	char name[64];
 	int own;
@@ -225,7 +224,7 @@ static int reopen(int fd, int flags)
 
 static ssize_t take_reopened(struct probe *p, int fd, uint8_t *d, size_t n)
 {
-	int own = reopen(fd, O_RDONLY);
+	int own = hop_reopen(fd, O_RDONLY);
 	ssize_t r;
 
 	if (own < 0)
@@ -1107,6 +1106,10 @@ static _Noreturn void be_relay(const struct probe *p, int from, int to)
 	ssize_t n;
 
 	do {
+		if (p->hop->flags & HOP_KEPT) {
+			n = splice(from, NULL, to, NULL, PIECE, 0);
+			continue;
+		}
 		if (!(p->hop->flags & HOP_TEE)) {
 			n = read(from, buf, sizeof(buf));
 			if (n > 0 && write(to, buf, (size_t)n) != n)
@@ -1190,8 +1193,12 @@ static int take_from(struct probe *p, int ends[2], unsigned long number)
 	if (p->rounds && socketpair(AF_UNIX, SOCK_STREAM, 0, rounds) < 0)
 		return -errno;
 	if (p->hop->flags & HOP_RELAY) {
-		if (pipe2(beyond, O_CLOEXEC) < 0)
-			return -errno;
+		if (p->hop->flags & HOP_KEPT)
+			r = files[0].make(p, beyond);
+		else if (pipe2(beyond, O_CLOEXEC) < 0)
+			r = -errno;
+		if (r < 0)
+			return r;
 		from = beyond[0];
 		relay = fork();
 		if (relay == 0) {

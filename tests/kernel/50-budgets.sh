@@ -85,6 +85,7 @@ budgets_crowd()
 		pids+=($!)
 	done
 	wait "${pids[@]}"
+	forget $out/*
 	json=$(cat $out/*)
 	ask
 }

@@ -123,6 +123,7 @@ full_forks()
 	echo >&$to_child
 	wait $!
 	rc=$?
+	forget /tmp/child
 	json=$(cat /tmp/child)
 	exec {to_child}>&-
 	[ "$1" = full ] && full_changes empty processes

@@ -197,13 +197,20 @@ try()
 	IFS=' ' read -r rc json <&"$from_probe"
 }
 
-# hear COMMAND...: leaves what it says in $json, its exit in $rc. By a file: a
-# pipe would carry on to this shell, and to all that it starts, what the command
-# holds.
+# forget FILE...: what holders said there may be read by who shall hold nothing.
+forget()
+{
+	"$probe" forget "$@"
+}
+
+# hear COMMAND...: leaves what it says in $json, its exit in $rc. By a file that
+# is forgotten: a pipe would carry on to this shell, and to all that it starts,
+# what the command holds.
 hear()
 {
 	"$@" >/tmp/heard
 	rc=$?
+	forget /tmp/heard
 	json=$(cat /tmp/heard)
 }
 

