@@ -669,6 +669,7 @@ struct guard_state {
 	__u32 derived[1 << CORDON_DERIVED_BITS];  /* how many; hashed */
 	__u8 fs_known[CORDON_FS];   /* 1: a file there has a label; hashed */
 	__u8 fs_derived[CORDON_FS]; /* 1: one there may carry; likewise */
+	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote one there */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };

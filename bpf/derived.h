@@ -19,12 +19,10 @@
 #ifndef CORDON_DERIVED_H
 #define CORDON_DERIVED_H
 
-/* Are there bytes in the files of @inode's kind, as they were written? */
-static __noinline int keeps_bytes(const struct inode *inode)
+/* Are there bytes in the files of such a file system, as they were written? */
+static __always_inline int keeps_bytes(__u64 magic, __u64 flags)
 {
-	__u64 magic = BPF_CORE_READ(inode, i_sb, s_magic);
-
-	if (BPF_CORE_READ(inode, i_sb, s_iflags) & SB_I_NOEXEC)
+	if (flags & SB_I_NOEXEC)
 		return 0;
 	return magic != ANON_INODE_FS_MAGIC && magic != DEBUGFS_MAGIC &&
 	       magic != TRACEFS_MAGIC && magic != SECURITYFS_MAGIC &&
@@ -37,7 +35,8 @@ static __noinline int derived_key(const struct inode *inode,
 {
 	struct label *l;
 
-	if (!keeps_bytes(inode))
+	if (!keeps_bytes(BPF_CORE_READ(inode, i_sb, s_magic),
+			 BPF_CORE_READ(inode, i_sb, s_iflags)))
 		return 0;
 	l = label_read(inode);
 	if (l && l->kind == LABEL_FILE)
@@ -54,6 +53,7 @@ static __noinline int derived_new(struct file_key *key, struct holding *h)
 
 	new.holding = h->id;
 	__sync_fetch_and_add(&h->refs, 1);
+	state.fs_written[fs_place(key->dev)] = 1;
 	/* In this order: who finds nothing there must not have missed it. */
 	derived_count(key->ino, key->dev, 1);
 	r = bpf_map_update_elem(&derived, key, &new, BPF_NOEXIST);

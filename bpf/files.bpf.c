@@ -923,7 +923,8 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	probed(HOOK_FILE_IOCTL);
 	inode = file->f_inode;
 	if ((inode->i_mode & S_IFMT) != S_IFREG ||
-	    (!fs_known(inode->i_sb->s_dev) && !fs_derived(inode->i_sb->s_dev)))
+	    (!fs_known(inode->i_sb->s_dev) &&
+	     !state.fs_written[fs_place(inode->i_sb->s_dev)]))
 		return 0;
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid)
@@ -931,12 +932,57 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	return refuse_moved(file, NULL, -1, 0);
 }
 
-/* Of an overlay the file below is asked about next. */
+/* As derived_write(). Of an overlay the file below is asked about next. */
 static __noinline int on_holder_writes(const struct inode *inode)
 {
-	if (inode->i_sb->s_magic == OVERLAYFS_SUPER_MAGIC)
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+	const struct super_block *sb = inode->i_sb;
+	__u64 object = (__u64)inode;
+	struct file_key key;
+	struct label *l;
+
+	if ((h && holding_empty(h)) || is_kernels(task))
 		return 0;
-	return derived_write(inode);
+	if (sb->s_magic == OVERLAYFS_SUPER_MAGIC ||
+	    !keeps_bytes(sb->s_magic, sb->s_iflags))
+		return 0;
+	if (fs_known(sb->s_dev)) {
+		l = label_get(inode);
+		if (l && l->kind == LABEL_FILE)
+			return 0;
+	}
+	/* Who has its memory needs no other call to get what is written. */
+	if (state.commons && bpf_map_lookup_elem(&shared, &object) &&
+	    commons_join(object))
+		return -EPERM;
+	file_key_of(inode, &key);
+	return derived_note(&key);
+}
+
+/*
+ * A file that may carry is about to be read. Not inline, and no larger than
+ * this: file_permission has no stack to give away.
+ */
+static __noinline int derived_read(struct file *file)
+{
+	const struct inode *inode = file->f_inode;
+	struct extent e;
+	__u64 from;
+
+	read_extent(file, inode->i_size, &e);
+	from = derived_by(inode);
+	if (from && carry_from(from, e.bytes))
+		return -EPERM;
+	from = shared_by(inode);
+	return from && carry_from(from, e.bytes) ? -EPERM : 0;
+}
+
+static __always_inline int holds(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return is_holder(task->tgid);
 }
 
 static __always_inline int on_file_permission(struct file *file, int mask)
@@ -946,7 +992,7 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	struct inode *inode;
 	struct label *l;
 	struct memo *m;
-	__u64 policy, from;
+	__u64 policy;
 	__u32 mode, dev;
 	int same;
 
@@ -963,24 +1009,17 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 			return 0;
 		return refuse_unasked(CHANNEL_DEVICE, EPERM);
 	}
-	task = bpf_get_current_task_btf();
-	if (mask & MAY_WRITE && is_holder(task->tgid) &&
-	    on_holder_writes(inode))
-		return -EPERM;
 	dev = inode->i_sb->s_dev;
-	if (derived_possible(inode->i_ino, dev) && mask & MAY_READ) {
-		read_extent(file, inode->i_size, &e);
-		from = derived_by(inode);
-		if (from && carry_from(from, e.bytes))
-			return -EPERM;
-		from = shared_by(inode);
-		if (from && carry_from(from, e.bytes))
-			return -EPERM;
-	}
+	if (mask & MAY_WRITE && holds() && on_holder_writes(inode))
+		return -EPERM;
+	if (mask & MAY_READ && derived_possible(inode->i_ino, dev) &&
+	    derived_read(file))
+		return -EPERM;
 	if (!fs_known(dev) || !label_possible(inode->i_ino, dev))
 		return 0;
 	if (!(mask & MAY_READ))
 		return on_file_written(file);
+	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid) {
 		probed(HOOK_FILE_PERMISSION);
 		return 0;
@@ -993,7 +1032,7 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	l = label_get(inode);
 	if (!l || l->kind != LABEL_FILE)
 		return 0;
-	if (backed_dentry(file)) {
+	if (is_backed(file)) {
 		if (label_is_shown(file, l))
 			return 0; /* charged at the overlay's file */
 		/* The position is kept there too. */
@@ -1037,8 +1076,8 @@ static __noinline int mmap_shared(struct file *file)
 		return 0;
 	if (commons_join((__u64)inode))
 		return -EPERM;
-	return is_holder(task->tgid) && BPF_CORE_READ(file, f_mode) &
-					       FMODE_WRITE
+	return is_holder(task->tgid) &&
+			       BPF_CORE_READ(file, f_mode) & FMODE_WRITE
 		       ? derived_write(inode)
 		       : 0;
 }

@@ -63,16 +63,11 @@ static __always_inline __u32 derived_place(__u64 ino, __u32 dev)
 	return label_bit(ino, dev) >> (CORDON_LABEL_BITS - CORDON_DERIVED_BITS);
 }
 
-static __always_inline int fs_derived(__u32 dev)
-{
-	return state.fs_derived[fs_place(dev)];
-}
-
 static __always_inline int derived_possible(__u64 ino, __u32 dev)
 {
 	__u32 place = derived_place(ino, dev);
 
-	if (!fs_derived(dev))
+	if (!state.fs_derived[fs_place(dev)])
 		return 0;
 	return state.derived[place & ((1 << CORDON_DERIVED_BITS) - 1)] != 0;
 }
@@ -302,6 +297,12 @@ static __always_inline struct dentry *backed_dentry(const struct file *file)
 	if (magic != OVERLAYFS_SUPER_MAGIC && magic != FUSE_SUPER_MAGIC)
 		return NULL;
 	return dentry;
+}
+
+/* Does @file lie below another? Not inline: see derived_read(). */
+static __noinline int is_backed(const struct file *file)
+{
+	return backed_dentry(file) != NULL;
 }
 
 /* Has the file that users see above @file the label @l too? */

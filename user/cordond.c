@@ -79,10 +79,11 @@ static const char *const fault_remedies[FAULT_MAX] = {
 	[FAULT_COMMONS_FULL] = "who shares memory could not be kept: holders "
 			       "are refused to map it, and what others read "
 			       "into it is not followed",
-	[FAULT_DERIVED_FULL] = "which files holders wrote to could not be kept, "
-			       "so writing to more of them is refused: delete "
-			       "copies of the datasets, or detach and start "
-			       "cordond with a larger --max-records",
+	[FAULT_DERIVED_FULL] =
+		"which files holders wrote to could not be kept, "
+		"so writing to more of them is refused: delete "
+		"copies of the datasets, or detach and start "
+		"cordond with a larger --max-records",
 };
 
 /* Each kind is said when it first happens; the counts are in the status. */

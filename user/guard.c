@@ -1282,9 +1282,9 @@ static int count_skipped(const struct guard *guard, uint64_t *ret_skipped)
 int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 {
 	static const enum guard_map counted[] = {
-		MAP_LABELS,   MAP_TOUCHED, MAP_PROCESSES, MAP_HOLDINGS,
-		MAP_DERIVED,  MAP_ORIGIN_OF, MAP_BUDGETS, MAP_LEDGER_OF,
-		MAP_NAMES,    MAP_SUBJECTS, MAP_CGROUPS, MAP_DESTS,
+		MAP_LABELS,  MAP_TOUCHED,   MAP_PROCESSES, MAP_HOLDINGS,
+		MAP_DERIVED, MAP_ORIGIN_OF, MAP_BUDGETS,   MAP_LEDGER_OF,
+		MAP_NAMES,   MAP_SUBJECTS,  MAP_CGROUPS,   MAP_DESTS,
 		MAP_AWAITED,
 	};
 	struct guard_stats stats = {0};

@@ -141,8 +141,8 @@ static int give_splice(struct probe *p, int fd, struct span span, void *arg)
 		return -errno;
 	while (r == 0 && at < end) {
 		n = splice(fd, &at, own[1], NULL, (size_t)(end - at), 0);
-		if (n <= 0 || splice(own[0], NULL, *(int *)arg, NULL, (size_t)n,
-				     0) != n)
+		if (n <= 0 ||
+		    splice(own[0], NULL, *(int *)arg, NULL, (size_t)n, 0) != n)
 			r = n < 0 ? -errno : -EIO;
 	}
 	(void)close(own[0]);

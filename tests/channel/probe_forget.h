@@ -8,7 +8,7 @@
 #ifndef CORDON_TESTS_PROBE_FORGET_H
 #define CORDON_TESTS_PROBE_FORGET_H
 
-/* 0 or -errno; 0 also if no guard is pinned, or it knows nothing of the file. */
+/* 0 or -errno; 0 also if no guard is pinned, or knows nothing of the file. */
 int forget_file(int fd);
 /* The same for files by their names, up to a NULL. */
 int forget_files(char **names);

@@ -21,7 +21,6 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-
 #define WORDS_MAX    256
 #define ANSWER_BYTES 4096
 #define NO_LOGIN     99 /* as a shell that could not become that user */

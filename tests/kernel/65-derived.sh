@@ -258,6 +258,42 @@ derived_clone()
 	rm $d/a $d/b
 }
 
+# derived_watched RECORDS: who has a file mapped sends what others write there.
+derived_watched()
+{
+	local watcher
+
+	rm -f $dv/mapped $dv/go
+	truncate -s 12000 $dv/watched
+	new_login
+	ask
+	as $login python3 - $dv/watched $dv/mapped $dv/go $there $port <<-'P' &
+	import mmap, os, socket, sys, time
+	m = mmap.mmap(open(sys.argv[1], "r+b").fileno(), 12000)
+	open(sys.argv[2], "w").close()
+	while not os.path.exists(sys.argv[3]):
+	    time.sleep(0.05)
+	s = socket.create_connection((sys.argv[4], int(sys.argv[5])))
+	s.sendall(m[:12000])
+	P
+	watcher=$!
+	until [ -e $dv/mapped ]; do
+		kill -0 $watcher 2>/dev/null || break
+		nap 0.05
+	done
+	new_login
+	files $re 5 $((4 + $1))
+	# shellcheck disable=SC2016 # the other shell's
+	to=$dv/watched as $login bash -c 'cat "$@" | head -c 12000 1<>"$to"' \
+		- ${args[*]/--file/}
+	: >$dv/go
+	wait $watcher 2>/dev/null
+	rc=$?
+	json=
+	ask
+	rm -f $dv/watched $dv/mapped $dv/go
+}
+
 # See identity_reuse().
 derived_reuse()
 {
@@ -426,6 +462,17 @@ derived_cases()
 		derived_evicted_map $fs before
 		derived_evicted_map $fs after
 	done
+	derived_watched 4
+	check derived/who_maps_it_passes_when_within_budget "exit $rc $got" \
+		came total_bytes 12000
+	derived_watched 8
+	check derived/who_maps_it_is_refused_when_beyond "exit $rc $got" \
+		came total_bytes 0
+	derived_copies cat 8 $dv/copy
+	new_login
+	as $login cp $dv/copy $dv/third
+	derived_refuses third_file_refuses_when_copied $dv/third
+	rm $dv/third
 	derived_clone
 	derived_reuse
 	derived_full
