@@ -68,13 +68,16 @@ static __always_inline void tickets_drop(__u32 pid)
 static __noinline int is_labelled(const struct file *file)
 {
 	const struct inode *inode;
+	__u32 dev;
 
 	if (!file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
-	return derived_possible(BPF_CORE_READ(inode, i_ino),
-				BPF_CORE_READ(inode, i_sb, s_dev)) ||
-	       label_read(inode);
+	dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (fs_derived(dev) &&
+	    derived_possible(BPF_CORE_READ(inode, i_ino), dev))
+		return 1;
+	return fs_known(dev) && label_read(inode);
 }
 
 /* What the first program of a hook about @file returns. */

@@ -63,11 +63,16 @@ static __always_inline __u32 derived_place(__u64 ino, __u32 dev)
 	return label_bit(ino, dev) >> (CORDON_LABEL_BITS - CORDON_DERIVED_BITS);
 }
 
+static __always_inline int fs_derived(__u32 dev)
+{
+	return state.fs_derived[fs_place(dev)];
+}
+
 static __always_inline int derived_possible(__u64 ino, __u32 dev)
 {
 	__u32 place = derived_place(ino, dev);
 
-	if (!state.fs_derived[fs_place(dev)])
+	if (!fs_derived(dev))
 		return 0;
 	return state.derived[place & ((1 << CORDON_DERIVED_BITS) - 1)] != 0;
 }

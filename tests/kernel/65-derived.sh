@@ -160,7 +160,7 @@ derived_by_hops()
 	for fs in $dv_on; do
 		for hop in $(derived_hops $fs); do
 			name=derived/${hop}_on_$fs
-			proved $name "derived/$fs/$hop" || continue
+			proved "derived/$fs/$hop" "derived/$fs/$hop" || continue
 			new_login
 			files $re 1 8
 			derived_try $fs --hop $hop "${args[@]}"
@@ -267,9 +267,11 @@ derived_watched()
 	truncate -s 12000 $dv/watched
 	new_login
 	ask
-	as $login python3 - $dv/watched $dv/mapped $dv/go $there $port <<-'P' &
+	as $login python3 - $dv/watched $dv/mapped $dv/go $there $port \
+		2>/dev/null <<-'P' &
 	import mmap, os, socket, sys, time
-	m = mmap.mmap(open(sys.argv[1], "r+b").fileno(), 12000)
+	f = open(sys.argv[1], "r+b")
+	m = mmap.mmap(f.fileno(), 12000)
 	open(sys.argv[2], "w").close()
 	while not os.path.exists(sys.argv[3]):
 	    time.sleep(0.05)
