@@ -289,6 +289,12 @@ static __always_inline __u32 label_bit(__u64 ino, __u32 dev)
 	       (64 - CORDON_LABEL_BITS);
 }
 
+/* Place of a file in `derived': files that share a bit share one. */
+static __always_inline __u32 derived_place(__u64 ino, __u32 dev)
+{
+	return label_bit(ino, dev) >> (CORDON_LABEL_BITS - CORDON_DERIVED_BITS);
+}
+
 /* Bit of a directory in struct notice. */
 static __always_inline __u32 notice_bit(__u64 ino)
 {

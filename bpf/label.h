@@ -58,11 +58,6 @@ static __always_inline int label_possible(__u64 ino, __u32 dev)
  * May the file carry what holders wrote (derived.h)? Counters and no bits:
  * files of that kind come and go as long as the host is up.
  */
-static __always_inline __u32 derived_place(__u64 ino, __u32 dev)
-{
-	return label_bit(ino, dev) >> (CORDON_LABEL_BITS - CORDON_DERIVED_BITS);
-}
-
 static __always_inline int fs_derived(__u32 dev)
 {
 	return state.fs_derived[fs_place(dev)];

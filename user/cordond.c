@@ -34,6 +34,7 @@
 #define SWEEP_AGAIN_S 60 /* while hardly any room is left */
 #define COUNT_FILES   65536U
 #define STATE_FILE    "state"
+#define FILES_FILE    "files"
 #define EVENTS_FILE   "events.jsonl"
 #define LOCK_FILE     CORDON_RUN_DIR "/cordond.lock"
 
@@ -158,6 +159,15 @@ void agent_save(struct agent *agent)
 	agent->save_failed = r != 0;
 	if (r)
 		save_later(agent, SAVE_AGAIN_S);
+}
+
+/* Not with every budget: there can be as many as files in a dataset. */
+static void save_files(struct agent *agent)
+{
+	char path[4096];
+
+	if (!path_in(agent->opts->state_dir, FILES_FILE, path, sizeof(path)))
+		(void)guard_save_files(agent->guard, path, &agent_say);
 }
 
 /* ---- sweeping ----------------------------------------------------------- */
@@ -577,6 +587,11 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 	/* Empty budgets are said, loudly; unprotected data would be worse. */
 	if (r == -EUCLEAN)
 		r = 0;
+	if (!r)
+		r = path_in(agent->opts->state_dir, FILES_FILE, path,
+			    sizeof(path));
+	if (!r)
+		r = guard_load_files(agent->guard, path, &agent_say);
 	if (r)
 		log_error("%s: %s", path, strerror(-r));
 	return r;
@@ -738,8 +753,10 @@ static void stop_guard(struct agent *agent)
 	if (agent->log)
 		(void)guard_events(agent->guard, take_event, agent);
 	/* Whether or not it is known that there is anything to save. */
-	if (guard_state(agent->guard)->generation)
+	if (guard_state(agent->guard)->generation) {
 		agent_save(agent);
+		save_files(agent);
+	}
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
 		(void)guard_detach(agent->guard, &agent_say);

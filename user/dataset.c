@@ -361,11 +361,12 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
-int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg)
+int dataset_each_mount(dataset_any_mount_fn fn, void *arg)
 {
-	size_t len = strlen(dir), size = 0;
+	struct dataset_mount mount;
+	unsigned int major, minor;
 	char *line = NULL, *path;
-	unsigned int id;
+	size_t size = 0;
 	int at, r = 0;
 	FILE *f;
 
@@ -374,19 +375,45 @@ int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg)
 		return -errno;
 	while (!r && getline(&line, &size, f) > 0) {
 		at = 0;
-		if (sscanf(line, "%u %*u %*s %*s %n", &id, &at) < 1 || !at)
+		if (sscanf(line, "%u %*u %u:%u %*s %n", &mount.id, &major,
+			   &minor, &at) < 3 ||
+		    !at)
 			continue;
 		path = line + at;
 		path[strcspn(path, " \n")] = '\0';
 		unescape(path);
-		if (!strncmp(path, dir, len) && path[len] == '/')
-			r = fn(id, path, arg);
+		mount.dev = major << 20 | minor;
+		mount.path = path;
+		r = fn(&mount, arg);
 	}
 	if (!r && ferror(f))
 		r = -EIO;
 	free(line);
 	(void)fclose(f);
 	return r;
+}
+
+struct below {
+	const char *dir;
+	dataset_mount_fn fn;
+	void *arg;
+};
+
+static int mount_below(const struct dataset_mount *mount, void *arg)
+{
+	const struct below *below = arg;
+	size_t len = strlen(below->dir);
+
+	if (strncmp(mount->path, below->dir, len) || mount->path[len] != '/')
+		return 0;
+	return below->fn(mount->id, mount->path, below->arg);
+}
+
+int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg)
+{
+	struct below below = {dir, fn, arg};
+
+	return dataset_each_mount(mount_below, &below);
 }
 
 /* ---- lines ------------------------------------------------------------- */

@@ -71,6 +71,19 @@ typedef int (*dataset_mount_fn)(uint32_t id, const char *path, void *arg);
 int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg);
 
 /*
+ * The same for everything that is mounted; dev is as the kernel has it (abi.h).
+ * path lives no longer than the call.
+ */
+struct dataset_mount {
+	uint32_t id;
+	uint32_t dev;
+	const char *path;
+};
+typedef int (*dataset_any_mount_fn)(const struct dataset_mount *mount,
+				    void *arg);
+int dataset_each_mount(dataset_any_mount_fn fn, void *arg);
+
+/*
  * How many bytes to count as one line, so that whole lines are never more than
  * the runs of so many bytes that they touch: the length of the shortest line
  * with its newline, of all files below path. Not looked at are empty lines and

@@ -226,6 +226,16 @@ int guard_load_state(struct guard *guard, const char *path,
 		     const struct guard_say *say);
 
 /*
+ * The same for what files outside the datasets carry (kept.h): saved when the
+ * agent stops, and loaded behind the state. What cannot be saved, found again
+ * or given to the guard is said, and carries nothing then.
+ */
+int guard_save_files(struct guard *guard, const char *path,
+		     const struct guard_say *say);
+int guard_load_files(struct guard *guard, const char *path,
+		     const struct guard_say *say);
+
+/*
  * The highest serial of a policy that was in force on this host, as far as the
  * running guard and the loaded state know; 0: none is known.
  */

@@ -182,8 +182,9 @@ static int sync_dir(const char *path)
 	return r;
 }
 
-static int write_all(int fd, const char *text, size_t len)
+static int write_all(int fd, const void *bytes, size_t len)
 {
+	const char *text = bytes;
 	ssize_t n;
 
 	while (len) {
@@ -198,32 +199,21 @@ static int write_all(int fd, const char *text, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
-int state_write(const struct state *state, const char *path)
+int state_put(const char *path, const void *bytes, size_t len)
 {
-	char new[PATH_MAX], old[PATH_MAX], *text = NULL;
-	int fd = -1, r;
-	json_t *json;
+	char new[PATH_MAX], old[PATH_MAX];
+	int fd, r;
 
 	if (strlen(path) >= PATH_MAX - 5)
 		return -ENAMETOOLONG;
 	(void)snprintf(new, sizeof(new), "%s.new", path);
 	(void)snprintf(old, sizeof(old), "%s.old", path);
 
-	json = state_json(state);
-	if (!json)
-		return -ENOMEM;
-	text = json_dumps(json, JSON_COMPACT);
-	if (!text) {
-		r = -ENOMEM;
-		goto out;
-	}
 	(void)unlink(new);
 	fd = open(new, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-	if (fd < 0) {
-		r = -errno;
-		goto out;
-	}
-	r = write_all(fd, text, strlen(text));
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, bytes, len);
 	if (r)
 		goto out;
 	/* A link, so that path itself is there at every moment. */
@@ -238,10 +228,23 @@ int state_write(const struct state *state, const char *path)
 	}
 	r = sync_dir(path);
 out:
-	if (fd >= 0)
-		(void)close(fd);
+	(void)close(fd);
 	if (r)
 		(void)unlink(new);
+	return r;
+}
+
+int state_write(const struct state *state, const char *path)
+{
+	json_t *json;
+	char *text;
+	int r;
+
+	json = state_json(state);
+	if (!json)
+		return -ENOMEM;
+	text = json_dumps(json, JSON_COMPACT);
+	r = text ? state_put(path, text, strlen(text)) : -ENOMEM;
 	free(text);
 	json_decref(json);
 	return r;
@@ -368,8 +371,7 @@ static int parse_state(struct state *state, const json_t *json, char *why,
 	return 0;
 }
 
-/* The file's bytes, in memory that the caller free()s. */
-static int read_all(const char *path, char **ret_text, size_t *ret_len)
+int state_get(const char *path, size_t max, char **ret_bytes, size_t *ret_len)
 {
 	struct stat st;
 	char *text = NULL;
@@ -388,7 +390,7 @@ static int read_all(const char *path, char **ret_text, size_t *ret_len)
 		r = -EUCLEAN;
 		goto out;
 	}
-	if (st.st_size > (off_t)STATE_FILE_BYTES_MAX) {
+	if (st.st_size < 0 || (uint64_t)st.st_size > max) {
 		r = -EFBIG;
 		goto out;
 	}
@@ -409,7 +411,7 @@ static int read_all(const char *path, char **ret_text, size_t *ret_len)
 			break;
 		len += (size_t)n;
 	}
-	*ret_text = text;
+	*ret_bytes = text;
 	*ret_len = len;
 	text = NULL;
 out:
@@ -429,7 +431,7 @@ int state_read(const char *path, struct state *ret_state, char *why,
 	int r;
 
 	(void)snprintf(why, size, "cannot be read");
-	r = read_all(path, &text, &len);
+	r = state_get(path, STATE_FILE_BYTES_MAX, &text, &len);
 	if (r)
 		return r;
 	json = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);

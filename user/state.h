@@ -73,6 +73,15 @@ void state_window(const struct state *state, const struct state_budget *budget,
  */
 int state_write(const struct state *state, const char *path);
 
+/* The same for any bytes. */
+int state_put(const char *path, const void *bytes, size_t len);
+
+/*
+ * All bytes of path, at most max, in memory that the caller free()s. -EUCLEAN:
+ * it is no regular file; -EFBIG; -ENOMEM; as open(2) and read(2) say.
+ */
+int state_get(const char *path, size_t max, char **ret_bytes, size_t *ret_len);
+
 /*
  * Reads path. 0: *ret_state is for state_release(). -ENOENT; -EUCLEAN: this is
  * no such file, or only a part of one, why (cut at size) says where; -EFBIG;

@@ -403,6 +403,20 @@ derived_freed()
 		"before: $before, after: $after" [ "$before" = "$after" ]
 }
 
+# As over a boot: another guard, which has nothing but what was saved.
+derived_again()
+{
+	derived_copies cat 8 $dv/copy
+	derived_copies cat 4 $dv/few
+	agent_stop
+	on_one agent_detach >>/out/cordond.all 2>&1
+	sink_start
+	agent_start
+	derived_refuses copy_refuses_when_the_guard_is_another $dv/copy
+	derived_passes copy_passes_when_the_guard_is_another 12000 4 $dv/few
+	rm $dv/copy $dv/few
+}
+
 derived_aside()
 {
 	agent_with <<-P || return
@@ -484,7 +498,8 @@ derived_cases()
 	agent_stop KILL
 	agent_start
 	derived_refuses copy_refuses_when_the_agent_was_killed $dv/copy
-	rm $dv/copy $dv/two
+	derived_again
+	rm $dv/two
 	derived_freed
 	check derived/bystander_is_no_holder_after_all_that \
 		"$(hops_count processes)" [ "$(hops_count processes)" = 0 ]

@@ -1393,6 +1393,24 @@ static void label_bit_spreads_when_inodes_are_neighbours(void **unused)
 			     label_bit(131072, 8 << 20 | 2));
 }
 
+static void derived_place_spreads_when_inodes_are_neighbours(void **unused)
+{
+	static uint8_t seen[1 << CORDON_DERIVED_BITS];
+	unsigned int taken = 0, i;
+
+	(void)unused;
+	assert_true(derived_place(~0ULL, ~0U) < 1U << CORDON_DERIVED_BITS);
+	for (i = 0; i < 10000; i++) {
+		uint32_t place = derived_place(131072 + i, 8 << 20 | 1);
+
+		require(place < 1U << CORDON_DERIVED_BITS, "inode %u", i);
+		taken += !seen[place];
+		seen[place] = 1;
+	}
+	/* Thrown at random, 372 of them would meet another. */
+	assert_true(taken > 10000 - 450);
+}
+
 static void fs_place_differs_when_disks_or_partitions_do(void **unused)
 {
 	uint32_t minor;
@@ -1455,6 +1473,7 @@ int main(void)
 		T(segment_new_counts_its_length_at_most_when_after_a_gap),
 		T(label_bit_stays_in_the_map_when_keys_are_random),
 		T(label_bit_spreads_when_inodes_are_neighbours),
+		T(derived_place_spreads_when_inodes_are_neighbours),
 		T(fs_place_differs_when_disks_or_partitions_do),
 #undef T
 	};
