@@ -56,7 +56,7 @@ enum cordon_limits {
 #define CORDON_HOST_WIDE    0xffffffffU
 #define CORDON_UNLIMITED    (~0ULL)
 #define CORDON_LABEL_BITS   22 /* 512 KiB: 1 in 90 unlabelled files collides */
-#define CORDON_DERIVED_BITS 17 /* 512 KiB of counters */
+#define CORDON_DERIVED_BITS 16 /* 256 KiB of counters */
 #define CORDON_NOTICE_BITS  12 /* 512 bytes */
 #define CORDON_TGID_BITS    22 /* PID_MAX_LIMIT of the kernel: 4,194,304 */
 

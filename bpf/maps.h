@@ -42,9 +42,9 @@ MAP(dests, LPM_TRIE, struct dest_key, struct dest_value, 65536,
 
 /* Who holds what. */
 MAP(processes, HASH, __u32, struct process, 16384, BPF_F_NO_PREALLOC);
-MAP(holdings, HASH, __u64, struct holding, 65536, BPF_F_NO_PREALLOC);
+MAP(holdings, HASH, __u64, struct holding, 32768, BPF_F_NO_PREALLOC);
 MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
-MAP(derived, HASH, struct file_key, struct carrier, 262144, BPF_F_NO_PREALLOC);
+MAP(derived, HASH, struct file_key, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
 MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
 MAP(shared, HASH, __u64, __u32, 65536, BPF_F_NO_PREALLOC);

@@ -54,7 +54,7 @@ void kept_release(struct kept *kept)
 }
 
 /* Bit by bit: it is done once in the life of an agent. */
-static uint32_t crc_of(const void *bytes, size_t n)
+uint32_t kept_sum(const void *bytes, size_t n)
 {
 	const unsigned char *p = bytes;
 	uint32_t crc = 0xffffffff;
@@ -96,7 +96,7 @@ int kept_write(const struct kept *kept, const char *path)
 		memcpy(bytes + at, *parts[i].at, *parts[i].n * parts[i].size);
 		at += *parts[i].n * parts[i].size;
 	}
-	crc = crc_of(bytes, at);
+	crc = kept_sum(bytes, at);
 	memcpy(bytes + at, &crc, sizeof(crc));
 	r = state_put(path, bytes, len);
 	free(bytes);
@@ -182,7 +182,7 @@ static int parse(struct kept *kept, const unsigned char *bytes, size_t len,
 	memcpy(&crc, bytes + left, sizeof(crc));
 	if (header.magic != MAGIC || header.pad)
 		return -EUCLEAN;
-	if (crc != crc_of(bytes, left)) {
+	if (crc != kept_sum(bytes, left)) {
 		(void)snprintf(why, size, "it was changed");
 		return -EUCLEAN;
 	}

@@ -16,7 +16,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-#include <zlib.h>
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
@@ -66,7 +65,7 @@ static void put_file(const uint8_t *data, size_t size)
 	CHECK(bytes);
 	memcpy(bytes, data, size);
 	if (size >= sizeof(crc)) {
-		crc = (uint32_t)crc32_z(0, bytes, size - sizeof(crc));
+		crc = kept_sum(bytes, size - sizeof(crc));
 		memcpy(bytes + size - sizeof(crc), &crc, sizeof(crc));
 	}
 	CHECK(state_put(path, bytes, size) == 0);
