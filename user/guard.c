@@ -594,7 +594,7 @@ static int set_sizes(struct bpf_object *object, uint32_t max_records)
 
 	r = set_entries(object, MAP_LABELS, max_records);
 	if (!r)
-		r = set_entries(object, MAP_DERIVED, max_records / 2 + 1);
+		r = set_entries(object, MAP_DERIVED, (max_records + 1) / 2);
 	if (!r)
 		r = set_entries(object, MAP_TOUCHED, 2 * max_records);
 	if (!r)
