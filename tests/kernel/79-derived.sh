@@ -419,17 +419,7 @@ derived_again()
 
 derived_aside()
 {
-	agent_with <<-P || return
-	datasets:
-	  records: {paths: [$re/photos], record: file}
-	subjects:
-	  gate: {user: root}
-	rules:
-	  - {subject: "*", dataset: records, read: unlimited, release: none}
-	  - {subject: gate, dataset: records, read: unlimited, release: none}
-	P
-	"$bin/tests/kernel/pins" aside 0 7000 ||
-		fail derived/aside_can_be_set "dims or intakes"
+	agent_with < <(hops_gate "carries: no, cap: 7000 B/hour") || return
 	hops_takes file 1
 	check derived/declassifier_holds_nothing_within_its_cap \
 		"exit $rc $json $got" release_arrived 3000 1
@@ -504,5 +494,5 @@ derived_cases()
 	check derived/bystander_is_no_holder_after_all_that \
 		"$(hops_count processes)" [ "$(hops_count processes)" = 0 ]
 	derived_aside
-	agent_gone
+	hops_alone=yes
 }
