@@ -1082,21 +1082,14 @@ static __noinline int mmap_shared(struct file *file)
 		       : 0;
 }
 
-/*
- * The memory of @file is mapped: all of it can be read from then on. Its file
- * system is @dev; one of no device may be an overlay.
- */
-static __noinline int mmap_derived(const struct file *file,
-				   const struct inode *inode, __u32 dev)
+/* The memory of @file is mapped: all of it can be read from then on. */
+static __noinline int mmap_derived(const struct file *file)
 {
+	const struct inode *inode = inode_of(file);
 	__u64 from, size;
 
-	if (!(dev >> 20)) {
-		inode = inode_of(file);
-		dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	}
-	if (!fs_derived(dev) ||
-	    !derived_possible(BPF_CORE_READ(inode, i_ino), dev))
+	if (!derived_possible(BPF_CORE_READ(inode, i_ino),
+			      BPF_CORE_READ(inode, i_sb, s_dev)))
 		return 0;
 	size = BPF_CORE_READ(inode, i_size);
 	from = derived_by(inode);
@@ -1112,7 +1105,7 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	const struct inode *inode;
 	struct label *l;
 	struct memo *m;
-	__u64 policy;
+	__u64 policy, ino;
 	__u32 dev;
 	int same, place;
 
@@ -1129,9 +1122,11 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 		return 0;
 	probed(HOOK_MMAP_FILE);
 	dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	if ((fs_derived(dev) || !(dev >> 20)) && mmap_derived(file, inode, dev))
+	ino = BPF_CORE_READ(inode, i_ino);
+	/* A file system of no device may be an overlay. */
+	if ((derived_possible(ino, dev) || !(dev >> 20)) && mmap_derived(file))
 		return -EPERM;
-	if (!fs_known(dev))
+	if (!fs_known(dev) || !label_possible(ino, dev))
 		return 0;
 	l = label_read(inode);
 	if (!l || l->kind != LABEL_FILE)
