@@ -36,7 +36,7 @@ enum cordon_limits {
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
 	CORDON_LEDGER = 16384,
-	CORDON_FS = 256,    /* places of state.fs_known, a power of 2 */
+	CORDON_FS = 256,    /* places of state.fs, a power of 2 */
 	CORDON_GROWN = 256, /* places of state.grown, a power of 2 */
 	CORDON_CARRIER_BITS = 14,
 	CORDON_TOOK = 4, /* takings a process remembers, a power of 2 */
@@ -628,6 +628,15 @@ struct notice {
 	__u64 bits[(1 << CORDON_NOTICE_BITS) / 64];
 };
 
+/* Whether files of a file system are of interest. Each byte is set alone. */
+union fs_has {
+	__u16 any;
+	struct {
+		__u8 labels;
+		__u8 derived; /* what may carry what holders wrote */
+	};
+};
+
 /*
  * One instance, the guard's whole .bss, mapped by the agent. Single words are
  * read and written whole; the generation's low bit is the policy slot in use.
@@ -667,9 +676,8 @@ struct guard_state {
 	__u64 swelled[CORDON_GROWN]; /* likewise, by bytes alone too */
 	__u32 carriers[1 << CORDON_CARRIER_BITS]; /* how many; hashed */
 	__u32 derived[1 << CORDON_DERIVED_BITS];  /* how many; hashed */
-	__u8 fs_known[CORDON_FS];   /* 1: a file there has a label; hashed */
-	__u8 fs_derived[CORDON_FS]; /* 1: one there may carry; likewise */
-	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote one there */
+	union fs_has fs[CORDON_FS];		  /* hashed */
+	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote a file; likewise */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };

@@ -301,7 +301,7 @@ static __always_inline __u32 notice_bit(__u64 ino)
 	return (ino * 0x9e3779b97f4a7c15ULL) >> (64 - CORDON_NOTICE_BITS);
 }
 
-/* Place of a file system in fs_known. */
+/* Place of a file system in state.fs. */
 static __always_inline __u32 fs_place(__u32 dev)
 {
 	return (dev ^ (dev >> 20)) & (CORDON_FS - 1);

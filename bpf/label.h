@@ -44,7 +44,7 @@ static __always_inline void file_key_of(const struct inode *inode,
 
 static __always_inline int fs_known(__u32 dev)
 {
-	return state.fs_known[fs_place(dev)];
+	return state.fs[fs_place(dev)].labels;
 }
 
 static __always_inline int label_possible(__u64 ino, __u32 dev)
@@ -60,7 +60,7 @@ static __always_inline int label_possible(__u64 ino, __u32 dev)
  */
 static __always_inline int fs_derived(__u32 dev)
 {
-	return state.fs_derived[fs_place(dev)];
+	return state.fs[fs_place(dev)].derived;
 }
 
 static __always_inline int derived_possible(__u64 ino, __u32 dev)
@@ -77,7 +77,7 @@ static __always_inline void derived_count(__u64 ino, __u32 dev, int n)
 	__u32 place = derived_place(ino, dev);
 
 	if (n > 0)
-		state.fs_derived[fs_place(dev)] = 1;
+		state.fs[fs_place(dev)].derived = 1;
 	__sync_fetch_and_add(
 		&state.derived[place & ((1 << CORDON_DERIVED_BITS) - 1)], n);
 }
@@ -140,7 +140,7 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 	if (l->kind == LABEL_FILE && !l->record)
 		l->record = __sync_fetch_and_add(&state.next_record, 1) + 1;
 	/* The bits first: who sees the label must not stop at the bits. */
-	state.fs_known[fs_place(key->dev)] = 1;
+	state.fs[fs_place(key->dev)].labels = 1;
 	bit = label_bit(key->ino, key->dev) & ((1 << CORDON_LABEL_BITS) - 1);
 	__sync_fetch_and_or(&state.label_bits[bit / 64], 1ULL << (bit & 63));
 	bpf_map_update_elem(&labels, key, l, BPF_NOEXIST);

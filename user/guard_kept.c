@@ -430,7 +430,7 @@ static int load_file(struct loading *l, const struct kept_file *file,
 	int r;
 
 	carrier.holding = l->holding_at[file->holding] | CARRIER_MIXED;
-	state->fs_derived[fs_place(dev)] = 1;
+	state->fs[fs_place(dev)].derived = 1;
 	state->fs_written[fs_place(dev)] = 1;
 	(void)__atomic_add_fetch(&state->derived[derived_place(key.ino, dev)],
 				 1, __ATOMIC_RELAXED);
