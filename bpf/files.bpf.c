@@ -938,9 +938,9 @@ static __noinline int on_holder_writes(const struct inode *inode)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
 	const struct super_block *sb = inode->i_sb;
-	__u64 object = (__u64)inode;
 	struct file_key key;
 	struct label *l;
+	__u64 object;
 
 	if ((h && holding_empty(h)) || is_kernels(task))
 		return 0;
@@ -952,6 +952,8 @@ static __noinline int on_holder_writes(const struct inode *inode)
 		if (l && l->kind == LABEL_FILE)
 			return 0;
 	}
+	/* Its own address, as a number and no pointer: 7.2 tells them apart. */
+	object = (__u64)BPF_CORE_READ(inode, i_data.host);
 	/* Who has its memory needs no other call to get what is written. */
 	if (state.commons && bpf_map_lookup_elem(&shared, &object) &&
 	    commons_join(object))
