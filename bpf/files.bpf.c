@@ -933,14 +933,15 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 }
 
 /* As derived_write(). Of an overlay the file below is asked about next. */
-static __noinline int on_holder_writes(const struct inode *inode)
+static __noinline int on_holder_writes(const struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
+	const struct inode *inode = file->f_inode;
 	const struct super_block *sb = inode->i_sb;
 	struct file_key key;
-	struct label *l;
 	__u64 object;
+	struct label *l;
 
 	if ((h && holding_empty(h)) || is_kernels(task))
 		return 0;
@@ -952,12 +953,16 @@ static __noinline int on_holder_writes(const struct inode *inode)
 		if (l && l->kind == LABEL_FILE)
 			return 0;
 	}
-	/* Its own address, as a number and no pointer: 7.2 tells them apart. */
-	object = (__u64)BPF_CORE_READ(inode, i_data.host);
-	/* Who has its memory needs no other call to get what is written. */
-	if (state.commons && bpf_map_lookup_elem(&shared, &object) &&
-	    commons_join(object))
-		return -EPERM;
+	/*
+	 * Who has its memory needs no other call to get what is written. The
+	 * address is read once more: 7.2 takes no pointer for a number.
+	 */
+	if (state.commons) {
+		object = (__u64)BPF_CORE_READ(file, f_inode);
+		if (bpf_map_lookup_elem(&shared, &object) &&
+		    commons_join(object))
+			return -EPERM;
+	}
 	file_key_of(inode, &key);
 	return derived_note(&key);
 }
@@ -1012,7 +1017,7 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 		return refuse_unasked(CHANNEL_DEVICE, EPERM);
 	}
 	dev = inode->i_sb->s_dev;
-	if (mask & MAY_WRITE && holds() && on_holder_writes(inode))
+	if (mask & MAY_WRITE && holds() && on_holder_writes(file))
 		return -EPERM;
 	if (!state.fs[fs_place(dev)].any)
 		return 0;
