@@ -19,6 +19,12 @@
 #ifndef CORDON_DERIVED_H
 #define CORDON_DERIVED_H
 
+/* Does the policy say that files carry? */
+static __always_inline int follows_files(void)
+{
+	return state.follow_files[policy_now() >> 32 & 1];
+}
+
 /* Are there bytes in the files of such a file system, as they were written? */
 static __always_inline int keeps_bytes(__u64 magic, __u64 flags)
 {
@@ -35,6 +41,8 @@ static __noinline int derived_key(const struct inode *inode,
 {
 	struct label *l;
 
+	if (!follows_files())
+		return 0;
 	if (!keeps_bytes(BPF_CORE_READ(inode, i_sb, s_magic),
 			 BPF_CORE_READ(inode, i_sb, s_iflags)))
 		return 0;

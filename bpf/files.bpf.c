@@ -943,7 +943,7 @@ static __noinline int on_holder_writes(const struct file *file)
 	__u64 object;
 	struct label *l;
 
-	if ((h && holding_empty(h)) || is_kernels(task))
+	if (!follows_files() || (h && holding_empty(h)) || is_kernels(task))
 		return 0;
 	if (sb->s_magic == OVERLAYFS_SUPER_MAGIC ||
 	    !keeps_bytes(sb->s_magic, sb->s_iflags))
@@ -977,6 +977,8 @@ static __noinline int derived_read(struct file *file)
 	struct extent e;
 	__u64 from;
 
+	if (!follows_files())
+		return 0;
 	read_extent(file, inode->i_size, &e);
 	from = derived_by(inode);
 	if (from && carry_from(from, e.bytes))
@@ -1094,9 +1096,12 @@ static __noinline int mmap_shared(struct file *file)
 /* The memory of @file is mapped: all of it can be read from then on. */
 static __noinline int mmap_derived(const struct file *file)
 {
-	const struct inode *inode = inode_of(file);
+	const struct inode *inode;
 	__u64 from, size;
 
+	if (!follows_files())
+		return 0;
+	inode = inode_of(file);
 	if (!derived_possible(BPF_CORE_READ(inode, i_ino),
 			      BPF_CORE_READ(inode, i_sb, s_dev)))
 		return 0;

@@ -802,6 +802,7 @@ int compile_policy(const struct policy *policy, const uint32_t *record_bytes,
 	c.out->serial = policy->serial;
 	c.out->mode = policy->mode == POLICY_OBSERVE ? MODE_OBSERVE
 						     : MODE_ENFORCE;
+	c.out->follow_files = policy->follow_files;
 
 	r = number_subjects(&c);
 	if (r)

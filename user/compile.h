@@ -52,6 +52,7 @@ struct compiled_dest {
 struct compiled {
 	uint64_t serial;
 	uint32_t mode; /* enum guard_mode */
+	uint32_t follow_files;
 	struct rule rules[CORDON_RULES];
 	size_t n_rules; /* the policy's, in its order */
 	struct release *releases;

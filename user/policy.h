@@ -239,6 +239,7 @@ struct policy {
 	int64_t expires_s;    /* INT64_MAX: not given */
 	struct policy_pos expires_pos;
 	enum policy_mode mode;
+	bool follow_files; /* what holders write to files goes with these */
 	struct policy_host *hosts; /* ["*"] if the file has none */
 	size_t n_hosts;
 	struct policy_dataset *datasets;

@@ -814,6 +814,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		EXPIRES,
 		HOSTS,
 		MODE,
+		FOLLOW_FILES,
 		PRESETS,
 		DATASETS,
 		SUBJECTS,
@@ -829,6 +830,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		[EXPIRES] = {"expires", NULL},
 		[HOSTS] = {"hosts", NULL},
 		[MODE] = {"mode", NULL},
+		[FOLLOW_FILES] = {"follow-files", NULL},
 		[PRESETS] = {"presets", NULL},
 		[DATASETS] = {"datasets",
 			      "{photos: {paths: [/srv/photos], record: file}}"},
@@ -840,6 +842,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	static const struct take_schema schema = {"the policy", keys, N_KEYS};
 	struct policy *p = ps->policy;
 	const struct policy_yaml *v[N_KEYS];
+	unsigned int follow = 0;
 	int r = 0;
 
 	if (!take_keys(ps, root, &schema, v))
@@ -867,6 +870,10 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	}
 	if (v[MODE])
 		take_mode(ps, v[MODE], &p->mode);
+	if (v[FOLLOW_FILES])
+		take_choice(ps, v[FOLLOW_FILES], "follow-files", no_yes,
+			    N_ELEMENTS(no_yes), &follow);
+	p->follow_files = follow == 1;
 
 	/* rules last: they refer to the rest */
 	if (!r)

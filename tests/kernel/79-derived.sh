@@ -493,6 +493,16 @@ derived_cases()
 	derived_freed
 	check derived/bystander_is_no_holder_after_all_that \
 		"$(hops_count processes)" [ "$(hops_count processes)" = 0 ]
+	# A policy that does not say so, by which none carries any more.
+	derived_copies cat 8 $dv/copy
+	derived_refuses copy_refuses_when_files_are_followed $dv/copy
+	agent_with < <(hops_policy no) || return
+	derived_passes copy_passes_when_files_are_not_followed 24000 8 $dv/copy
+	derived_copies cat 8 $dv/few
+	agent_with < <(hops_policy) || return
+	derived_refuses copy_refuses_when_files_are_followed_again $dv/copy
+	derived_passes copy_passes_when_it_was_not_followed 24000 8 $dv/few
+	rm $dv/copy $dv/few
 	derived_aside
 	hops_alone=yes
 }

@@ -22,6 +22,7 @@ hops_prepare()
 hops_policy()
 {
 	cat <<-P
+	follow-files: ${1-yes}
 	datasets:
 	  records: {paths: [$re/photos], record: file}
 	destinations:
@@ -181,6 +182,7 @@ hops_takes()
 hops_gate()
 {
 	cat <<-P
+	follow-files: yes
 	datasets:
 	  records: {paths: [$re/photos], record: file}
 	subjects:

@@ -759,11 +759,12 @@ static void key_is_refused_when_unknown(void **state)
 		{DATA NO_RULES "host: [a]\n", 6, 1,
 		 "unknown key \"host\" in the policy (did you mean hosts?); "
 		 "expected cordon, issuer, serial, not-before, expires, hosts, "
-		 "mode, presets, datasets, subjects, destinations or rules"},
+		 "mode, follow-files, presets, datasets, subjects, "
+		 "destinations or rules"},
 		{DATA NO_RULES "<<: {a: 1}\n", 6, 1,
 		 "unknown key \"<<\" in the policy; expected cordon, issuer, "
-		 "serial, not-before, expires, hosts, mode, presets, datasets, "
-		 "subjects, destinations or rules"},
+		 "serial, not-before, expires, hosts, mode, follow-files, "
+		 "presets, datasets, subjects, destinations or rules"},
 		{TOP "datasets:\n  d: {paths: [/d], record: file, sqeeze: "
 		     "2}\n" NO_RULES,
 		 5, 34,
@@ -1027,6 +1028,34 @@ static void expires_is_refused_when_not_after_not_before(void **state)
 	refuse_all(bad, N_ELEMENTS(bad));
 	policy_free(parse(DATA NO_RULES "expires: 2024-02-29T00:00:01Z\n"
 					"not-before: 2024-02-29T00:00:00Z\n"));
+}
+
+static void files_are_followed_when_the_policy_says_so(void **state)
+{
+	struct policy *p;
+
+	(void)state;
+	p = parse(DATA NO_RULES);
+	assert_false(p->follow_files);
+	policy_free(p);
+	p = parse(DATA NO_RULES "follow-files: no\n");
+	assert_false(p->follow_files);
+	policy_free(p);
+	p = parse(DATA NO_RULES "follow-files: yes\n");
+	assert_true(p->follow_files);
+	policy_free(p);
+}
+
+static void files_are_refused_when_neither_yes_nor_no(void **state)
+{
+	static const struct bad bad[] = {
+		{DATA NO_RULES "follow-files: yess\n", 6, 15,
+		 "follow-files is \"yess\" (did you mean yes?); expected no "
+		 "or yes"},
+	};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
 }
 
 static void mode_is_refused_when_unknown(void **state)
@@ -3798,6 +3827,8 @@ int main(void)
 		cmocka_unit_test(time_is_refused_when_not_rfc3339_utc),
 		cmocka_unit_test(expires_is_refused_when_not_after_not_before),
 		cmocka_unit_test(mode_is_refused_when_unknown),
+		cmocka_unit_test(files_are_followed_when_the_policy_says_so),
+		cmocka_unit_test(files_are_refused_when_neither_yes_nor_no),
 		cmocka_unit_test(hosts_are_refused_when_bad),
 		cmocka_unit_test(datasets_are_refused_when_bad),
 		cmocka_unit_test(path_is_refused_when_not_normal),
