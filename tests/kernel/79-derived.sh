@@ -419,7 +419,8 @@ derived_again()
 
 derived_aside()
 {
-	agent_with < <(hops_gate "carries: no, cap: 7000 B/hour") || return
+	agent_with < <(hops_gate filer "carries: no, cap: 7000 B/hour") ||
+		return
 	hops_takes file 1
 	check derived/declassifier_holds_nothing_within_its_cap \
 		"exit $rc $json $got" release_arrived 3000 1
