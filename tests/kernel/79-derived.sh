@@ -438,7 +438,7 @@ derived_cases()
 
 	# See hops_cases().
 	agent_gone
-	agent_with --max-records 8192 < <(hops_policy) || return
+	agent_with --max-records 8192 < <(hops_policy yes) || return
 	derived_passes old_file_passes_when_nobody_wrote_it 20000 0 $dv/old
 	derived_by_hops
 	derived_copies dd 8 $dv/copy
@@ -500,7 +500,7 @@ derived_cases()
 	agent_with < <(hops_policy no) || return
 	derived_passes copy_passes_when_files_are_not_followed 24000 8 $dv/copy
 	derived_copies cat 8 $dv/few
-	agent_with < <(hops_policy) || return
+	agent_with < <(hops_policy yes) || return
 	derived_refuses copy_refuses_when_files_are_followed_again $dv/copy
 	derived_passes copy_passes_when_it_was_not_followed 24000 8 $dv/few
 	rm $dv/copy $dv/few

@@ -19,10 +19,11 @@ hops_prepare()
 }
 
 # As release_policy, but that the host may talk to itself.
+# hops_policy yes|no: whether files are followed.
 hops_policy()
 {
 	cat <<-P
-	follow-files: ${1-yes}
+	follow-files: $1
 	datasets:
 	  records: {paths: [$re/photos], record: file}
 	destinations:
@@ -244,7 +245,7 @@ hops_cases()
 	# The shell has heard much of holders by now, and is one itself. Not
 	# after derived, which has a guard of its own too.
 	[ -n "${hops_alone-}" ] || agent_gone
-	agent_with < <(hops_policy) || return
+	agent_with < <(hops_policy yes) || return
 	for hop in $(names hop); do
 		proved "hop/$hop" "hop/$hop" || continue
 		hops_passes "hop/${hop}_passes_when_within_budget" --hop $hop
