@@ -646,9 +646,9 @@ struct guard_state {
 	__u32 agent; /* tgid of the agent, which is no reader */
 	__u64 generation;
 	__u64 policy_serial[CORDON_SLOTS];
-	__u32 mode[CORDON_SLOTS]; /* enum guard_mode */
+	__u32 mode[CORDON_SLOTS];	  /* enum guard_mode */
 	__u32 follow_files[CORDON_SLOTS]; /* do files carry? derived.h */
-	__u32 epoch;		  /* raised when a subject changes */
+	__u32 epoch;			  /* raised when a subject changes */
 	__u32 armed;	 /* set by the agent before its first capture */
 	__u32 holders;	 /* set once, for the first one ever */
 	__u32 tagged;	 /* likewise, sockets */

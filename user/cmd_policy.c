@@ -117,9 +117,8 @@ static void report_policy(const struct checking *checking,
 		     policy->issuer, policy->serial,
 		     policy_mode_name(policy->mode),
 		     policy->follow_files ? ", files followed" : "",
-		     policy->n_datasets,
-		     policy->n_datasets == 1 ? "" : "s", policy->n_rules,
-		     policy->n_rules == 1 ? "" : "s", warnings,
+		     policy->n_datasets, policy->n_datasets == 1 ? "" : "s",
+		     policy->n_rules, policy->n_rules == 1 ? "" : "s", warnings,
 		     warnings == 1 ? "" : "s");
 }
 

@@ -18,8 +18,8 @@ hops_prepare()
 		echo 1 >/proc/sys/dev/tty/legacy_tiocsti
 }
 
-# As release_policy, but that the host may talk to itself.
-# hops_policy yes|no: whether files are followed.
+# hops_policy yes|no: as release_policy, but that the host may talk to itself,
+# and whether files are followed.
 hops_policy()
 {
 	cat <<-P
