@@ -277,7 +277,11 @@ sink_start()
 {
 	local i
 
-	[ ! -S /run/sink.sock ] || ask stop
+	# Its socket goes with it, a moment after it answered.
+	if [ -S /run/sink.sock ]; then
+		ask stop
+		wait "$sink_pid"
+	fi
 
 	ip netns exec outside "$sink" --port $port --socket /run/sink.sock \
 		--quiet 20 >/dev/null &
