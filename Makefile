@@ -49,8 +49,8 @@ AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-LIBS := -lyaml -ljansson
-AGENT_LIBS := -lbpf -lelf -lz -lsystemd
+LIBS := -lyaml -ljansson -lz
+AGENT_LIBS := -lbpf -lelf -lsystemd
 
 ifeq ($(V),1)
 Q :=

@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <zlib.h>
 
 #define MAGIC 0x317470656b434443ULL /* the format is a part of it */
 
@@ -53,21 +54,6 @@ void kept_release(struct kept *kept)
 	memset(kept, 0, sizeof(*kept));
 }
 
-/* Bit by bit: it is done once in the life of an agent. */
-uint32_t kept_sum(const void *bytes, size_t n)
-{
-	const unsigned char *p = bytes;
-	uint32_t crc = 0xffffffff;
-	int i;
-
-	for (; n; n--) {
-		crc ^= *p++;
-		for (i = 0; i < 8; i++)
-			crc = crc >> 1 ^ (crc & 1 ? 0xedb88320 : 0);
-	}
-	return ~crc;
-}
-
 /* ---- writing ----------------------------------------------------------- */
 
 int kept_write(const struct kept *kept, const char *path)
@@ -96,7 +82,7 @@ int kept_write(const struct kept *kept, const char *path)
 		memcpy(bytes + at, *parts[i].at, *parts[i].n * parts[i].size);
 		at += *parts[i].n * parts[i].size;
 	}
-	crc = kept_sum(bytes, at);
+	crc = (uint32_t)crc32_z(0, bytes, at);
 	memcpy(bytes + at, &crc, sizeof(crc));
 	r = state_put(path, bytes, len);
 	free(bytes);
@@ -182,7 +168,7 @@ static int parse(struct kept *kept, const unsigned char *bytes, size_t len,
 	memcpy(&crc, bytes + left, sizeof(crc));
 	if (header.magic != MAGIC || header.pad)
 		return -EUCLEAN;
-	if (crc != kept_sum(bytes, left)) {
+	if (crc != crc32_z(0, bytes, left)) {
 		(void)snprintf(why, size, "it was changed");
 		return -EUCLEAN;
 	}

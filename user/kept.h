@@ -75,9 +75,6 @@ struct kept {
 
 void kept_release(struct kept *kept);
 
-/* The CRC-32 of n bytes. */
-uint32_t kept_sum(const void *bytes, size_t n);
-
 /* Whole or not at all, as state_write(): path.old is the one before. */
 int kept_write(const struct kept *kept, const char *path);
 

@@ -8,6 +8,8 @@
  * Known-bad modes: see fuzz_policy.c; here the "n" of a line is 7 in the seed
  * called selftest*, and another number in a mutant.
  */
+#include "fuzz.h"
+
 #include "control.h"
 
 #include <errno.h>
@@ -18,14 +20,6 @@
 #include <sys/socket.h>
 #include <sys/un.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
 
 struct agent {
 	int fd;
@@ -59,18 +53,14 @@ static void *answer(void *arg)
 
 static int on_line(const json_t *line, const char *text, void *arg)
 {
-	const char *mode = getenv("CORDON_FUZZ_SELFTEST");
 	const json_t *n = json_object_get(line, "n");
 
 	(void)arg;
 	CHECK(text && json_is_object(line));
 	CHECK(json_is_string(json_object_get(line, "type")));
-	if (!mode || !json_is_integer(n))
-		return 0;
-	if (strcmp(mode, "seed") == 0 && json_integer_value(n) == 7)
-		abort();
-	if (strcmp(mode, "mutant") == 0 && json_integer_value(n) != 7)
-		abort();
+	if (json_is_integer(n))
+		fuzz_selftest(json_integer_value(n) == 7,
+			      json_integer_value(n) != 7);
 	return 0;
 }
 

@@ -9,6 +9,8 @@
  * Known-bad modes: see fuzz_policy.c; here the seconds of "since" are 7 in the
  * seed called selftest*, and something else in a mutant.
  */
+#include "fuzz.h"
+
 #include "control.h"
 
 #include <errno.h>
@@ -18,27 +20,6 @@
 #include <unistd.h>
 
 #include "text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
-
-static void selftest(const struct control_request *request)
-{
-	const char *mode = getenv("CORDON_FUZZ_SELFTEST");
-
-	if (!mode)
-		return;
-	if (strcmp(mode, "seed") == 0 && request->since_s == 7)
-		abort();
-	if (strcmp(mode, "mutant") == 0 && request->since_s != 7 &&
-	    request->since_s != 0)
-		abort();
-}
 
 static void check_same(const struct control_request *a,
 		       const struct control_request *b)
@@ -64,7 +45,8 @@ static void check_line(const char *line, size_t len)
 		CHECK(memchr(error, '\0', sizeof(error)));
 		return;
 	}
-	selftest(&request);
+	fuzz_selftest(request.since_s == 7,
+		      request.since_s != 7 && request.since_s != 0);
 	CHECK(request.verb < CONTROL_VERB_MAX && request.since_s >= 0);
 	r = control_request_format(&request, &text);
 	CHECK(r == 0 || r == -ENOMEM);

@@ -8,36 +8,17 @@
  * Known-bad modes: see fuzz_policy.c; here the last line is number 7 in the
  * seed called selftest*, and another one in a mutant.
  */
+#include "fuzz.h"
+
 #include "eventlog.h"
 
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
-
 static char dir[] = "cordon-fuzz-XXXXXX";
 static char path[64], old[64];
-
-static void selftest(uint64_t next)
-{
-	const char *mode = getenv("CORDON_FUZZ_SELFTEST");
-
-	if (!mode)
-		return;
-	if (strcmp(mode, "seed") == 0 && next == 8)
-		abort();
-	if (strcmp(mode, "mutant") == 0 && next != 8 && next != 1)
-		abort();
-}
 
 static void clean_up(void)
 {
@@ -54,15 +35,6 @@ static void make_room(void)
 	(void)snprintf(path, sizeof(path), "%s/events", dir);
 	(void)snprintf(old, sizeof(old), "%s/events.1", dir);
 	CHECK(atexit(clean_up) == 0);
-}
-
-static void put_file(const char *name, const uint8_t *data, size_t size)
-{
-	int fd = open(name, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	CHECK(fd >= 0);
-	CHECK(write(fd, data, size) == (ssize_t)size);
-	CHECK(close(fd) == 0);
 }
 
 static void check_lines(const struct eventlog *log)
@@ -104,14 +76,14 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	make_room();
 	(void)unlink(old);
 	if (end) {
-		put_file(old, data, (size_t)(end - data));
+		fuzz_put(old, data, (size_t)(end - data));
 		size -= (size_t)(end + 1 - data);
 		data = end + 1;
 	}
-	put_file(path, data, size);
+	fuzz_put(path, data, size);
 	CHECK(eventlog_new(path, 0, &log) == 0);
 	next = eventlog_next(log);
-	selftest(next);
+	fuzz_selftest(next == 8, next != 8 && next != 1);
 	check_lines(log);
 	check_next(log, next);
 	eventlog_free(log);

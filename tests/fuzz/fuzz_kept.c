@@ -8,6 +8,8 @@
  * Known-bad modes: see fuzz_policy.c; here the first file's number is 7 in the
  * seed called selftest*, and something else in a mutant.
  */
+#include "fuzz.h"
+
 #include "kept.h"
 #include "state.h"
 
@@ -16,29 +18,10 @@
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
+#include <zlib.h>
 
 static char dir[] = "cordon-fuzz-XXXXXX";
 static char path[64], old[64];
-
-static void selftest(const struct kept *kept)
-{
-	const char *mode = getenv("CORDON_FUZZ_SELFTEST");
-
-	if (!mode || !kept->n_files)
-		return;
-	if (strcmp(mode, "seed") == 0 && kept->files[0].ino == 7)
-		abort();
-	if (strcmp(mode, "mutant") == 0 && kept->files[0].ino != 7)
-		abort();
-}
 
 static void clean_up(void)
 {
@@ -65,7 +48,7 @@ static void put_file(const uint8_t *data, size_t size)
 	CHECK(bytes);
 	memcpy(bytes, data, size);
 	if (size >= sizeof(crc)) {
-		crc = kept_sum(bytes, size - sizeof(crc));
+		crc = (uint32_t)crc32_z(0, bytes, size - sizeof(crc));
 		memcpy(bytes + size - sizeof(crc), &crc, sizeof(crc));
 	}
 	CHECK(state_put(path, bytes, size) == 0);
@@ -101,7 +84,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(!kept.files && !kept.n_files);
 		return 0;
 	}
-	selftest(&kept);
+	if (kept.n_files)
+		fuzz_selftest(kept.files[0].ino == 7, kept.files[0].ino != 7);
 	for (uint32_t i = 0; i < kept.n_files; i++)
 		CHECK(kept.files[i].fs < kept.n_fs &&
 		      kept.files[i].holding < kept.n_holdings);

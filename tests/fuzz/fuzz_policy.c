@@ -17,6 +17,8 @@
  *	aborts when a policy with another serial than 1 or 42 parses, which no
  *	seed has: proves that it is the mutated bytes that are parsed.
  */
+#include "fuzz.h"
+
 #include "policy.h"
 
 #include <errno.h>
@@ -24,27 +26,6 @@
 #include <string.h>
 
 #include "text.h"
-
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
-
-static void selftest(const struct policy *p)
-{
-	const char *mode = getenv("CORDON_FUZZ_SELFTEST");
-
-	if (!mode)
-		return;
-	if (strcmp(mode, "seed") == 0 &&
-	    strcmp(p->issuer, "Fuzz Selftest") == 0)
-		abort();
-	if (strcmp(mode, "mutant") == 0 && p->serial != 1 && p->serial != 42)
-		abort();
-}
 
 static void check_budget(const struct policy_budget *budget)
 {
@@ -225,7 +206,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		return 0;
 	}
 	CHECK(errs.n == 0);
-	selftest(p);
+	fuzz_selftest(strcmp(p->issuer, "Fuzz Selftest") == 0,
+		      p->serial != 1 && p->serial != 42);
 	check_policy(p);
 	ask(p, &errs);
 	r = policy_check_warnings(p, 1793491200, on_finding, &n_warnings);

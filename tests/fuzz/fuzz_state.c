@@ -8,37 +8,18 @@
  * Known-bad modes: see fuzz_policy.c; here "saved_ns" is 7 in the seed called
  * selftest*, and something else in a mutant.
  */
+#include "fuzz.h"
+
 #include "state.h"
 
 #include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <unistd.h>
 
-int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
-
-#define CHECK(condition)                  \
-	do {                              \
-		if (!(condition))         \
-			__builtin_trap(); \
-	} while (0)
-
 static char dir[] = "cordon-fuzz-XXXXXX";
 static char path[64], copy[64], old[64];
-
-static void selftest(const struct state *state)
-{
-	const char *mode = getenv("CORDON_FUZZ_SELFTEST");
-
-	if (!mode)
-		return;
-	if (strcmp(mode, "seed") == 0 && state->saved_ns == 7)
-		abort();
-	if (strcmp(mode, "mutant") == 0 && state->saved_ns != 7)
-		abort();
-}
 
 static void clean_up(void)
 {
@@ -57,15 +38,6 @@ static void make_room(void)
 	(void)snprintf(copy, sizeof(copy), "%s/copy", dir);
 	(void)snprintf(old, sizeof(old), "%s/copy.old", dir);
 	CHECK(atexit(clean_up) == 0);
-}
-
-static void put_file(const uint8_t *data, size_t size)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
-
-	CHECK(fd >= 0);
-	CHECK(write(fd, data, size) == (ssize_t)size);
-	CHECK(close(fd) == 0);
 }
 
 static void check_budget(const struct state *state,
@@ -114,7 +86,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	int r;
 
 	make_room();
-	put_file(data, size);
+	fuzz_put(path, data, size);
 	r = state_read(path, &state, why, sizeof(why));
 	if (r) {
 		CHECK(r == -EUCLEAN || r == -ENOMEM);
@@ -122,7 +94,7 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		CHECK(!state.budgets && !state.names.n);
 		return 0;
 	}
-	selftest(&state);
+	fuzz_selftest(state.saved_ns == 7, state.saved_ns != 7);
 	CHECK(state.n_budgets <= STATE_BUDGETS_MAX);
 	for (size_t i = 0; i < state.n_budgets; i++)
 		check_budget(&state, &state.budgets[i]);
