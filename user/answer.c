@@ -255,12 +255,12 @@ declassifier_of(const struct agent *agent, const struct guard_budget *budget)
 	const struct policy *policy = agent->policy;
 	const char *name =
 		guard_name(agent->guard, NAME_SUBJECT, budget->key.rule);
+	uint32_t i;
 
-	for (size_t i = 0; policy && i < policy->n_subjects; i++)
-		if (policy->subjects[i].declassifier &&
-		    !strcmp(policy->subjects[i].name, name))
-			return &policy->subjects[i];
-	return NULL;
+	if (!policy || policy_find_subject(policy, name, &i) ||
+	    !policy->subjects[i].declassifier)
+		return NULL;
+	return &policy->subjects[i];
 }
 
 static int add_budget(const struct guard_budget *budget, void *arg)

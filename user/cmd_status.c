@@ -293,12 +293,10 @@ static int take_budget(const json_t *line, struct showing *showing)
 		texts[1] = "(taken in)";
 	/* A rule's name begins with its subject's, which has no slash; a cap
 	 * has the subject only. */
+	if (!rule[0])
+		rule = cmd_text(line, "subject");
 	(void)snprintf(subject, sizeof(subject), "%.*s",
 		       (int)strcspn(rule, "/"), rule);
-	if (!rule[0])
-		(void)snprintf(subject, sizeof(subject), "%.*s",
-			       (int)sizeof(subject) - 1,
-			       cmd_text(line, "subject"));
 	if (counts_bytes(line))
 		event_size(used_n, used, sizeof(used));
 	else

@@ -752,17 +752,17 @@ static void stop_guard(struct agent *agent)
 		return;
 	if (agent->log)
 		(void)guard_events(agent->guard, take_event, agent);
-	/* Whether or not it is known that there is anything to save. */
-	if (guard_state(agent->guard)->generation) {
-		agent_save(agent);
-		save_files(agent);
-	}
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
 		(void)guard_detach(agent->guard, &agent_say);
 		log_error("no policy came into force: the guard is taken away "
 			  "again, NOTHING IS PROTECTED on this host");
-	} else if (agent->opts->detach) {
+		return;
+	}
+	/* Whether or not it is known that there is anything to save. */
+	agent_save(agent);
+	save_files(agent);
+	if (agent->opts->detach) {
 		if (guard_detach(agent->guard, &agent_say) == 0)
 			log_notice("stopped; the guard is detached: nothing "
 				   "is protected now");

@@ -15,6 +15,18 @@
 
 static const char *const no_yes[] = {"no", "yes"};
 
+/* Of a key that is "no" where it is not given (NULL). */
+static bool take_yes(struct parser *ps, const struct policy_yaml *node,
+		     const char *what)
+{
+	unsigned int choice = 0;
+
+	if (node)
+		take_choice(ps, node, what, no_yes, N_ELEMENTS(no_yes),
+			    &choice);
+	return choice == 1;
+}
+
 /* ---- datasets ---------------------------------------------------------- */
 
 static void take_record(struct parser *ps, const struct policy_yaml *node,
@@ -370,7 +382,6 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 	};
 	static const struct take_schema schema = {"a subject", keys, N_KEYS};
 	const struct policy_yaml *v[N_KEYS];
-	unsigned int narrow = 0;
 	int r = 0;
 
 	if (!take_keys(ps, node, &schema, v))
@@ -410,10 +421,7 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		r = take_login(ps, v[LOGIN], subject);
 	if (r)
 		return r;
-	if (v[NARROW])
-		take_choice(ps, v[NARROW], "narrow", no_yes, N_ELEMENTS(no_yes),
-			    &narrow);
-	subject->narrow = narrow == 1;
+	subject->narrow = take_yes(ps, v[NARROW], "narrow");
 	take_declassifier(ps, v[CARRIES], v[CAP], subject);
 	return 0;
 }
@@ -842,7 +850,6 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	static const struct take_schema schema = {"the policy", keys, N_KEYS};
 	struct policy *p = ps->policy;
 	const struct policy_yaml *v[N_KEYS];
-	unsigned int follow = 0;
 	int r = 0;
 
 	if (!take_keys(ps, root, &schema, v))
@@ -870,10 +877,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	}
 	if (v[MODE])
 		take_mode(ps, v[MODE], &p->mode);
-	if (v[FOLLOW_FILES])
-		take_choice(ps, v[FOLLOW_FILES], "follow-files", no_yes,
-			    N_ELEMENTS(no_yes), &follow);
-	p->follow_files = follow == 1;
+	p->follow_files = take_yes(ps, v[FOLLOW_FILES], "follow-files");
 
 	/* rules last: they refer to the rest */
 	if (!r)
