@@ -779,20 +779,6 @@ static int load_failed(const struct guard_say *say, int r)
 	return r;
 }
 
-/* Two megabytes of this program that only a load reads: they come back from
- * its file for another one. */
-static void forget_object(void)
-{
-	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from, to;
-	size_t size;
-
-	from = (uintptr_t)guard__elf_bytes(&size);
-	to = (from + size) & ~(page - 1);
-	from = (from + page - 1) & ~(page - 1);
-	if (from < to)
-		(void)madvise((void *)from, to - from, MADV_DONTNEED);
-}
-
 static int load(struct guard *guard, const struct guard_options *opts,
 		const struct guard_say *say)
 {
@@ -857,7 +843,6 @@ static int load(struct guard *guard, const struct guard_options *opts,
 	}
 out:
 	guard__destroy(skeleton);
-	forget_object();
 	if (r && r != -EEXIST && !opts->unpinned)
 		(void)guard_detach_pins(guard->pin_dir, NULL);
 	(void)close(cgroup);
@@ -1071,6 +1056,20 @@ static int adopt(struct guard *guard, const struct guard_say *say)
 	return 0;
 }
 
+/* Two megabytes of this program that nothing reads once a guard is there: they
+ * come back from its file for another one. */
+static void forget_object(void)
+{
+	uintptr_t page = (uintptr_t)sysconf(_SC_PAGESIZE), from, to;
+	size_t size;
+
+	from = (uintptr_t)guard__elf_bytes(&size);
+	to = (from + size) & ~(page - 1);
+	from = (from + page - 1) & ~(page - 1);
+	if (from < to)
+		(void)madvise((void *)from, to - from, MADV_DONTNEED);
+}
+
 int guard_open(const struct guard_options *opts, const struct guard_say *say,
 	       struct guard **ret_guard, bool *ret_adopted)
 {
@@ -1133,6 +1132,7 @@ int guard_open(const struct guard_options *opts, const struct guard_say *say,
 		loaded = true;
 	}
 	r = adopt(guard, say);
+	forget_object();
 	if (!r && !pins)
 		r = guard_spare_label(guard);
 	if (r)
