@@ -35,6 +35,12 @@ static __always_inline __u32 carrier_place(__u32 low)
 	return low * 0x9e3779b1U >> (32 - CORDON_CARRIER_BITS);
 }
 
+/* The holding that is in it. */
+static __always_inline __u64 carried(const struct carrier *c)
+{
+	return c->holding & ~CARRIER_MIXED;
+}
+
 /* May the object be a carrier? Most end here. */
 static __always_inline int may_carry(const void *object)
 {
@@ -158,16 +164,18 @@ __noinline int carry_on(struct carry *carry, __u64 from)
 	return -1;
 }
 
-/* The holding that is in the object. 0: none. */
+/* The holding that is in the object of this address. 0: none. */
+static __always_inline __u64 carried_at(__u64 key)
+{
+	struct carrier *c = bpf_map_lookup_elem(&carriers, &key);
+
+	return c ? carried(c) : 0;
+}
+
+/* The same. Most end at the first test. */
 static __noinline __u64 carried_by(const void *object)
 {
-	__u64 key = (__u64)object;
-	struct carrier *c;
-
-	if (!may_carry(object))
-		return 0;
-	c = bpf_map_lookup_elem(&carriers, &key);
-	return c ? c->holding & ~CARRIER_MIXED : 0;
+	return may_carry(object) ? carried_at((__u64)object) : 0;
 }
 
 /* The object goes, and with it what it carried. */
@@ -180,7 +188,7 @@ static __noinline int carried_end(const void *object)
 	c = bpf_map_lookup_elem(&carriers, &key);
 	if (!c)
 		return 0;
-	id = c->holding & ~CARRIER_MIXED;
+	id = carried(c);
 	if (bpf_map_delete_elem(&carriers, &key))
 		return 0;
 	__sync_fetch_and_sub(&state.carriers[place], 1);
@@ -280,18 +288,6 @@ static __always_inline __u32 took_place(__u64 id)
 	return id & (CORDON_TOOK - 1);
 }
 
-/* What is in the object. 0: nothing. */
-static __always_inline __u64 carry_what(const struct carry *carry)
-{
-	__u64 key = carry->object;
-	struct carrier *c;
-
-	if (carry->from)
-		return carry->from;
-	c = bpf_map_lookup_elem(&carriers, &key);
-	return c ? c->holding & ~CARRIER_MIXED : 0;
-}
-
 /*
  * See carry_in(). @early: what a declassifier takes in is not known yet.
  * Returns 0, or -1 if what is held then could not be stored.
@@ -307,7 +303,7 @@ static __always_inline int carry_take(struct carry *carry, int early)
 
 	if (!carry || is_kernels(task))
 		return 0;
-	from = carry_what(carry);
+	from = carry->from ?: carried_at(carry->object);
 	if (!from)
 		return 0;
 	took = took_of(from);
@@ -378,17 +374,15 @@ __noinline int carry_from(__u64 from, __u64 bytes)
 static __noinline int carried_to(const void *object,
 				 const struct task_struct *task)
 {
-	__u64 key = (__u64)object, from;
+	__u64 from;
 	__u32 tgid = task->tgid;
-	struct carrier *c;
 	struct holding *h;
 
 	if (is_kernels(task))
 		return 0;
-	c = bpf_map_lookup_elem(&carriers, &key);
-	if (!c)
+	from = carried_at((__u64)object);
+	if (!from)
 		return 0;
-	from = c->holding & ~CARRIER_MIXED;
 	if (!is_holder(tgid))
 		commons_begin(task);
 	h = holding_make_for(task, tgid);

@@ -125,7 +125,18 @@ static __noinline __u64 derived_by(const struct inode *inode)
 
 	inode_key(inode, &key);
 	c = bpf_map_lookup_elem(&derived, &key);
-	return c ? c->holding & ~CARRIER_MIXED : 0;
+	return c ? carried(c) : 0;
+}
+
+/* The current process is about to take @bytes of it, at most. 0 or -EPERM. */
+static __always_inline int derived_take(const struct inode *inode, __u64 bytes)
+{
+	__u64 from = derived_by(inode);
+
+	if (from && carry_from(from, bytes))
+		return -EPERM;
+	from = shared_by(inode);
+	return from && carry_from(from, bytes) ? -EPERM : 0;
 }
 
 /*
@@ -159,7 +170,7 @@ static __noinline int derived_end(const struct inode *inode)
 	c = bpf_map_lookup_elem(&derived, &key);
 	if (!c)
 		return 0;
-	id = c->holding & ~CARRIER_MIXED;
+	id = carried(c);
 	if (bpf_map_delete_elem(&derived, &key))
 		return 0;
 	derived_count(key.ino, key.dev, -1);
@@ -169,7 +180,11 @@ static __noinline int derived_end(const struct inode *inode)
 
 /* ---- below an overlay -------------------------------------------------- */
 
-/* The file whose memory is mapped when @file of an overlay is; or NULL. */
+/*
+ * The file whose memory is mapped when @file of an overlay is; or NULL. What
+ * overlayfs keeps with an open file of its own is that one up to 6.12, and
+ * later a structure that begins with it.
+ */
 static __noinline struct file *overlay_real(const struct file *file)
 {
 	struct file *real = BPF_CORE_READ(file, private_data);

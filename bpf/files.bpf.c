@@ -975,16 +975,11 @@ static __noinline int derived_read(struct file *file)
 {
 	const struct inode *inode = file->f_inode;
 	struct extent e;
-	__u64 from;
 
 	if (!follows_files())
 		return 0;
 	read_extent(file, inode->i_size, &e);
-	from = derived_by(inode);
-	if (from && carry_from(from, e.bytes))
-		return -EPERM;
-	from = shared_by(inode);
-	return from && carry_from(from, e.bytes) ? -EPERM : 0;
+	return derived_take(inode, e.bytes);
 }
 
 static __always_inline int holds(void)
@@ -1097,7 +1092,6 @@ static __noinline int mmap_shared(struct file *file)
 static __noinline int mmap_derived(const struct file *file)
 {
 	const struct inode *inode;
-	__u64 from, size;
 
 	if (!follows_files())
 		return 0;
@@ -1105,12 +1099,7 @@ static __noinline int mmap_derived(const struct file *file)
 	if (!derived_possible(BPF_CORE_READ(inode, i_ino),
 			      BPF_CORE_READ(inode, i_sb, s_dev)))
 		return 0;
-	size = BPF_CORE_READ(inode, i_size);
-	from = derived_by(inode);
-	if (from && carry_from(from, size))
-		return -EPERM;
-	from = shared_by(inode);
-	return from && carry_from(from, size) ? -EPERM : 0;
+	return derived_take(inode, BPF_CORE_READ(inode, i_size));
 }
 
 static __always_inline int on_mmap_file(struct file *file, __u64 flags)

@@ -32,8 +32,10 @@
 /* include/uapi/linux/mman.h */
 #define MAP_SHARED 1
 
-/* include/linux/fs.h: nothing there is anybody's data (procfs, sysfs ...) */
-#define SB_I_NOEXEC 0x00000002
+/* include/linux/fs.h; nothing is anybody's data there (procfs, sysfs ...), and
+ * so many file systems lie above each other at most */
+#define SB_I_NOEXEC		   0x00000002
+#define FILESYSTEM_MAX_STACK_DEPTH 2
 
 /* include/uapi/linux/fs.h */
 #define RENAME_EXCHANGE 2
@@ -211,11 +213,5 @@ struct backing_file___user {
 	struct file file;
 	struct path user_path;
 } __attribute__((preserve_access_index));
-
-/*
- * What overlayfs keeps with an open file of its own: up to 6.12 the real file,
- * later a structure that begins with it.
- */
-#define FILESYSTEM_MAX_STACK_DEPTH 2 /* include/linux/fs.h */
 
 #endif
