@@ -7,8 +7,9 @@
  *	probe crowd LOGIN COUNT FILE...
  *			so many logins, one after another, read the files
  *	probe hop-crowd COUNT FILE
- *	probe forget FILE...
  *			so many processes, each reads what another read
+ *	probe forget FILE...
+ *			the guard forgets what these carry
  *	probe --open HOW --read CHANNEL --file F ... [--release WAY --to ADDR
  *		--port P]
  *
@@ -262,6 +263,15 @@ static int list(void)
 	return fflush(stdout) == 0 ? PROBE_ALLOWED : PROBE_OTHER_ERROR;
 }
 
+static bool choose_hop(struct probe *p, const struct hop *among,
+		       const char *name)
+{
+	for (p->hop = among; p->hop->name; p->hop++)
+		if (strcmp(p->hop->name, name) == 0)
+			return true;
+	return false;
+}
+
 static bool choose(struct probe *p, size_t at, const char *name)
 {
 	if (at == offsetof(struct probe, open)) {
@@ -279,12 +289,7 @@ static bool choose(struct probe *p, size_t at, const char *name)
 			if (strcmp(p->way->name, name) == 0)
 				return true;
 	} else if (at == offsetof(struct probe, hop)) {
-		for (p->hop = hops; p->hop->name; p->hop++)
-			if (strcmp(p->hop->name, name) == 0)
-				return true;
-		for (p->hop = files; p->hop->name; p->hop++)
-			if (strcmp(p->hop->name, name) == 0)
-				return true;
+		return choose_hop(p, hops, name) || choose_hop(p, files, name);
 	} else {
 		for (p->life = lives; p->life->name; p->life++)
 			if (strcmp(p->life->name, name) == 0)

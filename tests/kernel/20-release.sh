@@ -68,13 +68,7 @@ release_twins()
 	for way in $(names release); do
 		files $re 1 8
 		release_try "$way" "${args[@]}"
-		if [ "$rc" = 2 ]; then
-			twin "way/$way" skip "$(missing)"
-		elif release_arrived 24000 8; then
-			twin "way/$way" pass
-		else
-			twin "way/$way" fail "exit $rc $json $got"
-		fi
+		twin_of "way/$way" release_arrived 24000 8
 	done
 }
 

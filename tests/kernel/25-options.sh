@@ -30,13 +30,7 @@ options_twins()
 
 	for way in $(names option); do
 		options_try "$way"
-		if [ "$rc" = 2 ]; then
-			twin "option/$way" skip "$(missing)"
-		elif options_arrive "$way" "$value"; then
-			twin "option/$way" pass
-		else
-			twin "option/$way" fail "exit $rc $json $got"
-		fi
+		twin_of "option/$way" options_arrive "$way" "$value"
 	done
 }
 

@@ -10,11 +10,7 @@ life_twins()
 	for life in $(names life); do
 		files $re 1 8
 		release_try send --life "$life" "${args[@]}"
-		if release_arrived 24000 8; then
-			twin "life/$life" pass
-		else
-			twin "life/$life" fail "exit $rc $json $got"
-		fi
+		twin_of "life/$life" release_arrived 24000 8
 	done
 }
 

@@ -185,11 +185,7 @@ subjects_twins()
 
 	while read -r _ name args; do
 		subjects_send $args
-		if release_arrived 1000 1; then
-			twin "sends/$name" pass
-		else
-			twin "sends/$name" fail "exit $rc $json $got"
-		fi
+		twin_of "sends/$name" release_arrived 1000 1
 	done < <(subjects_sends)
 	subjects_crowd
 	n=$(wc -c </tmp/subjects)

@@ -146,31 +146,20 @@ policies_was_refused()
 	[ "$rc $(policies_value "$json" read_bytes)" = "1 $((420 * $1))" ]
 }
 
-policies_twin()
-{
-	local name=$1
-	shift
-	if "$@"; then
-		twin "$name" pass
-	else
-		twin "$name" fail "exit $rc $json $got"
-	fi
-}
-
 policies_twins()
 {
 	policies_sends $po_standby 1000
-	policies_twin policies/standby policies_arrived 1000 420000
+	twin_of policies/standby policies_arrived 1000 420000
 	policies_sends $po_desk 1000
-	policies_twin policies/desk policies_arrived 1000 420000
+	twin_of policies/desk policies_arrived 1000 420000
 	policies_reads 2000 env
-	policies_twin policies/rows policies_was_read 2000
+	twin_of policies/rows policies_was_read 2000
 	policies_leaks
-	policies_twin policies/photos policies_arrived 30 30000
+	twin_of policies/photos policies_arrived 30 30000
 	policies_prints $po_printd 10.30.0.5
-	policies_twin policies/card policies_arrived 1 1000
+	twin_of policies/card policies_arrived 1 1000
 	policies_looks 20305
-	policies_twin policies/looks [ "$rc $(policies_value "$json" \
+	twin_of policies/looks [ "$rc $(policies_value "$json" \
 		read_bytes)" = "0 21000" ]
 }
 

@@ -123,17 +123,10 @@ full_forks()
 	echo >&$to_child
 	wait $!
 	rc=$?
-	forget /tmp/child
 	json=$(cat /tmp/child)
 	exec {to_child}>&-
 	[ "$1" = full ] && full_changes empty processes
 	ask
-}
-
-# Nobody knows what it holds: it cannot even say so to a file.
-full_child_is_refused()
-{
-	[ "$rc" != 0 ] && came total_bytes 0
 }
 
 full_of_children()
@@ -143,7 +136,7 @@ full_of_children()
 		"exit $rc $json $got" release_arrived 500 0
 	full_forks full
 	check full/child_of_a_holder_is_refused_when_processes_are_full \
-		"exit $rc $json $got" full_child_is_refused
+		"exit $rc $json $got" release_nothing_came
 	check full/processes_are_counted_when_a_child_has_no_room \
 		"$(status_of .faults)" \
 		[ "$(full_faults 'process table full')" -gt 0 ]

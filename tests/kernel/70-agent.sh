@@ -73,7 +73,6 @@ agent_holder_refused()
 	rm -f $held
 	wait $holder
 	rc=$?
-	forget /tmp/holder
 	json=$(cat /tmp/holder)
 	ask
 	check "$1" "exit $rc $json $got" release_nothing_came

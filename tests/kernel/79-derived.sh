@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
 #
 # A file that a holder wrote carries what it holds to whoever reads it, whatever
-# becomes of its name. Everything may be read, as in 65-hops.sh; the process
+# becomes of its name. Everything may be read, as in 80-hops.sh; the process
 # that releases has opened no file of the dataset. On the file systems of
 # 30-reads.sh.
 
@@ -94,20 +94,6 @@ derived_passes()
 		release_arrived $bytes $records
 }
 
-# derived_twin NAME BYTES RECORDS FILE...
-derived_twin()
-{
-	local name=$1 bytes=$2 records=$3
-	shift 3
-
-	derived_send "$@"
-	if release_arrived $bytes $records; then
-		twin "derived/$name" pass
-	else
-		twin "derived/$name" fail "exit $rc $json $got"
-	fi
-}
-
 # derived_shell FILE: what is in it leaves by a shell.
 derived_shell()
 {
@@ -129,27 +115,17 @@ derived_twins()
 	for fs in $dv_on; do
 		for hop in $(derived_hops $fs); do
 			derived_try $fs --hop $hop "${args[@]}"
-			if release_arrived 24000 8; then
-				twin "derived/$fs/$hop" pass
-			elif [ "$rc" = 2 ]; then
-				twin "derived/$fs/$hop" skip "$(missing)"
-			else
-				twin "derived/$fs/$hop" fail \
-					"exit $rc $json $got"
-			fi
+			twin_of "derived/$fs/$hop" release_arrived 24000 8
 		done
 	done
 	for what in cat dd; do
 		derived_copies $what 8 $dv/copy
-		derived_twin $what 24000 8 $dv/copy
+		derived_send $dv/copy
+		twin_of "derived/$what" release_arrived 24000 8
 	done
 	derived_copies tgz 8 $dv/copy
 	derived_shell $dv/copy
-	if hops_chain_arrived; then
-		twin derived/tgz pass
-	else
-		twin derived/tgz fail "exit $rc $got"
-	fi
+	twin_of derived/tgz hops_chain_arrived
 	rm $dv/copy
 }
 
@@ -286,7 +262,7 @@ derived_watched()
 	new_login
 	files $re 5 $((4 + $1))
 	# shellcheck disable=SC2016 # the other shell's
-	to=$dv/watched as $login bash -c 'cat "$@" | head -c 12000 1<>"$to"' \
+	to=$dv/watched as $login bash -c 'cat "$@" | tail -c 12000 1<>"$to"' \
 		- ${args[*]/--file/}
 	: >$dv/go
 	wait $watcher 2>/dev/null

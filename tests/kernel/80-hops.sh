@@ -48,13 +48,7 @@ hops_twin()
 	shift 3
 
 	hops_try "$@"
-	if release_arrived $bytes $records; then
-		twin "hop/$name" pass
-	elif [ "$rc" = 2 ]; then
-		twin "hop/$name" skip "$(missing)"
-	else
-		twin "hop/$name" fail "exit $rc $json $got"
-	fi
+	twin_of "hop/$name" release_arrived $bytes $records
 }
 
 # hops_chain RECORDS: so many, squeezed, as anybody would do it.
@@ -85,11 +79,7 @@ hops_twins()
 	local hop
 
 	hops_chain 8
-	if hops_chain_arrived; then
-		twin hop/chain pass
-	else
-		twin hop/chain fail "exit $rc $got"
-	fi
+	twin_of hop/chain hops_chain_arrived
 
 	files $re 1 8
 	for hop in $(names hop); do

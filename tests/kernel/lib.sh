@@ -52,12 +52,13 @@ ok()
 	echo "ok $1"
 }
 
+# With what the agent said last, which is not in what a run prints.
 fail()
 {
 	local name=$1
 	shift
 	((++results))
-	echo "not ok $name # $*"
+	echo "not ok $name # $*; agent: $(tail -n 1 "$log" 2>&1)"
 }
 
 # skip NAME WHY: only what expected-skips names may be missing.
@@ -239,6 +240,21 @@ twin()
 	skip) skip "twin/$1" "${3-}" ;;
 	*) fail "twin/$1" "${3-}" ;;
 	esac
+}
+
+# twin_of NAME COMMAND...: of what was tried last, by $rc, $json and $got.
+twin_of()
+{
+	local name=$1
+	shift
+
+	if [ "$rc" = 2 ]; then
+		twin "$name" skip "$(missing)"
+	elif "$@"; then
+		twin "$name" pass
+	else
+		twin "$name" fail "exit $rc $json $got"
+	fi
 }
 
 twins_load()
