@@ -673,6 +673,8 @@ struct guard_state {
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
 	struct notice notice;
+
+	/* Tables, which only the guard uses, but for files kept: guard_kept.c */
 	__u64 grown[CORDON_GROWN];   /* raised when a holding grows; hashed */
 	__u64 swelled[CORDON_GROWN]; /* likewise, by bytes alone too */
 	__u32 carriers[1 << CORDON_CARRIER_BITS]; /* how many; hashed */

@@ -17,6 +17,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -732,6 +733,8 @@ static int start(struct agent *agent)
 		goto out;
 	save_if_dirty(agent);
 	start_watchdog(agent);
+	/* Loading and testing the guard takes much memory for a short time. */
+	(void)malloc_trim(0);
 	agent_notify_ready(agent);
 	agent_describe(agent, text, sizeof(text));
 	log_info("ready: %s", text);

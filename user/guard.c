@@ -914,10 +914,30 @@ static int open_pin(struct guard *guard, const char *name, uint32_t key_bytes,
 	return 0;
 }
 
+int guard_map_tables(struct guard *guard, struct guard_state **ret_state,
+		     const struct guard_say *say)
+{
+	struct bpf_map_info info;
+	struct guard_state *state;
+	int fd, r;
+
+	r = open_pin(guard, "state", 4, sizeof(*state), &fd, &info, say);
+	if (r)
+		return r;
+	state = mmap(NULL, sizeof(*state), PROT_READ | PROT_WRITE, MAP_SHARED,
+		     fd, 0);
+	(void)close(fd);
+	if (state == MAP_FAILED)
+		return bad_pin(guard, "state", "cannot be mapped", say);
+	*ret_state = state;
+	return 0;
+}
+
+/* Its tables, more than a megabyte, are mapped only by who writes to them. */
 static int map_state(struct guard *guard, const struct guard_say *say)
 {
 	size_t page = (size_t)sysconf(_SC_PAGESIZE);
-	size_t bytes = (sizeof(*guard->state) + page - 1) / page * page;
+	size_t bytes = offsetof(struct guard_state, grown);
 	struct bpf_map_info info;
 	struct guard_state *state;
 	uint32_t abi;

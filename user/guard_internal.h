@@ -69,7 +69,7 @@ struct guard {
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
 	uint32_t touches_max; /* entries of MAP_TOUCHED */
-	struct guard_state *state;
+	struct guard_state *state; /* up to the tables: guard_map_tables() */
 	size_t state_bytes;
 	struct ring_buffer *ring;
 	guard_event_fn event_fn;
@@ -112,6 +112,14 @@ int guard_map_each(const struct guard *guard, enum guard_map map,
 
 /* Now, in the clock of the guard. */
 uint64_t guard_boot_ns(void);
+
+/*
+ * Maps the whole of the guard's state, tables and all, to read and write: more
+ * than a megabyte, so for a short time only. Returns 0 or -errno, and says why;
+ * the caller unmaps sizeof(**ret_state) bytes.
+ */
+int guard_map_tables(struct guard *guard, struct guard_state **ret_state,
+		     const struct guard_say *say);
 
 /* Comes back when no program runs on that began before. */
 int guard_barrier(struct guard *guard);

@@ -12,6 +12,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/vfs.h>
 
 #include "array.h"
@@ -95,6 +96,7 @@ struct found {
 
 struct saving {
 	struct guard *guard;
+	struct guard_state *tables;
 	struct kept kept;
 	struct mounts mounts;
 	struct found *found;
@@ -326,6 +328,7 @@ int guard_save_files(struct guard *guard, const char *path,
 
 struct loading {
 	struct guard *guard;
+	struct guard_state *tables;
 	struct kept kept;
 	struct mounts mounts;
 	uint32_t dataset_at[CORDON_DATASETS]; /* by the number it had */
@@ -424,7 +427,7 @@ static int load_holding(struct loading *l, uint32_t at)
 static int load_file(struct loading *l, const struct kept_file *file,
 		     uint32_t dev)
 {
-	struct guard_state *state = l->guard->state;
+	struct guard_state *state = l->tables;
 	struct file_key key = {.ino = file->ino, .dev = dev};
 	struct carrier carrier = {0};
 	int r;
@@ -472,6 +475,9 @@ static int load_all(struct loading *l, const struct guard_say *say)
 	l->refs = calloc(l->kept.n_holdings + 1UL, sizeof(uint32_t));
 	if (!l->origin_at || !l->holding_at || !l->refs)
 		return -ENOMEM;
+	r = guard_map_tables(l->guard, &l->tables, say);
+	if (r)
+		return r;
 	for (i = 0; i < l->kept.n_files; i++)
 		l->refs[l->kept.files[i].holding]++;
 	r = load_datasets(l, say);
@@ -483,6 +489,7 @@ static int load_all(struct loading *l, const struct guard_say *say)
 		r = load_holding(l, i);
 	for (i = 0; i < l->kept.n_fs && !r; i++)
 		r = load_fs(l, i, say);
+	(void)munmap(l->tables, sizeof(*l->tables));
 	return r;
 }
 
