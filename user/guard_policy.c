@@ -504,6 +504,8 @@ int guard_apply_policy(struct guard *guard, const struct policy *policy,
 	else
 		(void)guard_mounts_refresh(guard, true, say);
 	for (i = 0; i < guard->n_roots; i++) {
+		if (guard->roots[i].quiet)
+			continue;
 		applied.roots += guard->roots[i].exists;
 		applied.awaited += !guard->roots[i].exists;
 	}
