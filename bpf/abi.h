@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 10
+#define CORDON_ABI 11
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -78,21 +78,24 @@ enum label_kind {
 	LABEL_FILE = 1,	  /* a file of a dataset */
 	LABEL_DIR = 2,	  /* a directory whose files are a dataset's */
 	LABEL_PARENT = 3, /* a directory with a name in `awaited` */
+	LABEL_QUIET = 4,  /* a quiet file: struct intake */
+	LABEL_QUIET_DIR = 5,
 };
 
 /*
- * Labels are the truth about what belongs to a dataset. `record` numbers the
+ * Labels are the truth about what belongs to a dataset, or to quiet files,
+ * which have their numbers among those of datasets. `record` numbers the
  * labelled files from 1 for as long as the guard is loaded.
  */
 struct label {
 	__u32 record;
 	__u8 dataset;
 	__u8 kind;
-	__u8 awaited; /* a LABEL_DIR that is a LABEL_PARENT as well */
+	__u8 awaited; /* a directory of files that is a LABEL_PARENT as well */
 	__u8 pad;
 };
 
-/* A name below a LABEL_PARENT that is a dataset's root once it appears. */
+/* A name below a LABEL_PARENT that is a root of theirs once it appears. */
 struct awaited_key {
 	struct file_key parent;
 	char name[CORDON_NAME];
@@ -178,10 +181,11 @@ struct subject_dims {
 /*
  * What a subject that is set aside may take in from holders in a window without
  * becoming one. Of several that a process matches, the lowest bit counts. All
- * zero for a subject that carries on.
+ * zero for a subject that carries on. And what files that are quiet may take in
+ * without becoming carriers.
  */
 struct intake {
-	__u32 subject; /* of its name, as struct rule's */
+	__u32 subject; /* of its name, as struct rule's; of the files' */
 	__u32 pad;
 	struct limit cap; /* bytes */
 };
@@ -681,6 +685,7 @@ struct guard_state {
 	__u32 derived[1 << CORDON_DERIVED_BITS];  /* how many; hashed */
 	union fs_has fs[CORDON_FS];		  /* hashed */
 	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote a file; likewise */
+	__u8 fs_named[CORDON_FS];   /* 1: a label of any kind; likewise */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };

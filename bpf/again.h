@@ -77,7 +77,7 @@ static __noinline int is_labelled(const struct file *file)
 	if (fs_derived(dev) &&
 	    derived_possible(BPF_CORE_READ(inode, i_ino), dev))
 		return 1;
-	return fs_known(dev) && label_read(inode);
+	return label_read(inode) != NULL;
 }
 
 /* What the first program of a hook about @file returns. */

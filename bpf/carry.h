@@ -200,10 +200,11 @@ static __noinline int carried_end(const void *object)
 
 /*
  * Charges @bytes of everything in the holding @from to what the declassifier
- * @intake may take in. Returns whether there was room.
+ * @intake may take in, or, if @name is its address, the file of that name.
+ * Returns whether there was room.
  */
 static __noinline int intake_charge(__u64 policy, const struct intake *intake,
-				    __u64 from, __u64 bytes)
+				    __u64 from, __u64 bytes, __u64 name)
 {
 	struct held held = {};
 	struct origin *o;
@@ -217,6 +218,7 @@ static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 	a.dest = CORDON_DEST_INTAKE;
 	a.flags = 0; /* it is told, and never refused */
 	a.bytes = bytes;
+	a.name = name;
 	limit_of(&a, &intake->cap, UNIT_BYTES);
 	if (!a.window_ns)
 		return 0;
@@ -273,7 +275,7 @@ static __noinline int intake_takes(__u64 policy, __u32 place, __u64 from,
 	if (carry->again && ticket_find(HOOK_PIPE_READ, about, 1, &left))
 		return 1;
 	intake = bpf_map_lookup_elem(&intakes, &place);
-	if (!intake || !intake_charge(policy, intake, from, carry->bytes))
+	if (!intake || !intake_charge(policy, intake, from, carry->bytes, 0))
 		return 0;
 	if (state.again && !carry->again)
 		ticket_leave(HOOK_PIPE_READ, about, 0);

@@ -12,6 +12,13 @@
  * Of an overlay the file below is meant, which every read and write of the
  * overlay's asks about too.
  *
+ * A quiet file is one that everybody writes to and reads, as the records of
+ * logins are. All of one name take in, together and for each dataset, at most
+ * their cap in any window without becoming carriers; what would be above it
+ * makes a carrier of the file that it is written to. Only write(2) and
+ * pwrite(2) tell how much they write; any other way has no bound, and so is
+ * above every cap.
+ *
  * What a holder writes to memory that it has of a file is written before any
  * hook could tell. Who has it that way is in a commons, which is looked up when
  * the file is read, and left to the file when that leaves memory.
@@ -96,6 +103,25 @@ static __noinline int derived_put(struct file_key *key, struct holding *h)
 	return carrier_mix(c, h->id) ? FAULT_HOLDING_FULL : 0;
 }
 
+/*
+ * May the file @key, a quiet one of this @number, take in @bytes from the
+ * current process, a holder, and be no carrier still? @name: see intake_charge.
+ */
+static __noinline int quiet_takes(struct file_key *key, __u32 number,
+				  __u64 bytes, __u64 name)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+	__u64 policy = policy_now();
+	__u32 place = (policy >> 32 & 1) * CORDON_DATASETS + number;
+	struct intake *intake = bpf_map_lookup_elem(&quiet_files, &place);
+
+	if (!h || !intake || !intake->cap.window_ns ||
+	    bpf_map_lookup_elem(&derived, key))
+		return 0;
+	return intake_charge(policy, intake, h->id, bytes, name);
+}
+
 /* The current process, a holder, is about to write to it. 0 or -EPERM. */
 static __noinline int derived_note(struct file_key *key)
 {
@@ -106,14 +132,24 @@ static __noinline int derived_note(struct file_key *key)
 	return fault && carry_fault(fault) ? -EPERM : 0;
 }
 
-/* The same by the inode of a regular file. */
-static __noinline int derived_write(const struct inode *inode)
+/*
+ * The same by the inode of a regular file, which @file leads to, in a way that
+ * does not tell how much. If the file is quiet, that is told.
+ */
+static __noinline int derived_write(const struct inode *inode,
+				    const struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct file_key key;
+	struct label *l;
 
 	if (is_kernels(task) || !derived_key(inode, &key))
 		return 0;
+	l = label_read(inode);
+	if (l && l->kind == LABEL_QUIET)
+		quiet_takes(
+			&key, l->dataset, CARRY_UNKNOWN,
+			(__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	return derived_note(&key);
 }
 

@@ -707,7 +707,8 @@ label_below(struct file *file, struct dentry *seen, __u32 *ret_dataset)
 				 BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (fs_known(inode->i_sb->s_dev))
 		own = label_find(inode, file->f_path.dentry, ret_dataset);
-	if (!own && outer && outer->kind == LABEL_FILE) {
+	if (!own && outer &&
+	    (outer->kind == LABEL_FILE || outer->kind == LABEL_QUIET)) {
 		same = *outer;
 		file_key_of(inode, &key);
 		label_put(&key, &same);
@@ -723,6 +724,8 @@ label_below(struct file *file, struct dentry *seen, __u32 *ret_dataset)
 		return NULL;
 	}
 	*ret_dataset = 0;
+	if (outer && is_quiet(outer->kind))
+		outer = NULL; /* nobody has judged by that */
 	if (outer &&
 	    (outer->dataset != own->dataset || outer->record == own->record))
 		return NULL;
@@ -774,10 +777,12 @@ static __always_inline int on_file_open(struct file *file)
 		return 0;
 	/* A core dump, whose bytes the kernel writes without asking. */
 	if (file->f_mode & FMODE_WRITE && task->signal->core_state &&
-	    is_holder(task->tgid) && derived_write(inode))
+	    is_holder(task->tgid) && derived_write(inode, file))
 		return -EPERM;
 	seen = backed_dentry(file);
-	if (!seen && !fs_known(inode->i_sb->s_dev))
+	/* Quiet files get their labels when they come, or by the agent. */
+	if (!seen && !fs_known(inode->i_sb->s_dev) &&
+	    (!fs_named(inode->i_sb->s_dev) || state.agent != (__u32)task->tgid))
 		return 0;
 	l = seen ? label_below(file, seen, &dataset)
 		 : label_find(inode, file->f_path.dentry, &dataset);
@@ -871,8 +876,12 @@ static __noinline int on_file_written(struct file *file)
 SEC("fentry/vfs_fallocate")
 int BPF_PROG(fentry_vfs_fallocate, struct file *file, int mode)
 {
-	if (state.armed && moves_rows(mode) &&
-	    label_read(BPF_CORE_READ(file, f_inode)))
+	struct label *l;
+
+	if (!state.armed || !moves_rows(mode))
+		return 0;
+	l = label_read(BPF_CORE_READ(file, f_inode));
+	if (l && l->kind == LABEL_FILE)
 		ticket_leave(HOOK_FALLOCATE, file, 0);
 	return 0;
 }
@@ -932,6 +941,30 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	return refuse_moved(file, NULL, -1, 0);
 }
 
+/* At most how many bytes the call under way writes to a file. */
+static __noinline __u64 written_most(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
+	__u64 nr = regs->orig_ax;
+
+	if (!regs_tell(task) || task->thread_info.status & TS_COMPAT ||
+	    (nr != NR_write && nr != NR_pwrite64))
+		return CARRY_UNKNOWN;
+	return regs->dx < MAX_RW_COUNT ? regs->dx : MAX_RW_COUNT;
+}
+
+/* It is a quiet one of this @number: see quiet_takes(). */
+static __noinline int quiet_written(const struct file *file, __u32 number)
+{
+	struct file_key key;
+
+	file_key_of(file->f_inode, &key);
+	return quiet_takes(
+		&key, number, written_most(),
+		(__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name));
+}
+
 /* As derived_write(). Of an overlay the file below is asked about next. */
 static __noinline int on_holder_writes(const struct file *file)
 {
@@ -948,9 +981,11 @@ static __noinline int on_holder_writes(const struct file *file)
 	if (sb->s_magic == OVERLAYFS_SUPER_MAGIC ||
 	    !keeps_bytes(sb->s_magic, sb->s_iflags))
 		return 0;
-	if (fs_known(sb->s_dev)) {
+	if (fs_named(sb->s_dev)) {
 		l = label_get(inode);
-		if (l && l->kind == LABEL_FILE)
+		if (l && (l->kind == LABEL_FILE ||
+			  (l->kind == LABEL_QUIET &&
+			   quiet_written(file, l->dataset))))
 			return 0;
 	}
 	/*
@@ -1084,7 +1119,7 @@ static __noinline int mmap_shared(struct file *file)
 		return -EPERM;
 	return is_holder(task->tgid) &&
 			       BPF_CORE_READ(file, f_mode) & FMODE_WRITE
-		       ? derived_write(inode)
+		       ? derived_write(inode, file)
 		       : 0;
 }
 
@@ -1164,7 +1199,7 @@ static __always_inline int on_inode_link(struct dentry *old)
 		return 0;
 	probed(HOOK_INODE_LINK);
 	if ((inode->i_mode & S_IFMT) != S_IFREG ||
-	    !fs_known(inode->i_sb->s_dev))
+	    !fs_named(inode->i_sb->s_dev))
 		return 0;
 	if (!label_find(inode, old, &dataset) && dataset)
 		return refuse_unlabelled(dataset);
@@ -1177,9 +1212,9 @@ static __always_inline int renamed(struct dentry *dentry, struct dentry *to)
 	const struct inode *inode = dentry->d_inode;
 	struct label l = {}, *old;
 	struct file_key key;
-	__u32 mode;
+	__u32 mode, above, into;
 
-	if (!inode || !fs_known(inode->i_sb->s_dev))
+	if (!inode || !fs_named(inode->i_sb->s_dev))
 		return 0;
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG && mode != S_IFDIR)
@@ -1187,17 +1222,22 @@ static __always_inline int renamed(struct dentry *dentry, struct dentry *to)
 	if (label_awaited(to, inode))
 		return 0;
 	old = label_get(inode);
-	if (old && old->kind != LABEL_PARENT)
+	if (old && is_of_dataset(old->kind))
 		return 0;
 	/* Out of a dataset or into one: the label goes with the object. */
-	l.dataset = dataset_above(dentry);
-	if (!l.dataset)
-		l.dataset = dataset_above(to);
-	if (!l.dataset)
+	above = dataset_above(dentry);
+	if (!above || above & ABOVE_QUIET) {
+		into = dataset_above(to);
+		if (!above || (into && !(into & ABOVE_QUIET)))
+			above = into;
+	}
+	if (!above)
 		return 0;
-	l.kind = mode == S_IFDIR ? LABEL_DIR : LABEL_FILE;
+	label_set(&l, above, mode == S_IFDIR);
 	file_key_of(inode, &key);
-	return label_put(&key, &l) ? 0 : refuse_unlabelled(l.dataset);
+	if (label_put(&key, &l) || above & ABOVE_QUIET)
+		return 0;
+	return refuse_unlabelled(l.dataset);
 }
 
 /* Two that change places are asked about one by one: see guard.bpf.c. */
@@ -1223,7 +1263,7 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 		return 0;
 	probed(HOOK_D_INSTANTIATE);
 	notice(named);
-	if (!fs_known(inode->i_sb->s_dev))
+	if (!fs_named(inode->i_sb->s_dev))
 		return 0;
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG && mode != S_IFDIR)

@@ -129,7 +129,7 @@ static __noinline int on_splice_begins(const struct file *out)
 	struct file_key key;
 
 	if (is_holder(task->tgid)) {
-		if (derived_write(inode))
+		if (derived_write(inode, out))
 			bpf_send_signal(SIGKILL);
 		return 0;
 	}

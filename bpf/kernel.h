@@ -154,9 +154,11 @@
 
 /* arch/x86/entry/syscalls/syscall_64.tbl */
 #define NR_read		   0
+#define NR_write	   1
 #define NR_mmap		   9
 #define NR_ioctl	   16
 #define NR_pread64	   17
+#define NR_pwrite64	   18
 #define NR_readv	   19
 #define NR_sendfile	   40
 #define NR_sendto	   44

@@ -5,6 +5,10 @@
  * A file has a label from the first time the guard sees it below a dataset's
  * directory: at a scan by the agent, at its creation, look-up, link, rename
  * or open. From then on the label follows the object, whatever its name.
+ *
+ * Quiet files (derived.h) have labels in the same way. A dataset's label comes
+ * before theirs: what is of a dataset never becomes quiet, and what was quiet
+ * and comes into a dataset is the dataset's.
  */
 #ifndef CORDON_LABEL_H
 #define CORDON_LABEL_H
@@ -42,9 +46,29 @@ static __always_inline void file_key_of(const struct inode *inode,
 		file_tells(inode, inode->i_mode, inode->i_sb->s_magic);
 }
 
+/* Has it files of a dataset? */
 static __always_inline int fs_known(__u32 dev)
 {
 	return state.fs[fs_place(dev)].labels;
+}
+
+/*
+ * Has it labels of any kind? Apart from the above, for quiet files lie where
+ * everybody reads: what only datasets need costs nothing there.
+ */
+static __always_inline int fs_named(__u32 dev)
+{
+	return state.fs_named[fs_place(dev)];
+}
+
+static __always_inline int is_quiet(__u32 kind)
+{
+	return kind == LABEL_QUIET || kind == LABEL_QUIET_DIR;
+}
+
+static __always_inline int is_of_dataset(__u32 kind)
+{
+	return kind == LABEL_FILE || kind == LABEL_DIR;
 }
 
 static __always_inline int label_possible(__u64 ino, __u32 dev)
@@ -108,13 +132,31 @@ static __noinline struct label *label_read(const struct inode *inode)
 	struct file_key key;
 
 	key.dev = BPF_CORE_READ(inode, i_sb, s_dev);
-	if (!fs_known(key.dev))
+	if (!fs_named(key.dev))
 		return NULL;
 	key.ino = BPF_CORE_READ(inode, i_ino);
 	if (!label_possible(key.ino, key.dev))
 		return NULL;
 	inode_key(inode, &key);
 	return bpf_map_lookup_elem(&labels, &key);
+}
+
+/* What has the label @found is to have @l, too or instead. */
+static __always_inline void label_change(struct label *found,
+					 const struct label *l)
+{
+	if (l->kind == LABEL_PARENT) {
+		if (found->kind != LABEL_PARENT)
+			found->awaited = 1;
+		return;
+	}
+	if (found->kind == LABEL_PARENT)
+		found->awaited = 1;
+	else if (!is_quiet(found->kind) || !is_of_dataset(l->kind))
+		return;
+	found->record = l->record;
+	found->dataset = l->dataset;
+	found->kind = l->kind;
 }
 
 /*
@@ -126,21 +168,17 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 	struct label *found = bpf_map_lookup_elem(&labels, key);
 	__u32 bit;
 
-	if (found) {
-		if (found->kind == LABEL_PARENT && l->kind == LABEL_DIR) {
-			found->dataset = l->dataset;
-			found->awaited = 1;
-			found->kind = LABEL_DIR;
-		} else if (found->kind == LABEL_DIR &&
-			   l->kind == LABEL_PARENT) {
-			found->awaited = 1;
-		}
-		return found;
-	}
-	if (l->kind == LABEL_FILE && !l->record)
+	if (l->kind == LABEL_FILE && !l->record &&
+	    (!found || is_quiet(found->kind)))
 		l->record = __sync_fetch_and_add(&state.next_record, 1) + 1;
 	/* The bits first: who sees the label must not stop at the bits. */
-	state.fs[fs_place(key->dev)].labels = 1;
+	state.fs_named[fs_place(key->dev)] = 1;
+	if (is_of_dataset(l->kind))
+		state.fs[fs_place(key->dev)].labels = 1;
+	if (found) {
+		label_change(found, l);
+		return found;
+	}
 	bit = label_bit(key->ino, key->dev) & ((1 << CORDON_LABEL_BITS) - 1);
 	__sync_fetch_and_or(&state.label_bits[bit / 64], 1ULL << (bit & 63));
 	bpf_map_update_elem(&labels, key, l, BPF_NOEXIST);
@@ -150,7 +188,12 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 	return found;
 }
 
-/* The dataset of the nearest labelled directory above @dentry, or 0. */
+#define ABOVE_QUIET 256 /* beside the number */
+
+/*
+ * The number of the nearest directory above @dentry that is a dataset's or,
+ * then with ABOVE_QUIET, one of quiet files; or 0.
+ */
 static __always_inline __u32 dataset_above(const struct dentry *dentry)
 {
 	__u32 dev = dentry->d_sb->s_dev; /* also of all that is above */
@@ -172,8 +215,20 @@ static __always_inline __u32 dataset_above(const struct dentry *dentry)
 		l = label_get(inode);
 		if (l && l->kind == LABEL_DIR)
 			return l->dataset;
+		if (l && l->kind == LABEL_QUIET_DIR)
+			return l->dataset | ABOVE_QUIET;
 	}
 	return 0;
+}
+
+/* The label of what is below such a directory. */
+static __always_inline void label_set(struct label *l, __u32 above, int is_dir)
+{
+	l->dataset = above;
+	if (above & ABOVE_QUIET)
+		l->kind = is_dir ? LABEL_QUIET_DIR : LABEL_QUIET;
+	else
+		l->kind = is_dir ? LABEL_DIR : LABEL_FILE;
 }
 
 /*
@@ -185,16 +240,17 @@ static __noinline int label_directory(const struct dentry *dentry,
 {
 	struct file_key key;
 	struct label *l, new = {};
+	__u32 above;
 
-	if (!fs_known(inode->i_sb->s_dev))
+	if (!fs_named(inode->i_sb->s_dev))
 		return 0;
 	l = label_get(inode);
-	if (l && l->kind != LABEL_PARENT)
+	if (l && is_of_dataset(l->kind))
 		return 0;
-	new.dataset = dataset_above(dentry);
-	if (!new.dataset)
+	above = dataset_above(dentry);
+	if (!above)
 		return 0;
-	new.kind = LABEL_DIR;
+	label_set(&new, above, 1);
 	file_key_of(inode, &key);
 	label_put(&key, &new);
 	return 0;
@@ -223,7 +279,10 @@ static __always_inline void notice(const struct dentry *dentry)
 	notice_send();
 }
 
-/* A name in a directory that waits for it: the root of a dataset appears. */
+/*
+ * A name in a directory that waits for it: a root appears. Returns whether it
+ * is one of a dataset.
+ */
 static __noinline int label_awaited(const struct dentry *dentry,
 				    const struct inode *inode)
 {
@@ -246,13 +305,13 @@ static __noinline int label_awaited(const struct dentry *dentry,
 	if (!l)
 		return 0;
 	mode = inode->i_mode & S_IFMT;
-	new.dataset = l->dataset;
-	new.kind = mode == S_IFDIR ? LABEL_DIR : LABEL_FILE;
 	if (mode != S_IFDIR && mode != S_IFREG)
 		return 0;
+	label_set(&new, l->dataset | (is_quiet(l->kind) ? ABOVE_QUIET : 0),
+		  mode == S_IFDIR);
 	file_key_of(inode, &own);
 	label_put(&own, &new);
-	return 1;
+	return is_of_dataset(new.kind);
 }
 
 /*
@@ -266,16 +325,22 @@ static __noinline struct label *label_find(const struct inode *inode,
 {
 	struct label *l = label_get(inode), new = {};
 	struct file_key key;
+	__u32 above;
 
 	*ret_dataset = 0;
-	if (l)
+	if (l && l->kind != LABEL_QUIET)
 		return l->kind == LABEL_FILE ? l : NULL;
-	new.dataset = dataset_above(dentry);
-	if (!new.dataset)
+	above = dataset_above(dentry);
+	if (!above)
 		return NULL;
-	*ret_dataset = new.dataset;
-	new.kind = LABEL_FILE;
+	label_set(&new, above, 0);
 	file_key_of(inode, &key);
+	if (above & ABOVE_QUIET) {
+		/* Without room it is followed as any other file is. */
+		label_put(&key, &new);
+		return NULL;
+	}
+	*ret_dataset = new.dataset;
 	return label_put(&key, &new);
 }
 

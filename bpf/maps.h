@@ -33,6 +33,7 @@ MAP(datasets, ARRAY, __u32, struct dataset_rules, CORDON_SLOTS *CORDON_DATASETS,
     0);
 MAP(dims, ARRAY, __u32, struct subject_dims, CORDON_SLOTS, 0);
 MAP(intakes, ARRAY, __u32, struct intake, CORDON_SLOTS *CORDON_SUBJECTS, 0);
+MAP(quiet_files, ARRAY, __u32, struct intake, CORDON_SLOTS *CORDON_DATASETS, 0);
 MAP(subjects, HASH, struct subject_key, struct subject_set, 8192,
     BPF_F_NO_PREALLOC);
 MAP(cgroups, HASH, struct cgroup_key, struct cgroup_node, 8192,

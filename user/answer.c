@@ -248,41 +248,60 @@ static struct list *list_new(struct agent *agent, struct control_client *client)
 	return list;
 }
 
-/* Whose cap it is; NULL if it has none by now. */
-static const struct policy_subject *
-declassifier_of(const struct agent *agent, const struct guard_budget *budget)
+/* Are there quiet files of the name that a cap has? */
+static const struct policy_quiet *quiet_of(const struct agent *agent,
+					   const struct budget_key *key)
 {
 	const struct policy *policy = agent->policy;
-	const char *name =
-		guard_name(agent->guard, NAME_SUBJECT, budget->key.rule);
 	uint32_t i;
 
-	if (!policy || policy_find_subject(policy, name, &i) ||
+	if (!policy ||
+	    policy_find_quiet(policy,
+			      guard_name(agent->guard, NAME_SUBJECT, key->rule),
+			      &i))
+		return NULL;
+	return &policy->quiet[i];
+}
+
+/* The cap, of a declassifier or quiet files; NULL if there is none by now. */
+static const struct policy_budget *cap_of(const struct agent *agent,
+					  const struct budget_key *key)
+{
+	const struct policy_quiet *quiet = quiet_of(agent, key);
+	const struct policy *policy = agent->policy;
+	uint32_t i;
+
+	if (quiet)
+		return &quiet->cap;
+	if (!policy ||
+	    policy_find_subject(
+		    policy, guard_name(agent->guard, NAME_SUBJECT, key->rule),
+		    &i) ||
 	    !policy->subjects[i].declassifier)
 		return NULL;
-	return &policy->subjects[i];
+	return &policy->subjects[i].cap;
 }
 
 static int add_budget(const struct guard_budget *budget, void *arg)
 {
-	const struct policy_subject *subject = NULL;
+	const struct policy_budget *cap = NULL;
 	struct list *list = arg;
 	int r;
 
 	if (!budget->used && !budget->refused)
 		return 0;
 	if (budget->key.dest == CORDON_DEST_INTAKE)
-		subject = declassifier_of(list->agent, budget);
+		cap = cap_of(list->agent, &budget->key);
 	/* A rule that is gone keeps its budget in case it comes back. */
-	if (!subject && budget->rule == POLICY_NO_RULE)
+	if (!cap && budget->rule == POLICY_NO_RULE)
 		return 0;
 	r = list_grow(list, sizeof(list->budgets[0]));
 	if (r)
 		return r;
 	list->budgets[list->n] = *budget;
-	if (subject) {
-		list->budgets[list->n].max = subject->cap.bytes;
-		list->budgets[list->n].window_ns = subject->cap.bytes_window_ns;
+	if (cap) {
+		list->budgets[list->n].max = cap->bytes;
+		list->budgets[list->n].window_ns = cap->bytes_window_ns;
 	}
 	list->n++;
 	return 0;
@@ -309,12 +328,15 @@ static json_t *budget_line(struct agent *agent,
 {
 	const struct budget_key *key = &budget->key;
 	bool cap = key->dest == CORDON_DEST_INTAKE;
+	const char *whose = cap ? "subject" : "rule";
 	struct guard *guard = agent->guard;
 	json_t *line;
 
+	if (cap && quiet_of(agent, key))
+		whose = "files";
 	line = json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o}", "cordon",
-		CONTROL_VERSION, "type", "budget", cap ? "subject" : "rule",
+		CONTROL_VERSION, "type", "budget", whose,
 		guard_name(guard, cap ? NAME_SUBJECT : NAME_RULE, key->rule),
 		"dataset", guard_name(guard, NAME_DATASET, key->dataset),
 		"destination", guard_name(guard, NAME_DEST, key->dest),

@@ -135,6 +135,7 @@ static int print_capacity(const struct policy_capacity *capacity, void *arg)
 	const struct policy_budget *budget = capacity->budget;
 	const struct reporting *reporting = arg;
 	const struct policy *policy = reporting->policy;
+	bool quiet = capacity->act == POLICY_QUIET;
 	json_t *line;
 
 	line = json_pack(
@@ -142,9 +143,10 @@ static int print_capacity(const struct policy_capacity *capacity, void *arg)
 		"s:o}",
 		"cordon", 1, "type", "capacity", "file", reporting->file,
 		"line", (json_int_t)budget->pos.line, "col",
-		(json_int_t)budget->pos.col, "subject",
-		policy->subjects[capacity->subject].name, "act",
-		policy_act_name(capacity->act), "dataset",
+		(json_int_t)budget->pos.col, quiet ? "files" : "subject",
+		quiet ? policy->quiet[capacity->subject].name
+		      : policy->subjects[capacity->subject].name,
+		"act", policy_act_name(capacity->act), "dataset",
 		policy->datasets[capacity->dataset].name, "bytes",
 		(json_int_t)budget->bytes, "window_ns",
 		(json_int_t)budget->bytes_window_ns, "records",
@@ -180,6 +182,34 @@ static void print_declassifiers(const struct reporting *reporting)
 	}
 }
 
+static json_t *paths_json(const struct policy_quiet *quiet)
+{
+	json_t *paths = json_array();
+
+	for (size_t i = 0; i < quiet->n_paths; i++)
+		(void)json_array_append_new(paths,
+					    json_string(quiet->paths[i].path));
+	return paths;
+}
+
+static void print_quiet(const struct reporting *reporting)
+{
+	const struct policy *policy = reporting->policy;
+	const struct policy_quiet *quiet;
+
+	for (size_t i = 0; i < policy->n_quiet; i++) {
+		quiet = &policy->quiet[i];
+		print_json(json_pack(
+			"{s:i, s:s, s:s, s:I, s:I, s:s, s:b, s:o, s:I, s:I}",
+			"cordon", 1, "type", "quiet-files", "file",
+			reporting->file, "line", (json_int_t)quiet->pos.line,
+			"col", (json_int_t)quiet->pos.col, "files", quiet->name,
+			"preset", quiet->preset, "paths", paths_json(quiet),
+			"bytes", (json_int_t)quiet->cap.bytes, "window_ns",
+			(json_int_t)quiet->cap.bytes_window_ns));
+	}
+}
+
 /* 0, or CMD_WRONG if the file is no good policy. */
 static int check_file(struct checking *checking, struct policy_errors *errs)
 {
@@ -204,6 +234,7 @@ static int check_file(struct checking *checking, struct policy_errors *errs)
 	if (r >= 0 && checking->json) {
 		reporting.policy = policy;
 		print_declassifiers(&reporting);
+		print_quiet(&reporting);
 		(void)policy_each_capacity(policy, print_capacity, &reporting);
 	}
 	expired = policy->expires_s <= now;
@@ -278,6 +309,26 @@ static void explain_declassifier(const struct policy *policy,
 		     subject->name, cap);
 }
 
+/* What files take in and carry nothing of, whoever writes it. */
+static void explain_quiet(const struct policy *policy)
+{
+	const struct policy_quiet *quiet;
+	char cap[POLICY_BUDGET_CHARS_MAX], paths[256];
+
+	if (!policy->follow_files)
+		return;
+	for (size_t i = 0; i < policy->n_quiet; i++) {
+		quiet = &policy->quiet[i];
+		policy_budget_format(&quiet->cap, cap, sizeof(cap));
+		policy_quiet_format(quiet, paths, sizeof(paths));
+		(void)printf("%squiet files %s (%s) take in up to %s from "
+			     "holders without becoming carriers; above that "
+			     "the file that is written becomes one, with an "
+			     "alert\n",
+			     i ? "" : "\n", quiet->name, paths, cap);
+	}
+}
+
 static void explain_text(const struct question *question,
 			 const struct policy *policy,
 			 const struct policy_explanation *why)
@@ -291,6 +342,7 @@ static void explain_text(const struct question *question,
 		(void)printf(" %s", policy->subjects[why->subjects[i]].name);
 	(void)putchar('\n');
 	explain_declassifier(policy, why);
+	explain_quiet(policy);
 	(void)printf("\nrules, in the order of decision:\n");
 	for (size_t i = 0; i < why->n_candidates; i++) {
 		policy_candidate_format(policy, why, &why->candidates[i], text,
@@ -324,6 +376,19 @@ static json_t *budget_json(const struct policy_budget *budget)
 
 	policy_budget_format(budget, text, sizeof(text));
 	return json_string(text);
+}
+
+static json_t *quiet_json(const struct policy *policy)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < policy->n_quiet; i++)
+		(void)json_array_append_new(
+			list, json_pack("{s:s, s:o, s:o}", "files",
+					policy->quiet[i].name, "paths",
+					paths_json(&policy->quiet[i]), "cap",
+					budget_json(&policy->quiet[i].cap)));
+	return list;
 }
 
 static void explain_json(const struct question *question,
@@ -368,6 +433,9 @@ static void explain_json(const struct question *question,
 			line, "cap",
 			budget_json(&policy->subjects[why->declassifier].cap));
 	}
+	if (line && policy->follow_files && policy->n_quiet)
+		(void)json_object_set_new(line, "quiet_files",
+					  quiet_json(policy));
 	if (line && why->has_destination) {
 		(void)json_object_set_new(
 			line, "destination",

@@ -292,9 +292,11 @@ static int take_budget(const json_t *line, struct showing *showing)
 	if (strcmp(to, "intake") == 0)
 		texts[1] = "(taken in)";
 	/* A rule's name begins with its subject's, which has no slash; a cap
-	 * has the subject only. */
+	 * has the subject only, or the name of quiet files. */
 	if (!rule[0])
 		rule = cmd_text(line, "subject");
+	if (!rule[0])
+		rule = cmd_text(line, "files");
 	(void)snprintf(subject, sizeof(subject), "%.*s",
 		       (int)strcspn(rule, "/"), rule);
 	if (counts_bytes(line))

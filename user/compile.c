@@ -67,6 +67,12 @@ void compile_rule_name(const struct policy *policy,
 		       policy_per_name(rule->per));
 }
 
+void compile_quiet_name(const struct policy_quiet *quiet, char *buf,
+			size_t size)
+{
+	(void)snprintf(buf, size, "quiet-files/%s", quiet->name);
+}
+
 /*
  * The array with room for one more behind its n elements, zeroed; NULL when
  * there is no memory, and the array is as it was.
@@ -136,6 +142,37 @@ static int number_names(struct compiling *c)
 			return r;
 	}
 	return 0;
+}
+
+static int compile_quiet(struct compiling *c, size_t i)
+{
+	const struct policy_quiet *quiet = &c->policy->quiet[i];
+	char name[COMPILE_QUIET_CHARS_MAX];
+	struct intake *intake;
+	uint32_t subject;
+	int r;
+
+	compile_quiet_name(quiet, name, sizeof(name));
+	r = number(c, NAME_DATASET, quiet->pos, name, &c->out->quiet_ids[i]);
+	if (!r)
+		r = number(c, NAME_SUBJECT, quiet->pos, quiet->name, &subject);
+	if (r)
+		return r;
+	intake = &c->out->quiet_files[c->out->quiet_ids[i]];
+	intake->subject = subject;
+	intake->cap.max = quiet->cap.bytes;
+	intake->cap.window_ns = quiet->cap.bytes_window_ns;
+	return 0;
+}
+
+static int compile_quiet_files(struct compiling *c)
+{
+	size_t i;
+	int r = 0;
+
+	for (i = 0; i < c->policy->n_quiet && !r; i++)
+		r = compile_quiet(c, i);
+	return r;
 }
 
 /* ---- rules ------------------------------------------------------------- */
@@ -808,6 +845,9 @@ int compile_policy(const struct policy *policy, const uint32_t *record_bytes,
 	if (r)
 		goto out;
 	r = number_names(&c);
+	if (r)
+		goto out;
+	r = compile_quiet_files(&c);
 	if (r)
 		goto out;
 	r = compile_rules(&c);

@@ -68,7 +68,9 @@ struct compiled {
 	size_t n_cgroups;
 	struct compiled_dest *dests;
 	size_t n_dests;
-	uint32_t dataset_ids[POLICY_DATASETS_MAX]; /* by place in the policy */
+	uint32_t dataset_ids[POLICY_DATASETS_MAX];  /* by place in the policy */
+	struct intake quiet_files[CORDON_DATASETS]; /* by number */
+	uint32_t quiet_ids[POLICY_QUIET_MAX];	    /* by place in the policy */
 };
 
 /* Key of "somebody has logged in"; nobody is the kernel's own INVALID_UID. */
@@ -99,6 +101,14 @@ void compile_free(struct compiled *compiled);
  */
 void compile_rule_name(const struct policy *policy,
 		       const struct policy_rule *rule, char *buf, size_t size);
+
+/*
+ * quiet-files/NAME: what quiet files are called among the datasets, with which
+ * they share numbers and labels. Their cap has the number of a subject NAME.
+ */
+#define COMPILE_QUIET_CHARS_MAX (POLICY_NAME_CHARS_MAX + 16)
+void compile_quiet_name(const struct policy_quiet *quiet, char *buf,
+			size_t size);
 
 void subject_set_add(struct subject_set *set, uint32_t bit);
 void subject_set_join(struct subject_set *set, const struct subject_set *other);

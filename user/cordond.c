@@ -526,6 +526,20 @@ static void count_file(int dir, const char *name, const char *path, void *arg)
 			     *n);
 }
 
+static void count_paths(const struct policy_path *paths, size_t n_paths,
+			uint64_t *n)
+{
+	const struct dataset_visitor counter = {.file = count_file, .arg = n};
+	struct dataset_place place;
+	char why[1024];
+
+	for (size_t i = 0; i < n_paths; i++)
+		/* What cannot be walked is told by the scan. */
+		if (!dataset_resolve(paths[i].path, &place, why, sizeof(why)) &&
+		    place.exists)
+			(void)dataset_walk(place.real, &counter);
+}
+
 /*
  * Room for the files that the datasets have now and a quarter more: the tables
  * of a guard that runs cannot grow, and a file without a label is refused.
@@ -533,19 +547,14 @@ static void count_file(int dir, const char *name, const char *path, void *arg)
 static uint32_t records_of(const struct policy *policy)
 {
 	uint64_t n = 0;
-	const struct dataset_visitor counter = {.file = count_file, .arg = &n};
-	const struct policy_dataset *d;
-	struct dataset_place place;
-	char why[1024];
 
-	for (d = policy->datasets; d < policy->datasets + policy->n_datasets;
-	     d++)
-		for (size_t i = 0; i < d->n_paths; i++)
-			/* What cannot be walked is told by the scan. */
-			if (!dataset_resolve(d->paths[i].path, &place, why,
-					     sizeof(why)) &&
-			    place.exists)
-				(void)dataset_walk(place.real, &counter);
+	for (size_t i = 0; i < policy->n_datasets; i++)
+		count_paths(policy->datasets[i].paths,
+			    policy->datasets[i].n_paths, &n);
+	/* They have labels too. */
+	for (size_t i = 0; i < policy->n_quiet; i++)
+		count_paths(policy->quiet[i].paths, policy->quiet[i].n_paths,
+			    &n);
 	n += n / 4;
 	if (n <= GUARD_RECORDS_DEFAULT)
 		return GUARD_RECORDS_DEFAULT;

@@ -216,6 +216,33 @@ static void check_paths(struct doctor *doctor, const struct policy *policy)
 	}
 }
 
+/* What cannot be quiet is followed; the policy is taken all the same. */
+static void check_quiet_paths(struct doctor *doctor,
+			      const struct policy *policy)
+{
+	const struct policy_quiet *quiet;
+	struct dataset_place place;
+	char why[512];
+	size_t i, k;
+	int r;
+
+	for (i = 0; i < policy->n_quiet; i++) {
+		quiet = &policy->quiet[i];
+		for (k = 0; k < quiet->n_paths; k++) {
+			why[0] = '\0';
+			r = dataset_resolve(quiet->paths[k].path, &place, why,
+					    sizeof(why));
+			if (r && r != -EACCES)
+				report(doctor, DOCTOR_WARN, "quiet files",
+				       "correct the policy if the file has to "
+				       "be quiet: what holders write there is "
+				       "followed",
+				       "%.64s: %.400s", quiet->name,
+				       *why ? why : strerror(-r));
+		}
+	}
+}
+
 static void check_policy_content(struct doctor *doctor, const char *file,
 				 const struct policy *policy)
 {
@@ -247,8 +274,11 @@ static void check_policy_content(struct doctor *doctor, const char *file,
 		       policy_mode_name(policy->mode), policy->n_datasets,
 		       policy->n_datasets == 1 ? "" : "s");
 	(void)policy_check_warnings(policy, now, policy_warning, &warnings);
-	if (policy_covers_host(policy, host))
-		check_paths(doctor, policy);
+	if (!policy_covers_host(policy, host))
+		return;
+	check_paths(doctor, policy);
+	if (policy->follow_files)
+		check_quiet_paths(doctor, policy);
 }
 
 static int check_policy(struct doctor *doctor)

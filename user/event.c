@@ -281,16 +281,23 @@ static void put_who(json_t *object, const struct event *event,
 	put_text(object, "exe", who->exe, r);
 }
 
+/* Is a cap that of quiet files? What a declassifier takes in has no name. */
+static bool is_of_files(const struct event *event)
+{
+	return event->name[0] != '\0';
+}
+
 static void put_act(json_t *object, const struct event *event,
 		    const struct event_names *names, int *r)
 {
 	char address[EVENT_ADDRESS_CHARS_MAX], file[CORDON_NAME + 1];
+	bool cap = event->dest == CORDON_DEST_INTAKE;
 
 	put_number(object, "origin", event->origin, r);
-	put_text(object, "subject",
+	put_text(object, cap && is_of_files(event) ? "files" : "subject",
 		 name_of(names, NAME_SUBJECT, event->subject), r);
 	/* Of a cap it is the number of the subject: there is no rule. */
-	if (event->dest != CORDON_DEST_INTAKE)
+	if (!cap)
 		put_text(object, "rule", name_of(names, NAME_RULE, event->rule),
 			 r);
 	put_text(object, "dataset",
@@ -481,18 +488,38 @@ static void say_rule(struct words *words, const struct event *event,
 	}
 }
 
-/* A declassifier took in more than its cap. */
+/* Quiet files took in more than their cap. */
+static void say_over_quiet(struct words *words, const struct event *event,
+			   const struct event_names *names)
+{
+	char file[CORDON_NAME + 1];
+
+	copy_name(file, sizeof(file), event->name, sizeof(event->name));
+	say(words, " wrote to %s more than quiet files %s may take in, ", file,
+	    name_of(names, NAME_SUBJECT, event->subject));
+	say_limit(words, event);
+	say(words,
+	    " of %s, or in a way that has no bound, so it carries now "
+	    "what was held",
+	    name_of(names, NAME_DATASET, event->dataset));
+}
+
+/* A declassifier, or quiet files, took in more than the cap. */
 static void say_over_cap(struct words *words, const struct event *event,
 			 const struct event_who *who,
 			 const struct event_names *names)
 {
 	say(words, "alert: ");
 	say_who(words, event, who);
-	say(words, " took in more from holders than subject %s may, ",
-	    name_of(names, NAME_SUBJECT, event->subject));
-	say_limit(words, event);
-	say(words, " of %s, so it is a holder now",
-	    name_of(names, NAME_DATASET, event->dataset));
+	if (is_of_files(event)) {
+		say_over_quiet(words, event, names);
+	} else {
+		say(words, " took in more from holders than subject %s may, ",
+		    name_of(names, NAME_SUBJECT, event->subject));
+		say_limit(words, event);
+		say(words, " of %s, so it is a holder now",
+		    name_of(names, NAME_DATASET, event->dataset));
+	}
 	if (event->repeats > 1)
 		say(words, "; %llu times so far",
 		    (unsigned long long)event->repeats);
@@ -547,17 +574,19 @@ static void say_budget(struct words *words, const struct event *event,
 	bool cap = event->dest == CORDON_DEST_INTAKE;
 
 	say(words, "budget: %" PRIu64 "%% used of %s %s: ", percent,
-	    cap ? "the cap of subject" : "rule",
+	    !cap		 ? "rule"
+	    : is_of_files(event) ? "the cap of quiet files"
+				 : "the cap of subject",
 	    cap ? name_of(names, NAME_SUBJECT, event->subject)
 		: name_of(names, NAME_RULE, event->rule));
 	say_amount(words, event->used, event->unit);
 	say(words, " of ");
 	say_limit(words, event);
 	if (cap) {
-		say(words,
-		    " of %s; above 100%% it becomes a holder, so look at "
-		    "cordon ledger",
-		    name_of(names, NAME_DATASET, event->dataset));
+		say(words, " of %s; above 100%% %s, so look at cordon ledger",
+		    name_of(names, NAME_DATASET, event->dataset),
+		    is_of_files(event) ? "the file that is written carries on"
+				       : "it becomes a holder");
 		return;
 	}
 	say(words,

@@ -58,6 +58,7 @@ static const struct map_form forms[MAP_COUNT] = {
 	[MAP_DATASETS] = {"datasets", 4, sizeof(struct dataset_rules), false},
 	[MAP_DIMS] = {"dims", 4, sizeof(struct subject_dims), false},
 	[MAP_INTAKES] = {"intakes", 4, sizeof(struct intake), false},
+	[MAP_QUIET_FILES] = {"quiet_files", 4, sizeof(struct intake), false},
 	[MAP_SUBJECTS] = {"subjects", sizeof(struct subject_key),
 			  sizeof(struct subject_set), false},
 	[MAP_CGROUPS] = {"cgroups", sizeof(struct cgroup_key),

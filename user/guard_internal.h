@@ -20,6 +20,7 @@ enum guard_map {
 	MAP_DATASETS,
 	MAP_DIMS,
 	MAP_INTAKES,
+	MAP_QUIET_FILES,
 	MAP_SUBJECTS,
 	MAP_CGROUPS,
 	MAP_DESTS,
@@ -38,11 +39,12 @@ enum guard_map {
 	MAP_COUNT,
 };
 
-/* A path of a dataset in the policy in force. */
+/* A path of a dataset, or of quiet files, in the policy in force. */
 struct guard_root {
 	char *path; /* as the policy has it */
 	char *real;
 	uint32_t dataset; /* its number */
+	bool quiet;	  /* it is that of quiet files */
 	bool lines;	  /* its records are lines */
 	bool exists;
 	bool is_dir;
@@ -198,8 +200,9 @@ int guard_capture(struct guard *guard, int dir, const char *name, int flags,
 		  const struct label *label, struct file_key *ret_key);
 
 /*
- * The paths of all datasets on this host; .dataset is the place in the policy
- * until the names have numbers. What is wrong is said.
+ * The paths of all datasets and quiet files on this host; .dataset is the place
+ * in the policy, among those of its kind, until the names have numbers. What is
+ * wrong is said; quiet files that cannot be labelled are left out.
  */
 int guard_roots_resolve(const struct policy *policy,
 			const struct guard_say *say,

@@ -20,6 +20,7 @@
 
 #include "array.h"
 #include "dataset.h"
+#include "decide.h"
 
 /* Files of one scan whose trouble is said one by one. */
 #define UNREADABLE_SAID_MAX 20U
@@ -33,6 +34,43 @@ void guard_roots_free(struct guard_root *roots, size_t n)
 		free(roots[i].real);
 	}
 	free(roots);
+}
+
+/* Whose the root is, in words; cut at size. */
+static void root_words(const struct guard *guard, const struct guard_root *root,
+		       char *buf, size_t size)
+{
+	const char *name = guard_name(guard, NAME_DATASET, root->dataset);
+
+	if (root->quiet)
+		(void)snprintf(buf, size, "quiet files %s",
+			       strchr(name, '/') ? strchr(name, '/') + 1
+						 : name);
+	else
+		(void)snprintf(buf, size, "dataset %s", name);
+}
+
+/* Has the policy this dataset, or quiet files of this number? */
+static bool is_dataset(const struct guard *guard, uint32_t dataset)
+{
+	size_t i;
+
+	for (i = 0; i < guard->n_roots; i++)
+		if (guard->roots[i].dataset == dataset)
+			return true;
+	return false;
+}
+
+static uint8_t root_kind(const struct guard_root *root, bool is_dir)
+{
+	if (root->quiet)
+		return is_dir ? LABEL_QUIET_DIR : LABEL_QUIET;
+	return is_dir ? LABEL_DIR : LABEL_FILE;
+}
+
+static bool is_of_dataset(const struct label *label)
+{
+	return label->kind == LABEL_FILE || label->kind == LABEL_DIR;
 }
 
 /* ---- the guard's view of a file ---------------------------------------- */
@@ -66,6 +104,31 @@ int guard_capture(struct guard *guard, int dir, const char *name, int flags,
 	return 0;
 }
 
+/* Writes a label in the place of another. */
+static int write_label(struct guard *guard, const struct file_key *key,
+		       struct label *label)
+{
+	if (label->kind == LABEL_FILE && !label->record)
+		label->record = __atomic_add_fetch(&guard->state->next_record,
+						   1, __ATOMIC_RELAXED);
+	/* As the guard does, before a label can be seen. */
+	if (is_of_dataset(label))
+		guard->state->fs[fs_place(key->dev)].labels = 1;
+	return guard_map_update(guard, MAP_LABELS, key, label);
+}
+
+/* May a label by the policy take the place of the one that was found? What is
+ * of a dataset of the policy is never quiet. */
+static bool may_replace(const struct guard *guard, const struct label *found,
+			const struct label *label)
+{
+	if (label->kind == LABEL_PARENT ||
+	    (found->dataset == label->dataset && found->kind == label->kind))
+		return false;
+	return is_of_dataset(label) || !is_of_dataset(found) ||
+	       !is_dataset(guard, found->dataset);
+}
+
 /*
  * The same, and sees to it that the label is this one and no older one. Tells
  * which other dataset had it, 0 if none did.
@@ -85,17 +148,12 @@ static int capture_label(struct guard *guard, int dir, const char *name,
 	r = guard_map_lookup(guard, MAP_LABELS, &key, &found);
 	if (r)
 		return r == -ENOENT ? -ENOSPC : r;
-	if (label->kind != LABEL_PARENT &&
-	    (found.dataset != label->dataset || found.kind != label->kind)) {
+	if (may_replace(guard, &found, label)) {
 		if (found.dataset != label->dataset)
 			from = found.dataset;
 		found.dataset = label->dataset;
 		found.kind = label->kind;
-		if (label->kind == LABEL_FILE && !found.record)
-			found.record =
-				__atomic_add_fetch(&guard->state->next_record,
-						   1, __ATOMIC_RELAXED);
-		r = guard_map_update(guard, MAP_LABELS, &key, &found);
+		r = write_label(guard, &key, &found);
 		if (r)
 			return r;
 	}
@@ -127,47 +185,147 @@ static int add_root(struct guard_root *root, const char *path,
 	return 0;
 }
 
+/* The paths of a policy on their way to roots. */
+struct resolving {
+	const struct policy *policy;
+	const struct guard_say *say;
+	struct guard_root *roots;
+	size_t n;
+};
+
+/* The name of what the root is for: its numbers are places still. */
+static const char *place_name(const struct resolving *r,
+			      const struct guard_root *root)
+{
+	return root->quiet ? r->policy->quiet[root->dataset].name
+			   : r->policy->datasets[root->dataset].name;
+}
+
+static struct guard_root *root_at(const struct resolving *r, const char *real)
+{
+	size_t i;
+
+	for (i = 0; i < r->n; i++)
+		if (!strcmp(r->roots[i].real, real))
+			return &r->roots[i];
+	return NULL;
+}
+
 /*
  * Adds the root that a path of dataset i leads to, unless another path of it
  * does already. What is wrong is said.
  */
-static int resolve_path(const struct policy *policy, size_t i,
-			const struct policy_path *path,
-			const struct guard_say *say, struct guard_root *roots,
-			size_t *n)
+static int resolve_path(struct resolving *to, size_t i,
+			const struct policy_path *path)
 {
-	const struct policy_dataset *dataset = &policy->datasets[i];
+	const struct policy_dataset *dataset = &to->policy->datasets[i];
+	const struct guard_root *root;
 	struct dataset_place place;
 	char why[1024] = "";
-	size_t m;
 	int r;
 
 	r = dataset_resolve(path->path, &place, why, sizeof(why));
 	if (r) {
-		guard_say(say, GUARD_ERROR, "policy:%u:%u: dataset %s: %s",
+		guard_say(to->say, GUARD_ERROR, "policy:%u:%u: dataset %s: %s",
 			  path->pos.line, path->pos.col, dataset->name,
 			  *why ? why : strerror(-r));
 		return r;
 	}
-	for (m = 0; m < *n; m++)
-		if (!strcmp(roots[m].real, place.real))
-			break;
-	if (m < *n && roots[m].dataset == i)
+	root = root_at(to, place.real);
+	if (root && root->dataset == i)
 		return 0;
-	if (m < *n) {
-		guard_say(say, GUARD_ERROR,
+	if (root) {
+		guard_say(to->say, GUARD_ERROR,
 			  "policy:%u:%u: %s is %s, which is also in dataset "
 			  "%s; a file belongs to one dataset",
 			  path->pos.line, path->pos.col, path->path, place.real,
-			  policy->datasets[roots[m].dataset].name);
+			  place_name(to, root));
 		return -EINVAL;
 	}
 	if (strcmp(path->path, place.real))
-		guard_say(say, GUARD_NOTE, "dataset %s: %s leads to %s",
+		guard_say(to->say, GUARD_NOTE, "dataset %s: %s leads to %s",
 			  dataset->name, path->path, place.real);
-	roots[*n].dataset = (uint32_t)i;
-	return add_root(&roots[(*n)++], path->path, &place,
+	to->roots[to->n].dataset = (uint32_t)i;
+	return add_root(&to->roots[to->n++], path->path, &place,
 			dataset->record == POLICY_RECORD_LINE);
+}
+
+/* The innermost root at or above path; NULL: there is none. */
+static const struct guard_root *root_around(const struct guard_root *roots,
+					    size_t n, const char *path)
+{
+	const struct guard_root *inner = NULL;
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		if (is_below(path, roots[i].real) &&
+		    (!inner || is_below(roots[i].real, inner->real)))
+			inner = &roots[i];
+	return inner;
+}
+
+/*
+ * The same for quiet files i, behind all datasets. What cannot be labelled is
+ * followed as any other file is, which holds back too much and never too
+ * little: so it is said and left out. But a path into a dataset was meant
+ * otherwise.
+ */
+static int resolve_quiet(struct resolving *to, size_t i,
+			 const struct policy_path *path)
+{
+	const struct policy_quiet *quiet = &to->policy->quiet[i];
+	const struct guard_root *root;
+	struct dataset_place place;
+	char why[1024] = "";
+	int r;
+
+	r = dataset_resolve(path->path, &place, why, sizeof(why));
+	if (r == -ENOMEM)
+		return r;
+	if (r) {
+		guard_say(to->say, GUARD_WARNING,
+			  "policy:%u:%u: quiet files %s: %s; what holders "
+			  "write there is followed as in any other file",
+			  path->pos.line, path->pos.col, quiet->name,
+			  *why ? why : strerror(-r));
+		return 0;
+	}
+	root = root_around(to->roots, to->n, place.real);
+	if (root && !root->quiet) {
+		guard_say(to->say, GUARD_ERROR,
+			  "policy:%u:%u: quiet files %s: %s is %s, inside of "
+			  "dataset %s, whose files are never quiet; name a "
+			  "path outside of it",
+			  path->pos.line, path->pos.col, quiet->name,
+			  path->path, place.real, place_name(to, root));
+		return -EINVAL;
+	}
+	root = root_at(to, place.real);
+	if (root && root->dataset == i)
+		return 0;
+	if (root) {
+		guard_say(to->say, GUARD_ERROR,
+			  "policy:%u:%u: quiet files %s: %s is %s, which is "
+			  "also in quiet files %s; a file has one cap: name it "
+			  "once",
+			  path->pos.line, path->pos.col, quiet->name,
+			  path->path, place.real, place_name(to, root));
+		return -EINVAL;
+	}
+	to->roots[to->n].dataset = (uint32_t)i;
+	to->roots[to->n].quiet = true;
+	return add_root(&to->roots[to->n++], path->path, &place, false);
+}
+
+static size_t count_paths(const struct policy *policy)
+{
+	size_t n = 0, i;
+
+	for (i = 0; i < policy->n_datasets; i++)
+		n += policy->datasets[i].n_paths;
+	for (i = 0; i < policy->n_quiet; i++)
+		n += policy->quiet[i].n_paths;
+	return n;
 }
 
 /* .dataset stays the place in the policy until the names have numbers. */
@@ -175,29 +333,25 @@ int guard_roots_resolve(const struct policy *policy,
 			const struct guard_say *say,
 			struct guard_root **ret_roots, size_t *ret_n)
 {
-	const struct policy_dataset *dataset;
-	struct guard_root *roots;
-	size_t n = 0, i, k;
+	struct resolving to = {.policy = policy, .say = say};
+	size_t i, k;
 	int r = 0;
 
-	for (i = 0; i < policy->n_datasets; i++)
-		n += policy->datasets[i].n_paths;
-	roots = calloc(n + 1, sizeof(*roots));
-	if (!roots)
+	to.roots = calloc(count_paths(policy) + 1, sizeof(*to.roots));
+	if (!to.roots)
 		return -ENOMEM;
-	n = 0;
-	for (i = 0; i < policy->n_datasets && !r; i++) {
-		dataset = &policy->datasets[i];
-		for (k = 0; k < dataset->n_paths && !r; k++)
-			r = resolve_path(policy, i, &dataset->paths[k], say,
-					 roots, &n);
-	}
+	for (i = 0; i < policy->n_datasets && !r; i++)
+		for (k = 0; k < policy->datasets[i].n_paths && !r; k++)
+			r = resolve_path(&to, i, &policy->datasets[i].paths[k]);
+	for (i = 0; i < policy->n_quiet && !r; i++)
+		for (k = 0; k < policy->quiet[i].n_paths && !r; k++)
+			r = resolve_quiet(&to, i, &policy->quiet[i].paths[k]);
 	if (r) {
-		guard_roots_free(roots, n);
+		guard_roots_free(to.roots, to.n);
 		return r;
 	}
-	*ret_roots = roots;
-	*ret_n = n;
+	*ret_roots = to.roots;
+	*ret_n = to.n;
 	return 0;
 }
 
@@ -217,7 +371,8 @@ int guard_lines_measure(struct guard *guard, const struct guard_root *roots,
 	int r;
 
 	for (i = 0; i < n; i++) {
-		if (roots[i].dataset != dataset || !roots[i].exists)
+		if (roots[i].quiet || roots[i].dataset != dataset ||
+		    !roots[i].exists)
 			continue;
 		r = dataset_line_bytes(roots[i].real, lines_tick, guard, &bytes,
 				       where);
@@ -248,10 +403,12 @@ int guard_lines_measure(struct guard *guard, const struct guard_root *roots,
 }
 
 /* Waits for the last component of path in the directory that holds it. */
-static int await_path(struct guard *guard, const char *path, uint32_t dataset)
+static int await_path(struct guard *guard, const char *path,
+		      const struct guard_root *root)
 {
 	struct label parent = {.kind = LABEL_PARENT};
-	struct label label = {.dataset = (uint8_t)dataset, .kind = LABEL_FILE};
+	struct label label = {.dataset = (uint8_t)root->dataset,
+			      .kind = root_kind(root, false)};
 	char copy[PATH_MAX], real[PATH_MAX];
 	struct awaited_key key = {0};
 	const char *name;
@@ -282,9 +439,9 @@ static int label_root(struct guard *guard, struct guard_root *root)
 	char why[1024];
 	int r;
 
-	r = await_path(guard, root->real, root->dataset);
+	r = await_path(guard, root->real, root);
 	if (!r && strcmp(root->real, root->path))
-		r = await_path(guard, root->path, root->dataset);
+		r = await_path(guard, root->path, root);
 	if (r && r != -ENOENT && r != -ENOTDIR)
 		return r;
 
@@ -298,7 +455,7 @@ static int label_root(struct guard *guard, struct guard_root *root)
 	root->from = 0;
 	if (!root->exists)
 		return 0;
-	label.kind = place.is_dir ? LABEL_DIR : LABEL_FILE;
+	label.kind = root_kind(root, place.is_dir);
 	r = capture_label(guard, AT_FDCWD, place.real,
 			  LOOK_FLAGS | (place.is_dir ? O_DIRECTORY : 0), &label,
 			  &key, &root->from);
@@ -312,9 +469,10 @@ static int label_root(struct guard *guard, struct guard_root *root)
 static void say_label(const struct guard_say *say,
 		      const struct guard_root *root, int r)
 {
-	guard_say(say, GUARD_ERROR,
-		  "%s cannot be labelled (%s), so it may be read unguarded; %s",
+	guard_say(say, GUARD_ERROR, "%s cannot be labelled (%s), so it %s; %s",
 		  root->path, strerror(-r),
+		  root->quiet ? "carries what holders write to it"
+			      : "may be read unguarded",
 		  r == -ENOSPC ? "detach and start cordond with a larger "
 				 "--max-records"
 			       : "run cordon doctor");
@@ -425,7 +583,7 @@ static int mount_found(struct mounts *m, const struct guard_mount *mount)
 static int label_mount(struct scan *scan, const char *path, bool is_dir,
 		       struct file_key *ret_key)
 {
-	struct label label = {.kind = is_dir ? LABEL_DIR : LABEL_FILE}, found;
+	struct label label = {.kind = root_kind(scan->root, is_dir)}, found;
 	struct file_key key;
 	int r;
 
@@ -455,7 +613,7 @@ static int refresh_mount(uint32_t id, const char *path, void *arg)
 	const struct guard_mount *known = mount_known(m, id);
 	struct guard_mount mount = {.id = id};
 	struct dataset_place place;
-	char why[1024] = "";
+	char why[1024] = "", whose[COMPILE_QUIET_CHARS_MAX];
 	int r, e;
 
 	if (is_inner(m->scan, path))
@@ -480,10 +638,9 @@ static int refresh_mount(uint32_t id, const char *path, void *arg)
 	if (known && !known->failed &&
 	    !memcmp(&known->key, &mount.key, sizeof(mount.key)))
 		return 0;
+	root_words(m->scan->guard, m->scan->root, whose, sizeof(whose));
 	guard_say(m->scan->say, GUARD_NOTE,
-		  "%s is mounted inside dataset %s and belongs to it", path,
-		  guard_name(m->scan->guard, NAME_DATASET,
-			     m->scan->root->dataset));
+		  "%s is mounted inside %s and belongs to it", path, whose);
 	r = place.is_dir ? dataset_walk(path, &visitor) : 0;
 	if (r && r != -ENOENT)
 		scan_trouble(m->scan, path, strerror(-r));
@@ -558,16 +715,6 @@ struct unlabel {
 	uint32_t dataset; /* whose labels are over */
 };
 
-static bool is_dataset(const struct guard *guard, uint32_t dataset)
-{
-	size_t i;
-
-	for (i = 0; i < guard->n_roots; i++)
-		if (guard->roots[i].dataset == dataset)
-			return true;
-	return false;
-}
-
 /* What comes into a directory is awaited there whosoever it was. */
 static int take_label(struct guard *guard, const struct file_key *key,
 		      const struct label *label)
@@ -610,21 +757,6 @@ static int drop_awaited(const void *key, const void *value, void *arg)
 	return guard_map_delete(u->guard, MAP_AWAITED, key);
 }
 
-/* The innermost root at or above path: whose it is by now. */
-static uint32_t dataset_at(const struct guard *guard, const char *path)
-{
-	const struct guard_root *root, *inner = NULL;
-	size_t i;
-
-	for (i = 0; i < guard->n_roots; i++) {
-		root = &guard->roots[i];
-		if (is_below(path, root->real) &&
-		    (!inner || is_below(root->real, inner->real)))
-			inner = root;
-	}
-	return inner ? inner->dataset : 0;
-}
-
 /*
  * A label of u->dataset goes to the dataset that path belongs to now, or to
  * nobody. One of any other came with an object of that dataset, or was given
@@ -633,17 +765,21 @@ static uint32_t dataset_at(const struct guard *guard, const char *path)
 static void move_label(struct unlabel *u, const struct file_key *key,
 		       const char *path)
 {
-	uint32_t dataset = dataset_at(u->guard, path);
+	const struct guard_root *root =
+		root_around(u->guard->roots, u->guard->n_roots, path);
 	struct label label;
 	int r;
 
-	if (dataset == u->dataset ||
+	if ((root && root->dataset == u->dataset) ||
 	    guard_map_lookup(u->guard, MAP_LABELS, key, &label) ||
 	    label.kind == LABEL_PARENT || label.dataset != u->dataset)
 		return;
-	if (dataset) {
-		label.dataset = (uint8_t)dataset;
-		r = guard_map_update(u->guard, MAP_LABELS, key, &label);
+	if (root) {
+		label.dataset = (uint8_t)root->dataset;
+		label.kind =
+			root_kind(root, label.kind == LABEL_DIR ||
+						label.kind == LABEL_QUIET_DIR);
+		r = write_label(u->guard, key, &label);
 	} else {
 		r = take_label(u->guard, key, &label);
 	}
@@ -752,8 +888,8 @@ int guard_root_refresh(struct guard *guard, struct guard_root *root,
 	    (!before.labelled ||
 	     memcmp(&before.key, &root->key, sizeof(root->key)))) {
 		root->unmeasured = root->lines;
-		guard_say(say, GUARD_NOTE, "%s is there now and guarded",
-			  root->path);
+		guard_say(say, GUARD_NOTE, "%s is there now and %s", root->path,
+			  root->quiet ? "quiet" : "guarded");
 		scan_root(&scan, root);
 	} else if (!root->labelled && before.labelled) {
 		guard_say(say, GUARD_NOTE, "%s is gone and awaited",
@@ -802,6 +938,7 @@ uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
 		       size_t n_old, const struct guard_say *say)
 {
 	struct unlabel u = {.guard = guard};
+	char whose[COMPILE_QUIET_CHARS_MAX];
 	struct guard_root *root;
 	size_t i;
 	int r;
@@ -810,15 +947,14 @@ uint64_t guard_relabel(struct guard *guard, struct guard_root *old,
 	for (i = 0; i < guard->n_roots; i++) {
 		root = &guard->roots[i];
 		r = label_root(guard, root);
+		root_words(guard, root, whose, sizeof(whose));
 		if (r)
 			say_label(say, root, r);
-		else if (!root->exists)
-			guard_say(
-				say, GUARD_NOTE,
-				"dataset %s: %s is not there yet; it is "
-				"guarded when it comes",
-				guard_name(guard, NAME_DATASET, root->dataset),
-				root->path);
+		else if (!root->exists && !root->quiet)
+			guard_say(say, GUARD_NOTE,
+				  "%s: %s is not there yet; it is guarded when "
+				  "it comes",
+				  whose, root->path);
 	}
 	for (i = 0; i < n_old; i++)
 		if (!root_find(guard->roots, guard->n_roots, &old[i]))

@@ -22,8 +22,10 @@ struct counting {
 
 static bool is_scarce(const struct registry *names, const struct policy *policy)
 {
-	return registry_left(names, NAME_DATASET) < policy->n_datasets ||
-	       registry_left(names, NAME_SUBJECT) < policy->n_subjects ||
+	return registry_left(names, NAME_DATASET) <
+		       policy->n_datasets + policy->n_quiet ||
+	       registry_left(names, NAME_SUBJECT) <
+		       policy->n_subjects + policy->n_quiet ||
 	       registry_left(names, NAME_DEST) < policy->n_destinations ||
 	       registry_left(names, NAME_RULE) < policy->n_rules;
 }
@@ -79,14 +81,20 @@ static int count_datasets(struct counting *c)
 	static const struct dataset_rules none;
 	uint32_t slot = c->guard->state->generation & 1, i, at;
 	struct dataset_rules rules;
+	struct intake quiet;
 	int r;
 
 	for (i = 1; i < CORDON_DATASETS; i++) {
 		at = slot * CORDON_DATASETS + i;
 		r = guard_map_lookup(c->guard, MAP_DATASETS, &at, &rules);
+		if (!r)
+			r = guard_map_lookup(c->guard, MAP_QUIET_FILES, &at,
+					     &quiet);
 		if (r)
 			return r;
-		if (memcmp(rules.has, none.has, sizeof(rules.has)) != 0)
+		registry_count(c->names, NAME_SUBJECT, quiet.subject);
+		if (quiet.subject ||
+		    memcmp(rules.has, none.has, sizeof(rules.has)) != 0)
 			registry_count(c->names, NAME_DATASET, i);
 	}
 	return 0;

@@ -131,6 +131,9 @@ static int write_rules(struct guard *guard, uint32_t slot,
 		at = (uint32_t)(slot * CORDON_DATASETS + i);
 		r = guard_map_update(guard, MAP_DATASETS, &at,
 				     i ? &c->datasets[i] : &none);
+		if (!r)
+			r = guard_map_update(guard, MAP_QUIET_FILES, &at,
+					     &c->quiet_files[i]);
 	}
 	for (i = 0; i < CORDON_SUBJECTS && !r; i++) {
 		at = (uint32_t)(slot * CORDON_SUBJECTS + i);
@@ -371,6 +374,12 @@ static void next_release(struct next *next)
 	free(next->subjects);
 }
 
+static void number_root(const struct compiled *c, struct guard_root *root)
+{
+	root->dataset = root->quiet ? c->quiet_ids[root->dataset]
+				    : c->dataset_ids[root->dataset];
+}
+
 static int compile_next(struct guard *guard, struct next *next,
 			const struct policy *policy,
 			const struct guard_say *say)
@@ -399,8 +408,7 @@ static int compile_next(struct guard *guard, struct next *next,
 	if (r)
 		return r;
 	for (i = 0; i < next->n_roots; i++)
-		next->roots[i].dataset =
-			next->compiled->dataset_ids[next->roots[i].dataset];
+		number_root(next->compiled, &next->roots[i]);
 	return 0;
 }
 
@@ -496,6 +504,8 @@ int guard_apply_policy(struct guard *guard, const struct policy *policy,
 	else
 		(void)guard_mounts_refresh(guard, true, say);
 	for (i = 0; i < guard->n_roots; i++) {
+		if (guard->roots[i].quiet)
+			continue;
 		applied.roots += guard->roots[i].exists;
 		applied.awaited += !guard->roots[i].exists;
 	}

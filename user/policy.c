@@ -207,6 +207,14 @@ static void free_subject(struct policy_subject *subject)
 	free(subject->login_user.name);
 }
 
+static void free_quiet(struct policy_quiet *quiet)
+{
+	for (size_t i = 0; i < quiet->n_paths; i++)
+		free(quiet->paths[i].path);
+	free(quiet->paths);
+	free(quiet->name);
+}
+
 static void free_destination(struct policy_destination *destination)
 {
 	free(destination->name);
@@ -224,6 +232,8 @@ void policy_free(struct policy *policy)
 		free_dataset(&policy->datasets[i]);
 	for (size_t i = 0; i < policy->n_subjects; i++)
 		free_subject(&policy->subjects[i]);
+	for (size_t i = 0; i < policy->n_quiet; i++)
+		free_quiet(&policy->quiet[i]);
 	for (size_t i = 0; i < policy->n_destinations; i++)
 		free_destination(&policy->destinations[i]);
 	for (size_t i = 0; i < policy->n_rules; i++)
@@ -232,6 +242,7 @@ void policy_free(struct policy *policy)
 	free(policy->hosts);
 	free(policy->datasets);
 	free(policy->subjects);
+	free(policy->quiet);
 	free(policy->destinations);
 	free(policy->rules);
 	free(policy->rule_order);
@@ -268,6 +279,18 @@ int policy_find_dataset(const struct policy *policy, const char *name,
 	for (uint32_t i = 0; i < policy->n_datasets; i++) {
 		if (strcmp(policy->datasets[i].name, name) == 0) {
 			*ret_dataset = i;
+			return 0;
+		}
+	}
+	return -ENOENT;
+}
+
+int policy_find_quiet(const struct policy *policy, const char *name,
+		      uint32_t *ret_quiet)
+{
+	for (uint32_t i = 0; i < policy->n_quiet; i++) {
+		if (strcmp(policy->quiet[i].name, name) == 0) {
+			*ret_quiet = i;
 			return 0;
 		}
 	}
@@ -689,6 +712,18 @@ void policy_explanation_free(struct policy_explanation *explanation)
 }
 
 /* ---- in words ---------------------------------------------------------- */
+
+void policy_quiet_format(const struct policy_quiet *quiet, char *buf,
+			 size_t size)
+{
+	const char *path = quiet->paths[0].path;
+
+	if (quiet->n_paths == 1)
+		(void)snprintf(buf, size, "%s", path);
+	else
+		(void)snprintf(buf, size, "%.128s and %zu more", path,
+			       quiet->n_paths - 1);
+}
 
 static void format_misses(unsigned int misses, char *buf, size_t size)
 {

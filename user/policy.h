@@ -53,7 +53,8 @@
 /* Of one network and the wider ones around it, up to and with the first that
  * has every port. */
 #define POLICY_NETWORK_PORTS_MAX 16
-#define POLICY_PATHS_MAX	 64 /* paths of one dataset */
+#define POLICY_PATHS_MAX	 64 /* of a dataset, or name of quiet files */
+#define POLICY_QUIET_MAX	 32 /* names of quiet files, with presets */
 #define POLICY_HOSTS_MAX	 256
 #define POLICY_HOST_CHARS_MAX	 253
 #define POLICY_HOST_STARS_MAX	 4 /* fnmatch(3) backtracks at each */
@@ -227,6 +228,19 @@ struct policy_rule {
 	size_t n_releases; /* 0: nothing may leave */
 };
 
+/*
+ * Files outside the datasets that take in from holders, all together and for
+ * each dataset, .cap bytes in any window without becoming carriers.
+ */
+struct policy_quiet {
+	char *name; /* no subject has it */
+	struct policy_pos pos;
+	struct policy_path *paths;
+	size_t n_paths; /* 1..POLICY_PATHS_MAX */
+	bool preset;	/* as struct policy_subject's */
+	struct policy_budget cap;
+};
+
 struct policy_host {
 	char *glob; /* for fnmatch(3), lower case */
 	struct policy_pos pos;
@@ -246,6 +260,8 @@ struct policy {
 	size_t n_datasets;		 /* 1..POLICY_DATASETS_MAX */
 	struct policy_subject *subjects; /* those of presets last */
 	size_t n_subjects;		 /* with "*": 1..256 */
+	struct policy_quiet *quiet;	 /* those of presets last */
+	size_t n_quiet;			 /* 0..POLICY_QUIET_MAX */
 	struct policy_destination *destinations;
 	size_t n_destinations; /* with "*": 1..255 */
 	struct policy_rule *rules;
@@ -334,6 +350,8 @@ int policy_find_subject(const struct policy *policy, const char *name,
 			uint32_t *ret_subject);
 int policy_find_destination(const struct policy *policy, const char *name,
 			    uint32_t *ret_destination);
+int policy_find_quiet(const struct policy *policy, const char *name,
+		      uint32_t *ret_quiet);
 
 /*
  * The destination that an address of 16 bytes (IPv4 mapped) and a port belong
@@ -439,6 +457,11 @@ void policy_candidate_format(const struct policy *policy,
 			     const struct policy_candidate *candidate,
 			     char *buf, size_t size);
 
+/* `/run/utmp and 5 more`: the paths of quiet files. Cut at size, which is at
+ * least 1. */
+void policy_quiet_format(const struct policy_quiet *quiet, char *buf,
+			 size_t size);
+
 /* `120 records/hour and 64 MiB/hour`, `none`, `unlimited`. Cut at size, which
  * is at least 1; POLICY_BUDGET_CHARS_MAX always suffices. */
 #define POLICY_BUDGET_CHARS_MAX 128
@@ -459,8 +482,9 @@ typedef void (*policy_finding_fn)(enum policy_finding kind,
  * promised order: a name that hosts cannot compare, no rule for everyone and
  * everything, a rule that can never win, a date passed, a subject, destination
  * or dataset that no rule uses, paths inside each other, narrow subjects
- * without squeeze or floor, declassifiers that anybody could become; and, as
- * notes, the declassifiers and how many records each byte budget could carry.
+ * without squeeze or floor, declassifiers that anybody could become, quiet
+ * files where none is followed; and, as notes, the declassifiers, the quiet
+ * files and how many records each byte budget could carry.
  * now_s is the time to judge dates by. text is one line without
  * file or position and lives for the call. fn may be NULL. Returns the number
  * of warnings (notes do not count), or -ENOMEM.
@@ -473,6 +497,7 @@ enum policy_act {
 	POLICY_READ,
 	POLICY_RELEASE,
 	POLICY_INTAKE, /* the cap of a declassifier */
+	POLICY_QUIET,  /* the cap of quiet files */
 };
 
 /* Not known, for the dataset does not state what it takes to know. */
@@ -484,7 +509,7 @@ enum policy_act {
  */
 struct policy_capacity {
 	enum policy_act act;
-	uint32_t subject;
+	uint32_t subject; /* of POLICY_QUIET the place in .quiet */
 	uint32_t dataset;
 	uint32_t destination;		    /* only for POLICY_RELEASE */
 	const struct policy_budget *budget; /* lives as long as the policy */
@@ -495,7 +520,8 @@ struct policy_capacity {
 
 /*
  * Calls fn for each budget of a good policy that limits bytes, with each
- * dataset that it is about: those of rules in the order of the file, then caps.
+ * dataset that it is about: those of rules in the order of the file, then caps,
+ * last those of quiet files.
  * fn returns 0 to go on; anything else ends the walk and is returned.
  */
 typedef int (*policy_capacity_fn)(const struct policy_capacity *capacity,

@@ -94,6 +94,12 @@ int policy_each_capacity(const struct policy *policy, policy_capacity_fn fn,
 		r = walk_budget(&walk, &c, &policy->subjects[i].cap,
 				POLICY_ANY_DATASET);
 	}
+	c.act = POLICY_QUIET;
+	for (uint32_t i = 0; i < policy->n_quiet && !r; i++) {
+		c.subject = i;
+		r = walk_budget(&walk, &c, &policy->quiet[i].cap,
+				POLICY_ANY_DATASET);
+	}
 	return r;
 }
 
@@ -123,8 +129,6 @@ __attribute__((format(printf, 2, 3))) static void say(struct words *words,
 static void say_act(struct words *words, const struct policy *policy,
 		    const struct policy_capacity *c)
 {
-	const struct policy_subject *subject = &policy->subjects[c->subject];
-
 	switch (c->act) {
 	case POLICY_READ:
 		say(words, "read");
@@ -134,7 +138,11 @@ static void say_act(struct words *words, const struct policy *policy,
 		    policy->destinations[c->destination].name);
 		break;
 	case POLICY_INTAKE:
-		say(words, "intake of %s", subject->name);
+		say(words, "intake of %s", policy->subjects[c->subject].name);
+		break;
+	case POLICY_QUIET:
+		say(words, "intake of quiet files %s",
+		    policy->quiet[c->subject].name);
 		break;
 	}
 }
@@ -196,7 +204,7 @@ void policy_capacity_format(const struct policy *policy,
 	say_act(&words, policy, c);
 	say(&words, " %s of dataset %s: ", text, dataset->name);
 	say_records(&words, dataset, c, bound);
-	if (c->act == POLICY_INTAKE)
+	if (c->act == POLICY_INTAKE || c->act == POLICY_QUIET)
 		return;
 	if (c->budget->records_window_ns)
 		say(&words, "; the limit of records beside it holds as well");
@@ -217,6 +225,7 @@ const char *policy_act_name(enum policy_act act)
 	case POLICY_RELEASE:
 		return "release";
 	case POLICY_INTAKE:
+	case POLICY_QUIET:
 		break;
 	}
 	return "intake";

@@ -467,6 +467,41 @@ static void note_declassifiers(struct checker *c)
 		     "journal first");
 }
 
+/* ---- quiet files -------------------------------------------------------- */
+
+static void check_quiet(struct checker *c)
+{
+	const struct policy *p = c->policy;
+
+	if (p->n_quiet && !p->follow_files)
+		tell(c, POLICY_WARNING, p->quiet[0].pos,
+		     "quiet files %s, but no file carries anything: write "
+		     "\"follow-files: yes\" if files are to be followed",
+		     p->quiet[0].name);
+}
+
+static void note_quiet(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_quiet *quiet;
+	char cap[POLICY_BUDGET_CHARS_MAX], paths[256];
+
+	for (size_t i = 0; i < p->n_quiet; i++) {
+		quiet = &p->quiet[i];
+		policy_budget_format(&quiet->cap, cap, sizeof(cap));
+		policy_quiet_format(quiet, paths, sizeof(paths));
+		tell(c, POLICY_NOTE, quiet->pos,
+		     "quiet files %s (%s) carry nothing on: take in up to %s "
+		     "from holders without becoming carriers",
+		     quiet->name, paths, cap);
+	}
+	if (p->follow_files && !p->n_quiet)
+		tell(c, POLICY_NOTE, (struct policy_pos){1, 1},
+		     "no preset \"system-files\", and no \"quiet-files\": what "
+		     "a holder writes to the records of logins makes a holder "
+		     "of everybody who logs in after that");
+}
+
 /* ---- destinations ------------------------------------------------------ */
 
 struct placed_network {
@@ -599,6 +634,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	check_unused(&c);
 	check_narrow(&c);
 	check_declassifiers(&c);
+	check_quiet(&c);
 	check_modes(&c);
 	r = check_nested(&c);
 	if (!r)
@@ -606,6 +642,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	if (r)
 		return r;
 	note_declassifiers(&c);
+	note_quiet(&c);
 	(void)policy_each_capacity(policy, note_capacity, &c);
 	return c.n_warnings;
 }

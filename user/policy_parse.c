@@ -58,28 +58,29 @@ static void take_record(struct parser *ps, const struct policy_yaml *node,
 }
 
 static int take_paths(struct parser *ps, const struct policy_yaml *node,
-		      struct policy_dataset *dataset)
+		      const char *what, const char *example,
+		      struct policy_path **ret_paths, size_t *ret_n)
 {
 	const struct policy_yaml *member;
 	struct policy_path *path;
+	char list[64];
 	int r;
 
-	member = take_list(ps, node, "paths", POLICY_PATHS_MAX,
-			   "[/srv/personnel/photos]");
+	(void)snprintf(list, sizeof(list), "[%s]", example);
+	member = take_list(ps, node, "paths", POLICY_PATHS_MAX, list);
 	if (!member)
 		return 0;
-	dataset->paths = calloc(node->n_children, sizeof(*dataset->paths));
-	if (!dataset->paths)
+	*ret_paths = calloc(node->n_children, sizeof(**ret_paths));
+	if (!*ret_paths)
 		return -ENOMEM;
 	for (; member; member = member->next) {
-		path = &dataset->paths[dataset->n_paths];
+		path = &(*ret_paths)[*ret_n];
 		path->pos = member->pos;
-		r = take_path(ps, member, "a path of a dataset",
-			      "/srv/personnel/photos", &path->path);
+		r = take_path(ps, member, what, example, &path->path);
 		if (r)
 			return r;
 		if (path->path)
-			dataset->n_paths++;
+			++*ret_n;
 	}
 	return 0;
 }
@@ -103,7 +104,9 @@ static int take_dataset(struct parser *ps, const struct policy_yaml *node,
 	if (!take_keys(ps, node, &schema, v))
 		return 0;
 	if (v[PATHS])
-		r = take_paths(ps, v[PATHS], dataset);
+		r = take_paths(ps, v[PATHS], "a path of a dataset",
+			       "/srv/personnel/photos", &dataset->paths,
+			       &dataset->n_paths);
 	if (!r && v[CLASSIFICATION])
 		r = take_string(ps, v[CLASSIFICATION], "classification",
 				POLICY_TEXT_CHARS_MAX,
@@ -174,7 +177,45 @@ static int compare_paths(const void *a, const void *b)
 	return (*pa)->pos.col < (*pb)->pos.col ? -1 : 1;
 }
 
-/* One path can be of one dataset only: a file has one label. */
+/* Is path inside dir, or the same? */
+static bool is_inside(const char *path, const char *dir)
+{
+	size_t len = strlen(dir);
+
+	return strncmp(path, dir, len) == 0 &&
+	       (path[len] == '/' || path[len] == '\0');
+}
+
+/*
+ * What is of a dataset is never quiet: of the paths around one, or the same,
+ * none may be a dataset's.
+ */
+static void check_quiet_path(struct parser *ps, const struct policy_path *path)
+{
+	const struct policy *p = ps->policy;
+	const struct policy_dataset *dataset;
+	struct quoted q;
+
+	for (size_t i = 0; i < p->n_datasets; i++) {
+		dataset = &p->datasets[i];
+		for (size_t j = 0; j < dataset->n_paths; j++) {
+			if (!is_inside(path->path, dataset->paths[j].path) ||
+			    strcmp(path->path, dataset->paths[j].path) == 0)
+				continue;
+			text_quote(path->path, strlen(path->path), q.s,
+				   sizeof(q.s));
+			take_fail(ps, path->pos,
+				  "quiet path %s is inside of dataset %s (line "
+				  "%" PRIu32 "), whose files are never quiet; "
+				  "expected a path outside of it",
+				  q.s, dataset->name,
+				  dataset->paths[j].pos.line);
+		}
+	}
+}
+
+/* One path can be of one dataset or name of quiet files: a file has one label.
+ */
 static int check_paths(struct parser *ps)
 {
 	const struct policy *p = ps->policy;
@@ -184,6 +225,8 @@ static int check_paths(struct parser *ps)
 
 	for (size_t i = 0; i < p->n_datasets; i++)
 		n += p->datasets[i].n_paths;
+	for (size_t i = 0; i < p->n_quiet; i++)
+		n += p->quiet[i].n_paths;
 	if (n == 0)
 		return 0;
 	all = calloc(n, sizeof(*all));
@@ -193,6 +236,11 @@ static int check_paths(struct parser *ps)
 	for (size_t i = 0; i < p->n_datasets; i++)
 		for (size_t j = 0; j < p->datasets[i].n_paths; j++)
 			all[n++] = &p->datasets[i].paths[j];
+	for (size_t i = 0; i < p->n_quiet; i++)
+		for (size_t j = 0; j < p->quiet[i].n_paths; j++) {
+			all[n++] = &p->quiet[i].paths[j];
+			check_quiet_path(ps, &p->quiet[i].paths[j]);
+		}
 	qsort(all, n, sizeof(*all), compare_paths);
 	for (size_t i = 1; i < n; i++) {
 		if (strcmp(all[i - 1]->path, all[i]->path) != 0)
@@ -201,7 +249,8 @@ static int check_paths(struct parser *ps)
 			   sizeof(q.s));
 		take_fail(ps, all[i]->pos,
 			  "path %s already stands in line %" PRIu32
-			  "; expected it in one dataset, once",
+			  "; expected it in one dataset, or name of quiet "
+			  "files, once",
 			  q.s, all[i - 1]->pos.line);
 	}
 	free(all);
@@ -427,19 +476,20 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 }
 
 /* What begins a preset's name would be taken for one of them in reports. */
-static void refuse_preset_name(struct parser *ps, const struct policy_yaml *key)
+static void refuse_preset_name(struct parser *ps, const struct policy_yaml *key,
+			       const char *who)
 {
 	if (preset_is_name(key->text))
 		take_fail(ps, key->pos,
-			  "a subject has the name %s; expected another, names "
-			  "that begin with preset- are those of presets",
-			  take_quote(key).s);
+			  "%s the name %s; expected another, names that begin "
+			  "with preset- are those of presets",
+			  who, take_quote(key).s);
 }
 
 static int take_subjects(struct parser *ps, const struct policy_yaml *node,
-			 const struct policy_yaml *presets_node)
+			 const struct policy_yaml *presets_node,
+			 const struct take_presets *presets)
 {
-	struct take_presets presets = {.n = 0};
 	struct policy *p = ps->policy;
 	const struct policy_yaml *key;
 	struct policy_subject *subject;
@@ -447,15 +497,14 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node,
 	size_t n;
 	int r;
 
-	take_presets(ps, presets_node, &presets);
 	key = take_names(ps, node, "subjects", "a map of names and subjects",
 			 POLICY_SUBJECTS_MAX, &n);
-	if (n + presets.n > POLICY_SUBJECTS_MAX)
+	if (n + presets->n_subjects > POLICY_SUBJECTS_MAX)
 		take_fail(ps, presets_node->pos,
 			  "%zu subjects and %zu of presets; expected at most "
 			  "%d together",
-			  n, presets.n, POLICY_SUBJECTS_MAX);
-	p->subjects = calloc(n + presets.n + 1, sizeof(*p->subjects));
+			  n, presets->n_subjects, POLICY_SUBJECTS_MAX);
+	p->subjects = calloc(n + presets->n_subjects + 1, sizeof(*p->subjects));
 	if (!p->subjects)
 		return -ENOMEM;
 	p->n_subjects = 1;
@@ -474,12 +523,93 @@ static int take_subjects(struct parser *ps, const struct policy_yaml *node,
 		if (r)
 			return r;
 		p->n_subjects++;
-		refuse_preset_name(ps, key);
+		refuse_preset_name(ps, key, "a subject has");
 		r = take_subject(ps, key->next, subject);
 		if (r)
 			return r;
 	}
-	return preset_add(p, &presets);
+	return preset_add_subjects(p, presets);
+}
+
+/* ---- quiet files -------------------------------------------------------- */
+
+static int take_quiet(struct parser *ps, const struct policy_yaml *node,
+		      struct policy_quiet *quiet)
+{
+	enum { PATHS, CAP, N_KEYS };
+	static const struct take_key keys[] = {
+		[PATHS] = {"paths", "[/root/.bash_history]"},
+		[CAP] = {"cap", "16 KiB/hour"},
+	};
+	static const struct take_schema schema = {"a name of quiet files", keys,
+						  N_KEYS};
+	const struct policy_yaml *v[N_KEYS];
+
+	if (!take_keys(ps, node, &schema, v))
+		return 0;
+	if (v[CAP])
+		take_cap(ps, v[CAP], &quiet->cap);
+	return v[PATHS] ? take_paths(ps, v[PATHS], "a path of quiet files",
+				     "/root/.bash_history", &quiet->paths,
+				     &quiet->n_paths)
+			: 0;
+}
+
+/* Reports call the cap of either by its name. */
+static void refuse_subject_name(struct parser *ps,
+				const struct policy_yaml *key)
+{
+	uint32_t subject;
+
+	if (policy_find_subject(ps->policy, key->text, &subject))
+		return;
+	take_fail(ps, key->pos,
+		  "quiet files have the name %s of the subject in line %" PRIu32
+		  "; expected another name",
+		  take_quote(key).s, ps->policy->subjects[subject].pos.line);
+}
+
+/* Behind the subjects, whose names they may not have. */
+static int take_quiet_files(struct parser *ps, const struct policy_yaml *node,
+			    const struct policy_yaml *presets_node,
+			    const struct take_presets *presets)
+{
+	struct policy *p = ps->policy;
+	const struct policy_yaml *key;
+	struct policy_quiet *quiet;
+	uint32_t earlier;
+	size_t n;
+	int r;
+
+	key = take_names(ps, node, "quiet-files",
+			 "a map of names and quiet files", POLICY_QUIET_MAX,
+			 &n);
+	if (n + presets->n_quiet > POLICY_QUIET_MAX)
+		take_fail(ps, presets_node->pos,
+			  "%zu names of quiet files and %zu of presets; "
+			  "expected at most %d together",
+			  n, presets->n_quiet, POLICY_QUIET_MAX);
+	p->quiet = calloc(n + presets->n_quiet + 1, sizeof(*p->quiet));
+	if (!p->quiet)
+		return -ENOMEM;
+	for (; n > 0; key = key->next->next, n--) {
+		r = policy_find_quiet(p, key->text ? key->text : "", &earlier);
+		quiet = &p->quiet[p->n_quiet];
+		r = take_name(ps, key, "quiet files",
+			      r ? NULL : &p->quiet[earlier].pos, &quiet->name,
+			      &quiet->pos);
+		if (r == -EINVAL)
+			continue;
+		if (r)
+			return r;
+		p->n_quiet++;
+		refuse_preset_name(ps, key, "quiet files have");
+		refuse_subject_name(ps, key);
+		r = take_quiet(ps, key->next, quiet);
+		if (r)
+			return r;
+	}
+	return preset_add_quiet(p, presets);
 }
 
 /* ---- rules ------------------------------------------------------------- */
@@ -826,6 +956,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		PRESETS,
 		DATASETS,
 		SUBJECTS,
+		QUIET_FILES,
 		DESTINATIONS,
 		RULES,
 		N_KEYS
@@ -843,11 +974,13 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		[DATASETS] = {"datasets",
 			      "{photos: {paths: [/srv/photos], record: file}}"},
 		[SUBJECTS] = {"subjects", NULL},
+		[QUIET_FILES] = {"quiet-files", NULL},
 		[DESTINATIONS] = {"destinations", NULL},
 		[RULES] = {"rules",
 			   "[{subject: \"*\", dataset: \"*\", read: none}]"},
 	};
 	static const struct take_schema schema = {"the policy", keys, N_KEYS};
+	struct take_presets presets = {.n_subjects = 0};
 	struct policy *p = ps->policy;
 	const struct policy_yaml *v[N_KEYS];
 	int r = 0;
@@ -884,8 +1017,11 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		r = take_hosts(ps, v[HOSTS]);
 	if (!r && v[DATASETS])
 		r = take_datasets(ps, v[DATASETS]);
+	take_presets(ps, v[PRESETS], &presets);
 	if (!r)
-		r = take_subjects(ps, v[SUBJECTS], v[PRESETS]);
+		r = take_subjects(ps, v[SUBJECTS], v[PRESETS], &presets);
+	if (!r)
+		r = take_quiet_files(ps, v[QUIET_FILES], v[PRESETS], &presets);
 	if (!r)
 		r = take_destinations(ps, v[DESTINATIONS]);
 	if (!r && v[RULES])

@@ -167,24 +167,32 @@ void take_cap(struct parser *ps, const struct policy_yaml *node,
 
 #define TAKE_PRESETS_MAX 16
 
-/* Which of the presets are asked for, and where; line 0: not this one. */
+/*
+ * Which of the presets are asked for, and where; line 0: not this one. Those of
+ * files stand behind those of subjects.
+ */
 struct take_presets {
 	struct policy_pos pos[TAKE_PRESETS_MAX];
-	size_t n;
+	size_t n_subjects;
+	size_t n_quiet;
 };
 
 /* The list of their names; node may be NULL. */
 void take_presets(struct parser *ps, const struct policy_yaml *node,
 		  struct take_presets *ret_presets);
 
-/* Is it a name that only a preset's subject may have? */
+/* Is it a name that only a preset may have? */
 bool preset_is_name(const char *name);
 
 /*
  * Adds their subjects behind the file's own in policy.subjects, which has room
- * for presets->n more.
+ * for presets->n_subjects more.
  */
-int preset_add(struct policy *policy, const struct take_presets *presets);
+int preset_add_subjects(struct policy *policy,
+			const struct take_presets *presets);
+
+/* The same for quiet files, n_quiet and policy.quiet. */
+int preset_add_quiet(struct policy *policy, const struct take_presets *presets);
 
 /* ---- destinations (policy_destination.c) --------------------------------- */
 

@@ -88,6 +88,15 @@ static void check_policy(const struct policy *p)
 		CHECK(p->subjects[i].preset ==
 		      (strncmp(p->subjects[i].name, "preset-", 7) == 0));
 	}
+	CHECK(p->n_quiet <= POLICY_QUIET_MAX);
+	for (size_t i = 0; i < p->n_quiet; i++) {
+		CHECK(p->quiet[i].n_paths >= 1 &&
+		      p->quiet[i].n_paths <= POLICY_PATHS_MAX);
+		check_budget(&p->quiet[i].cap);
+		CHECK(p->quiet[i].cap.bytes > 0 && !p->quiet[i].cap.records);
+		CHECK(p->quiet[i].preset ==
+		      (strncmp(p->quiet[i].name, "preset-", 7) == 0));
+	}
 	for (uint32_t i = 1; i < p->n_destinations; i++) {
 		CHECK(p->destinations[i].n_networks >= 1);
 		n_networks += p->destinations[i].n_networks;

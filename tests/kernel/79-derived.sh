@@ -123,6 +123,11 @@ derived_twins()
 		derived_send $dv/copy
 		twin_of "derived/$what" release_arrived 24000 8
 	done
+	rm -f $dv/quiet
+	quiet_write 3000 $dv/quiet
+	derived_send $dv/quiet
+	twin_of derived/quiet release_arrived 3000 1
+	rm $dv/quiet
 	derived_copies tgz 8 $dv/copy
 	derived_shell $dv/copy
 	twin_of derived/tgz hops_chain_arrived
@@ -408,6 +413,242 @@ derived_aside()
 		"exit $rc $json $got" hops_none_beyond
 }
 
+# ---- quiet files -------------------------------------------------------------
+
+qd=/srv/release/quiet # on the file system of the dataset
+
+# quiet_policy NAME: with a cap that nobody has used; no path is there before.
+quiet_policy()
+{
+	cat <<-P
+	follow-files: yes
+	quiet-files:
+	  $1:
+	    paths: [$dv/quiet, $dv/other, $rd/tmpfs/aside/quiet,
+	            $rd/overlay/aside/quiet, $rd/xfs/aside/quiet, $qd]
+	    cap: ${2-7000 B/hour}
+	datasets:
+	  records: {paths: [$re/photos], record: file}
+	rules:
+	  - {subject: "*", dataset: records, per: user, read: unlimited,
+	     release: {"*": $budget_records records/hour}}
+	P
+}
+
+# quiet_write BYTES FILE: by one write(2) of who holds 8 records before.
+quiet_write()
+{
+	new_login
+	files $re 1 8
+	# shellcheck disable=SC2016 # the other shell's
+	to=$2 bytes=$1 as $login bash -c '{ for f; do exec 3<"$f"
+		read -r -N 1 -u 3; done; } 2>/dev/null
+		cat "$@" | dd bs=$bytes count=1 iflag=fullblock oflag=append \
+		conv=notrunc of="$to" status=none' - ${args[*]/--file/}
+}
+
+# quiet_by_python CODE FILE: the same in the way of the code, with 500 bytes.
+quiet_by_python()
+{
+	new_login
+	files $re 1 8
+	as $login python3 - $2 ${args[*]/--file/} <<-P
+	import mmap, os, sys
+	data = b"".join(open(f, "rb").read() for f in sys.argv[2:])[:500]
+	out = open(sys.argv[1], "r+b", buffering=0)
+	$1
+	P
+}
+
+# quiet_is NAME BYTES FILE: it carries nothing, or all would be refused. What is
+# in it begins with one photo.
+quiet_is()
+{
+	derived_passes "$1" $2 1 $3
+}
+
+quiet_status()
+{
+	cordon status --json | jq -cs ".[] | select(.type == \"budget\" and
+		.files == \"$1\") | [.destination, .used, .max, .refused > 0]"
+}
+
+quiet_within_cap()
+{
+	local got_status told i
+
+	agent_with < <(quiet_policy first) || return
+	quiet_write 3000 $dv/quiet
+	quiet_is quiet_passes_when_within_its_cap 3000 $dv/quiet
+	quiet_write 3000 $dv/other
+	quiet_is quiet_passes_when_two_are_within 3000 $dv/other
+	got_status=$(quiet_status first)
+	check derived/quiet_shows_its_cap "$got_status" \
+		[ "$got_status" = '["intake",6000,7000,false]' ]
+	mv $dv/quiet $dv/renamed
+	ln $dv/renamed $dv/linked
+	quiet_write 500 $dv/linked
+	quiet_is quiet_passes_when_renamed_and_linked 3500 $dv/renamed
+	rm $dv/renamed $dv/linked
+	sync
+	echo 3 >/proc/sys/vm/drop_caches
+	# By the same name, as a log that was rotated.
+	quiet_write 400 $dv/quiet
+	quiet_is quiet_passes_when_another_took_its_name 400 $dv/quiet
+	quiet_write 3000 $dv/quiet
+	derived_refuses quiet_refuses_when_beyond_its_cap $dv/quiet
+	quiet_is quiet_passes_when_another_is_beyond 3000 $dv/other
+	for ((i = 0; i < 2 * patience; i++)); do
+		told=$(cordon events --json | jq -cs 'map(select(.type ==
+			"verdict" and .destination == "intake")) | last |
+			[.files, .file, .verdict]')
+		[ "$told" != '[null,null,null]' ] && break
+		nap 0.1
+	done
+	check derived/quiet_is_told_when_beyond_its_cap "$told" \
+		[ "$told" = '["first","quiet","alert"]' ]
+	got_status=$(quiet_status first)
+	check derived/quiet_shows_its_cap_when_beyond "$got_status" \
+		[ "$got_status" = '["intake",6900,7000,true]' ]
+	# It stays one until it is deleted.
+	quiet_write 100 $dv/quiet
+	got_status=$(quiet_status first)
+	check derived/quiet_is_not_charged_when_it_carries "$got_status" \
+		[ "$got_status" = '["intake",6900,7000,true]' ]
+	rm $dv/quiet
+	quiet_write 100 $dv/quiet
+	quiet_is quiet_passes_when_the_one_beyond_is_deleted 100 $dv/quiet
+	# The same name: what was used is kept. More of a cap: it counts.
+	agent_with < <(quiet_policy first "7100 B/hour") || return
+	quiet_write 100 $dv/quiet
+	quiet_is quiet_passes_when_a_policy_has_a_larger_cap 200 $dv/quiet
+	quiet_write 100 $dv/quiet
+	derived_refuses quiet_refuses_when_beyond_that_too $dv/quiet
+	rm $dv/quiet $dv/other
+}
+
+quiet_without_bound()
+{
+	agent_with < <(quiet_policy second) || return
+	cp $dv/old $dv/quiet
+	quiet_by_python 'mmap.mmap(out.fileno(), 500)[:] = data' $dv/quiet
+	derived_refuses quiet_refuses_when_mapped $dv/quiet
+	rm $dv/quiet
+	cp $dv/old $dv/quiet
+	quiet_by_python 'os.writev(out.fileno(), [data])' $dv/quiet
+	derived_refuses quiet_refuses_when_written_unknown $dv/quiet
+	rm $dv/quiet
+	cp $dv/old $dv/quiet
+	quiet_by_python 'os.pwrite(out.fileno(), data, 0)' $dv/quiet
+	quiet_is quiet_passes_when_written_at_an_offset 20000 $dv/quiet
+	# It carries already, and does not cease to by another name.
+	derived_copies dd 8 $dv/carrier
+	mv $dv/carrier $dv/quiet
+	derived_refuses carrier_refuses_when_it_gets_a_quiet_name $dv/quiet
+	rm $dv/quiet
+}
+
+quiet_places()
+{
+	local fs f got_status
+
+	agent_with < <(quiet_policy third) || return
+	for fs in tmpfs overlay; do
+		proved derived/quiet_on_$fs derived/quiet || continue
+		f=$rd/$fs/aside/quiet
+		quiet_write 3000 $f
+		quiet_is quiet_passes_on_$fs 3000 $f
+	done
+	got_status=$(quiet_status third)
+	check derived/quiet_is_charged_on_each "$got_status" \
+		[ "$got_status" = '["intake",6000,7000,false]' ]
+	quiet_write 3000 $rd/xfs/aside/quiet
+	derived_refuses quiet_refuses_when_all_are_beyond $rd/xfs/aside/quiet
+	rm $rd/{tmpfs,overlay,xfs}/aside/quiet
+}
+
+# A directory, and what of a dataset comes into it.
+quiet_directory()
+{
+	local name=quiet_directory args=() i
+
+	mkdir -p $qd
+	chmod 777 $qd
+	agent_with < <(quiet_policy fourth) || return
+	mkdir -p $qd/below
+	chmod 777 $qd/below
+	quiet_write 3000 $qd/below/new
+	quiet_is ${name}_passes_when_within_its_cap 3000 $qd/below/new
+	quiet_write 5000 $qd/more
+	derived_refuses ${name}_refuses_when_beyond_its_cap $qd/more
+	for i in {1..8}; do
+		ln $re/photos/00000$i.jpg $qd/$i.jpg
+	done
+	derived_refuses ${name}_refuses_records_when_linked $qd/{1..8}.jpg
+	derived_passes ${name}_passes_records_when_within_budget 12000 4 \
+		$qd/{1..4}.jpg
+	rm -r $qd
+}
+
+# However many write at once, no more than the cap comes in.
+quiet_at_once()
+{
+	local used before after i pids=()
+
+	mkdir -p $qd
+	chmod 777 $qd
+	agent_with < <(quiet_policy fifth) || return
+	before=$(hops_count derived)
+	for i in {1..12}; do
+		new_login
+		# shellcheck disable=SC2016 # the other shell's
+		to=$qd/$i as $login bash -c 'cat "$@" | dd bs=1000 count=1 \
+			iflag=fullblock of="$to" status=none' - \
+			$re/photos/00000{1..8}.jpg &
+		pids+=($!)
+	done
+	wait "${pids[@]}"
+	after=$(hops_count derived)
+	check derived/quiet_carries_when_many_are_beyond \
+		"before: $before, after: $after" \
+		[ "$after" = $((before + 5)) ]
+	used=$(quiet_status fifth)
+	check derived/quiet_takes_no_more_than_its_cap_from_many "$used" \
+		[ "$used" = '["intake",7000,7000,true]' ]
+	rm -r $qd
+}
+
+# A path that leads into a dataset, and a policy that has none any more.
+quiet_refused()
+{
+	ln -s $re/photos/000001.jpg $dv/quiet
+	write_policy < <(quiet_policy sixth)
+	said 'whose files are never quiet'
+	kill -HUP "$agent"
+	check derived/quiet_is_refused_when_it_is_of_a_dataset \
+		"$(tail -n 3 "$log")" \
+		wait_log $((value + 1)) 'whose files are never quiet'
+	rm $dv/quiet
+	agent_with < <(quiet_policy seventh) || return
+	quiet_write 3000 $dv/quiet
+	quiet_is quiet_passes_when_a_policy_was_refused 3000 $dv/quiet
+	agent_with < <(hops_policy yes) || return
+	quiet_write 3000 $dv/quiet
+	derived_refuses quiet_refuses_when_no_policy_says_so_any_more $dv/quiet
+	rm $dv/quiet
+}
+
+quiet_cases()
+{
+	proved derived/quiet derived/quiet || return
+	quiet_within_cap
+	quiet_without_bound
+	quiet_places
+	quiet_directory
+	quiet_at_once
+	quiet_refused
+}
+
 derived_cases()
 {
 	local fs
@@ -480,6 +721,7 @@ derived_cases()
 	derived_refuses copy_refuses_when_files_are_followed_again $dv/copy
 	derived_passes copy_passes_when_it_was_not_followed 24000 8 $dv/few
 	rm $dv/copy $dv/few
+	quiet_cases
 	derived_aside
 	hops_alone=yes
 }

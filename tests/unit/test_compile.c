@@ -856,6 +856,49 @@ static void intakes_are_those_of_the_policy(void **state)
 	registry_release(&reg);
 }
 
+static void quiet_files_are_those_of_the_policy(void **state)
+{
+	static const struct intake none;
+	struct registry reg = {0};
+	struct text text = {.len = 0};
+	uint32_t number, subject, n = 0, i;
+	struct compiled *c;
+	struct policy *policy;
+
+	(void)state;
+	put(&text,
+	    "%spresets: [login-records]\nquiet-files:\n"
+	    "  own: {paths: [/own], cap: 3 KiB/day}\n"
+	    "rules: []\n",
+	    head);
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	/* With numbers among the datasets, but none of their names. */
+	assert_int_equal(
+		registry_find(&reg, NAME_DATASET, "quiet-files/own", &number),
+		0);
+	assert_int_equal(c->quiet_ids[0], number);
+	assert_int_equal(registry_find(&reg, NAME_SUBJECT, "own", &subject), 0);
+	assert_int_equal(c->quiet_files[number].subject, subject);
+	assert_true(c->quiet_files[number].cap.max == 3072);
+	assert_true(c->quiet_files[number].cap.window_ns == 86400000000000);
+	assert_int_equal(registry_find(&reg, NAME_SUBJECT,
+				       "preset-login-records", &subject),
+			 0);
+	assert_int_equal(c->quiet_files[c->quiet_ids[1]].subject, subject);
+	for (i = 0; i < CORDON_DATASETS; i++) {
+		if (memcmp(&c->quiet_files[i], &none, sizeof(none)) == 0)
+			continue;
+		n++;
+		for (size_t k = 0; k < policy->n_datasets; k++)
+			assert_int_not_equal(c->dataset_ids[k], i);
+	}
+	assert_int_equal(n, 2);
+	compile_free(c);
+	policy_free(policy);
+	registry_release(&reg);
+}
+
 static void all_255_subjects_can_be_declassifiers(void **state)
 {
 	static struct text text;
@@ -916,6 +959,7 @@ int main(void)
 			policy_names_what_keeps_the_numbers_when_none_is_left),
 		cmocka_unit_test(all_255_subjects_have_a_bit),
 		cmocka_unit_test(intakes_are_those_of_the_policy),
+		cmocka_unit_test(quiet_files_are_those_of_the_policy),
 		cmocka_unit_test(all_255_subjects_can_be_declassifiers),
 		cmocka_unit_test(limits_of_the_guard_are_named_when_exceeded),
 	};

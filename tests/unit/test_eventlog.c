@@ -441,6 +441,7 @@ static void words_and_json_name_no_rule_when_a_cap_is_meant(void **state)
 	json_t *object;
 
 	(void)state;
+	event.name[0] = '\0';
 	event.verdict = VERDICT_ALERT;
 	event.dest = CORDON_DEST_INTAKE;
 	event.unit = UNIT_BYTES;
@@ -465,6 +466,44 @@ static void words_and_json_name_no_rule_when_a_cap_is_meant(void **state)
 			    "budget: 99% used of the cap of subject *: 63.5 "
 			    "KiB of 64.0 KiB/hour of cards; above 100% it "
 			    "becomes a holder, so look at cordon ledger");
+}
+
+/* The same of a cap of quiet files, which have a name to tell. */
+static void words_and_json_name_the_files_when_they_are_quiet(void **state)
+{
+	struct event event = blocked();
+	json_t *object;
+
+	(void)state;
+	strcpy(event.name, "wtmp");
+	event.verdict = VERDICT_ALERT;
+	event.dest = CORDON_DEST_INTAKE;
+	event.unit = UNIT_BYTES;
+	event.max = 65536;
+	event.used = 65000;
+	event.window_ns = 3600000000000ULL;
+	assert_string_equal(
+		words_of(&event, &who),
+		"alert: scp (pid 42, user root, login alice, unit "
+		"session-3.scope) wrote to wtmp more than quiet files * may "
+		"take in, 64.0 KiB/hour of cards, or in a way that has no "
+		"bound, so it carries now what was held; 8 times so far; if "
+		"this is work that has to be done, ask the issuer for a larger "
+		"cap, else find out who sends so much to it: cordon ledger, "
+		"origin 7");
+	object = event_json(&event, &who, &names, 1, 0);
+	assert_non_null(object);
+	assert_null(json_object_get(object, "rule"));
+	assert_null(json_object_get(object, "subject"));
+	assert_non_null(json_object_get(object, "files"));
+	json_decref(object);
+	event.type = EVENT_BUDGET;
+	assert_string_equal(
+		words_of(&event, &who),
+		"budget: 99% used of the cap of quiet files *: 63.5 "
+		"KiB of 64.0 KiB/hour of cards; above 100% the "
+		"file that is written carries on, so look at "
+		"cordon ledger");
 }
 
 static void words_and_json_survive_hostile_names(void **state)
@@ -581,6 +620,8 @@ int main(void)
 		cmocka_unit_test(words_name_the_login_when_no_origin_is_known),
 		cmocka_unit_test(
 			words_and_json_name_no_rule_when_a_cap_is_meant),
+		cmocka_unit_test(
+			words_and_json_name_the_files_when_they_are_quiet),
 		cmocka_unit_test(words_and_json_survive_hostile_names),
 		cmocka_unit_test(json_has_what_a_program_needs),
 		cmocka_unit_test(unit_is_the_first_that_is_no_slice),

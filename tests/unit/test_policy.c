@@ -760,11 +760,12 @@ static void key_is_refused_when_unknown(void **state)
 		 "unknown key \"host\" in the policy (did you mean hosts?); "
 		 "expected cordon, issuer, serial, not-before, expires, hosts, "
 		 "mode, follow-files, presets, datasets, subjects, "
-		 "destinations or rules"},
+		 "quiet-files, destinations or rules"},
 		{DATA NO_RULES "<<: {a: 1}\n", 6, 1,
 		 "unknown key \"<<\" in the policy; expected cordon, issuer, "
 		 "serial, not-before, expires, hosts, mode, follow-files, "
-		 "presets, datasets, subjects, destinations or rules"},
+		 "presets, datasets, subjects, quiet-files, destinations or "
+		 "rules"},
 		{TOP "datasets:\n  d: {paths: [/d], record: file, sqeeze: "
 		     "2}\n" NO_RULES,
 		 5, 34,
@@ -1260,12 +1261,12 @@ static void path_is_refused_when_it_stands_twice(void **state)
 		     "    - /d\n" NO_RULES,
 		 10, 7,
 		 "path \"/d\" already stands in line 5; expected it in one "
-		 "dataset, once"},
+		 "dataset, or name of quiet files, once"},
 		{TOP
 		 "datasets: {a: {paths: [/d, /d], record: file}}\n" NO_RULES,
 		 4, 28,
 		 "path \"/d\" already stands in line 4; expected it in one "
-		 "dataset, once"},
+		 "dataset, or name of quiet files, once"},
 	};
 
 	(void)state;
@@ -1631,6 +1632,30 @@ static void presets_are_what_was_released_when_named(void **state)
 	policy_free(p);
 }
 
+/* As for those of subjects. */
+static const struct {
+	const char *name, *paths;
+} file_presets[] = {
+	{"login-records", "/run/utmp /var/log/wtmp /var/log/btmp "
+			  "/var/log/lastlog /var/log/faillog /run/faillock "
+			  "/var/lib/lastlog /var/lib/wtmpdb "},
+	{"sudo-records", "/run/sudo /var/lib/sudo "},
+};
+
+static void assert_manual_has_files(const char *text, size_t i)
+{
+	char row[160], paths[256];
+
+	(void)snprintf(row, sizeof(row), "\n.It Li %s Ta 16 KiB/hour\n",
+		       file_presets[i].name);
+	assert_non_null(strstr(text, row));
+	(void)snprintf(paths, sizeof(paths), "%s", file_presets[i].paths);
+	for (char *path = strtok(paths, " "); path; path = strtok(NULL, " ")) {
+		(void)snprintf(row, sizeof(row), "\n.Pa %s", path);
+		assert_non_null(strstr(text, row));
+	}
+}
+
 static void presets_are_in_the_manual(void **state)
 {
 	const char *manual = getenv("CORDON_MANUAL");
@@ -1656,7 +1681,158 @@ static void presets_are_in_the_manual(void **state)
 		assert_non_null(strstr(at, row));
 		at[strlen(at)] = '\n';
 	}
+	for (size_t i = 0; i < N_ELEMENTS(file_presets); i++)
+		assert_manual_has_files(text, i);
 	free(buf);
+}
+
+static void assert_file_preset(const struct policy_quiet *quiet, size_t i)
+{
+	char text[256] = "";
+
+	assert_memory_equal(quiet->name, "preset-", 7);
+	assert_string_equal(quiet->name + 7, file_presets[i].name);
+	for (size_t k = 0; k < quiet->n_paths; k++) {
+		strcat(text, quiet->paths[k].path);
+		strcat(text, " ");
+		assert_int_equal(quiet->paths[k].pos.line, quiet->pos.line);
+	}
+	assert_string_equal(text, file_presets[i].paths);
+	assert_true(quiet->preset);
+	assert_int_equal(quiet->cap.kind, POLICY_BUDGET_LIMITED);
+	assert_true(quiet->cap.bytes == 16 << 10);
+	assert_true(quiet->cap.bytes_window_ns == 3600 * S);
+	assert_true(!quiet->cap.records && !quiet->cap.records_window_ns);
+}
+
+static void presets_of_files_are_what_was_released_when_named(void **state)
+{
+	struct policy *p = parse(DATA NO_RULES "presets: [system-files]\n");
+	struct buffer b = {0};
+
+	(void)state;
+	assert_int_equal(p->n_subjects, 1);
+	assert_int_equal(p->n_quiet, N_ELEMENTS(file_presets));
+	for (size_t i = 0; i < N_ELEMENTS(file_presets); i++)
+		assert_file_preset(&p->quiet[i], i);
+	policy_free(p);
+	for (size_t i = 0; i < N_ELEMENTS(file_presets); i++) {
+		put(&b, DATA NO_RULES "presets: [init, %s]\n",
+		    file_presets[i].name);
+		p = parse(b.s);
+		assert_int_equal(p->n_subjects, 2);
+		assert_int_equal(p->n_quiet, 1);
+		assert_file_preset(&p->quiet[0], i);
+		assert_int_equal(p->quiet[0].pos.line, 6);
+		assert_int_equal(p->quiet[0].pos.col, 17);
+		policy_free(p);
+		drop(&b);
+	}
+}
+
+/* ---- quiet files -------------------------------------------------------- */
+
+static void quiet_files_keep_their_paths_and_cap(void **state)
+{
+	struct policy *p = parse(DATA NO_RULES
+				 "presets: [sudo-records]\nquiet-files:\n"
+				 "  b: {paths: [/a, /b/c], cap: 1 B/day}\n"
+				 "  a:\n    cap: 2KiB/hour\n"
+				 "    paths: [/x]\n");
+	uint32_t i;
+	char text[256];
+
+	(void)state;
+	assert_int_equal(p->n_quiet, 3);
+	assert_string_equal(p->quiet[0].name, "b");
+	assert_int_equal(p->quiet[0].n_paths, 2);
+	assert_string_equal(p->quiet[0].paths[1].path, "/b/c");
+	assert_int_equal(p->quiet[0].paths[1].pos.col, 19);
+	assert_true(p->quiet[0].cap.bytes == 1 && !p->quiet[0].preset);
+	assert_true(p->quiet[1].cap.bytes == 2048);
+	assert_string_equal(p->quiet[2].name, "preset-sudo-records");
+	assert_int_equal(policy_find_quiet(p, "a", &i), 0);
+	assert_int_equal(i, 1);
+	assert_int_equal(policy_find_quiet(p, "c", &i), -ENOENT);
+	policy_quiet_format(&p->quiet[0], text, sizeof(text));
+	assert_string_equal(text, "/a and 1 more");
+	policy_quiet_format(&p->quiet[1], text, sizeof(text));
+	assert_string_equal(text, "/x");
+	policy_free(p);
+}
+
+static void quiet_files_are_refused_when_bad(void **state)
+{
+#define QUIET DATA NO_RULES "quiet-files: "
+	static const struct bad bad[] = {
+		{QUIET "[a]\n", 6, 14,
+		 "quiet-files is a list; expected a map of names and quiet "
+		 "files"},
+		{QUIET "{q: {paths: [/a]}}\n", 6, 18,
+		 "key \"cap\" is missing in a name of quiet files; expected "
+		 "e.g. cap: 16 KiB/hour"},
+		{QUIET "{q: {cap: 1 B/day}}\n", 6, 18,
+		 "key \"paths\" is missing in a name of quiet files; expected "
+		 "e.g. paths: [/root/.bash_history]"},
+		{QUIET "{q: {cap: 1 record/day, paths: [/a]}}\n", 6, 24,
+		 "cap \"1 record/day\": it counts records, which nobody can "
+		 "count in what is handed over; expected bytes in a window, "
+		 "e.g. \"64 KiB/hour\""},
+		{QUIET "{q: {cap: unlimited, paths: [/a]}}\n", 6, 24,
+		 "cap \"unlimited\": it has no window; expected bytes in a "
+		 "window, e.g. \"64 KiB/hour\""},
+		{QUIET "{q: {cap: 1 B/day, paths: []}}\n", 6, 40,
+		 "paths is an empty list; expected a list such as "
+		 "[/root/.bash_history]"},
+		{QUIET "{q: {cap: 1 B/day, paths: [a]}}\n", 6, 41,
+		 "a path of quiet files is \"a\"; expected an absolute path "
+		 "such as /root/.bash_history"},
+		{QUIET "{q: {cap: 1 B/day, paths: [/d]}}\n", 6, 41,
+		 "path \"/d\" already stands in line 4; expected it in one "
+		 "dataset, or name of quiet files, once"},
+		{QUIET "{q: {cap: 1 B/day, paths: [/d/x]}}\n", 6, 41,
+		 "quiet path \"/d/x\" is inside of dataset d (line 4), whose "
+		 "files are never quiet; expected a path outside of it"},
+		{QUIET "{q: {cap: 1 B/day, paths: [/a]},\n"
+		       "  r: {cap: 1 B/day, paths: [/a]}}\n",
+		 7, 29,
+		 "path \"/a\" already stands in line 6; expected it in one "
+		 "dataset, or name of quiet files, once"},
+		{QUIET "{q: {cap: 1 B/day, paths: [/a]},\n"
+		       "  q: {cap: 1 B/day, paths: [/b]}}\n",
+		 7, 3,
+		 "quiet files \"q\" is already defined in line 6; expected "
+		 "another name"},
+		{QUIET "{preset-q: {cap: 1 B/day, paths: [/a]}}\n", 6, 15,
+		 "quiet files have the name \"preset-q\"; expected another, "
+		 "names that begin with preset- are those of presets"},
+		{QUIET "{q: {cap: 1 B/day, paths: [/a]}}\n"
+		       "subjects: {q: {user: a}}\n",
+		 6, 15,
+		 "quiet files have the name \"q\" of the subject in line 7; "
+		 "expected another name"},
+		{QUIET "{q: {cap: 1 B/day, pats: [/a], paths: [/b]}}\n", 6, 33,
+		 "unknown key \"pats\" in a name of quiet files (did you mean "
+		 "paths?); expected paths or cap"},
+		{DATA "quiet-files: {q: {cap: 1 B/day, paths: [/a]}}\n"
+		      "rules: [{subject: q, dataset: d}]\n",
+		 6, 19,
+		 "unknown subject \"q\"; expected \"*\" or a name defined "
+		 "under subjects"},
+	};
+	struct buffer b = {0};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
+	put(&b, DATA NO_RULES "presets: [system-files]\nquiet-files:\n");
+	put_many(&b, POLICY_QUIET_MAX - (int)N_ELEMENTS(file_presets),
+		 "  q%d: {paths: [/q%d], cap: 1 B/day}\n");
+	policy_free(parse(b.s));
+	put(&b, "  last: {paths: [/last], cap: 1 B/day}\n");
+	refuse_buffer(&b, 6, 10,
+		      "31 names of quiet files and 2 of presets; expected at "
+		      "most 32 together");
+	drop(&b);
 }
 
 static void preset_can_have_a_rule_when_named(void **state)
@@ -1688,12 +1864,14 @@ static void presets_are_refused_when_bad(void **state)
 		 "[system-daemons]"},
 		{DATA "presets: [jornald]\n" NO_RULES, 5, 11,
 		 "a preset is \"jornald\" (did you mean journald?); expected "
-		 "system-daemons, journald, resolved, sssd, sssd-nss, "
-		 "sssd-pam, nscd, dbus, dbus-broker, polkit, logind or init"},
+		 "system-daemons, system-files, journald, resolved, sssd, "
+		 "sssd-nss, sssd-pam, nscd, dbus, dbus-broker, polkit, logind, "
+		 "init, login-records or sudo-records"},
 		{DATA "presets: [\"*\"]\n" NO_RULES, 5, 11,
-		 "a preset is \"*\"; expected system-daemons, journald, "
-		 "resolved, sssd, sssd-nss, sssd-pam, nscd, dbus, "
-		 "dbus-broker, polkit, logind or init"},
+		 "a preset is \"*\"; expected system-daemons, "
+		 "system-files, journald, resolved, sssd, sssd-nss, sssd-pam, "
+		 "nscd, dbus, dbus-broker, polkit, logind, init, login-records "
+		 "or sudo-records"},
 		{DATA "presets: [init, init]\n" NO_RULES, 5, 17,
 		 "preset \"init\", or a part of it, already stands in line 5; "
 		 "expected it once"},
@@ -3057,6 +3235,7 @@ static void words_are_those_of_the_file(void **state)
 	assert_string_equal(policy_act_name(POLICY_READ), "read");
 	assert_string_equal(policy_act_name(POLICY_RELEASE), "release");
 	assert_string_equal(policy_act_name(POLICY_INTAKE), "intake");
+	assert_string_equal(policy_act_name(POLICY_QUIET), "intake");
 	policy_free(NULL);
 	policy_explanation_free(NULL);
 }
@@ -3445,6 +3624,61 @@ static void note_lists_declassifiers_when_there_are_any(void **state)
 		"of 4 bytes; the same for every preset with that cap\n");
 }
 
+static void note_lists_quiet_files_when_there_are_any(void **state)
+{
+	(void)state;
+	assert_findings(
+		TOP "expires: 2027-01-01T00:00:00Z\n"
+		    "follow-files: yes\npresets: [sudo-records, init]\n"
+		    "datasets: {d: {paths: [/d], record: {bytes: 10}}}\n"
+		    "quiet-files: {q: {paths: [/q], cap: 1 KiB/day}}\n"
+		    "rules:\n" STAR,
+		"note 6:25: subject preset-init (init.scope) carries nothing "
+		"on: takes in up to 16 KiB/hour from holders without becoming "
+		"one\n"
+		"note 8:15: quiet files q (/q) carry nothing on: take in up to "
+		"1 KiB/day from holders without becoming carriers\n"
+		"note 6:11: quiet files preset-sudo-records (/run/sudo and 1 "
+		"more) carry nothing on: take in up to 16 KiB/hour from "
+		"holders without becoming carriers\n"
+		"note 6:25: intake of preset-init 16 KiB/hour of dataset d: "
+		"1638 records as they are (10 bytes each); the same for every "
+		"preset with that cap\n"
+		"note 8:37: intake of quiet files q 1 KiB/day of dataset d: "
+		"102 records as they are (10 bytes each)\n"
+		"note 6:11: intake of quiet files preset-sudo-records 16 "
+		"KiB/hour of dataset d: 1638 records as they are (10 bytes "
+		"each)\n");
+}
+
+static void findings_tell_when_quiet_files_or_following_is_missing(void **state)
+{
+	static const char none[] =
+		"note 1:1: no preset \"system-files\", and no \"quiet-files\": "
+		"what a holder writes to the records of logins makes a holder "
+		"of everybody who logs in after that\n";
+	static const char unused[] =
+		"warning 6:11: quiet files preset-sudo-records, but no file "
+		"carries anything: write \"follow-files: yes\" if files are to "
+		"be followed\n";
+	struct findings f = {.all = true};
+	struct policy *p;
+
+	(void)state;
+	p = parse(DATED "follow-files: yes\nrules:\n" STAR);
+	assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 0);
+	assert_non_null(strstr(f.b.s, none));
+	drop(&f.b);
+	policy_free(p);
+	p = parse(DATED "presets: [sudo-records]\nfollow-files: no\n"
+			"rules:\n" STAR);
+	assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 1);
+	assert_non_null(strstr(f.b.s, unused));
+	assert_null(strstr(f.b.s, none));
+	drop(&f.b);
+	policy_free(p);
+}
+
 static void note_tells_when_there_is_no_declassifier(void **state)
 {
 	static const char note[] =
@@ -3611,10 +3845,10 @@ static int count_capacity(const struct policy_capacity *capacity, void *arg)
 static void capacity_is_told_of_every_byte_budget(void **state)
 {
 	struct policy *p;
-	int n[3] = {0};
+	int n[4] = {0};
 
 	(void)state;
-	p = parse(TWO "presets: [system-daemons]\n"
+	p = parse(TWO "presets: [system-daemons, system-files]\n"
 		      "subjects: {s: {user: a, carries: no, cap: 1B/day}}\n"
 		      "destinations: {x: {networks: [10.0.0.1]}}\nrules:\n"
 		      "- {subject: s, dataset: \"*\", read: 1B/day, release: "
@@ -3625,6 +3859,7 @@ static void capacity_is_told_of_every_byte_budget(void **state)
 	assert_int_equal(n[POLICY_READ], 2);
 	assert_int_equal(n[POLICY_RELEASE], 3);
 	assert_int_equal(n[POLICY_INTAKE], 2 * 12);
+	assert_int_equal(n[POLICY_QUIET], 2 * 2);
 	policy_free(p);
 }
 
@@ -3842,6 +4077,10 @@ int main(void)
 		cmocka_unit_test(cap_is_refused_when_it_is_no_limit_of_bytes),
 		cmocka_unit_test(presets_are_what_was_released_when_named),
 		cmocka_unit_test(presets_are_in_the_manual),
+		cmocka_unit_test(
+			presets_of_files_are_what_was_released_when_named),
+		cmocka_unit_test(quiet_files_keep_their_paths_and_cap),
+		cmocka_unit_test(quiet_files_are_refused_when_bad),
 		cmocka_unit_test(preset_can_have_a_rule_when_named),
 		cmocka_unit_test(presets_are_refused_when_bad),
 		cmocka_unit_test(presets_count_as_subjects_when_there_are_many),
@@ -3901,6 +4140,9 @@ int main(void)
 		cmocka_unit_test(warning_tells_when_a_network_stands_twice),
 		cmocka_unit_test(note_tells_records_when_a_budget_counts_bytes),
 		cmocka_unit_test(note_lists_declassifiers_when_there_are_any),
+		cmocka_unit_test(note_lists_quiet_files_when_there_are_any),
+		cmocka_unit_test(
+			findings_tell_when_quiet_files_or_following_is_missing),
 		cmocka_unit_test(note_tells_when_there_is_no_declassifier),
 		cmocka_unit_test(
 			warning_tells_when_anybody_can_be_a_declassifier),
