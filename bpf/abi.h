@@ -678,7 +678,7 @@ struct guard_state {
 	struct capture capture;
 	struct notice notice;
 
-	/* Tables, which only the guard uses, but for files kept: guard_kept.c */
+	/* Tables; only the guard uses them, and guard_kept.c at start. */
 	__u64 grown[CORDON_GROWN];   /* raised when a holding grows; hashed */
 	__u64 swelled[CORDON_GROWN]; /* likewise, by bytes alone too */
 	__u32 carriers[1 << CORDON_CARRIER_BITS]; /* how many; hashed */

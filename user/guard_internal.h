@@ -70,7 +70,7 @@ struct guard {
 	uint64_t serial_saved; /* guard_serial_seen() before this boot */
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
-	uint32_t touches_max; /* entries of MAP_TOUCHED */
+	uint32_t touches_max;	   /* entries of MAP_TOUCHED */
 	struct guard_state *state; /* up to the tables: guard_map_tables() */
 	size_t state_bytes;
 	struct ring_buffer *ring;
