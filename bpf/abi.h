@@ -39,7 +39,9 @@ enum cordon_limits {
 	CORDON_FS = 256,    /* places of state.fs, a power of 2 */
 	CORDON_GROWN = 256, /* places of state.grown, a power of 2 */
 	CORDON_CARRIER_BITS = 14,
-	CORDON_TOOK = 4, /* takings a process remembers, a power of 2 */
+	CORDON_TOOK = 4,      /* takings a process remembers, a power of 2 */
+	CORDON_CAME = 4,      /* steps a holding remembers, a power of 2 */
+	CORDON_STEPS = 16384, /* steps kept, a power of 2 */
 };
 
 /*
@@ -303,6 +305,66 @@ struct charge {
 	__u64 wire_bytes;
 };
 
+/* ---- how it came ------------------------------------------------------- */
+
+enum step_kind {
+	STEP_READ = 1, /* of a dataset: `from' is STEP_ORIGIN and the origin */
+	STEP_FORK,     /* or exec: a copy of another holding */
+	STEP_MIX,      /* into a carrier that others write to as well */
+	STEP_PIPE,
+	STEP_UNIX,
+	STEP_LOOPBACK, /* TCP and UDP */
+	STEP_TTY,
+	STEP_QUEUE,  /* of messages */
+	STEP_FILE,   /* that a holder wrote */
+	STEP_MEMORY, /* shared, or another's */
+	STEP_KINDS,
+};
+
+#define STEP_ORIGIN (1ULL << 62)
+
+/* Who it was that came by something. tgid 0: a carrier, or not known. */
+struct step_who {
+	__u32 tgid;
+	__u32 uid;
+	__u32 login;
+	__u32 session;
+	char comm[16];
+};
+
+/*
+ * The first time that the holding `to' came by something of another one, or of
+ * a dataset. Kept in a ring: step N overwrites step N - CORDON_STEPS. So when
+ * the step `first' is there still, all others of this holding are.
+ */
+struct step {
+	__u64 serial; /* from 1 on; 0: being written */
+	__u64 time_ns;
+	__u64 last_ns; /* when more came the same way */
+	__u64 to;      /* holding */
+	__u64 from;    /* holding, or STEP_ORIGIN and a number in `origins' */
+	__u64 first;   /* serial of the first step of `to' */
+	__u64 bytes;   /* that `from' had then, at most */
+	__u64 records;
+	__u8 kind;
+	__u8 dataset; /* 0: of several */
+	__u16 pad[3];
+	struct step_who who;
+};
+
+/* A step that a holding remembers. */
+struct came {
+	__u64 from;
+	__u64 serial;
+};
+
+/* Whose copy a holding is, until there is a step that tells. */
+struct born {
+	__u64 from; /* holding; 0: it is no copy */
+	__u64 time_ns;
+	struct step_who who;
+};
+
 /*
  * What a process may hold; processes that share their memory share one. A
  * carrier has that of the process that writes to it, for as long as there is
@@ -314,7 +376,10 @@ struct holding {
 	struct share shares[CORDON_SHARES];
 	struct charge charges[CORDON_CHARGES];
 	__u64 id;
-	__u64 only; /* the one holding that all of this came from */
+	__u64 only;  /* the one holding that all of this came from */
+	__u64 first; /* serial of its first step; 0: there is none yet */
+	struct came came[CORDON_CAME];
+	struct born born;
 };
 
 #define HOLDING_MIXED (~0ULL) /* from several, or from a file */
@@ -332,8 +397,9 @@ struct process {
 #define CARRIER_MIXED (1ULL << 63)
 
 struct carrier {
-	__u64 holding; /* with CARRIER_MIXED if it is no process's */
-	__u64 took;    /* what came in last, as of a process */
+	__u64 holding;	/* with CARRIER_MIXED if it is no process's */
+	__u64 took;	/* what came in last, as of a process */
+	__u64 since_ns; /* when a holder first wrote to it; 0: not known */
 };
 
 /* What processes have in common that share memory: see commons.h. */
@@ -671,6 +737,7 @@ struct guard_state {
 	__u32 noticed; /* something came into a directory of `notice` */
 	__u64 next_holding;
 	__u64 next_turn;
+	__u64 next_step;
 	__u64 probed;  /* bit per enum hook that saw the probe */
 	__u64 dropped; /* packets the meter dropped */
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
@@ -711,7 +778,8 @@ CORDON_ASSERT_SIZE(intake, 24);
 CORDON_ASSERT_SIZE(budget_key, 16);
 CORDON_ASSERT_SIZE(window, 152);
 CORDON_ASSERT_SIZE(budget, 176);
-CORDON_ASSERT_SIZE(holding, 728);
+CORDON_ASSERT_SIZE(step, 104);
+CORDON_ASSERT_SIZE(holding, 848);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);

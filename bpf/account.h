@@ -330,6 +330,10 @@ static __noinline int over_is_told(struct ledger *l, const struct act *a,
 	return 1;
 }
 
+/* In steps.h. */
+int step_birth_now(void);
+int step_end(__u64 id);
+
 /*
  * An act over its budget: counted, and told now and then. Returns the errno to
  * deny it with, negative, or 0 if it is only reported.
@@ -355,10 +359,12 @@ __noinline int act_over(struct act *a, __u32 error)
 		told = over_is_told(l, a, n);
 	}
 	a->repeats = n;
-	if (told)
+	if (told) {
 		event_send(a, EVENT_VERDICT,
 			   deny ? VERDICT_BLOCK : VERDICT_ALERT,
 			   deny ? error : 0, 0);
+		step_birth_now();
+	}
 	return deny ? -(int)error : 0;
 }
 
@@ -767,8 +773,10 @@ static __always_inline void holding_drop(__u64 id)
 {
 	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
 
-	if (h && __sync_fetch_and_sub(&h->refs, 1) == 1)
+	if (h && __sync_fetch_and_sub(&h->refs, 1) == 1) {
+		step_end(id);
 		bpf_map_delete_elem(&holdings, &id);
+	}
 }
 
 /* The holding of the process @tgid, which @task is of, made if it has none. */

@@ -22,7 +22,8 @@
 struct carry {
 	__u64 object; /* its address */
 	__u64 bytes;  /* at most */
-	__u64 again;  /* asked by the second program of a hook: again.h */
+	__u32 again;  /* asked by the second program of a hook: again.h */
+	__u32 kind;   /* enum step_kind, of who takes */
 	__u64 from;   /* the holding that is in it; 0: see `carriers' */
 };
 
@@ -77,14 +78,14 @@ static __noinline int carrier_mix(struct carrier *c, __u64 id)
 	if (old & CARRIER_MIXED) {
 		if (c->took == took)
 			return 0;
-		holding_add(old & ~CARRIER_MIXED, id);
+		holding_take(old & ~CARRIER_MIXED, id, STEP_MIX);
 		c->took = took;
 		return 0;
 	}
 	if (!holding_new(&new))
 		return -1;
-	holding_add(new, old);
-	holding_add(new, id);
+	holding_take(new, old, STEP_MIX);
+	holding_take(new, id, STEP_MIX);
 	if (__sync_val_compare_and_swap(&c->holding, old,
 					new | CARRIER_MIXED) == old) {
 		holding_drop(old);
@@ -94,7 +95,7 @@ static __noinline int carrier_mix(struct carrier *c, __u64 id)
 	holding_drop(new);
 	old = c->holding;
 	if (old & CARRIER_MIXED)
-		holding_add(old & ~CARRIER_MIXED, id);
+		holding_take(old & ~CARRIER_MIXED, id, STEP_MIX);
 	return 0;
 }
 
@@ -326,7 +327,7 @@ static __always_inline int carry_take(struct carry *carry, int early)
 	h = holding_make(tgid);
 	if (!h)
 		return -1;
-	holding_add(h->id, from);
+	step_who_now(holding_take(h->id, from, carry->kind));
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (p)
 		p->took[took_place(from)] = took;
@@ -362,7 +363,8 @@ __noinline int carry_early(struct carry *carry)
  */
 __noinline int carry_from(__u64 from, __u64 bytes)
 {
-	struct carry carry = {.from = from, .bytes = bytes, .again = 1};
+	struct carry carry = {
+		.from = from, .bytes = bytes, .again = 1, .kind = STEP_FILE};
 
 	if (!carry_take(&carry, 0))
 		return 0;
@@ -392,7 +394,7 @@ static __noinline int carried_to(const void *object,
 		carry_fault(FAULT_HOLDING_FULL);
 		holder_mark(tgid);
 	} else if (h->id != from) {
-		holding_add(h->id, from);
+		holding_take(h->id, from, STEP_QUEUE);
 	}
 	return 0;
 }

@@ -158,12 +158,12 @@ static __always_inline int settle_move(struct process *p, __u64 id)
 {
 	__u64 old = p->holding, took = took_of(old);
 
-	holding_add(id, old);
+	holding_take(id, old, STEP_MEMORY);
 	if (__sync_val_compare_and_swap(&p->holding, old, id) != old)
 		return 0;
 	/* One of its threads may have read something meanwhile. */
 	if (took_of(old) != took)
-		holding_add(id, old);
+		holding_take(id, old, STEP_MEMORY);
 	holding_drop(old);
 	return 1;
 }
@@ -280,7 +280,7 @@ static __noinline int commons_unite(__u32 from, __u32 to)
 		return 0;
 	id = a->holding;
 	if (id && b->holding) {
-		holding_add(b->holding, id);
+		holding_take(b->holding, id, STEP_MEMORY);
 	} else if (id) {
 		h = bpf_map_lookup_elem(&holdings, &id);
 		if (h) {

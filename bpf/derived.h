@@ -67,6 +67,7 @@ static __noinline int derived_new(struct file_key *key, struct holding *h)
 	long r;
 
 	new.holding = h->id;
+	new.since_ns = bpf_ktime_get_boot_ns();
 	__sync_fetch_and_add(&h->refs, 1);
 	state.fs_written[fs_place(key->dev)] = 1;
 	/* In this order: who finds nothing there must not have missed it. */

@@ -176,7 +176,7 @@ static __noinline int share_grow(struct holding *h, struct act *a,
 static __always_inline int read_account(struct act *a, struct holding *h,
 					const struct memo *m)
 {
-	__u32 number = m ? m->origin : 0;
+	__u32 number = m ? m->origin : 0, known = number;
 	struct origin *o = NULL;
 	int records = 0;
 
@@ -192,6 +192,8 @@ static __always_inline int read_account(struct act *a, struct holding *h,
 		records = origin_touch(a, o);
 	__sync_fetch_and_add(&o->read_bytes, a->bytes);
 	share_grow(h, a, o, number, records < 0 ? -records : records);
+	if (!known)
+		step_read(h, number);
 	return records < 0 ? -1 : (int)number;
 }
 

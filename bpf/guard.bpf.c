@@ -24,6 +24,7 @@
 #include "probe.h"
 #include "again.h"
 #include "holding.h"
+#include "steps.h"
 #include "commons.h"
 #include "carry.h"
 #include "derived.h"

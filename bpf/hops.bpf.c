@@ -41,17 +41,19 @@
 
 /* 6.1 knows what an address is on the stack of its own function only. */
 static __always_inline int carried_in(const void *object, __u64 bytes,
-				      int again)
+				      int again, __u32 kind)
 {
-	struct carry carry = {
-		.object = (__u64)object, .bytes = bytes, .again = again};
+	struct carry carry = {.object = (__u64)object,
+			      .bytes = bytes,
+			      .again = again,
+			      .kind = kind};
 
 	return carry_in(&carry);
 }
 
 static __always_inline int carried_early(const void *object)
 {
-	struct carry carry = {.object = (__u64)object};
+	struct carry carry = {.object = (__u64)object, .kind = STEP_PIPE};
 
 	return carry_early(&carry);
 }
@@ -115,7 +117,7 @@ static __always_inline int on_pipe_read(const struct kiocb *iocb, __s64 n,
 	pipe = iocb->ki_filp->private_data;
 	if (!may_carry(pipe))
 		return 0;
-	return carried_in(pipe, n < 0 ? CARRY_UNKNOWN : n, again);
+	return carried_in(pipe, n < 0 ? CARRY_UNKNOWN : n, again, STEP_PIPE);
 }
 
 /*
@@ -170,7 +172,7 @@ static __always_inline int on_pipe_lock(const struct pipe_inode_info *pipe,
 	probed(HOOK_PIPE_LOCK);
 	if (!pipe->files || !may_carry(pipe))
 		return 0;
-	carried_in(pipe, CARRY_UNKNOWN, again);
+	carried_in(pipe, CARRY_UNKNOWN, again, STEP_PIPE);
 	return on_splice_takes();
 }
 
@@ -192,7 +194,7 @@ on_pipe_double_lock(const struct pipe_inode_info *from,
 
 	probed(HOOK_PIPE_DOUBLE_LOCK);
 	if (may_carry(from))
-		carried_in(from, CARRY_UNKNOWN, again);
+		carried_in(from, CARRY_UNKNOWN, again, STEP_PIPE);
 	return is_holder(task->tgid) ? carried_off(to) : 0;
 }
 
@@ -239,8 +241,14 @@ HOP(hop_free_pipe_info, "fentry/free_pipe_info", on_pipe_free(pipe),
 static __always_inline int on_skb_copy(const struct sk_buff *skb, int hook,
 				       __u32 bytes, int again)
 {
+	const struct sock *sk = skb->sk;
+	int local;
+
 	probed(hook);
-	return may_carry(skb->sk) ? carried_in(skb->sk, bytes, again) : 0;
+	if (!may_carry(sk))
+		return 0;
+	local = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX;
+	return carried_in(sk, bytes, again, local ? STEP_UNIX : STEP_LOOPBACK);
 }
 
 HOP(hop_skb_copy, "fentry/skb_copy_datagram_iter",
@@ -282,7 +290,7 @@ static __always_inline int on_udp_recv(const struct sock *sk,
 	probed(HOOK_UDP_RECV);
 	if (!skb || !may_carry(sk))
 		return 0;
-	return carried_in(sk, BPF_CORE_READ(skb, len), again);
+	return carried_in(sk, BPF_CORE_READ(skb, len), again, STEP_LOOPBACK);
 }
 
 HOP(hop_udp_recv, "fexit/__skb_recv_udp", on_udp_recv(sk, skb, again),
@@ -335,7 +343,7 @@ static __always_inline int on_tty_read(const struct kiocb *iocb, __s64 n,
 	tty = tty_of(iocb->ki_filp);
 	if (!may_carry(tty))
 		return 0;
-	return carried_in(tty, n < 0 ? CARRY_UNKNOWN : n, again);
+	return carried_in(tty, n < 0 ? CARRY_UNKNOWN : n, again, STEP_TTY);
 }
 
 /* TIOCSTI: as if it had been typed. */
@@ -387,7 +395,7 @@ static __always_inline int on_msgrcv(const struct kern_ipc_perm *queue,
 	if (!may_carry(queue))
 		return 0;
 	if (task->pid == target->pid)
-		return carried_in(queue, CARRY_UNKNOWN, again);
+		return carried_in(queue, CARRY_UNKNOWN, again, STEP_QUEUE);
 	return carried_to(queue, target);
 }
 
@@ -436,7 +444,7 @@ static __always_inline int on_mq_receive(void *ctx, __u32 fd, int again)
 		return 0;
 	inode = inode_at(fd);
 	if (inode && may_carry(inode))
-		carried_in(inode, CARRY_UNKNOWN, again);
+		carried_in(inode, CARRY_UNKNOWN, again, STEP_QUEUE);
 	return 0;
 }
 
@@ -461,7 +469,7 @@ static __noinline int take_last(__u32 from)
 		carry_fault(FAULT_HOLDING_FULL);
 		holder_mark(task->tgid);
 	} else if (h->id != id) {
-		holding_add(h->id, id);
+		step_who_now(holding_take(h->id, id, STEP_MEMORY));
 	}
 	return 0;
 }

@@ -49,6 +49,8 @@ MAP(derived, HASH, struct file_key, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
 MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
 MAP(shared, HASH, __u64, __u32, 65536, BPF_F_NO_PREALLOC);
+/* How it came to that; what is lost was overwritten: see struct step. */
+MAP(steps, ARRAY, __u32, struct step, CORDON_STEPS, 0);
 MAP(origins, ARRAY, __u32, struct origin, CORDON_ORIGINS, 0);
 MAP(origin_of, HASH, struct origin_key, __u32, CORDON_ORIGINS,
     BPF_F_NO_PREALLOC);

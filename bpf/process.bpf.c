@@ -11,15 +11,22 @@
  * is made, before it first runs.
  */
 
-/* Copies @from into @to, which nobody else can see yet. */
-static __always_inline void holding_copy(struct holding *from,
-					 struct holding *to)
+/* Copies @from into @to, which nobody else can see yet, for @task. */
+static __noinline int holding_copy(struct holding *from, struct holding *to,
+				   const struct task_struct *task)
 {
 	bpf_spin_lock(&from->lock);
 	__builtin_memcpy(to->shares, from->shares, sizeof(to->shares));
 	__builtin_memcpy(to->charges, from->charges, sizeof(to->charges));
 	to->only = from->only;
 	bpf_spin_unlock(&from->lock);
+	/* Who is a mere copy and did nothing is left out of the chain. */
+	to->born.from = from->first ? 0 : from->born.from;
+	if (!to->born.from)
+		to->born.from = from->id;
+	to->born.time_ns = bpf_ktime_get_boot_ns();
+	step_who_of(task, &to->born.who);
+	return 0;
 }
 
 /* What the process had. Two may come here at once; one of them deletes. */
@@ -99,7 +106,7 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 		copy = holding_new(&new.holding);
 		if (!copy)
 			goto unknown;
-		holding_copy(h, copy);
+		holding_copy(h, copy, task);
 	}
 	if (bpf_map_update_elem(&processes, &child, &new, BPF_ANY)) {
 		holding_drop(new.holding);
@@ -155,13 +162,17 @@ static __noinline int on_process_exec(struct task_struct *task)
 		holding_drop(old);
 		return 0;
 	}
-	if (!h || h->refs <= 1)
+	if (!h)
 		return 0;
+	if (h->refs <= 1) {
+		step_who_of(task, &h->born.who);
+		return 0;
+	}
 	/* Without room they go on sharing: more than the truth, never less. */
 	copy = holding_new(&new.holding);
 	if (!copy)
 		return 0;
-	holding_copy(h, copy);
+	holding_copy(h, copy, task);
 	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_EXIST)) {
 		holding_drop(new.holding);
 		return 0;

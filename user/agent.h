@@ -116,4 +116,9 @@ int agent_options_parse(int argc, char **argv, struct agent_options *opts);
 /* control_answer_fn with a struct agent. */
 int answer(struct control *control, struct control_client *client, void *arg);
 
+/* ---- answer_explain.c ---------------------------------------------------- */
+
+/* The whole reply to CONTROL_EXPLAIN, which is bounded. As answer(). */
+int answer_explain(struct agent *agent, struct control_client *client);
+
 #endif

@@ -5,6 +5,7 @@
  * how far it is, client->cursor where in a list.
  */
 #include "agent.h"
+#include "answer_words.h"
 #include "array.h"
 #include "clock.h"
 #include "dataset.h"
@@ -18,32 +19,6 @@
 #include <unistd.h>
 
 #define LINES_AT_ONCE 32
-
-/* JSON's numbers here are signed; "unlimited" is null. */
-static json_t *number(uint64_t n)
-{
-	if (n == CORDON_UNLIMITED)
-		return json_null();
-	return json_integer(n > INT64_MAX ? INT64_MAX : (int64_t)n);
-}
-
-static json_t *when(uint64_t boottime_ns)
-{
-	char text[EVENT_TIME_CHARS_MAX];
-
-	event_time(event_realtime_ns(boottime_ns), text);
-	return json_string(text);
-}
-
-static json_t *account(uint32_t uid)
-{
-	char name[EVENT_ACCOUNT_CHARS_MAX];
-
-	if (uid == UINT32_MAX)
-		return json_null();
-	event_account(uid, name);
-	return json_string(name);
-}
 
 /* ---- status ------------------------------------------------------------- */
 
@@ -704,6 +679,8 @@ int answer(struct control *control, struct control_client *client, void *arg)
 		return answer_ledger(agent, client);
 	case CONTROL_DOCTOR:
 		return answer_doctor(agent, client);
+	case CONTROL_EXPLAIN:
+		return answer_explain(agent, client);
 	case CONTROL_VERB_MAX:
 		break;
 	}

@@ -33,6 +33,7 @@ int cmd_doctor(int argc, char **argv);
 int cmd_status(int argc, char **argv);
 int cmd_events(int argc, char **argv);
 int cmd_ledger(int argc, char **argv);
+int cmd_explain(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 
 /* Options that verbs share; own ones start at CMD_OPT_OWN. */

@@ -14,6 +14,8 @@
  *	{"cordon":1,"verb":"ledger","dataset":"roster","subject":"backup",
  *	 "destination":"printers"}
  *	{"cordon":1,"verb":"doctor"}
+ *	{"cordon":1,"verb":"explain","pid":4711}
+ *	{"cordon":1,"verb":"explain","file":"/tmp/copy"}
  *
  * "cordon" is CONTROL_VERSION; another number, an unknown verb, a field that
  * the verb does not have, a field given twice or bytes behind the object are
@@ -51,12 +53,15 @@
 /* A client that moves no byte for so long makes room when room is needed. */
 #define CONTROL_STALLED_S	10
 #define CONTROL_ERROR_CHARS_MAX 256
+/* Bytes of a file's name, with the NUL. */
+#define CONTROL_FILE_MAX 1024
 
 enum control_verb {
 	CONTROL_STATUS,
 	CONTROL_EVENTS,
 	CONTROL_LEDGER,
 	CONTROL_DOCTOR,
+	CONTROL_EXPLAIN,
 	CONTROL_VERB_MAX,
 };
 
@@ -79,6 +84,9 @@ struct control_request {
 	char dataset[CORDON_NAME];
 	char subject[CORDON_NAME];
 	char destination[CORDON_NAME];
+	/* explain: one of them */
+	uint32_t pid;
+	char file[CONTROL_FILE_MAX];
 };
 
 /* ---- requests ----------------------------------------------------------- */

@@ -18,13 +18,19 @@ enum field {
 	FIELD_DATASET,
 	FIELD_SUBJECT,
 	FIELD_DESTINATION,
+	FIELD_PID,
+	FIELD_FILE,
 	FIELD_MAX
 };
 
 static const char *const field_names[FIELD_MAX] = {
-	[FIELD_FOLLOW] = "follow",	     [FIELD_SINCE] = "since",
-	[FIELD_DATASET] = "dataset",	     [FIELD_SUBJECT] = "subject",
+	[FIELD_FOLLOW] = "follow",
+	[FIELD_SINCE] = "since",
+	[FIELD_DATASET] = "dataset",
+	[FIELD_SUBJECT] = "subject",
 	[FIELD_DESTINATION] = "destination",
+	[FIELD_PID] = "pid",
+	[FIELD_FILE] = "file",
 };
 
 /* The fields that each verb has. */
@@ -37,6 +43,7 @@ static const struct {
 	[CONTROL_LEDGER] = {"ledger", 1 << FIELD_DATASET | 1 << FIELD_SUBJECT |
 					      1 << FIELD_DESTINATION},
 	[CONTROL_DOCTOR] = {"doctor", 0},
+	[CONTROL_EXPLAIN] = {"explain", 1 << FIELD_PID | 1 << FIELD_FILE},
 };
 
 static const struct {
@@ -102,20 +109,48 @@ static int find_verb(const json_t *object, enum control_verb *ret_verb,
 			      quoted);
 }
 
-static int take_name(const char *key, const json_t *value, char *ret_name,
-		     char *error)
+static int take_text(const char *key, const json_t *value, size_t size,
+		     char *ret_text, char *error)
 {
 	size_t len = json_string_length(value);
 
 	if (!json_is_string(value))
 		return control_refuse(error, "\"%s\" is not a string", key);
-	if (len >= CORDON_NAME)
-		return control_refuse(error, "\"%s\" is longer than %d bytes",
-				      key, CORDON_NAME - 1);
+	if (len >= size)
+		return control_refuse(error, "\"%s\" is longer than %zu bytes",
+				      key, size - 1);
 	if (!text_is_clean(json_string_value(value), len, ""))
 		return control_refuse(
 			error, "\"%s\" has characters that no name has", key);
-	memcpy(ret_name, json_string_value(value), len + 1);
+	memcpy(ret_text, json_string_value(value), len + 1);
+	return 0;
+}
+
+static int take_name(const char *key, const json_t *value, char *ret_name,
+		     char *error)
+{
+	return take_text(key, value, CORDON_NAME, ret_name, error);
+}
+
+/* The agent's own directory is nobody else's. */
+static int take_file(const char *key, const json_t *value, char *ret_file,
+		     char *error)
+{
+	if (json_is_string(value) && json_string_value(value)[0] != '/')
+		return control_refuse(error, "\"%s\" does not begin with /",
+				      key);
+	return take_text(key, value, CONTROL_FILE_MAX, ret_file, error);
+}
+
+static int take_pid(const char *key, const json_t *value, uint32_t *ret_pid,
+		    char *error)
+{
+	json_int_t pid = json_integer_value(value);
+
+	if (!json_is_integer(value) || pid < 1 || pid > 1 << CORDON_TGID_BITS)
+		return control_refuse(
+			error, "\"%s\" is not the number of a process", key);
+	*ret_pid = (uint32_t)pid;
 	return 0;
 }
 
@@ -156,6 +191,10 @@ static int take_field(struct control_request *request, const char *key,
 		return take_name(key, value, request->subject, error);
 	case FIELD_DESTINATION:
 		return take_name(key, value, request->destination, error);
+	case FIELD_PID:
+		return take_pid(key, value, &request->pid, error);
+	case FIELD_FILE:
+		return take_file(key, value, request->file, error);
 	case FIELD_MAX:
 		break;
 	}
@@ -213,6 +252,10 @@ int control_request_parse(const char *line, size_t len,
 		if (r)
 			goto out;
 	}
+	if (request.verb == CONTROL_EXPLAIN && !request.pid == !request.file[0])
+		r = control_refuse(error, "\"explain\" wants a pid or a file");
+	if (r)
+		goto out;
 
 	*ret_request = request;
 out:
@@ -256,6 +299,9 @@ int control_request_format(const struct control_request *request,
 	put_name(object, "dataset", request->dataset, &r);
 	put_name(object, "subject", request->subject, &r);
 	put_name(object, "destination", request->destination, &r);
+	if (request->pid)
+		put(object, "pid", json_integer(request->pid), &r);
+	put_name(object, "file", request->file, &r);
 	if (r)
 		goto out;
 

@@ -51,6 +51,16 @@ static const struct verb verbs[] = {
 	 "                  only these; the destination `read` is "
 	 "reading, `*`\n"
 	 "                  is what no name covers\n" COMMON_HELP},
+	{"explain", cmd_explain, "why a process or a file holds what it holds",
+	 "usage: cordon explain [OPTION...] PID|FILE\n"
+	 "\n"
+	 "Says what it holds, how that came (who read it, and by which way it "
+	 "went on), and\n"
+	 "what it may still do. A file whose name is a number: ./4711.\n"
+	 "\n" COMMON_HELP "\n"
+	 "exit: 0 it was told, 1 there is no such process and nothing is known "
+	 "of it, 2 no\n"
+	 "such file\n"},
 	{"policy", cmd_policy, "check and explain policies: no agent needed",
 	 "usage: cordon policy check [OPTION...] FILE...\n"
 	 "       cordon policy explain [OPTION...] FILE --subject WHO "

@@ -75,6 +75,7 @@ static const struct map_form forms[MAP_COUNT] = {
 	[MAP_ORIGIN_OF] = {"origin_of", sizeof(struct origin_key), 4, false},
 	[MAP_TOUCHED] = {"touched", sizeof(struct touch_key),
 			 sizeof(struct touch), false},
+	[MAP_STEPS] = {"steps", 4, sizeof(struct step), false},
 	[MAP_LEDGER] = {"ledger", 4, sizeof(struct ledger), false},
 	[MAP_LEDGER_OF] = {"ledger_of", sizeof(struct ledger_key), 4, false},
 	[MAP_EVENTS] = {"events", 0, 0, false},

@@ -297,6 +297,32 @@ struct guard_holder {
 typedef int (*guard_holder_fn)(const struct guard_holder *holder, void *arg);
 int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg);
 
+/* The holding of the process: -ENOENT if it has none. */
+int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id);
+/* -ENOENT: it is gone. */
+int guard_holding(const struct guard *guard, uint64_t id,
+		  struct holding *ret_holding);
+
+/* The steps that are kept, the newest first. */
+typedef int (*guard_step_fn)(const struct step *step, void *arg);
+int guard_each_step(const struct guard *guard, guard_step_fn fn, void *arg);
+
+struct guard_file {
+	struct file_key key;
+	struct label label; /* all zero: not of a dataset */
+	uint64_t holding;   /* that holders left in it; 0: none */
+	bool mixed;	    /* of more than one */
+	uint64_t since_ns;  /* boottime of the first of them; 0: not known */
+};
+
+/*
+ * What the guard knows of the file at path, which is opened for it, and has to
+ * be a regular file or a directory: -ENOTSUP; -EIO: the guard did not see it;
+ * as openat(2) says.
+ */
+int guard_file(struct guard *guard, const char *path,
+	       struct guard_file *ret_file);
+
 /* slot is the number that shares use; origin->serial the lasting one. */
 typedef int (*guard_origin_fn)(uint32_t slot, const struct origin *origin,
 			       void *arg);

@@ -5,9 +5,11 @@
 #include "guard_internal.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <time.h>
 
 #include "args.h"
@@ -180,6 +182,83 @@ int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg)
 	struct walk w = {.guard = guard, .arg = arg, .fn.holder = fn};
 
 	return guard_map_each(guard, MAP_PROCESSES, on_process, &w);
+}
+
+int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
+{
+	struct process process;
+	int r;
+
+	r = guard_map_lookup(guard, MAP_PROCESSES, &tgid, &process);
+	if (!r)
+		*ret_id = process.holding;
+	return r;
+}
+
+int guard_holding(const struct guard *guard, uint64_t id,
+		  struct holding *ret_holding)
+{
+	return guard_map_lookup(guard, MAP_HOLDINGS, &id, ret_holding);
+}
+
+int guard_each_step(const struct guard *guard, guard_step_fn fn, void *arg)
+{
+	uint64_t serial = guard->state->next_step, oldest = 1;
+	struct step step;
+	uint32_t place;
+	int r;
+
+	if (serial > CORDON_STEPS)
+		oldest = serial - CORDON_STEPS + 1;
+	for (; serial >= oldest; serial--) {
+		place = serial & (CORDON_STEPS - 1);
+		r = guard_map_lookup(guard, MAP_STEPS, &place, &step);
+		/* Overwritten meanwhile, or about to be. */
+		if (!r && step.serial == serial &&
+		    guard->state->next_step < serial + CORDON_STEPS)
+			r = fn(&step, arg);
+		if (r)
+			return r;
+	}
+	return 0;
+}
+
+/* Of nothing else that is opened there are no side effects. */
+static int is_plain(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? 0 : -ENOTSUP;
+}
+
+int guard_file(struct guard *guard, const char *path,
+	       struct guard_file *ret_file)
+{
+	struct guard_file file = {0};
+	struct carrier carrier;
+	int r;
+
+	r = is_plain(path);
+	if (!r)
+		r = guard_capture(guard, AT_FDCWD, path, LOOK_FLAGS, NULL,
+				  &file.key);
+	if (r)
+		return r;
+	r = guard_map_lookup(guard, MAP_LABELS, &file.key, &file.label);
+	if (r && r != -ENOENT)
+		return r;
+	r = guard_map_lookup(guard, MAP_DERIVED, &file.key, &carrier);
+	if (!r) {
+		file.holding = carrier.holding & ~CARRIER_MIXED;
+		file.mixed = carrier.holding & CARRIER_MIXED;
+		file.since_ns = carrier.since_ns;
+	}
+	if (r && r != -ENOENT)
+		return r;
+	*ret_file = file;
+	return 0;
 }
 
 int guard_origin(const struct guard *guard, uint32_t slot,

@@ -118,6 +118,49 @@ int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg)
 	return r;
 }
 
+int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
+{
+	(void)guard;
+	(void)tgid;
+	(void)ret_id;
+	return -ENOENT;
+}
+
+int guard_holding(const struct guard *guard, uint64_t id,
+		  struct holding *ret_holding)
+{
+	(void)guard;
+	(void)id;
+	(void)ret_holding;
+	return -ENOENT;
+}
+
+int guard_each_step(const struct guard *guard, guard_step_fn fn, void *arg)
+{
+	(void)guard;
+	(void)fn;
+	(void)arg;
+	return 0;
+}
+
+int guard_origin(const struct guard *guard, uint32_t slot,
+		 struct origin *ret_origin)
+{
+	(void)guard;
+	(void)slot;
+	(void)ret_origin;
+	return -ENOENT;
+}
+
+int guard_file(struct guard *guard, const char *path,
+	       struct guard_file *ret_file)
+{
+	(void)guard;
+	(void)path;
+	(void)ret_file;
+	return -ENOENT;
+}
+
 int doctor_run(const struct doctor_options *opts, doctor_fn fn, void *arg,
 	       struct doctor_result *ret_result)
 {

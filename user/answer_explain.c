@@ -1,0 +1,676 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Why a process or a file holds what it holds. Lines, in this order:
+ *
+ *	process or file	what was asked about
+ *	holding		what it holds of a dataset, of one origin
+ *	step		how that came, the oldest first
+ *	gap		where the guard does not know how it came any more
+ *	limit		what a rule says to more reading and sending
+ *	event		the last ones of the process
+ */
+#include "agent.h"
+#include "answer_words.h"
+#include "chain.h"
+#include "clock.h"
+#include "compile.h"
+#include "log.h"
+#include "text.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#define EVENTS_SHOWN 3
+#define LIMITS_SHOWN 48
+
+/* What is being explained. */
+struct asked {
+	struct agent *agent;
+	struct control_client *client;
+	uint32_t pid; /* 0: a file */
+	uint64_t id;  /* of the holding; 0: none */
+	bool live;    /* the holding is there still */
+	struct holding holding;
+	struct chain chain;
+	int limits;
+	int r;
+};
+
+/* Queues the line; after the first failure nothing more. */
+static void reply(struct asked *asked, json_t *line)
+{
+	if (asked->r) {
+		json_decref(line);
+		return;
+	}
+	asked->r = control_reply(asked->client, line);
+}
+
+static json_t *line_of(const char *type)
+{
+	return json_pack("{s:i, s:s}", "cordon", CONTROL_VERSION, "type", type);
+}
+
+static void put(json_t *line, const char *key, json_t *value)
+{
+	/* What is missing then is missed: control_reply() takes no NULL. */
+	(void)json_object_set_new(line, key, value);
+}
+
+static void put_comm(json_t *line, const char *key, const char *comm)
+{
+	char text[17];
+
+	memcpy(text, comm, 16);
+	text[16] = '\0';
+	log_clean(text);
+	put(line, key, json_string(text));
+}
+
+static void put_session(json_t *line, uint32_t session)
+{
+	if (session != UINT32_MAX)
+		put(line, "session", json_integer(session));
+}
+
+static void put_who(json_t *line, const struct step_who *who)
+{
+	put(line, "pid", json_integer(who->tgid));
+	put_comm(line, "comm", who->comm);
+	put(line, "user", account(who->uid));
+	put(line, "login", account(who->login));
+	put_session(line, who->session);
+}
+
+static const char *dataset_name(const struct asked *asked, uint32_t id)
+{
+	return guard_name(asked->agent->guard, NAME_DATASET, id);
+}
+
+/* ---- the process -------------------------------------------------------- */
+
+/* What /proc tells. */
+struct alive {
+	bool is;
+	char comm[17];
+	uint32_t uid, user, login, session;
+	char groups[256]; /* by name, with commas */
+};
+
+static bool read_proc(uint32_t pid, const char *what, char *buf, size_t size)
+{
+	char name[64];
+	size_t n;
+	FILE *file;
+
+	(void)snprintf(name, sizeof(name), "/proc/%" PRIu32 "/%s", pid, what);
+	file = fopen(name, "re");
+	if (!file)
+		return false;
+	n = fread(buf, 1, size - 1, file);
+	(void)fclose(file);
+	buf[n] = '\0';
+	return n > 0;
+}
+
+static uint32_t number_behind(const char *text, const char *key, int nth)
+{
+	const char *at = strstr(text, key);
+	char *end = NULL;
+	unsigned long n = UINT32_MAX;
+
+	if (!at)
+		return UINT32_MAX;
+	at += strlen(key);
+	for (int i = 0; i <= nth; i++) {
+		n = strtoul(at, &end, 10);
+		if (end == at)
+			return UINT32_MAX;
+		at = end;
+	}
+	return (uint32_t)n;
+}
+
+static void look_at(uint32_t pid, struct alive *ret)
+{
+	char text[8192];
+
+	memset(ret, 0, sizeof(*ret));
+	ret->login = UINT32_MAX;
+	ret->session = UINT32_MAX;
+	if (!read_proc(pid, "status", text, sizeof(text)) ||
+	    number_behind(text, "\nTgid:", 0) != pid ||
+	    strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
+		return;
+	ret->is = true;
+	ret->uid = number_behind(text, "\nUid:", 0);
+	ret->user = number_behind(text, "\nUid:", 1);
+	if (read_proc(pid, "loginuid", text, sizeof(text)))
+		ret->login = (uint32_t)strtoul(text, NULL, 10);
+	if (read_proc(pid, "sessionid", text, sizeof(text)))
+		ret->session = (uint32_t)strtoul(text, NULL, 10);
+	if (read_proc(pid, "comm", ret->comm, sizeof(ret->comm)))
+		ret->comm[strcspn(ret->comm, "\n")] = '\0';
+}
+
+static void put_unit(json_t *line, const struct event_who *who)
+{
+	if (who->unit[0])
+		put(line, "unit", json_string(who->unit));
+	if (who->exe[0])
+		put(line, "exe", json_string(who->exe));
+}
+
+/* Marked, but without an entry: held, as much as there is. */
+static bool holds_unknown(const struct asked *asked)
+{
+	const struct guard_state *state = guard_state(asked->agent->guard);
+	uint32_t bit = asked->pid & ((1U << CORDON_TGID_BITS) - 1);
+	uint64_t id;
+
+	return state->holder_bits[bit / 64] >> (bit & 63) & 1 &&
+	       guard_process(asked->agent->guard, asked->pid, &id) == -ENOENT;
+}
+
+static void reply_process(struct asked *asked, const struct alive *alive,
+			  const struct event_who *who)
+{
+	const struct step_who *last = chain_who(&asked->chain, asked->id);
+	json_t *line = line_of("process");
+
+	put(line, "pid", json_integer(asked->pid));
+	put(line, "alive", json_boolean(alive->is));
+	put(line, "holds",
+	    json_boolean(asked->id &&
+			 (!asked->live || asked->holding.shares[0].origin)));
+	if (alive->is && holds_unknown(asked))
+		put(line, "unknown", json_true());
+	if (alive->is) {
+		put_comm(line, "comm", alive->comm);
+		put(line, "user", account(alive->uid));
+		put(line, "login", account(alive->login));
+		put_session(line, alive->session);
+		put_unit(line, who);
+	} else if (last) {
+		put_who(line, last);
+	}
+	reply(asked, line);
+}
+
+/* ---- what is held ------------------------------------------------------- */
+
+static void reply_share(struct asked *asked, const struct share *share)
+{
+	json_t *line = line_of("holding");
+	struct origin origin;
+
+	put(line, "dataset", json_string(dataset_name(asked, share->dataset)));
+	put(line, "records", number(share->records));
+	put(line, "bytes", number(share->bytes));
+	if (share->origin == CORDON_ORIGIN_FOLDED ||
+	    guard_origin(asked->agent->guard, share->origin, &origin)) {
+		put(line, "folded", json_true());
+	} else {
+		put(line, "origin", number(origin.serial));
+		put(line, "first", when(origin.first_ns));
+		put(line, "pid", json_integer(origin.tgid));
+		put_comm(line, "comm", origin.comm);
+		put(line, "user", account(origin.uid));
+		put(line, "login", account(origin.login));
+		put_session(line, origin.session);
+	}
+	reply(asked, line);
+}
+
+static void reply_shares(struct asked *asked)
+{
+	if (!asked->live)
+		return;
+	for (size_t i = 0; i < CORDON_SHARES; i++)
+		if (asked->holding.shares[i].origin)
+			reply_share(asked, &asked->holding.shares[i]);
+}
+
+/* ---- how it came -------------------------------------------------------- */
+
+static int offer(const struct step *step, void *arg)
+{
+	struct asked *asked = arg;
+
+	chain_offer(&asked->chain, step);
+	return 0;
+}
+
+/* Copies that did nothing have their step in the holding. */
+static void offer_births(struct asked *asked)
+{
+	struct holding holding;
+	struct step step;
+
+	for (size_t i = 0; i < asked->chain.n_links; i++)
+		if (!guard_holding(asked->agent->guard,
+				   asked->chain.links[i].holding, &holding) &&
+		    chain_birth(&holding, &step))
+			chain_offer(&asked->chain, &step);
+}
+
+static int find_chain(struct asked *asked)
+{
+	int r = 0;
+
+	chain_begin(&asked->chain, asked->id);
+	while (!r && asked->chain.grew) {
+		chain_pass_begin(&asked->chain);
+		r = guard_each_step(asked->agent->guard, offer, asked);
+		offer_births(asked);
+	}
+	chain_end(&asked->chain);
+	return r;
+}
+
+/* What was read until now is in the step only when the holding is gone. */
+static void bring_up_to_date(const struct asked *asked, struct step *step)
+{
+	uint32_t origin = (uint32_t)step->from;
+	struct holding holding;
+
+	if (!(step->from & STEP_ORIGIN) ||
+	    guard_holding(asked->agent->guard, step->to, &holding))
+		return;
+	for (size_t i = 0; i < CORDON_SHARES; i++) {
+		if (holding.shares[i].origin != origin)
+			continue;
+		step->bytes = holding.shares[i].bytes;
+		step->records = holding.shares[i].records;
+	}
+}
+
+static void reply_step(struct asked *asked, struct step *step)
+{
+	const struct step_who *from = chain_who(&asked->chain, step->from);
+	json_t *line = line_of("step");
+	struct origin origin;
+
+	bring_up_to_date(asked, step);
+	put(line, "time", when(step->time_ns));
+	put(line, "last", when(step->last_ns));
+	put(line, "kind", json_string(chain_kind_name(step->kind)));
+	put(line, "dataset", json_string(dataset_name(asked, step->dataset)));
+	put(line, "records", number(step->records));
+	put(line, "bytes", number(step->bytes));
+	put(line, "holding", number(step->to));
+	if (step->who.tgid)
+		put_who(line, &step->who);
+	if (step->from & STEP_ORIGIN) {
+		if (!guard_origin(asked->agent->guard, (uint32_t)step->from,
+				  &origin))
+			put(line, "origin", number(origin.serial));
+	} else {
+		put(line, "from_holding", number(step->from));
+	}
+	if (from) {
+		put(line, "from_pid", json_integer(from->tgid));
+		put_comm(line, "from_comm", from->comm);
+		put(line, "from_user", account(from->uid));
+	}
+	reply(asked, line);
+}
+
+static void reply_gap(struct asked *asked, uint64_t holding)
+{
+	const struct step_who *who = chain_who(&asked->chain, holding);
+	json_t *line = line_of("gap");
+
+	put(line, "why", json_string("lost"));
+	put(line, "holding", number(holding));
+	if (who)
+		put_who(line, who);
+	reply(asked, line);
+}
+
+static void reply_chain(struct asked *asked)
+{
+	struct chain *chain = &asked->chain;
+	json_t *line;
+
+	for (size_t i = 0; i < chain->n_steps; i++)
+		reply_step(asked, &chain->steps[i]);
+	for (size_t i = 0; i < chain->n_links; i++)
+		if (!chain->links[i].whole)
+			reply_gap(asked, chain->links[i].holding);
+	if (!chain->cut)
+		return;
+	line = line_of("gap");
+	put(line, "why", json_string("long"));
+	reply(asked, line);
+}
+
+/* ---- what a rule says --------------------------------------------------- */
+
+/* One grant of the rule that decides, and what was used of it. */
+struct limit_line {
+	struct asked *asked;
+	const struct policy_rule *rule;
+	uint32_t rule_id, dataset, dest, who;
+	uint64_t held;	  /* records that the next send is charged at most */
+	uint64_t charged; /* of them, before */
+	uint64_t used, free_ns;
+	uint32_t unit;
+};
+
+static int add_used(const struct guard_budget *budget, void *arg)
+{
+	struct limit_line *l = arg;
+
+	if (budget->key.rule != l->rule_id || budget->key.dest != l->dest ||
+	    budget->key.dataset != l->dataset || budget->key.unit != l->unit ||
+	    (budget->key.who != l->who && budget->key.who != CORDON_HOST_WIDE))
+		return 0;
+	l->used = budget->used;
+	l->free_ns = budget->free_ns;
+	return 0;
+}
+
+static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
+			uint64_t window_ns)
+{
+	struct guard *guard = l->asked->agent->guard;
+	uint64_t due = 0, left;
+	json_t *line;
+
+	if (l->asked->limits++ >= LIMITS_SHOWN)
+		return;
+	l->unit = unit;
+	l->used = 0;
+	l->free_ns = 0;
+	if (window_ns)
+		(void)guard_each_budget(guard, add_used, l);
+	left = max > l->used ? max - l->used : 0;
+	if (unit == UNIT_RECORDS && l->dest != CORDON_DEST_READ &&
+	    l->held > l->charged)
+		due = l->held - l->charged;
+	line = line_of("limit");
+	put(line, "dataset", json_string(dataset_name(l->asked, l->dataset)));
+	put(line, "destination",
+	    json_string(guard_name(guard, NAME_DEST, l->dest)));
+	put(line, "rule",
+	    json_string(l->rule_id ? guard_name(guard, NAME_RULE, l->rule_id)
+				   : "none"));
+	put(line, "action",
+	    json_string(!l->rule ? "block"
+			: l->rule->mode == POLICY_OBSERVE
+				? "observe"
+				: policy_action_name(l->rule->action)));
+	put(line, "budget",
+	    json_string(unit == UNIT_RECORDS ? "records" : "bytes"));
+	put(line, "used", number(l->used));
+	put(line, "max", number(max));
+	if (window_ns)
+		put(line, "window_ns", number(window_ns));
+	if (due)
+		put(line, "due", number(due));
+	put(line, "over", json_boolean(due > left || !left));
+	if (l->free_ns)
+		put(line, "frees", when(l->free_ns));
+	reply(l->asked, line);
+}
+
+static void reply_grant(struct limit_line *l,
+			const struct policy_budget *budget)
+{
+	if (budget->kind == POLICY_BUDGET_UNLIMITED)
+		reply_limit(l, UNIT_RECORDS, CORDON_UNLIMITED, 0);
+	else if (budget->kind == POLICY_BUDGET_NONE)
+		reply_limit(l, UNIT_RECORDS, 0, 0);
+	else {
+		if (budget->records_window_ns)
+			reply_limit(l, UNIT_RECORDS, budget->records,
+				    budget->records_window_ns);
+		if (budget->bytes_window_ns)
+			reply_limit(l, UNIT_BYTES, budget->bytes,
+				    budget->bytes_window_ns);
+	}
+}
+
+static void charged_of(struct limit_line *l)
+{
+	const struct holding *h = &l->asked->holding;
+
+	l->charged = 0;
+	for (size_t i = 0; i < CORDON_CHARGES; i++)
+		if (h->charges[i].dataset == l->dataset &&
+		    h->charges[i].dest == l->dest &&
+		    h->charges[i].rule == l->rule_id)
+			l->charged = h->charges[i].records;
+}
+
+static void reply_rule(struct limit_line *l, const struct policy *policy)
+{
+	const struct policy_budget none = {.kind = POLICY_BUDGET_NONE};
+	const struct policy_release *release;
+
+	l->dest = CORDON_DEST_READ;
+	reply_grant(l, l->rule ? &l->rule->read : &none);
+	for (size_t i = 0; l->rule && i < l->rule->n_releases; i++) {
+		release = &l->rule->releases[i];
+		if (guard_name_find(
+			    l->asked->agent->guard, NAME_DEST,
+			    policy->destinations[release->destination].name,
+			    &l->dest))
+			continue;
+		charged_of(l);
+		reply_grant(l, &release->budget);
+	}
+	if (l->rule && policy_rule_release(l->rule, POLICY_ANYWHERE)->kind !=
+			       POLICY_BUDGET_NONE)
+		return;
+	l->dest = CORDON_DEST_ANY;
+	reply_grant(l, &none);
+}
+
+static uint64_t held_of(const struct asked *asked, uint32_t dataset)
+{
+	uint64_t records = 0;
+
+	for (size_t i = 0; i < CORDON_SHARES; i++)
+		if (asked->holding.shares[i].origin &&
+		    asked->holding.shares[i].dataset == dataset)
+			records += asked->holding.shares[i].records;
+	return records;
+}
+
+static void reply_dataset(struct asked *asked, const struct alive *alive,
+			  const struct policy_actor *actor, uint32_t dataset)
+{
+	const struct policy *policy = asked->agent->policy;
+	struct policy_explanation *why = NULL;
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	struct limit_line l = {.asked = asked, .dataset = dataset};
+	char name[3 * CORDON_NAME + 16];
+	bool per_user;
+
+	if (!errs || policy_explain(policy, actor, dataset_name(asked, dataset),
+				    NULL, &why, errs))
+		goto out;
+	l.held = held_of(asked, dataset);
+	l.who = CORDON_HOST_WIDE;
+	if (why->rule != POLICY_NO_RULE) {
+		l.rule = &policy->rules[why->rule];
+		compile_rule_name(policy, l.rule, name, sizeof(name));
+		(void)guard_name_find(asked->agent->guard, NAME_RULE, name,
+				      &l.rule_id);
+		per_user = l.rule->per == POLICY_PER_USER;
+		if (per_user)
+			l.who = alive->login != UINT32_MAX ? alive->login
+							   : alive->uid;
+	}
+	reply_rule(&l, policy);
+out:
+	policy_explanation_free(why);
+	free(errs);
+}
+
+/* What is still to come only who lives can be refused. */
+static void reply_limits(struct asked *asked, const struct alive *alive,
+			 const struct event_who *who)
+{
+	char user[EVENT_ACCOUNT_CHARS_MAX], login[EVENT_ACCOUNT_CHARS_MAX];
+	const struct share *share;
+	struct policy_actor actor = {0};
+
+	if (!alive->is || !asked->live || !asked->agent->policy)
+		return;
+	event_account(alive->user, user);
+	event_account(alive->login, login);
+	actor.unit = who->unit[0] ? who->unit : NULL;
+	actor.exe = who->exe[0] ? who->exe : NULL;
+	actor.user = user;
+	actor.login = alive->login == UINT32_MAX ? "none" : login;
+	for (size_t i = 0; i < CORDON_SHARES; i++) {
+		share = &asked->holding.shares[i];
+		for (size_t j = 0; j < i && share->origin; j++)
+			if (asked->holding.shares[j].dataset == share->dataset)
+				share = &(const struct share){0};
+		if (share->origin && share->dataset)
+			reply_dataset(asked, alive, &actor, share->dataset);
+	}
+}
+
+/* ---- events ------------------------------------------------------------- */
+
+static void reply_events(struct asked *asked)
+{
+	uint64_t found[EVENTS_SHOWN], seq, first;
+	struct eventlog *log = asked->agent->log;
+	char line[EVENTLOG_LINE_MAX], mark[32];
+	size_t n = 0, len;
+
+	(void)snprintf(mark, sizeof(mark), "\"tgid\":%" PRIu32, asked->pid);
+	first = eventlog_first(log);
+	for (seq = eventlog_next(log); seq-- > first && n < EVENTS_SHOWN;) {
+		const char *at;
+
+		if (eventlog_line(log, seq, line, &len) || len >= sizeof(line))
+			continue;
+		line[len] = '\0';
+		at = strstr(line, mark);
+		if (at && (at[strlen(mark)] == ',' || at[strlen(mark)] == '}'))
+			found[n++] = seq;
+	}
+	while (n-- && !asked->r)
+		if (!eventlog_line(log, found[n], line, &len))
+			asked->r = control_reply_text(asked->client, line, len);
+}
+
+/* ---- both --------------------------------------------------------------- */
+
+/* The process is gone: the last holding that one of this number had. */
+static int find_last(const struct step *step, void *arg)
+{
+	struct asked *asked = arg;
+
+	if (step->who.tgid != asked->pid)
+		return 0;
+	asked->id = step->to;
+	return 1;
+}
+
+static int explain_process(struct asked *asked)
+{
+	struct event event = {.tgid = asked->pid, .login = UINT32_MAX};
+	struct event_who who;
+	struct alive alive;
+	int r;
+
+	look_at(asked->pid, &alive);
+	memset(&who, 0, sizeof(who));
+	if (alive.is)
+		event_look_up(&event, &who);
+	r = guard_process(asked->agent->guard, asked->pid, &asked->id);
+	if (r == -ENOENT && !alive.is)
+		r = guard_each_step(asked->agent->guard, find_last, asked);
+	if (r < 0 && r != -ENOENT)
+		return r;
+	if (asked->id) {
+		asked->live = !guard_holding(asked->agent->guard, asked->id,
+					     &asked->holding);
+		r = find_chain(asked);
+		if (r)
+			return r;
+	}
+	reply_process(asked, &alive, &who);
+	reply_shares(asked);
+	if (asked->id)
+		reply_chain(asked);
+	reply_limits(asked, &alive, &who);
+	reply_events(asked);
+	return asked->r;
+}
+
+static void reply_file(struct asked *asked, const char *path,
+		       const struct guard_file *file)
+{
+	json_t *line = line_of("file");
+	bool record = file->label.kind == LABEL_FILE;
+	bool dir = file->label.kind == LABEL_DIR;
+
+	put(line, "file", json_string(path));
+	if (record || dir)
+		put(line, "dataset",
+		    json_string(dataset_name(asked, file->label.dataset)));
+	if (record)
+		put(line, "record", json_integer(file->label.record));
+	put(line, "directory", json_boolean(dir));
+	put(line, "holds", json_boolean(file->holding != 0));
+	put(line, "mixed", json_boolean(file->mixed));
+	if (file->since_ns)
+		put(line, "since", when(file->since_ns));
+	reply(asked, line);
+}
+
+static int explain_file(struct asked *asked, const char *path)
+{
+	struct guard_file file;
+	int r;
+
+	r = guard_file(asked->agent->guard, path, &file);
+	if (r) {
+		control_fail(asked->client, CONTROL_UNKNOWN, "%.180s: %s", path,
+			     r == -ENOTSUP ? "not a regular file or a directory"
+					   : strerror(-r));
+		return -ESRCH;
+	}
+	asked->id = file.holding;
+	if (asked->id) {
+		asked->live = !guard_holding(asked->agent->guard, asked->id,
+					     &asked->holding);
+		r = find_chain(asked);
+		if (r)
+			return r;
+	}
+	reply_file(asked, path, &file);
+	reply_shares(asked);
+	if (asked->id)
+		reply_chain(asked);
+	return asked->r;
+}
+
+int answer_explain(struct agent *agent, struct control_client *client)
+{
+	struct asked *asked = calloc(1, sizeof(*asked));
+	int r;
+
+	if (!asked)
+		return -ENOMEM;
+	asked->agent = agent;
+	asked->client = client;
+	asked->pid = client->request.pid;
+	r = asked->pid ? explain_process(asked)
+		       : explain_file(asked, client->request.file);
+	free(asked);
+	return r ? r : CONTROL_END;
+}
