@@ -300,7 +300,7 @@ struct charge {
 	__u32 dataset; /* 0: free */
 	__u32 dest;
 	__u32 rule; /* struct rule's id: another rule, another budget */
-	__u32 pad;
+	__u32 who;  /* and another user, as in struct budget_key */
 	__u64 records;
 	__u64 wire_bytes;
 };

@@ -170,18 +170,19 @@ static __always_inline int same_addr(const __u8 *a, const __u8 *b)
 /*
  * Where a holding remembers what it was charged at @a's destination: one place
  * each, no search. Two that share a place forget each other, and what is
- * forgotten is charged anew: never too little.
+ * forgotten is charged anew: never too little. Processes of several users can
+ * share a holding, or one become another's: each has a budget of its own.
  */
 static __always_inline __u32 charge_place(const struct act *a)
 {
-	return (a->dest + a->dataset * 5) & (CORDON_CHARGES - 1);
+	return (a->dest + a->dataset * 5 + a->who * 7) & (CORDON_CHARGES - 1);
 }
 
 static __always_inline int charge_is(const struct charge *c,
 				     const struct act *a)
 {
 	return c->dataset == a->dataset && c->dest == a->dest &&
-	       c->rule == a->rule;
+	       c->rule == a->rule && c->who == a->who;
 }
 
 /* How many records @a's bytes are charged now. */
@@ -219,6 +220,7 @@ static __noinline __s64 charge_note(struct act *a, struct holding *h,
 		c->dataset = a->dataset;
 		c->dest = a->dest;
 		c->rule = a->rule;
+		c->who = a->who;
 		c->records = 0;
 		c->wire_bytes = 0;
 	}

@@ -575,7 +575,7 @@ int probe_main(int argc, char **argv)
 	return p.hop ? probe_hop(&p) : p.life->run(&p);
 }
 
-int main(int argc, char **argv)
+int probe_command(int argc, char **argv)
 {
 	if (argc == 2 && strcmp(argv[1], "list") == 0)
 		return list();

@@ -189,6 +189,8 @@ int probe_crowd(char **words);
 
 /* probe.c */
 
+/* The whole program. The exit code. */
+int probe_command(int argc, char **argv);
 /* One run: parses, acts, prints the line of JSON. The exit code. */
 int probe_main(int argc, char **argv);
 
