@@ -707,8 +707,15 @@ label_below(struct file *file, struct dentry *seen, __u32 *ret_dataset)
 	*ret_dataset = 0;
 	m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
 				 BPF_LOCAL_STORAGE_GET_F_CREATE);
-	if (fs_known(inode->i_sb->s_dev))
-		own = label_find(inode, file->f_path.dentry, ret_dataset);
+	if (fs_known(inode->i_sb->s_dev)) {
+		own = label_get(inode);
+		if (own && own->kind != LABEL_FILE)
+			own = NULL;
+		/* Up to 6.4 the path is the overlay's: where that shows it. */
+		if (!own && (__u64)seen != (__u64)file->f_path.dentry)
+			own = label_find(inode, file->f_path.dentry,
+					 ret_dataset);
+	}
 	if (!own && outer &&
 	    (outer->kind == LABEL_FILE || outer->kind == LABEL_QUIET)) {
 		same = *outer;
