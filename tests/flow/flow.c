@@ -350,7 +350,7 @@ static void end_processes(struct run *run)
 
 /* ---- steps ------------------------------------------------------------- */
 
-static bool is_possible(const struct run *run, const struct step *s)
+static bool is_possible(const struct run *run, const struct flow_step *s)
 {
 	const struct plan *plan = run->plan;
 
@@ -380,7 +380,7 @@ static bool is_possible(const struct run *run, const struct step *s)
 	return true;
 }
 
-static void ask_step(struct run *run, const struct step *s)
+static void ask_step(struct run *run, const struct flow_step *s)
 {
 	struct process *p = &run->process[s->who];
 	struct command c = {
@@ -399,7 +399,7 @@ static void ask_step(struct run *run, const struct step *s)
 		   sizeof(c);
 }
 
-static void note_hop(struct run *run, const struct step *s, int result)
+static void note_hop(struct run *run, const struct flow_step *s, int result)
 {
 	int *queued = run->queued;
 
@@ -425,7 +425,7 @@ static void note_hop(struct run *run, const struct step *s, int result)
 		run->broken[s->a] = run->broken[s->b] = true;
 }
 
-static void note_result(struct run *run, const struct step *s, int result)
+static void note_result(struct run *run, const struct flow_step *s, int result)
 {
 	done.steps++;
 	done.refused += result == -EPERM || result == -EACCES;
@@ -452,7 +452,7 @@ static void note_result(struct run *run, const struct step *s, int result)
 	}
 }
 
-static void note_child(struct run *run, const struct step *s, int pid)
+static void note_child(struct run *run, const struct flow_step *s, int pid)
 {
 	struct process *child = &run->process[s->a];
 
@@ -477,7 +477,7 @@ static void wait_end(struct run *run, unsigned int who)
 	p->pid = 0;
 }
 
-static void wait_step(struct run *run, const struct step *s)
+static void wait_step(struct run *run, const struct flow_step *s)
 {
 	struct process *p = &run->process[s->who];
 	uint64_t word;
@@ -511,13 +511,13 @@ static void wait_step(struct run *run, const struct step *s)
 static void run_steps(struct run *run)
 {
 	uint32_t i = 0, most = run->options->together ? TOGETHER : 1;
-	const struct step *batch[TOGETHER];
+	const struct flow_step *batch[TOGETHER];
 
 	while (i < run->plan->steps && !run->why[0]) {
 		uint32_t count = 0, busy = 0;
 
 		for (; i < run->plan->steps && count < most; i++) {
-			const struct step *s = &run->plan->step[i];
+			const struct flow_step *s = &run->plan->step[i];
 
 			if (!(run->options->steps >> i & 1) ||
 			    !is_possible(run, s))

@@ -87,7 +87,7 @@ enum op {
 	OPS,
 };
 
-struct step {
+struct flow_step {
 	uint8_t op;
 	uint8_t who;
 	uint8_t a;
@@ -107,7 +107,7 @@ struct plan {
 	uint8_t type[CARRIERS]; /* index of carrier_types */
 	uint8_t origin[PROCS];	/* of who is made by the coordinator */
 	uint8_t login[ORIGINS]; /* of each origin */
-	struct step step[STEPS];
+	struct flow_step step[STEPS];
 };
 
 void plan_make(struct plan *plan, uint64_t seed);
@@ -172,7 +172,7 @@ struct world {
 };
 
 struct command {
-	struct step step;
+	struct flow_step step;
 	uint32_t serial;
 	uint32_t login; /* the user's number of OP_LOGIN */
 	pid_t other;

@@ -63,7 +63,7 @@ static uint8_t somebody(struct sketch *s)
 	return (uint8_t)who;
 }
 
-static void choose_read(struct sketch *s, struct step *step)
+static void choose_read(struct sketch *s, struct flow_step *step)
 {
 	step->a = (uint8_t)(s->sets == 3 ? pick(s, SETS) : s->sets - 1);
 	step->c = (uint8_t)(1 + pick(s, PHOTO_CHUNKS));
@@ -84,7 +84,7 @@ static uint8_t some_stream(struct sketch *s)
 	return (uint8_t)c;
 }
 
-static void choose_give(struct sketch *s, struct step *step)
+static void choose_give(struct sketch *s, struct flow_step *step)
 {
 	step->a = (uint8_t)pick(s, s->plan->carriers);
 	step->how = (uint8_t)pick(s, TOLD);
@@ -96,7 +96,7 @@ static void choose_give(struct sketch *s, struct step *step)
 }
 
 /* From a pipe in which something is to something else, if there are such. */
-static void choose_pass(struct sketch *s, struct step *step)
+static void choose_pass(struct sketch *s, struct flow_step *step)
 {
 	uint32_t c = pick(s, s->plan->carriers);
 
@@ -125,7 +125,7 @@ static uint8_t some_full(struct sketch *s)
 	return (uint8_t)c;
 }
 
-static void choose_fork(struct sketch *s, struct step *step)
+static void choose_fork(struct sketch *s, struct flow_step *step)
 {
 	if (s->known == s->plan->procs) {
 		step->op = OP_EXEC;
@@ -135,7 +135,7 @@ static void choose_fork(struct sketch *s, struct step *step)
 	step->b = (uint8_t)pick(s, s->plan->carriers + 1);
 }
 
-static void choose_login(struct sketch *s, struct step *step)
+static void choose_login(struct sketch *s, struct flow_step *step)
 {
 	if (s->origins == ORIGINS) {
 		step->op = OP_EXEC;
@@ -164,7 +164,7 @@ static enum op choose_op(struct sketch *s)
 	return OP_READ;
 }
 
-static void choose_step(struct sketch *s, struct step *step)
+static void choose_step(struct sketch *s, struct flow_step *step)
 {
 	step->op = (uint8_t)choose_op(s);
 	step->who = somebody(s);
@@ -205,7 +205,7 @@ static void choose_step(struct sketch *s, struct step *step)
 }
 
 /* The last steps try to send out what there is. */
-static void choose_end(struct sketch *s, struct step *step)
+static void choose_end(struct sketch *s, struct flow_step *step)
 {
 	step->op = OP_RELEASE;
 	step->who = somebody(s);
@@ -250,7 +250,7 @@ void plan_print_step(const struct plan *plan, uint32_t i)
 {
 	static const char *const told[] = {"plain", "packed", "sealed"};
 	static const char *const sets[] = {"photos", "roster"};
-	const struct step *s = &plan->step[i];
+	const struct flow_step *s = &plan->step[i];
 
 	(void)printf("#   %2u: process %u%s ", i, s->who,
 		     s->thread ? " (thread)" : "");

@@ -141,7 +141,7 @@ static int note_read(enum set set, unsigned int id, const struct bytes *data)
 	return n;
 }
 
-static int do_read(const struct step *s)
+static int do_read(const struct flow_step *s)
 {
 	unsigned int id = s->b, count = s->c, size = chunk_bytes(s->a);
 	struct probe p = probe_now();
@@ -299,13 +299,13 @@ static void message_take(const uint8_t *from, ssize_t bytes)
 
 /* ---- hops -------------------------------------------------------------- */
 
-static int do_give(const struct step *s)
+static int do_give(const struct flow_step *s)
 {
 	message_make(outbox, s->how);
 	return (int)carrier_give(&me.world.carrier[s->a], s->a, outbox);
 }
 
-static int do_take(const struct step *s)
+static int do_take(const struct flow_step *s)
 {
 	uint8_t message[MESSAGE_BYTES];
 	ssize_t n;
@@ -317,7 +317,7 @@ static int do_take(const struct step *s)
 	return (int)n;
 }
 
-static int do_pass(const struct step *s)
+static int do_pass(const struct flow_step *s)
 {
 	return (int)carrier_pass(&me.world.carrier[s->a],
 				 &me.world.carrier[s->b], s->how);
@@ -342,7 +342,7 @@ static ssize_t write_all(int fd, const uint8_t *p, size_t n)
  * A photo's first chunks, which never are in this process's memory, between a
  * header that says so and what is left of a message.
  */
-static int do_file(const struct step *s)
+static int do_file(const struct flow_step *s)
 {
 	const struct flow_carrier *c = &me.world.carrier[s->a];
 	uint8_t all[MESSAGE_BYTES] = {0};
@@ -377,7 +377,7 @@ static int do_file(const struct step *s)
 
 /* ---- another's memory -------------------------------------------------- */
 
-static int do_put(const struct step *s, pid_t other)
+static int do_put(const struct flow_step *s, pid_t other)
 {
 	struct iovec here = {outbox, sizeof(outbox)};
 	struct iovec there = {mailbox, sizeof(mailbox)};
@@ -454,7 +454,7 @@ static int send_out(struct probe *p, const uint8_t *data, size_t len)
 	return r < 0 ? r : (int)done;
 }
 
-static int do_release(const struct step *s)
+static int do_release(const struct flow_step *s)
 {
 	struct probe p = probe_now();
 	struct message *m;
@@ -487,7 +487,7 @@ int login_as(unsigned int user)
 	return r;
 }
 
-static int do_login(const struct step *s, const struct command *c)
+static int do_login(const struct flow_step *s, const struct command *c)
 {
 	int r = login_as(c->login);
 
@@ -523,7 +523,7 @@ static int do_exec(void)
 
 static int act(const struct command *c)
 {
-	const struct step *s = &c->step;
+	const struct flow_step *s = &c->step;
 
 	switch (s->op) {
 	case OP_READ:
@@ -619,7 +619,7 @@ static void answer(uint32_t serial, int result)
 static _Noreturn void work_on(void);
 
 /* The child answers to nobody before it is asked. */
-static int do_fork(const struct step *s)
+static int do_fork(const struct flow_step *s)
 {
 	pid_t child;
 
