@@ -93,7 +93,7 @@ chains_outside()
 {
 	local i
 
-	mkdir -p $drop $outside/gpg
+	mkdir -p $outside/gpg
 	chmod 700 $outside/gpg
 	cat >$outside/rsyncd.conf <<-C
 	[drop]
@@ -128,6 +128,7 @@ chains_prepare()
 	. tests/matrix/chains
 	chains_wanted || return
 	mkdir -p $ch
+	chains_fresh
 	chains_keys
 	chains_backend
 	chains_outside
@@ -148,10 +149,17 @@ chains_end()
 		{ read -r who <$p/loginuid; } 2>/dev/null
 		[ "$who" != $login ] || kill -9 ${p##*/} 2>/dev/null
 	done
-	# See KNOWN-GAPS.md: the records of logins carry.
+	chains_fresh
+}
+
+# Of what is left in files nobody holds. See KNOWN-GAPS.md for the records of
+# logins.
+chains_fresh()
+{
 	rm -rf $ch/work $drop /dev/shm/chains
 	rm -f /var/log/{lastlog,wtmp,btmp} /run/utmp
 	mkdir -p $ch/work $drop
+	chmod 1777 $ch/work
 }
 
 restic_dump()

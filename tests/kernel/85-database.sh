@@ -10,10 +10,16 @@ db_rows=1000
 db_bin=/usr/lib/postgresql/15/bin
 db_pid=
 
-# What does no more than to ask.
+# To be run in a subshell, or the server is another process than the one that
+# is started.
 db_run()
 {
-	setpriv --reuid postgres --regid postgres --clear-groups "$@"
+	exec setpriv --reuid postgres --regid postgres --clear-groups "$@"
+}
+
+db_ready()
+{
+	(db_run $db_bin/pg_isready -qh $sockets)
 }
 
 # db_start: with no login, as a service is.
@@ -23,12 +29,12 @@ db_start()
 
 	db_run $db_bin/postgres -D $db -c jit=off -c fsync=off \
 		-c config_file=/etc/postgresql/15/main/postgresql.conf \
-		-c hba_file=$ch/hba -c unix_socket_directories=$ch/sockets \
-		-c listen_addresses='*' -c ssl=off -c autovacuum=off \
+		-c hba_file=$ch/hba -c unix_socket_directories=$sockets \
+		-c external_pid_file= -c listen_addresses='*' -c ssl=off -c autovacuum=off \
 		>$ch/db.log 2>&1 &
 	db_pid=$!
 	for ((i = 0; i < 10 * patience; i++)); do
-		db_run $db_bin/pg_isready -qh $ch/sockets && return
+		db_ready && return
 		nap 0.1
 	done
 	return 1
@@ -152,7 +158,7 @@ database_cases()
 	agent_with --max-records 524288 < <(database_policy) || return
 	db_start
 	check database/starts_when_guarded "$(forget $ch/db.log
-		tail -n 3 $ch/db.log)" db_run $db_bin/pg_isready -qh $sockets
+		tail -n 3 $ch/db.log)" db_ready
 	database_looks_up
 	database_one_row
 	for name in "${chosen[@]}"; do
