@@ -9,6 +9,7 @@
  *		totals (default), ids, reset, stop, "pull ADDR PORT"; or "-":
  *		asks each line of standard input
  *	sink --pull ADDR PORT		connects, reads to the end, prints
+ *	sink --count <DATA		counts what was received by other ways
  *
  * SIGUSR1 prints the totals on standard output.
  */
@@ -859,6 +860,20 @@ static int pull(const char *address, uint16_t port)
 	return n < 0 ? fail(address, -errno) : 0;
 }
 
+/* What came by other ways, once it is unpacked. */
+static int count(void)
+{
+	static struct counts counts;
+	static char buf[BUFFER_BYTES];
+	struct record_scan scan = {0};
+	ssize_t n;
+
+	while ((n = read(STDIN_FILENO, buf, sizeof(buf))) > 0)
+		counts_stream(&counts, P_TCP, &scan, buf, (size_t)n);
+	counts_print(&counts, stdout);
+	return n < 0 ? fail("input", -errno) : 0;
+}
+
 static bool parse_number(const char *text, unsigned long most,
 			 unsigned long *ret)
 {
@@ -889,7 +904,8 @@ static int usage(void)
 	(void)fputs("usage: sink --port P [--socket PATH [--quiet MS]]\n"
 		    "       sink --query PATH [-|totals|ids|reset|stop|"
 		    "\"pull ADDR PORT\"]\n"
-		    "       sink --pull ADDR PORT\n",
+		    "       sink --pull ADDR PORT\n"
+		    "       sink --count <DATA\n",
 		    stderr);
 	return 2;
 }
@@ -899,6 +915,8 @@ int main(int argc, char **argv)
 	unsigned long quiet_ms = QUIET_MS;
 	uint16_t port;
 
+	if (argc == 2 && strcmp(argv[1], "--count") == 0)
+		return count();
 	if (argc < 3)
 		return usage();
 	if (strcmp(argv[1], "--query") == 0 && argc <= 4)

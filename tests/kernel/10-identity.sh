@@ -30,6 +30,7 @@ identity_twins()
 
 	for how in $(names open); do
 		try --open "$how" --read read --file $id/photos/000003.jpg
+		red 3000
 		case $rc in
 		0) twin "open/$how" pass ;;
 		2) twin "open/$how" skip "$(missing)" ;;
@@ -65,11 +66,13 @@ identity_refuses()
 		return
 	}
 	try --read read "$@"
-	if [ "$rc" = 1 ] && is read_bytes 0; then
-		ok "$name"
-	else
-		fail "$name" "exit $rc $json"
-	fi
+	case $name in
+	open/*)
+		red 3000
+		line "$twin" "$twin" "$name" "exit $rc $json" refused read_bytes 0
+		;;
+	*) check "$name" "exit $rc $json" refused read_bytes 0 ;;
+	esac
 }
 
 identity_read_refused()
@@ -96,7 +99,9 @@ identity_passed()
 		files $id 3 3
 	fi
 	try --open "$how" --read read "${args[@]}"
-	check "$name" "exit $rc $json" identity_read_refused $bytes
+	red 3000
+	line "open/$how" "open/$how" "$name" "exit $rc $json" \
+		identity_read_refused $bytes
 }
 
 # identity_name_refuses NAME PATH: what stands there is a record.

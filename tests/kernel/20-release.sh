@@ -143,7 +143,9 @@ release_unmetered()
 	holders[$way]=$login
 	files $re 1 1
 	release_try "$way" "${args[@]}"
-	check "release/${way}_refuses_when_holder" "exit $rc $json $got" \
+	sent
+	line "release/$way" "way/$way" "release/${way}_refuses_when_holder" \
+		"exit $rc $json $got" \
 		release_nothing_came "$way"
 }
 
@@ -198,7 +200,9 @@ release_metered()
 	new_login
 	files $re 1 8
 	release_try "$way" "${args[@]}"
-	check "release/${way}_stops_when_beyond_records" \
+	sent
+	line "release/$way" "way/$way" \
+		"release/${way}_stops_when_beyond_records" \
 		"exit $rc $json $got" release_within_records "$way"
 	new_login
 	files $re/bytes 1 20

@@ -48,7 +48,9 @@ options_cases()
 			"exit $rc $json $got" options_arrive "$way" 3000
 		new_login
 		options_try "$way"
-		check "option/${way}_refuses_when_holder" \
+		sent
+		line "option/$way" "option/$way" \
+			"option/${way}_refuses_when_holder" \
 			"exit $rc $json $got" release_nothing_came
 	done
 	agent_with < <(release_policy observe) || return

@@ -93,6 +93,7 @@ reads_twins()
 	for fs in $file_systems; do
 		for channel in $(reads_channels); do
 			reads_try "$fs" "$channel"
+			red $size
 			if [ "$rc" = 2 ]; then
 				twin "read/$fs/$channel" skip "$(missing)"
 			elif [ "$rc" = 0 ] && is read_bytes $((4 * size)); then
@@ -236,7 +237,9 @@ reads_cases()
 			who[$key]=$login
 			field "$json" read_bytes
 			truth[$key]=$value
-			check "read/${key}_refuses_when_budget_is_used" \
+			red $size
+			line "read/$key" "read/$key" \
+				"read/${key}_refuses_when_budget_is_used" \
 				"exit $rc $json" reads_two
 		done
 	done

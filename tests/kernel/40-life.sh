@@ -24,13 +24,16 @@ life_none_beyond()
 # life_refuses NAME ARGS...: eight records are too many.
 life_refuses()
 {
-	local name=$1
+	local name=$1 channel=${1/_refuses_when_/\/} twin=way/send
 	shift
 
+	[[ $name != life/* ]] || twin=${name%%_refuses*}
 	new_login
 	files $re 1 8
 	release_try send "$@" "${args[@]}"
-	check "$name" "exit $rc $json $got" life_none_beyond
+	sent
+	line "${channel%/beyond}" "$twin" "$name" "exit $rc $json $got" \
+		life_none_beyond
 }
 
 life_cases()

@@ -45,6 +45,7 @@ moves_twins()
 
 	for channel in $(names rows); do
 		moves_rows "$channel"
+		red $row
 		moves_renew
 		if [ "$rc" = 0 ] && is read_bytes $((6 * row)); then
 			twin "move/$channel" pass
@@ -54,6 +55,7 @@ moves_twins()
 	done
 	for channel in $(names exchange); do
 		moves_exchange "$channel"
+		red $((2 * row))
 		if [ "$rc" = 0 ] && is read_bytes $((2 * row)) &&
 			{ [ "$channel" = dedupe-into ] || is records 1; }; then
 			twin "move/$channel" pass
@@ -87,8 +89,10 @@ moves_cases()
 			"move/$channel" || continue
 		new_login
 		moves_rows "$channel"
-		check "move/${channel}_refuses_when_guarded" "exit $rc $json" \
-			refused errno_read 1
+		red $row
+		line "move/$channel" "move/$channel" \
+			"move/${channel}_refuses_when_guarded" \
+			"exit $rc $json" refused errno_read 1
 		field "$json" read_bytes
 		check "move/${channel}_reads_one_row_when_guarded" "$json" \
 			[ "$value" = $row ]
@@ -99,8 +103,10 @@ moves_cases()
 			"move/$channel" || continue
 		new_login
 		moves_exchange "$channel"
-		check "move/${channel}_refuses_when_guarded" "exit $rc $json" \
-			refused read_bytes 0
+		red $((2 * row))
+		line "move/$channel" "move/$channel" \
+			"move/${channel}_refuses_when_guarded" \
+			"exit $rc $json" refused read_bytes 0
 	done
 	n=$(cordon ledger --json | jq -s 'map(select(.type == "ledger" and
 		.channel == "open" and .dataset == "*").blocked_acts) | add')

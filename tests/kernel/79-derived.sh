@@ -145,7 +145,9 @@ derived_by_hops()
 			new_login
 			files $re 1 8
 			derived_try $fs --hop $hop "${args[@]}"
-			check "${name}_refuses_when_beyond" \
+			sent
+			line "derived/$fs/$hop" "derived/$fs/$hop" \
+				"${name}_refuses_when_beyond" \
 				"exit $rc $json $got" hops_none_beyond
 			new_login
 			files $re 1 $budget_records

@@ -105,13 +105,17 @@ hops_none_beyond()
 # hops_refuses NAME RECORDS ARGS...: so many records are too many.
 hops_refuses()
 {
-	local name=$1 last=$2
+	local name=$1 last=$2 channel
 	shift 2
 
 	new_login
 	files $re 1 $last
 	hops_try "$@" "${args[@]}"
-	check "$name" "exit $rc $json $got" hops_none_beyond
+	sent
+	channel=hop/${name#hop/}
+	channel=${channel%%_refuse*}
+	line "$channel" "$channel" "$name" "exit $rc $json $got" \
+		hops_none_beyond
 }
 
 # hops_passes NAME ARGS...: as many as the budget has are not.

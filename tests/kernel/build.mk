@@ -18,6 +18,6 @@ matrix: deps ## every part on every kernel in both ways of attaching
 	$(Q)$(MAKE) kernel-matrix
 
 kernel-matrix: all $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
-	$(Q)tests/run-kernels --all
+	$(Q)tests/run-kernels --all; r=$$?; tests/matrix/table && exit $$r
 
 .PHONY: kernel-programs matrix kernel-matrix

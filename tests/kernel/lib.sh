@@ -24,6 +24,7 @@ patience=60 # seconds, for what the agent says
 there=10.99.0.2
 login=20000
 results=0
+failures=0
 serial=0
 agent=
 ended=
@@ -39,7 +40,8 @@ from_probe=
 to_ask=
 from_ask=
 never=
-declare -A twins=() why=()
+cell="- -"
+declare -A twins=() why=() without=()
 
 note()
 {
@@ -57,7 +59,7 @@ fail()
 {
 	local name=$1
 	shift
-	((++results))
+	((++results, ++failures))
 	echo "not ok $name # $*; agent: $(tail -n 1 "$log" 2>&1)"
 }
 
@@ -102,6 +104,35 @@ check()
 	else
 		fail "$name" "$reason"
 	fi
+}
+
+# sent, red SIZE: what came of what was tried last, as the sink says, or what
+# was read as the probe does, in files of that size: bytes and records of a cell
+# of the matrix.
+sent()
+{
+	field "$got" total_bytes
+	cell=$value
+	field "$got" records
+	cell+=" $value"
+}
+
+red()
+{
+	field "$json" read_bytes
+	cell="$value $((value / $1))"
+}
+
+# line CHANNEL TWIN NAME WHY COMMAND...: a check that is a line of the matrix,
+# with what is in $cell. What was held is told by events, later.
+line()
+{
+	local channel=$1 twin=$2 before=$failures result=pass
+	shift 2
+
+	check "$@"
+	[ $failures = $before ] || result=fail
+	echo "$channel ${without[$twin]-- -} $cell $login $result" >>/out/lines
 }
 
 names()
@@ -229,12 +260,15 @@ files()
 
 # ---- twins ------------------------------------------------------------------
 
-# twin NAME RESULT [WHY]: what happened without a guard: pass, fail or skip.
+# twin NAME RESULT [WHY]: what happened without a guard: pass, fail or skip;
+# how much came is in $cell.
 twin()
 {
 	twins[$1]=$2
 	why[$1]=${3-}
-	printf '%s %s %s\n' "$1" "$2" "${3-}" >>/out/twins
+	without[$1]=$cell
+	echo "$1 $2 $cell ${3-}" >>/out/twins
+	cell="- -"
 	case $2 in
 	pass) ok "twin/$1" ;;
 	skip) skip "twin/$1" "${3-}" ;;
@@ -248,6 +282,7 @@ twin_of()
 	local name=$1
 	shift
 
+	sent
 	if [ "$rc" = 2 ]; then
 		twin "$name" skip "$(missing)"
 	elif "$@"; then
@@ -259,10 +294,11 @@ twin_of()
 
 twins_load()
 {
-	local name result reason
+	local name result bytes records reason
 
-	while read -r name result reason; do
+	while read -r name result bytes records reason; do
 		twins[$name]=$result
+		without[$name]="$bytes $records"
 		why[$name]=$reason
 	done <"$1"
 }
@@ -428,6 +464,7 @@ agent_gone()
 		on_one agent_detach >>/out/cordond.all 2>&1
 		sink_start
 	fi
+	cat "$state"/events.jsonl* >>/out/events 2>/dev/null
 	rm -rf "$state"
 }
 

@@ -1,12 +1,12 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash disable=SC2034,SC2154 # guest; 80-flow.sh
+# shellcheck shell=bash disable=SC2034,SC2154 # guest; 86-flow.sh
 #
-# Random flows as in tests/kernel/80-flow.sh, but other ones each time, for as
+# Random flows as in tests/kernel/86-flow.sh, but other ones each time, for as
 # long as the run may take. A guard tells 4,094 origins apart, so it is another
 # guard after some hundred programs.
 
-# shellcheck source=tests/kernel/80-flow.sh
-. tests/kernel/80-flow.sh
+# shellcheck source=tests/kernel/86-flow.sh
+. tests/kernel/86-flow.sh
 
 flow_each=400
 flow_most=$((60 * minutes + 120))

@@ -82,8 +82,7 @@ flow_by_two()
 
 flow_cases()
 {
-	# See hops_cases().
-	[ -n "${hops_alone-}" ] || agent_gone
+	agent_gone
 	agent_with < <(flow_policy) || return
 	if [ -s "$here/flow-options" ]; then
 		# shellcheck disable=SC2046 # words
@@ -101,5 +100,4 @@ flow_cases()
 	flow_runs 1 --lie --whole --programs 20
 	check flow/fails_when_the_guard_counts_one_less "exit $rc: $got" \
 		[ $rc = 1 ]
-	hops_alone=yes
 }
