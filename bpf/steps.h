@@ -82,6 +82,9 @@ static __always_inline struct step *step_tell(const struct holding *h,
 	s->from = from;
 	s->first = h->first;
 	s->kind = kind;
+	s->bytes = 0;
+	s->records = 0;
+	s->dataset = 0;
 	__builtin_memset(&s->who, 0, sizeof(s->who));
 	return s;
 }
@@ -98,7 +101,7 @@ static __always_inline void step_who_of(const struct task_struct *task,
 	bpf_probe_read_kernel_str(ret->comm, sizeof(ret->comm), task->comm);
 }
 
-static __always_inline int step_birth_of(__u64 id)
+static __always_inline int step_birth_of(__u64 id, int amount)
 {
 	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
 	__u64 serial;
@@ -110,7 +113,8 @@ static __always_inline int step_birth_of(__u64 id)
 	s = step_tell(h, serial, h->born.from, h->born.time_ns, STEP_FORK);
 	if (!s)
 		return 0;
-	step_amount(s, h, 0);
+	if (amount)
+		step_amount(s, h, 0);
 	s->who = h->born.who;
 	s->serial = serial;
 	return 0;
@@ -119,16 +123,19 @@ static __always_inline int step_birth_of(__u64 id)
 /* The holding is asked for: a copy's step is written now. */
 __noinline int step_birth(__u64 id)
 {
-	return step_birth_of(id);
+	return step_birth_of(id, 1);
 }
 
-/* Of the current process, which is refused something. */
+/*
+ * Of the current process, which is refused something. How much is told when it
+ * ends: there is no room on the stack of a send that is refused.
+ */
 __noinline int step_birth_now(void)
 {
 	__u32 tgid = bpf_get_current_pid_tgid() >> 32;
 	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
 
-	return p ? step_birth_of(p->holding) : 0;
+	return p ? step_birth_of(p->holding, 0) : 0;
 }
 
 /* ---- what comes in ----------------------------------------------------- */
@@ -218,6 +225,10 @@ __noinline int step_end(__u64 id)
 
 	if (!h)
 		return 0;
+	serial = h->first;
+	s = step_at(serial);
+	if (s && s->serial == serial && s->kind == STEP_FORK && !s->records)
+		step_amount(s, h, 0);
 #pragma clang loop unroll(disable)
 	for (i = 0; i < CORDON_CAME; i++) {
 		from = h->came[i].from;

@@ -24,10 +24,15 @@ explain()
 	json=$(jq -sc "[.[] | select(.type == \"${2-step}\")]" /tmp/explained)
 }
 
+explain_is()
+{
+	jq -e "$1" >/dev/null <<<"$json"
+}
+
 # told NAME EXPRESSION: it holds of $json.
 told()
 {
-	check "explain/$1" "exit $rc $json" jq -e "$2" >/dev/null <<<"$json"
+	check "explain/$1" "exit $rc $json" explain_is "$2"
 }
 
 explain_chain()

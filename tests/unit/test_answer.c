@@ -118,6 +118,9 @@ int guard_each_ledger(const struct guard *guard, guard_ledger_fn fn, void *arg)
 	return r;
 }
 
+/* A process whose number no process of the host has: the second of a chain. */
+#define GONE 4194301
+
 int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
 {
 	(void)guard;
@@ -135,12 +138,36 @@ int guard_holding(const struct guard *guard, uint64_t id,
 	return -ENOENT;
 }
 
+/* Of the first the step before is lost. */
 int guard_each_step(const struct guard *guard, guard_step_fn fn, void *arg)
 {
+	static const struct step steps[] = {
+		{.serial = 9,
+		 .to = 2,
+		 .from = 1,
+		 .first = 9,
+		 .time_ns = 9,
+		 .last_ns = 9,
+		 .kind = STEP_PIPE,
+		 .dataset = 1,
+		 .records = 3,
+		 .who = {.tgid = GONE, .comm = "a\nb"}},
+		{.serial = 8,
+		 .to = 1,
+		 .from = STEP_ORIGIN | 1,
+		 .first = 7,
+		 .time_ns = 8,
+		 .last_ns = 8,
+		 .kind = STEP_READ,
+		 .dataset = 1,
+		 .who = {.tgid = GONE - 1, .comm = "cat"}},
+	};
+	int r = 0;
+
 	(void)guard;
-	(void)fn;
-	(void)arg;
-	return 0;
+	for (size_t i = 0; i < 2 && !r; i++)
+		r = fn(&steps[i], arg);
+	return r;
 }
 
 int guard_origin(const struct guard *guard, uint32_t slot,
@@ -302,6 +329,61 @@ static void status_names_paths_when_they_are_not_there(void **state)
 	end(pid);
 }
 
+/* What was said, one line after the other. */
+static int gather(const json_t *line, const char *text, void *arg)
+{
+	char *all = arg;
+
+	(void)line;
+	(void)strncat(all, text, 4095 - strlen(all));
+	return 0;
+}
+
+static int explain(uint32_t pid, const char *file, char *all)
+{
+	struct control_request request = {.verb = CONTROL_EXPLAIN, .pid = pid};
+
+	(void)snprintf(request.file, sizeof(request.file), "%s", file);
+	all[0] = '\0';
+	return control_call(path, &request, gather, all, error);
+}
+
+static void explain_tells_the_chain_and_its_gap_when_gone(void **state)
+{
+	pid_t pid = serve(NULL);
+	char all[4096], *read, *hop, *gap;
+
+	(void)state;
+	assert_int_equal(explain(GONE, "", all), 0);
+	assert_non_null(strstr(all, "\"alive\":false,\"holds\":true"));
+	read = strstr(all, "\"kind\":\"read\"");
+	hop = strstr(all, "\"kind\":\"pipe\"");
+	gap = strstr(all, "\"type\":\"gap\",\"why\":\"lost\",\"holding\":1");
+	assert_true(read && hop && gap && read < hop && hop < gap);
+	assert_non_null(strstr(hop, "\"from_pid\":4194300,\"from_comm\":"
+				    "\"cat\""));
+	assert_null(strchr(all, '\n'));
+	assert_non_null(strstr(all, "\"comm\":\"a?b\""));
+	end(pid);
+}
+
+static void explain_tells_what_it_does_not_know(void **state)
+{
+	pid_t pid = serve(NULL);
+	char all[4096];
+
+	(void)state;
+	assert_int_equal(explain(GONE + 1, "", all), 0);
+	assert_non_null(strstr(all, "\"alive\":false,\"holds\":false"));
+	assert_null(strstr(all, "step"));
+	assert_int_equal(explain((uint32_t)getpid(), "", all), 0);
+	assert_non_null(strstr(all, "\"alive\":true,\"holds\":false"));
+	assert_non_null(strstr(all, "\"comm\":\"test_answer\""));
+	assert_int_equal(explain(0, "/none", all), -ESRCH);
+	assert_string_equal(error, "/none: No such file or directory");
+	end(pid);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -328,6 +410,8 @@ int main(void)
 		cmocka_unit_test(
 			ledger_takes_elsewhere_for_what_no_name_covers),
 		cmocka_unit_test(status_names_paths_when_they_are_not_there),
+		cmocka_unit_test(explain_tells_the_chain_and_its_gap_when_gone),
+		cmocka_unit_test(explain_tells_what_it_does_not_know),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);
