@@ -272,20 +272,28 @@ static int find_chain(struct asked *asked)
 	return r;
 }
 
-/* What was read until now is in the step only when the holding is gone. */
+/*
+ * What was read until now is in the step only when the holding is gone, and so
+ * is how much somebody has who was refused before he did anything else.
+ */
 static void bring_up_to_date(const struct asked *asked, struct step *step)
 {
-	uint32_t origin = (uint32_t)step->from;
+	bool read = step->from & STEP_ORIGIN;
+	const struct share *share;
 	struct holding holding;
 
-	if (!(step->from & STEP_ORIGIN) ||
+	if ((!read && (step->kind != STEP_FORK || step->records)) ||
 	    guard_holding(asked->agent->guard, step->to, &holding))
 		return;
+	step->bytes = 0;
+	step->records = 0;
 	for (size_t i = 0; i < CORDON_SHARES; i++) {
-		if (holding.shares[i].origin != origin)
+		share = &holding.shares[i];
+		if (!share->origin ||
+		    (read && share->origin != (uint32_t)step->from))
 			continue;
-		step->bytes = holding.shares[i].bytes;
-		step->records = holding.shares[i].records;
+		step->bytes += share->bytes;
+		step->records += share->records;
 	}
 }
 
