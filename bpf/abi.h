@@ -744,15 +744,15 @@ struct guard_state {
 	__u64 faults[FAULT_MAX];
 	struct capture capture;
 	struct notice notice;
+	union fs_has fs[CORDON_FS]; /* hashed */
+	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote a file; likewise */
+	__u8 fs_named[CORDON_FS];   /* 1: a label of any kind; likewise */
 
-	/* Tables; only the guard uses them, and guard_kept.c at start. */
+	/* The agent maps these only for a moment: guard_map_tables(). */
 	__u64 grown[CORDON_GROWN];   /* raised when a holding grows; hashed */
 	__u64 swelled[CORDON_GROWN]; /* likewise, by bytes alone too */
 	__u32 carriers[1 << CORDON_CARRIER_BITS]; /* how many; hashed */
 	__u32 derived[1 << CORDON_DERIVED_BITS];  /* how many; hashed */
-	union fs_has fs[CORDON_FS];		  /* hashed */
-	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote a file; likewise */
-	__u8 fs_named[CORDON_FS];   /* 1: a label of any kind; likewise */
 	__u64 label_bits[(1 << CORDON_LABEL_BITS) / 64];
 	__u64 holder_bits[(1 << CORDON_TGID_BITS) / 64];
 };

@@ -168,12 +168,11 @@ static void put_unit(json_t *line, const struct event_who *who)
 /* Marked, but without an entry: held, as much as there is. */
 static bool holds_unknown(const struct asked *asked)
 {
-	const struct guard_state *state = guard_state(asked->agent->guard);
-	uint32_t bit = asked->pid & ((1U << CORDON_TGID_BITS) - 1);
+	struct guard *guard = asked->agent->guard;
 	uint64_t id;
 
-	return state->holder_bits[bit / 64] >> (bit & 63) & 1 &&
-	       guard_process(asked->agent->guard, asked->pid, &id) == -ENOENT;
+	return guard_process(guard, asked->pid, &id) == -ENOENT &&
+	       guard_is_holder(guard, asked->pid) > 0;
 }
 
 static void reply_process(struct asked *asked, const struct alive *alive,

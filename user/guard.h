@@ -297,6 +297,8 @@ struct guard_holder {
 typedef int (*guard_holder_fn)(const struct guard_holder *holder, void *arg);
 int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg);
 
+/* 1 if the guard takes the process for a holder, 0 if not, or -errno. */
+int guard_is_holder(struct guard *guard, uint32_t tgid);
 /* The holding of the process: -ENOENT if it has none. */
 int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id);
 /* -ENOENT: it is gone. */

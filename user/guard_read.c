@@ -9,6 +9,7 @@
 #include <inttypes.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 #include <sys/stat.h>
 #include <time.h>
 
@@ -182,6 +183,20 @@ int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg)
 	struct walk w = {.guard = guard, .arg = arg, .fn.holder = fn};
 
 	return guard_map_each(guard, MAP_PROCESSES, on_process, &w);
+}
+
+int guard_is_holder(struct guard *guard, uint32_t tgid)
+{
+	uint32_t bit = tgid & ((1U << CORDON_TGID_BITS) - 1);
+	struct guard_state *state;
+	int r;
+
+	r = guard_map_tables(guard, &state, NULL);
+	if (r)
+		return r;
+	r = state->holder_bits[bit / 64] >> (bit & 63) & 1;
+	(void)munmap(state, sizeof(*state));
+	return r;
 }
 
 int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
