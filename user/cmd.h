@@ -78,6 +78,9 @@ int cmd_ask(const struct cmd_common *common,
 	    const struct control_request *request, control_line_fn fn,
 	    void *arg);
 
+/* A control_line_fn that prints the line as it is; @arg is not used. */
+int cmd_print_line(const json_t *line, const char *text, void *arg);
+
 /* The socket's path; false if it would be too long. */
 bool cmd_socket(const struct cmd_common *common, char *buf, size_t size);
 

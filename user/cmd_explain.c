@@ -15,6 +15,7 @@
 /* What was asked about, and which heads were shown. */
 struct showing {
 	bool colour;
+	bool json;
 	bool file;
 	bool holds;
 	bool alive;
@@ -74,8 +75,7 @@ static void show_process(const json_t *line, struct showing *showing)
 
 	showing->alive = json_is_true(json_object_get(line, "alive"));
 	showing->holds = json_is_true(json_object_get(line, "holds"));
-	showing->known = showing->alive || showing->holds;
-	if (!showing->known) {
+	if (!showing->alive && !showing->holds) {
 		(void)printf("process %" PRIu64 ": there is none, and nothing "
 			     "is known of what it held\n",
 			     pid);
@@ -102,7 +102,6 @@ static void show_file(const json_t *line, struct showing *showing)
 	const char *dataset = cmd_text(line, "dataset");
 
 	showing->file = true;
-	showing->known = true;
 	showing->holds = json_is_true(json_object_get(line, "holds"));
 	(void)printf("%s: ", cmd_text(line, "file"));
 	if (dataset[0] && json_is_true(json_object_get(line, "directory")))
@@ -287,7 +286,6 @@ static void show_event(const json_t *line, struct showing *showing)
 	const char *verdict = cmd_text(line, "verdict");
 	const char *to = cmd_text(line, "destination");
 
-	showing->known = true;
 	section(showing, "last events");
 	(void)printf("  %.19sZ %s %s: %s %s%s%s\n", cmd_text(line, "time"),
 		     verdict[0] ? verdict : cmd_text(line, "type"),
@@ -310,14 +308,20 @@ static int show(const json_t *line, const char *text, void *arg)
 		{"gap", show_gap},	   {"limit", show_limit},
 	};
 	const char *type = cmd_text(line, "type");
+	struct showing *showing = arg;
 
-	(void)text;
+	if (strcmp(type, "process") != 0 ||
+	    json_is_true(json_object_get(line, "alive")) ||
+	    json_is_true(json_object_get(line, "holds")))
+		showing->known = true;
+	if (showing->json)
+		return cmd_print_line(line, text, NULL);
 	for (size_t i = 0; i < sizeof(shows) / sizeof(shows[0]); i++)
 		if (strcmp(type, shows[i].type) == 0) {
-			shows[i].fn(line, arg);
+			shows[i].fn(line, showing);
 			return 0;
 		}
-	show_event(line, arg);
+	show_event(line, showing);
 	return 0;
 }
 
@@ -386,10 +390,13 @@ int cmd_explain(int argc, char **argv)
 	r = take_what(argv[optind], &request);
 	if (r)
 		return r;
+	showing.json = common.json;
+	common.json = false; /* its lines are looked at, too */
 	r = cmd_ask(&common, &request, show, &showing);
-	if (r != CMD_OK || common.json)
+	if (r != CMD_OK)
 		return r;
-	print_way_out(&showing);
+	if (!showing.json)
+		print_way_out(&showing);
 	/* Not to be taken for a bystander. */
 	return showing.known ? CMD_OK : CMD_WRONG;
 }

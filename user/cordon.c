@@ -158,7 +158,7 @@ bool cmd_socket(const struct cmd_common *common, char *buf, size_t size)
 	return n >= 0 && (size_t)n < size;
 }
 
-static int print_line(const json_t *line, const char *text, void *arg)
+int cmd_print_line(const json_t *line, const char *text, void *arg)
 {
 	(void)line;
 	(void)arg;
@@ -178,7 +178,7 @@ int cmd_ask(const struct cmd_common *common,
 
 	if (!cmd_socket(common, path, sizeof(path)))
 		return cmd_usage(verb, "the run directory's name is too long");
-	r = control_call(path, request, common->json ? print_line : fn, arg,
+	r = control_call(path, request, common->json ? cmd_print_line : fn, arg,
 			 error);
 	if (!r)
 		return CMD_OK;
