@@ -210,7 +210,9 @@ static void reply_share(struct asked *asked, const struct share *share)
 	put(line, "dataset", json_string(dataset_name(asked, share->dataset)));
 	put(line, "records", number(share->records));
 	put(line, "bytes", number(share->bytes));
+	/* The last place has all for whom there was none. */
 	if (share->origin == CORDON_ORIGIN_FOLDED ||
+	    share->origin == CORDON_ORIGIN_REST ||
 	    guard_origin(asked->agent->guard, share->origin, &origin)) {
 		put(line, "folded", json_true());
 	} else {
