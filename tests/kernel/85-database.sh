@@ -28,7 +28,8 @@ db_start()
 {
 	local i
 
-	db_run $db_bin/postgres -D $db -c jit=off -c fsync=off \
+	db_run $db_bin/postgres -D $db -c data_directory=$db -c jit=off \
+		-c fsync=off \
 		-c config_file=/etc/postgresql/15/main/postgresql.conf \
 		-c hba_file=$ch/hba -c unix_socket_directories=$sockets \
 		-c external_pid_file= -c listen_addresses='*' -c ssl=off -c autovacuum=off \
