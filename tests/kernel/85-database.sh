@@ -5,7 +5,7 @@
 # narrow. What goes out of it to somebody outside is counted by what fits in the
 # bytes; who asks it on the host holds what it does.
 
-db=/var/lib/postgresql/15/main
+db=/srv/cluster
 db_rows=1000
 db_bin=/usr/lib/postgresql/15/bin
 db_pid=
@@ -14,6 +14,7 @@ db_pid=
 # is started.
 db_run()
 {
+	cd /
 	exec setpriv --reuid postgres --regid postgres --clear-groups "$@"
 }
 
@@ -27,7 +28,8 @@ db_start()
 {
 	local i
 
-	db_run $db_bin/postgres -D $db -c jit=off -c fsync=off \
+	db_run $db_bin/postgres -D $db -c data_directory=$db -c jit=off \
+		-c fsync=off \
 		-c config_file=/etc/postgresql/15/main/postgresql.conf \
 		-c hba_file=$ch/hba -c unix_socket_directories=$sockets \
 		-c external_pid_file= -c listen_addresses='*' -c ssl=off -c autovacuum=off \
@@ -35,6 +37,7 @@ db_start()
 	db_pid=$!
 	for ((i = 0; i < 10 * patience; i++)); do
 		db_ready && return
+		kill -0 $db_pid 2>/dev/null || return 1
 		nap 0.1
 	done
 	return 1
