@@ -191,34 +191,36 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 #define ABOVE_QUIET 256 /* beside the number */
 
 /*
- * The number of the nearest directory above @dentry that is a dataset's or,
- * then with ABOVE_QUIET, one of quiet files; or 0.
+ * The number of the nearest directory above @dentry that is a dataset's; else,
+ * then with ABOVE_QUIET, of the nearest one of quiet files; or 0. A directory
+ * that was quiet can have come into a dataset by the name of one above it.
  */
 static __always_inline __u32 dataset_above(const struct dentry *dentry)
 {
 	__u32 dev = dentry->d_sb->s_dev; /* also of all that is above */
 	const struct dentry *above;
 	const struct inode *inode;
+	__u32 quiet = 0;
 	struct label *l;
 	int i;
 
 	for (i = 0; i < CORDON_WALK; i++) {
 		above = dentry->d_parent;
 		if (above == dentry)
-			return 0; /* the root, or cut off from it */
+			break; /* the root, or cut off from it */
 		dentry = above;
 		inode = dentry->d_inode;
 		if (!inode)
-			return 0;
+			break;
 		if (!label_possible(inode->i_ino, dev))
 			continue;
 		l = label_get(inode);
 		if (l && l->kind == LABEL_DIR)
 			return l->dataset;
-		if (l && l->kind == LABEL_QUIET_DIR)
-			return l->dataset | ABOVE_QUIET;
+		if (l && l->kind == LABEL_QUIET_DIR && !quiet)
+			quiet = l->dataset | ABOVE_QUIET;
 	}
-	return 0;
+	return quiet;
 }
 
 /* The label of what is below such a directory. */

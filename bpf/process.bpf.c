@@ -20,11 +20,17 @@ static __noinline int holding_copy(struct holding *from, struct holding *to,
 	__builtin_memcpy(to->charges, from->charges, sizeof(to->charges));
 	to->only = from->only;
 	bpf_spin_unlock(&from->lock);
-	/* Who is a mere copy and did nothing is left out of the chain. */
-	to->born.from = from->first ? 0 : from->born.from;
-	if (!to->born.from)
+	/*
+	 * Who is a mere copy and did nothing is left out of the chain; but what
+	 * the first one came by after that is not in this copy.
+	 */
+	if (!from->first && from->born.from) {
+		to->born.from = from->born.from;
+		to->born.time_ns = from->born.time_ns;
+	} else {
 		to->born.from = from->id;
-	to->born.time_ns = bpf_ktime_get_boot_ns();
+		to->born.time_ns = bpf_ktime_get_boot_ns();
+	}
 	step_who_of(task, &to->born.who);
 	return 0;
 }
