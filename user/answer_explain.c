@@ -26,6 +26,7 @@
 
 #define EVENTS_SHOWN 3
 #define LIMITS_SHOWN 48
+#define PASSES_MAX   40 /* over all steps, for one answer */
 
 /* What is being explained. */
 struct asked {
@@ -98,7 +99,6 @@ struct alive {
 	bool is;
 	char comm[17];
 	uint32_t uid, user, login, session;
-	char groups[256]; /* by name, with commas */
 };
 
 static bool read_proc(uint32_t pid, const char *what, char *buf, size_t size)
@@ -261,10 +261,15 @@ static void offer_births(struct asked *asked)
 
 static int find_chain(struct asked *asked)
 {
-	int r = 0;
+	int passes = 0, r = 0;
 
 	chain_begin(&asked->chain, asked->id);
 	while (!r && asked->chain.grew) {
+		/* The agent has other things to do, too. */
+		if (passes++ == PASSES_MAX) {
+			asked->chain.cut = true;
+			break;
+		}
 		chain_pass_begin(&asked->chain);
 		r = guard_each_step(asked->agent->guard, offer, asked);
 		offer_births(asked);
@@ -377,7 +382,7 @@ static int add_used(const struct guard_budget *budget, void *arg)
 
 	if (budget->key.rule != l->rule_id || budget->key.dest != l->dest ||
 	    budget->key.dataset != l->dataset || budget->key.unit != l->unit ||
-	    (budget->key.who != l->who && budget->key.who != CORDON_HOST_WIDE))
+	    budget->key.who != l->who)
 		return 0;
 	l->used = budget->used;
 	l->free_ns = budget->free_ns;
@@ -388,6 +393,7 @@ static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
 			uint64_t window_ns)
 {
 	struct guard *guard = l->asked->agent->guard;
+	bool over;
 	uint64_t due = 0, left;
 	json_t *line;
 
@@ -402,6 +408,10 @@ static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
 	if (unit == UNIT_RECORDS && l->dest != CORDON_DEST_READ &&
 	    l->held > l->charged)
 		due = l->held - l->charged;
+	over = due > left;
+	/* Records that were charged there before go there again for nothing. */
+	if (unit != UNIT_RECORDS || l->dest == CORDON_DEST_READ || !window_ns)
+		over |= !left;
 	line = line_of("limit");
 	put(line, "dataset", json_string(dataset_name(l->asked, l->dataset)));
 	put(line, "destination",
@@ -422,7 +432,7 @@ static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
 		put(line, "window_ns", number(window_ns));
 	if (due)
 		put(line, "due", number(due));
-	put(line, "over", json_boolean(due > left || !left));
+	put(line, "over", json_boolean(over));
 	if (l->free_ns)
 		put(line, "frees", when(l->free_ns));
 	reply(l->asked, line);
@@ -453,7 +463,8 @@ static void charged_of(struct limit_line *l)
 	for (size_t i = 0; i < CORDON_CHARGES; i++)
 		if (h->charges[i].dataset == l->dataset &&
 		    h->charges[i].dest == l->dest &&
-		    h->charges[i].rule == l->rule_id)
+		    h->charges[i].rule == l->rule_id &&
+		    h->charges[i].who == l->who)
 			l->charged = h->charges[i].records;
 }
 

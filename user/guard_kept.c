@@ -96,7 +96,6 @@ struct found {
 
 struct saving {
 	struct guard *guard;
-	struct guard_state *tables;
 	struct kept kept;
 	struct mounts mounts;
 	struct found *found;

@@ -54,13 +54,12 @@ static const struct daemon {
  */
 static const struct files {
 	const char *name;
-	const char *paths[9];
+	const char *paths[8];
 	uint64_t cap_bytes; /* an hour */
 } files[] = {
 	{"login-records",
 	 {"/run/utmp", "/var/log/wtmp", "/var/log/btmp", "/var/log/lastlog",
-	  "/var/log/faillog", "/run/faillock", "/var/lib/lastlog",
-	  "/var/lib/wtmpdb"},
+	  "/var/log/faillog", "/var/lib/lastlog", "/var/lib/wtmpdb"},
 	 16 * KIB},
 	{"sudo-records", {"/run/sudo", "/var/lib/sudo"}, 16 * KIB},
 };

@@ -1637,7 +1637,7 @@ static const struct {
 	const char *name, *paths;
 } file_presets[] = {
 	{"login-records", "/run/utmp /var/log/wtmp /var/log/btmp "
-			  "/var/log/lastlog /var/log/faillog /run/faillock "
+			  "/var/log/lastlog /var/log/faillog "
 			  "/var/lib/lastlog /var/lib/wtmpdb "},
 	{"sudo-records", "/run/sudo /var/lib/sudo "},
 };
