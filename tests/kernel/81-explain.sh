@@ -127,6 +127,7 @@ explain_refused()
 	# shellcheck disable=SC2016 # the other shell's
 	as $login bash -c 'cat "${@:3}" | (exec cat >"/dev/tcp/$1/$2")' - \
 		$there $port ${args[*]/--file/} 2>/dev/null
+	ask # what came of it before is not the next one's
 	pid=$(cordon events --json | jq -r --arg l "$login" 'select(
 		.verdict == "block" and .login == $l) | .tgid' | tail -n 1)
 	explain "${pid:-1}"
