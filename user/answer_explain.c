@@ -393,8 +393,8 @@ static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
 			uint64_t window_ns)
 {
 	struct guard *guard = l->asked->agent->guard;
-	bool over;
 	uint64_t due = 0, left;
+	bool over;
 	json_t *line;
 
 	if (l->asked->limits++ >= LIMITS_SHOWN)
@@ -511,7 +511,6 @@ static void reply_dataset(struct asked *asked, const struct alive *alive,
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct limit_line l = {.asked = asked, .dataset = dataset};
 	char name[3 * CORDON_NAME + 16];
-	bool per_user;
 
 	if (!errs || policy_explain(policy, actor, dataset_name(asked, dataset),
 				    NULL, &why, errs))
@@ -523,8 +522,7 @@ static void reply_dataset(struct asked *asked, const struct alive *alive,
 		compile_rule_name(policy, l.rule, name, sizeof(name));
 		(void)guard_name_find(asked->agent->guard, NAME_RULE, name,
 				      &l.rule_id);
-		per_user = l.rule->per == POLICY_PER_USER;
-		if (per_user)
+		if (l.rule->per == POLICY_PER_USER)
 			l.who = alive->login != UINT32_MAX ? alive->login
 							   : alive->uid;
 	}
@@ -532,6 +530,17 @@ static void reply_dataset(struct asked *asked, const struct alive *alive,
 out:
 	policy_explanation_free(why);
 	free(errs);
+}
+
+/* Has a share before this one told of its dataset? */
+static bool is_told(const struct asked *asked, size_t i)
+{
+	const struct share *shares = asked->holding.shares;
+
+	for (size_t j = 0; j < i; j++)
+		if (shares[j].dataset == shares[i].dataset)
+			return true;
+	return false;
 }
 
 /* What is still to come only who lives can be refused. */
@@ -552,10 +561,7 @@ static void reply_limits(struct asked *asked, const struct alive *alive,
 	actor.login = alive->login == UINT32_MAX ? "none" : login;
 	for (size_t i = 0; i < CORDON_SHARES; i++) {
 		share = &asked->holding.shares[i];
-		for (size_t j = 0; j < i && share->origin; j++)
-			if (asked->holding.shares[j].dataset == share->dataset)
-				share = &(const struct share){0};
-		if (share->origin && share->dataset)
+		if (share->origin && share->dataset && !is_told(asked, i))
 			reply_dataset(asked, alive, &actor, share->dataset);
 	}
 }
@@ -588,6 +594,23 @@ static void reply_events(struct asked *asked)
 
 /* ---- both --------------------------------------------------------------- */
 
+/* What has the number asked->id, if any, and how it came to that. */
+static int find_holding(struct asked *asked)
+{
+	if (!asked->id)
+		return 0;
+	asked->live =
+		!guard_holding(asked->agent->guard, asked->id, &asked->holding);
+	return find_chain(asked);
+}
+
+static void reply_holding(struct asked *asked)
+{
+	reply_shares(asked);
+	if (asked->id)
+		reply_chain(asked);
+}
+
 /* The process is gone: the last holding that one of this number had. */
 static int find_last(const struct step *step, void *arg)
 {
@@ -615,17 +638,11 @@ static int explain_process(struct asked *asked)
 		r = guard_each_step(asked->agent->guard, find_last, asked);
 	if (r < 0 && r != -ENOENT)
 		return r;
-	if (asked->id) {
-		asked->live = !guard_holding(asked->agent->guard, asked->id,
-					     &asked->holding);
-		r = find_chain(asked);
-		if (r)
-			return r;
-	}
+	r = find_holding(asked);
+	if (r)
+		return r;
 	reply_process(asked, &alive, &who);
-	reply_shares(asked);
-	if (asked->id)
-		reply_chain(asked);
+	reply_holding(asked);
 	reply_limits(asked, &alive, &who);
 	reply_events(asked);
 	return asked->r;
@@ -665,17 +682,11 @@ static int explain_file(struct asked *asked, const char *path)
 		return -ESRCH;
 	}
 	asked->id = file.holding;
-	if (asked->id) {
-		asked->live = !guard_holding(asked->agent->guard, asked->id,
-					     &asked->holding);
-		r = find_chain(asked);
-		if (r)
-			return r;
-	}
+	r = find_holding(asked);
+	if (r)
+		return r;
 	reply_file(asked, path, &file);
-	reply_shares(asked);
-	if (asked->id)
-		reply_chain(asked);
+	reply_holding(asked);
 	return asked->r;
 }
 
