@@ -307,4 +307,16 @@ static __always_inline __u32 fs_place(__u32 dev)
 	return (dev ^ (dev >> 20)) & (CORDON_FS - 1);
 }
 
+/* ---- kinds of labels --------------------------------------------------- */
+
+static __always_inline int is_quiet(__u32 kind)
+{
+	return kind == LABEL_QUIET || kind == LABEL_QUIET_DIR;
+}
+
+static __always_inline int is_of_dataset(__u32 kind)
+{
+	return kind == LABEL_FILE || kind == LABEL_DIR;
+}
+
 #endif

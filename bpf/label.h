@@ -61,16 +61,6 @@ static __always_inline int fs_named(__u32 dev)
 	return state.fs_named[fs_place(dev)];
 }
 
-static __always_inline int is_quiet(__u32 kind)
-{
-	return kind == LABEL_QUIET || kind == LABEL_QUIET_DIR;
-}
-
-static __always_inline int is_of_dataset(__u32 kind)
-{
-	return kind == LABEL_FILE || kind == LABEL_DIR;
-}
-
 static __always_inline int label_possible(__u64 ino, __u32 dev)
 {
 	__u32 bit = label_bit(ino, dev) & ((1 << CORDON_LABEL_BITS) - 1);

@@ -68,11 +68,6 @@ static uint8_t root_kind(const struct guard_root *root, bool is_dir)
 	return is_dir ? LABEL_DIR : LABEL_FILE;
 }
 
-static bool is_of_dataset(const struct label *label)
-{
-	return label->kind == LABEL_FILE || label->kind == LABEL_DIR;
-}
-
 /* ---- the guard's view of a file ---------------------------------------- */
 
 /*
@@ -112,7 +107,7 @@ static int write_label(struct guard *guard, const struct file_key *key,
 		label->record = __atomic_add_fetch(&guard->state->next_record,
 						   1, __ATOMIC_RELAXED);
 	/* As the guard does, before a label can be seen. */
-	if (is_of_dataset(label))
+	if (is_of_dataset(label->kind))
 		guard->state->fs[fs_place(key->dev)].labels = 1;
 	return guard_map_update(guard, MAP_LABELS, key, label);
 }
@@ -125,7 +120,7 @@ static bool may_replace(const struct guard *guard, const struct label *found,
 	if (label->kind == LABEL_PARENT ||
 	    (found->dataset == label->dataset && found->kind == label->kind))
 		return false;
-	return is_of_dataset(label) || !is_of_dataset(found) ||
+	return is_of_dataset(label->kind) || !is_of_dataset(found->kind) ||
 	       !is_dataset(guard, found->dataset);
 }
 

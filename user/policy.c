@@ -187,11 +187,16 @@ int policy_load(const char *path, struct policy **ret_policy,
 	return r;
 }
 
+static void free_paths(struct policy_path *paths, size_t n)
+{
+	for (size_t i = 0; i < n; i++)
+		free(paths[i].path);
+	free(paths);
+}
+
 static void free_dataset(struct policy_dataset *dataset)
 {
-	for (size_t i = 0; i < dataset->n_paths; i++)
-		free(dataset->paths[i].path);
-	free(dataset->paths);
+	free_paths(dataset->paths, dataset->n_paths);
 	free(dataset->classification);
 	free(dataset->name);
 }
@@ -209,9 +214,7 @@ static void free_subject(struct policy_subject *subject)
 
 static void free_quiet(struct policy_quiet *quiet)
 {
-	for (size_t i = 0; i < quiet->n_paths; i++)
-		free(quiet->paths[i].path);
-	free(quiet->paths);
+	free_paths(quiet->paths, quiet->n_paths);
 	free(quiet->name);
 }
 
