@@ -3,40 +3,44 @@
 #
 # What the scripts of `chains' call. Nothing in here reads the dataset.
 
-# wait_for FILE
-wait_for()
+# wait_until COMMAND...: for ten seconds, until it succeeds.
+wait_until()
 {
 	local i
 
 	for ((i = 0; i < 200; i++)); do
-		[ -e "$1" ] && return
+		"$@" && return
 		sleep 0.05
 	done
 	return 1
+}
+
+# wait_for FILE
+wait_for()
+{
+	wait_until [ -e "$1" ]
+}
+
+answers()
+{
+	(: <"/dev/tcp/$2/$1") 2>/dev/null
 }
 
 # wait_port PORT [ADDRESS]
 wait_port()
 {
-	local i
+	wait_until answers "$1" "${2:-127.0.0.1}"
+}
 
-	for ((i = 0; i < 200; i++)); do
-		(: <"/dev/tcp/${2:-127.0.0.1}/$1") 2>/dev/null && return
-		sleep 0.05
-	done
-	return 1
+is_bound()
+{
+	ss -Hltn "sport = $1" | grep -q .
 }
 
 # wait_bound PORT: for who serves one connection.
 wait_bound()
 {
-	local i
-
-	for ((i = 0; i < 200; i++)); do
-		ss -Hltn "sport = $1" | grep -q . && return
-		sleep 0.05
-	done
-	return 1
+	wait_until is_bound "$1"
 }
 
 # An sshd of this login's own.
@@ -78,13 +82,12 @@ cups()
 		lpadmin -h 127.0.0.1:7631 -p q -E -v "chains://$o:$raw"
 }
 
+is_printed()
+{
+	[ -z "$(lpstat -h 127.0.0.1:7631 -o)" ]
+}
+
 cups_done()
 {
-	local i
-
-	for ((i = 0; i < 100; i++)); do
-		[ -n "$(lpstat -h 127.0.0.1:7631 -o)" ] || return 0
-		sleep 0.1
-	done
-	return 1
+	wait_until is_printed
 }

@@ -434,20 +434,28 @@ static void words_name_the_login_when_no_origin_is_known(void **state)
 		strstr(words, "find out what user daemon did: cordon ledger"));
 }
 
-/* The number of the subject stands where others have that of their rule. */
-static void words_and_json_name_no_rule_when_a_cap_is_meant(void **state)
+/* More was taken in than a cap allows; quiet files have a name. */
+static struct event over_a_cap(const char *name)
 {
 	struct event event = blocked();
-	json_t *object;
 
-	(void)state;
-	event.name[0] = '\0';
+	strcpy(event.name, name);
 	event.verdict = VERDICT_ALERT;
 	event.dest = CORDON_DEST_INTAKE;
 	event.unit = UNIT_BYTES;
 	event.max = 65536;
 	event.used = 65000;
 	event.window_ns = 3600000000000ULL;
+	return event;
+}
+
+/* The number of the subject stands where others have that of their rule. */
+static void words_and_json_name_no_rule_when_a_cap_is_meant(void **state)
+{
+	struct event event = over_a_cap("");
+	json_t *object;
+
+	(void)state;
 	assert_string_equal(
 		words_of(&event, &who),
 		"alert: scp (pid 42, user root, login alice, unit "
@@ -471,17 +479,10 @@ static void words_and_json_name_no_rule_when_a_cap_is_meant(void **state)
 /* The same of a cap of quiet files, which have a name to tell. */
 static void words_and_json_name_the_files_when_they_are_quiet(void **state)
 {
-	struct event event = blocked();
+	struct event event = over_a_cap("wtmp");
 	json_t *object;
 
 	(void)state;
-	strcpy(event.name, "wtmp");
-	event.verdict = VERDICT_ALERT;
-	event.dest = CORDON_DEST_INTAKE;
-	event.unit = UNIT_BYTES;
-	event.max = 65536;
-	event.used = 65000;
-	event.window_ns = 3600000000000ULL;
 	assert_string_equal(
 		words_of(&event, &who),
 		"alert: scp (pid 42, user root, login alice, unit "
