@@ -354,6 +354,8 @@ int net_address(struct probe *p, bool want6, uint16_t port,
 /* socket(2) with close-on-exec and a send timeout; maps "no such protocol". */
 int net_socket(struct probe *p, int family, int type, int protocol,
 	       const char *missing);
+/* Whether one of the events, or an error, comes in time, signals or not. */
+bool net_wait(int fd, short events, unsigned int ms);
 /* connect(2), waiting where it was interrupted. 0 or -errno. */
 int net_connect(int fd, const struct sockaddr_storage *to, int len);
 /* sendmmsg(2) to one address: how many of the pieces went, or -errno. */

@@ -70,9 +70,30 @@ int net_socket(struct probe *p, int family, int type, int protocol,
 	return fd;
 }
 
+static long now_ms(void)
+{
+	struct timespec t;
+
+	(void)clock_gettime(CLOCK_MONOTONIC, &t);
+	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
+}
+
+bool net_wait(int fd, short events, unsigned int ms)
+{
+	struct pollfd wait = {.fd = fd, .events = events};
+	long until = now_ms() + ms;
+	int n;
+
+	do {
+		long left = until - now_ms();
+
+		n = poll(&wait, 1, left > 0 ? (int)left : 0);
+	} while (n < 0 && errno == EINTR);
+	return n == 1;
+}
+
 int net_connect(int fd, const struct sockaddr_storage *to, int len)
 {
-	struct pollfd wait = {.fd = fd, .events = POLLOUT};
 	int error = 0;
 	socklen_t error_len = sizeof(error);
 
@@ -81,12 +102,11 @@ int net_connect(int fd, const struct sockaddr_storage *to, int len)
 	/* Rings that are torn down interrupt it; it goes on by itself. */
 	if (errno != EINTR)
 		return -errno;
-	while (poll(&wait, 1, SEND_TIMEOUT_S * 1000) < 0)
-		if (errno != EINTR)
-			return -errno;
+	if (!net_wait(fd, POLLOUT, SEND_TIMEOUT_S * 1000))
+		return -ETIMEDOUT;
 	if (getsockopt(fd, SOL_SOCKET, SO_ERROR, &error, &error_len) < 0)
 		return -errno;
-	return wait.revents ? -error : -ETIMEDOUT;
+	return -error;
 }
 
 int net_send_many(int fd, const void *to, unsigned int to_len,

@@ -658,13 +658,12 @@ ssize_t step_dccp(struct probe *p, int fd, const uint8_t *d, size_t n)
 /* Fills the buffer until it is full, then waits for room. */
 ssize_t step_partial(struct probe *p, int fd, const uint8_t *d, size_t n)
 {
-	struct pollfd wait = {.fd = fd, .events = POLLOUT};
 	ssize_t r = send(fd, d, n, 0);
 
 	if (r >= 0 || errno != EAGAIN)
 		return result(r);
 	p->full++;
-	if (poll(&wait, 1, (int)p->wait_ms) != 1)
+	if (!net_wait(fd, POLLOUT, p->wait_ms))
 		return -ETIMEDOUT;
 	return 0;
 }
@@ -754,18 +753,14 @@ int run_splice_dataset(struct probe *p, int fd)
  */
 int finish_stream(struct probe *p, int fd)
 {
-	struct pollfd wait = {.fd = fd, .events = POLLIN};
 	char byte;
 
 	if (shutdown(fd, SHUT_WR) < 0)
 		return 0; /* never connected, or reset */
 	for (;;) {
 		ssize_t n;
-		int n_ready = poll(&wait, 1, (int)p->wait_ms);
 
-		if (n_ready < 0 && errno == EINTR)
-			continue;
-		if (n_ready != 1) {
+		if (!net_wait(fd, POLLIN, p->wait_ms)) {
 			p->note = "receiver did not confirm";
 			return 0;
 		}

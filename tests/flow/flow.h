@@ -35,7 +35,7 @@ enum {
 	PORT = 9700,
 };
 
-/* The budgets of tests/kernel/85-flow.sh. */
+/* The budgets of tests/kernel/86-flow.sh. */
 #define BUDGET_RECORDS 4
 #define BUDGET_BYTES   6000
 

@@ -124,12 +124,15 @@ release_within_records()
 }
 
 # Most of the budget can be used: a way that lets nothing through is no meter.
-# What is dropped stops its socket, at whatever came before it.
+# What is dropped stops its socket, at whatever came before it. Of kTLS the
+# meter sees what it adds to each record, which send(2) knows nothing of: the
+# segment that goes beyond is dropped, with however many records it has.
 release_within_bytes()
 {
 	local least=18000
 
 	release_is_dropped "$1" && least=0
+	[[ $1 != ktls* ]] || least=1
 	field "$got" total_bytes
 	[ "$value" -ge $least ] && [ "$value" -le $budget_bytes ] &&
 		{ release_refused || [ $least = 0 ]; }

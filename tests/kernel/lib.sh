@@ -490,7 +490,7 @@ cordon()
 
 status_of()
 {
-	cordon status --json | jq -r "select(.type == \"status\") | $1"
+	cordon status --json | jq -rc "select(.type == \"status\") | $1"
 }
 
 # ledger_read LOGIN FIELD: what the origin of that login read. Names of users
