@@ -207,28 +207,43 @@ int guard_charged(uint32_t login, uint64_t ret[SETS])
 	return 0;
 }
 
+/*
+ * The first origin from that number on, or CORDON_ORIGIN_REST. A number is left
+ * out where two made the same origin at once: not more than these in a row.
+ */
+#define LEFT_OUT 64
+
+static uint32_t find_origin(uint32_t from, struct origin *ret)
+{
+	for (uint32_t i = from; i < CORDON_ORIGIN_REST && i < from + LEFT_OUT;
+	     i++)
+		if (look_up(PIN_ORIGINS, &i, ret) == 0 && ret->serial)
+			return i;
+	return CORDON_ORIGIN_REST;
+}
+
 static uint32_t first_origin = 1;
 
 void guard_mark(void)
 {
 	struct origin o;
+	uint32_t i;
 
-	while (first_origin < CORDON_ORIGIN_REST &&
-	       look_up(PIN_ORIGINS, &first_origin, &o) == 0 && o.serial)
-		first_origin++;
+	while ((i = find_origin(first_origin, &o)) < CORDON_ORIGIN_REST)
+		first_origin = i + 1;
 }
 
 /* The serials of these sessions' origins. How many. */
 static int find_serials(const uint32_t sessions[ORIGINS], uint32_t *ret)
 {
 	struct origin o;
+	uint32_t i = first_origin;
 	int count = 0;
 
-	for (uint32_t i = first_origin; i < CORDON_ORIGIN_REST; i++) {
-		if (look_up(PIN_ORIGINS, &i, &o) < 0 || !o.serial)
-			break;
+	while ((i = find_origin(i, &o)) < CORDON_ORIGIN_REST) {
 		if (origin_of(&o, sessions) >= 0 && count < ORIGINS * SETS)
 			ret[count++] = o.serial;
+		i++;
 	}
 	return count;
 }
