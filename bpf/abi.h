@@ -735,6 +735,7 @@ struct guard_state {
 	__u32 commons;	 /* set once, for the first commons */
 	__u32 next_commons;
 	__u32 noticed; /* something came into a directory of `notice` */
+	__u32 untold;  /* a ticket for a send found no room, set once */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 next_step;

@@ -17,14 +17,14 @@
 #ifndef CORDON_AGAIN_H
 #define CORDON_AGAIN_H
 
+/* 0, or there was no room. */
 static __noinline int ticket_leave(__u32 hook, const void *about, int verdict)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct ticket_key key = {.pid = task->pid, .hook = hook};
 	struct ticket ticket = {.about = (__u64)about, .verdict = verdict};
 
-	bpf_map_update_elem(&tickets, &key, &ticket, BPF_ANY);
-	return 0;
+	return (int)bpf_map_update_elem(&tickets, &key, &ticket, BPF_ANY);
 }
 
 /* Is there a ticket about @about? Takes it if @take. */

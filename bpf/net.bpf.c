@@ -1040,8 +1040,9 @@ static __noinline int send_told(const struct socket *sock, int r)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (is_holder(task->tgid))
-		ticket_leave(HOOK_SOCKET_SENDMSG, sock, r);
+	if (is_holder(task->tgid) &&
+	    ticket_leave(HOOK_SOCKET_SENDMSG, sock, r))
+		state.untold = 1;
 	return 0;
 }
 
@@ -1070,10 +1071,17 @@ int BPF_PROG(again_judge_sendmsg, struct socket *sock, struct msghdr *msg,
 	return send_told(sock, on_socket_sendmsg(sock, msg, size));
 }
 
+/*
+ * A holder's send without a ticket. Either another thread made it a holder
+ * since, and this was judged as a bystander's, which it was; or there was no
+ * room for a ticket, or the kernel skipped whoever leaves one.
+ */
 static __noinline int send_untold(void)
 {
 	struct act a;
 
+	if (!state.untold && !state.again)
+		return 0;
 	act_begin(&a, policy_now(), 0, CHANNEL_OTHER);
 	return act_fault(&a, FAULT_UNREADABLE) ? -EPERM : 0;
 }
