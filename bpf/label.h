@@ -165,15 +165,18 @@ static __noinline struct label *label_put(struct file_key *key, struct label *l)
 	state.fs_named[fs_place(key->dev)] = 1;
 	if (is_of_dataset(l->kind))
 		state.fs[fs_place(key->dev)].labels = 1;
-	if (found) {
-		label_change(found, l);
-		return found;
+	if (!found) {
+		bit = label_bit(key->ino, key->dev) &
+		      ((1 << CORDON_LABEL_BITS) - 1);
+		__sync_fetch_and_or(&state.label_bits[bit / 64],
+				    1ULL << (bit & 63));
+		bpf_map_update_elem(&labels, key, l, BPF_NOEXIST);
+		found = bpf_map_lookup_elem(&labels, key);
 	}
-	bit = label_bit(key->ino, key->dev) & ((1 << CORDON_LABEL_BITS) - 1);
-	__sync_fetch_and_or(&state.label_bits[bit / 64], 1ULL << (bit & 63));
-	bpf_map_update_elem(&labels, key, l, BPF_NOEXIST);
-	found = bpf_map_lookup_elem(&labels, key);
-	if (!found)
+	/* Another may have given it one meanwhile, a quiet one too. */
+	if (found)
+		label_change(found, l);
+	else
 		__sync_fetch_and_add(&state.faults[FAULT_LABEL_FULL], 1);
 	return found;
 }
