@@ -716,6 +716,9 @@ label_below(struct file *file, struct dentry *seen, __u32 *ret_dataset)
 			own = label_find(inode, file->f_path.dentry,
 					 ret_dataset);
 	}
+	/* Of a dataset, without room to say so: what is above is not quiet. */
+	if (*ret_dataset && outer && is_quiet(outer->kind))
+		return NULL;
 	if (!own && outer &&
 	    (outer->kind == LABEL_FILE || outer->kind == LABEL_QUIET)) {
 		same = *outer;
