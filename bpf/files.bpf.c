@@ -1225,14 +1225,16 @@ static __always_inline int renamed(struct dentry *dentry, struct dentry *to)
 	struct label l = {}, *old;
 	struct file_key key;
 	__u32 mode, above, into;
+	int full;
 
 	if (!inode || !fs_named(inode->i_sb->s_dev))
 		return 0;
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG && mode != S_IFDIR)
 		return 0;
-	if (label_awaited(to, inode))
-		return 0;
+	into = label_awaited(to, inode, &full);
+	if (into)
+		return full ? refuse_unlabelled(into) : 0;
 	old = label_get(inode);
 	if (old && is_of_dataset(old->kind))
 		return 0;
@@ -1270,6 +1272,7 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 	const struct dentry *named = dentry;
 	struct label *l;
 	__u32 mode, dataset;
+	int full;
 
 	if (!state.armed || !inode)
 		return 0;
@@ -1280,7 +1283,7 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG && mode != S_IFDIR)
 		return 0;
-	if (label_awaited(named, inode))
+	if (label_awaited(named, inode, &full))
 		return 0;
 	if (mode == S_IFDIR)
 		return label_directory(named, inode);

@@ -275,11 +275,11 @@ static __always_inline void notice(const struct dentry *dentry)
 }
 
 /*
- * A name in a directory that waits for it: a root appears. Returns whether it
- * is one of a dataset.
+ * A name in a directory that waits for it: a root appears. Returns the dataset
+ * whose it is, or 0. *@ret_full: there was no room for its label.
  */
-static __noinline int label_awaited(const struct dentry *dentry,
-				    const struct inode *inode)
+static __noinline __u32 label_awaited(const struct dentry *dentry,
+				      const struct inode *inode, int *ret_full)
 {
 	struct awaited_key key = {};
 	struct label *above, *l, new = {};
@@ -287,6 +287,7 @@ static __noinline int label_awaited(const struct dentry *dentry,
 	struct file_key own;
 	__u32 mode;
 
+	*ret_full = 0;
 	if (!dir)
 		return 0;
 	above = label_get(dir);
@@ -305,8 +306,8 @@ static __noinline int label_awaited(const struct dentry *dentry,
 	label_set(&new, l->dataset | (is_quiet(l->kind) ? ABOVE_QUIET : 0),
 		  mode == S_IFDIR);
 	file_key_of(inode, &own);
-	label_put(&own, &new);
-	return is_of_dataset(new.kind);
+	*ret_full = !label_put(&own, &new);
+	return is_of_dataset(new.kind) ? new.dataset : 0;
 }
 
 /*

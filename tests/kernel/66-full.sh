@@ -30,6 +30,7 @@ full_policy()
 	for name in $fu_sets; do
 		echo "  $name: {paths: [$fu/$name/photos], record: file}"
 	done
+	echo "  late: {paths: [$fu/late], record: file}"
 	cat <<-P
 	rules:
 	  - {subject: "*", dataset: one, per: user, read: 3 records/hour,
@@ -161,6 +162,27 @@ full_of_accounts()
 	"$bin/tests/kernel/pins" next_row "$rows" >/tmp/pins
 }
 
+# What comes under the name of a dataset that is awaited, and would be nobody's.
+full_of_labels()
+{
+	cp $fu/one/roster.csv $fu/aside
+	full_changes fill labels
+	mv $fu/aside $fu/late 2>/dev/null
+	check full/root_is_refused_when_labels_are_full "exit $?" \
+		[ -e $fu/aside -a ! -e $fu/late ]
+	cp $fu/one/roster.csv $fu/other
+	mv $fu/other $fu/moved
+	check full/bystander_renames_when_labels_are_full "exit $?" \
+		[ -e $fu/moved ]
+	full_changes empty labels
+	mv $fu/aside $fu/late
+	check full/root_comes_when_there_is_room_again "exit $?" \
+		[ -e $fu/late ]
+	json=$(cordon explain $fu/late --json | jq -c 'select(.type == "file")')
+	check full/root_is_of_its_dataset_when_there_was_room "$json" \
+		is dataset '"late"'
+}
+
 # full_socket N: a record of each of N datasets on one socket.
 full_socket()
 {
@@ -252,6 +274,7 @@ full_cases()
 	full_of_releases
 	full_of_children
 	full_of_accounts
+	full_of_labels
 	full_of_datasets
 	full_of_subjects
 	full_observes
