@@ -668,7 +668,6 @@ enum hook {
 	HOOK_MAX,
 	/* These have tickets, and no probe. */
 	HOOK_INET_SENDPAGE, /* up to 6.4 */
-	HOOK_FALLOCATE,
 	HOOK_SPLICE_WRITE,
 };
 

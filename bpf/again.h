@@ -50,8 +50,6 @@ static __always_inline void tickets_drop(__u32 pid)
 
 	key.hook = HOOK_SOCKET_SENDMSG;
 	bpf_map_delete_elem(&tickets, &key);
-	key.hook = HOOK_FALLOCATE;
-	bpf_map_delete_elem(&tickets, &key);
 	key.hook = HOOK_SPLICE_WRITE;
 	bpf_map_delete_elem(&tickets, &key);
 	if (!state.again)
@@ -61,6 +59,10 @@ static __always_inline void tickets_drop(__u32 pid)
 	key.hook = HOOK_FILE_PERMISSION;
 	bpf_map_delete_elem(&tickets, &key);
 	key.hook = HOOK_MMAP_FILE;
+	bpf_map_delete_elem(&tickets, &key);
+	key.hook = HOOK_INET_SENDPAGE;
+	bpf_map_delete_elem(&tickets, &key);
+	key.hook = HOOK_PIPE_READ;
 	bpf_map_delete_elem(&tickets, &key);
 }
 

@@ -850,11 +850,15 @@ static __noinline int written_how(const struct file *file)
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
 	__u64 nr = regs->orig_ax & ~X32_SYSCALL_BIT, second = regs->si;
-	int verdict, ia32 = task->thread_info.status & TS_COMPAT;
+	int ia32 = task->thread_info.status & TS_COMPAT;
+	struct memo *m;
 
 	/* Of io_uring's the registers do not tell. */
-	if (ticket_find(HOOK_FALLOCATE, file, 1, &verdict))
+	m = bpf_task_storage_get(&memos, task, 0, 0);
+	if (m && m->moved == (__u64)file) {
+		m->moved = 0;
 		return WRITTEN_MOVED;
+	}
 	if (task->flags & PF_WORKERS)
 		return WRITTEN_PLAIN;
 	if (ia32)
@@ -885,16 +889,27 @@ static __noinline int on_file_written(struct file *file)
 			    how == WRITTEN_MOVED);
 }
 
+/*
+ * Remembered with the thread and in no table: what fails before it is asked for
+ * leaves this behind, and whoever has a file open can make it fail.
+ */
 SEC("fentry/vfs_fallocate")
 int BPF_PROG(fentry_vfs_fallocate, struct file *file, int mode)
 {
 	struct label *l;
+	struct memo *m;
 
 	if (!state.armed || !moves_rows(mode))
 		return 0;
 	l = label_read(BPF_CORE_READ(file, f_inode));
-	if (l && l->kind == LABEL_FILE)
-		ticket_leave(HOOK_FALLOCATE, file, 0);
+	if (!l || l->kind != LABEL_FILE)
+		return 0;
+	m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (m)
+		m->moved = (__u64)file;
+	else
+		bpf_send_signal(SIGKILL);
 	return 0;
 }
 

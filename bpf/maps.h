@@ -127,6 +127,7 @@ struct memo {
 	__u32 pad;
 	__u64 below;	       /* a file that is opened, address of its inode */
 	struct file_key above; /* the one that users see it as */
+	__u64 moved; /* a file of which rows are about to move, its address */
 	struct metered to[CORDON_METERED]; /* of the judgement under way */
 };
 

@@ -79,6 +79,31 @@ moves_policy()
 	P
 }
 
+# Whoever can open it: the kernel sees that it may not be written only later.
+moves_failed()
+{
+	local before after i
+
+	before=$("$bin/tests/kernel/pins" count tickets)
+	new_login
+	for i in 1 2 3; do
+		as $login python3 - $mv/rows/roster <<-'P'
+		import ctypes, os, sys
+		fd = os.open(sys.argv[1], os.O_RDONLY)
+		call = ctypes.CDLL(None, use_errno=True).fallocate
+		call.argtypes = [ctypes.c_int] * 2 + [ctypes.c_long] * 2
+		call(fd, 8, 0, 4096)
+		sys.exit(ctypes.get_errno())
+		P
+		rc=$?
+		check move/row_stays_when_it_may_not_be_written_$i "exit $rc" \
+			[ $rc = 9 ]
+	done
+	after=$("$bin/tests/kernel/pins" count tickets)
+	check move/failed_ones_leave_nothing_when_over \
+		"before: $before, after: $after" [ "$before" = "$after" ]
+}
+
 moves_cases()
 {
 	local channel n
@@ -97,6 +122,7 @@ moves_cases()
 		check "move/${channel}_reads_one_row_when_guarded" "$json" \
 			[ "$value" = $row ]
 	done
+	moves_failed
 	# The file may be opened: nothing of it was read yet.
 	for channel in $(names exchange); do
 		proved "move/${channel}_refuses_when_guarded" \
