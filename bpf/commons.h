@@ -40,15 +40,24 @@ static __always_inline void commons_enter(__u32 number)
 		__sync_fetch_and_add(&c->users, 1);
 }
 
-/* A new one, which nobody uses yet. 0: no room. */
+/*
+ * A new one, which nobody uses yet. 0: no room. The numbers begin anew at some
+ * time, in days if somebody wants them to: one that is in use is left out.
+ */
 static __noinline __u32 commons_new(void)
 {
-	__u32 number = __sync_fetch_and_add(&state.next_commons, 1) + 1;
 	struct commons new = {};
+	__u32 number;
+	int i;
 
 	state.commons = 1;
-	return bpf_map_update_elem(&commons, &number, &new, BPF_ANY) ? 0
-								     : number;
+	for (i = 0; i < 4; i++) {
+		number = __sync_fetch_and_add(&state.next_commons, 1) + 1;
+		if (number &&
+		    !bpf_map_update_elem(&commons, &number, &new, BPF_NOEXIST))
+			return number;
+	}
+	return 0;
 }
 
 /* The commons that the process is in. 0: none. */
