@@ -327,7 +327,8 @@ static __always_inline int carry_take(struct carry *carry, int early)
 	h = holding_make(tgid);
 	if (!h)
 		return -1;
-	step_who_now(holding_take(h->id, from, carry->kind));
+	step_by_current(
+		holding_take(h->id, from, carry->kind | STEP_BY_CURRENT));
 	p = bpf_map_lookup_elem(&processes, &tgid);
 	if (p)
 		p->took[took_place(from)] = took;

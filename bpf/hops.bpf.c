@@ -469,7 +469,8 @@ static __noinline int take_last(__u32 from)
 		carry_fault(FAULT_HOLDING_FULL);
 		holder_mark(task->tgid);
 	} else if (h->id != id) {
-		step_who_now(holding_take(h->id, id, STEP_MEMORY));
+		step_by_current(
+			holding_take(h->id, id, STEP_MEMORY | STEP_BY_CURRENT));
 	}
 	return 0;
 }

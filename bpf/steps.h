@@ -56,13 +56,15 @@ static __always_inline void step_amount(struct step *s, struct holding *h,
 	s->dataset = several ? 0 : dataset;
 }
 
-/* A new step of @h, of which step_tell() has the rest. Returns its serial. */
-static __always_inline __u64 step_begin(struct holding *h)
+/*
+ * A new step of @h, of which step_tell() has the rest. Returns its serial;
+ * *@ret_first: it is the first one, which one is that come at once.
+ */
+static __always_inline __u64 step_begin(struct holding *h, int *ret_first)
 {
 	__u64 serial = __sync_fetch_and_add(&state.next_step, 1) + 1;
 
-	if (!h->first)
-		h->first = serial;
+	*ret_first = !__sync_val_compare_and_swap(&h->first, 0, serial);
 	return serial;
 }
 
@@ -76,6 +78,7 @@ static __always_inline struct step *step_tell(const struct holding *h,
 	if (!s)
 		return NULL;
 	s->serial = 0;
+	barrier(); /* who reads it meanwhile must see that it is another one */
 	s->time_ns = now;
 	s->last_ns = now;
 	s->to = h->id;
@@ -87,6 +90,13 @@ static __always_inline struct step *step_tell(const struct holding *h,
 	s->dataset = 0;
 	__builtin_memset(&s->who, 0, sizeof(s->who));
 	return s;
+}
+
+/* All of it is there. */
+static __always_inline void step_done(struct step *s, __u64 serial)
+{
+	barrier();
+	s->serial = serial;
 }
 
 /* ---- copies ------------------------------------------------------------ */
@@ -106,17 +116,20 @@ static __always_inline int step_birth_of(__u64 id, int amount)
 	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
 	__u64 serial;
 	struct step *s;
+	int first;
 
 	if (!h || h->first || !h->born.from)
 		return 0;
-	serial = step_begin(h);
+	serial = step_begin(h, &first);
+	if (!first)
+		return 0;
 	s = step_tell(h, serial, h->born.from, h->born.time_ns, STEP_FORK);
 	if (!s)
 		return 0;
 	if (amount)
 		step_amount(s, h, 0);
 	s->who = h->born.who;
-	s->serial = serial;
+	step_done(s, serial);
 	return 0;
 }
 
@@ -140,20 +153,26 @@ __noinline int step_birth_now(void)
 
 /* ---- what comes in ----------------------------------------------------- */
 
+/* With the kind of a step: it is the current process that took. */
+#define STEP_BY_CURRENT (1U << 8)
+
 /*
  * The holding @to has taken from @from, or read. Whoever is a copy has told so
- * before: the chain of calls has no room for that in here. Returns the place of
- * the step plus 1 if it is a new one, else 0. `current' means nothing here.
+ * before: the chain of calls has no room for that in here, nor for who it was:
+ * with STEP_BY_CURRENT a new step is not there until step_by_current() gets
+ * what this returns. Else 0, and `current' means nothing here.
  */
-__noinline int step_take(__u64 to, __u64 from, __u32 kind)
+__noinline __u64 step_take(__u64 to, __u64 from, __u32 kind)
 {
 	struct holding *h = bpf_map_lookup_elem(&holdings, &to), *of = h;
-	__u32 origin = kind == STEP_READ ? from : 0;
+	__u32 read = (kind & ~STEP_BY_CURRENT) == STEP_READ;
+	__u32 origin = read ? from : 0;
 	struct came *came;
 	struct step *s;
 	__u64 serial;
+	int first;
 
-	if (kind != STEP_READ)
+	if (!read)
 		of = bpf_map_lookup_elem(&holdings, &from);
 	if (!h || !of || to == from)
 		return 0;
@@ -167,29 +186,32 @@ __noinline int step_take(__u64 to, __u64 from, __u32 kind)
 		step_amount(s, of, origin);
 		return 0;
 	}
-	serial = step_begin(h);
+	serial = step_begin(h, &first);
 	s = step_tell(h, serial, from, bpf_ktime_get_boot_ns(), kind);
 	if (!s)
 		return 0;
 	step_amount(s, of, origin);
-	s->serial = serial;
 	came->from = from;
 	came->serial = serial;
-	return (serial & (CORDON_STEPS - 1)) + 1;
+	if (kind & STEP_BY_CURRENT)
+		return serial;
+	step_done(s, serial);
+	return 0;
 }
 
-/* That the current process took. @new: as step_take() returned it. */
-__noinline int step_who_now(__u32 new)
+/* Says so of the step @serial; 0: there is none. */
+__noinline int step_by_current(__u64 serial)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 place = new - 1;
 	struct step *s;
 
-	if (!new)
+	if (!serial)
 		return 0;
-	s = bpf_map_lookup_elem(&steps, &place);
-	if (s)
-		step_who_of(task, &s->who);
+	s = step_at(serial);
+	/* Not if the ring was faster. */
+	if (!s || s->serial)
+		return 0;
+	step_who_of(bpf_get_current_task_btf(), &s->who);
+	step_done(s, serial);
 	return 0;
 }
 
@@ -201,11 +223,11 @@ static __always_inline void step_read(const struct holding *h, __u32 number)
 	if (h->came[from & (CORDON_CAME - 1)].from == from)
 		return;
 	step_birth(h->id);
-	step_who_now(step_take(h->id, from, STEP_READ));
+	step_by_current(step_take(h->id, from, STEP_READ | STEP_BY_CURRENT));
 }
 
 /* holding_add() and its step. Returns as step_take(). */
-static __always_inline __u32 holding_take(__u64 to, __u64 from, __u32 kind)
+static __always_inline __u64 holding_take(__u64 to, __u64 from, __u32 kind)
 {
 	holding_add(to, from);
 	step_birth(to);
