@@ -202,7 +202,8 @@ static __noinline int carried_end(const void *object)
 /*
  * Charges @bytes of everything in the holding @from to what the declassifier
  * @intake may take in, or, if @name is its address, the file of that name.
- * Returns whether there was room.
+ * Returns whether there was room. CARRY_UNKNOWN: there is none, and no number
+ * that could be added to others.
  */
 static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 				    __u64 from, __u64 bytes, __u64 name)
@@ -218,7 +219,7 @@ static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 	a.who = CORDON_HOST_WIDE;
 	a.dest = CORDON_DEST_INTAKE;
 	a.flags = 0; /* it is told, and never refused */
-	a.bytes = bytes;
+	a.bytes = bytes == CARRY_UNKNOWN ? 0 : bytes;
 	a.name = name;
 	limit_of(&a, &intake->cap, UNIT_BYTES);
 	if (!a.window_ns)

@@ -529,8 +529,19 @@ quiet_within_cap()
 	rm $dv/quiet $dv/other
 }
 
+# What is over the caps of quiet files: acts and bytes.
+quiet_over()
+{
+	cordon ledger --json | jq -cs --arg name "$1" 'map(select(
+		.type == "ledger" and .subject == $name and
+		.destination == "intake")) |
+		[(map(.over_acts) | add), (map(.over_bytes) | add)]'
+}
+
 quiet_without_bound()
 {
+	local over
+
 	agent_with < <(quiet_policy second) || return
 	cp $dv/old $dv/quiet
 	quiet_by_python 'mmap.mmap(out.fileno(), 500)[:] = data' $dv/quiet
@@ -540,6 +551,9 @@ quiet_without_bound()
 	quiet_by_python 'os.writev(out.fileno(), [data])' $dv/quiet
 	derived_refuses quiet_refuses_when_written_unknown $dv/quiet
 	rm $dv/quiet
+	over=$(quiet_over second)
+	check derived/quiet_counts_no_bytes_when_there_is_no_bound "$over" \
+		[ "$over" = '[2,0]' ]
 	cp $dv/old $dv/quiet
 	quiet_by_python 'os.pwrite(out.fileno(), data, 0)' $dv/quiet
 	quiet_is quiet_passes_when_written_at_an_offset 20000 $dv/quiet
