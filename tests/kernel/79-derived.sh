@@ -606,6 +606,27 @@ quiet_directory()
 	rm -r $qd
 }
 
+# What was quiet and comes into a dataset is the dataset's, though a directory
+# that was quiet is nearer.
+quiet_moved()
+{
+	local in=$re/photos/moved i
+
+	agent_with < <(quiet_policy eighth) || return
+	mkdir -p $qd/below
+	for i in {1..8}; do
+		head -c 3000 /dev/urandom >$qd/below/$i.jpg
+	done
+	derived_passes quiet_directory_passes_when_not_moved 24000 0 \
+		$qd/below/{1..8}.jpg
+	mv $qd $in
+	derived_refuses quiet_directory_refuses_when_moved_into_a_dataset \
+		$in/below/{1..8}.jpg
+	derived_passes quiet_directory_passes_when_moved_within_budget 12000 0 \
+		$in/below/{1..4}.jpg
+	rm -r $in
+}
+
 # However many write at once, no more than the cap comes in.
 quiet_at_once()
 {
@@ -661,6 +682,7 @@ quiet_cases()
 	quiet_without_bound
 	quiet_places
 	quiet_directory
+	quiet_moved
 	quiet_at_once
 	quiet_refused
 }
