@@ -32,9 +32,10 @@
 struct asked {
 	struct agent *agent;
 	struct control_client *client;
-	uint32_t pid; /* 0: a file */
-	uint64_t id;  /* of the holding; 0: none */
-	bool live;    /* the holding is there still */
+	uint32_t pid;	      /* 0: a file */
+	uint64_t id;	      /* of the holding; 0: none */
+	bool live;	      /* the holding is there still */
+	struct step_who last; /* who a process was that is gone; or tgid 0 */
 	struct holding holding;
 	struct chain chain;
 	int limits;
@@ -99,6 +100,7 @@ struct alive {
 	bool is;
 	char comm[17];
 	uint32_t uid, user, login, session;
+	uint64_t start_ns; /* boottime */
 };
 
 static bool read_proc(uint32_t pid, const char *what, char *buf, size_t size)
@@ -135,6 +137,25 @@ static uint32_t number_behind(const char *text, const char *key, int nth)
 	return (uint32_t)n;
 }
 
+/* As the guard does: in a service anybody can claim to be anybody's login. */
+static bool login_counts(const struct alive *alive)
+{
+	return !alive->uid || alive->uid == alive->login;
+}
+
+/* When a process began, of what /proc has of it; 0: it does not say. */
+static uint64_t start_of(const char *stat)
+{
+	const char *at = strrchr(stat, ')'); /* its name can be anything */
+	long ticks = sysconf(_SC_CLK_TCK);
+
+	for (int i = 0; at && i < 20; i++)
+		at = strchr(at + 1, ' ');
+	if (!at || ticks <= 0)
+		return 0;
+	return strtoull(at, NULL, 10) * (CLOCK_NS_PER_S / (uint64_t)ticks);
+}
+
 static void look_at(uint32_t pid, struct alive *ret)
 {
 	char text[8192];
@@ -151,6 +172,10 @@ static void look_at(uint32_t pid, struct alive *ret)
 	ret->user = number_behind(text, "\nUid:", 1);
 	if (read_proc(pid, "loginuid", text, sizeof(text)))
 		ret->login = (uint32_t)strtoul(text, NULL, 10);
+	if (!login_counts(ret))
+		ret->login = UINT32_MAX;
+	if (read_proc(pid, "stat", text, sizeof(text)))
+		ret->start_ns = start_of(text);
 	if (read_proc(pid, "sessionid", text, sizeof(text)))
 		ret->session = (uint32_t)strtoul(text, NULL, 10);
 	if (read_proc(pid, "comm", ret->comm, sizeof(ret->comm)))
@@ -178,7 +203,6 @@ static bool holds_unknown(const struct asked *asked)
 static void reply_process(struct asked *asked, const struct alive *alive,
 			  const struct event_who *who)
 {
-	const struct step_who *last = chain_who(&asked->chain, asked->id);
 	json_t *line = line_of("process");
 
 	put(line, "pid", json_integer(asked->pid));
@@ -194,8 +218,8 @@ static void reply_process(struct asked *asked, const struct alive *alive,
 		put(line, "login", account(alive->login));
 		put_session(line, alive->session);
 		put_unit(line, who);
-	} else if (last) {
-		put_who(line, last);
+	} else if (asked->last.tgid) {
+		put_who(line, &asked->last);
 	}
 	reply(asked, line);
 }
@@ -305,9 +329,10 @@ static void bring_up_to_date(const struct asked *asked, struct step *step)
 
 static void reply_step(struct asked *asked, struct step *step)
 {
-	const struct step_who *from = chain_who(&asked->chain, step->from);
 	json_t *line = line_of("step");
+	const struct step_who *from;
 	struct origin origin;
+	bool several;
 
 	bring_up_to_date(asked, step);
 	put(line, "time", when(step->time_ns));
@@ -326,6 +351,9 @@ static void reply_step(struct asked *asked, struct step *step)
 	} else {
 		put(line, "from_holding", number(step->from));
 	}
+	from = chain_who(&asked->chain, step->from, step->last_ns, &several);
+	if (several)
+		put(line, "from_several", json_true());
 	if (from) {
 		put(line, "from_pid", json_integer(from->tgid));
 		put_comm(line, "from_comm", from->comm);
@@ -336,11 +364,13 @@ static void reply_step(struct asked *asked, struct step *step)
 
 static void reply_gap(struct asked *asked, uint64_t holding)
 {
-	const struct step_who *who = chain_who(&asked->chain, holding);
 	json_t *line = line_of("gap");
+	const struct step_who *who;
+	bool several;
 
 	put(line, "why", json_string("lost"));
 	put(line, "holding", number(holding));
+	who = chain_who(&asked->chain, holding, UINT64_MAX, &several);
 	if (who)
 		put_who(line, who);
 	reply(asked, line);
@@ -568,7 +598,18 @@ static void reply_limits(struct asked *asked, const struct alive *alive,
 
 /* ---- events ------------------------------------------------------------- */
 
-static void reply_events(struct asked *asked)
+/* Not of one that had the number before, in another boot perhaps. */
+static bool is_since(const char *line, uint64_t start_ns)
+{
+	static const char mark[] = "\"boottime_ns\":";
+	const char *at = strstr(line, mark);
+	uint64_t time_ns = at ? strtoull(at + strlen(mark), NULL, 10) : 0;
+
+	return time_ns >= start_ns &&
+	       time_ns <= (uint64_t)clock_ns(CLOCK_BOOTTIME);
+}
+
+static void reply_events(struct asked *asked, const struct alive *alive)
 {
 	uint64_t found[EVENTS_SHOWN], seq, first;
 	struct eventlog *log = asked->agent->log;
@@ -584,7 +625,9 @@ static void reply_events(struct asked *asked)
 			continue;
 		line[len] = '\0';
 		at = strstr(line, mark);
-		if (at && (at[strlen(mark)] == ',' || at[strlen(mark)] == '}'))
+		if (at &&
+		    (at[strlen(mark)] == ',' || at[strlen(mark)] == '}') &&
+		    (!alive->is || is_since(line, alive->start_ns)))
 			found[n++] = seq;
 	}
 	while (n-- && !asked->r)
@@ -619,6 +662,7 @@ static int find_last(const struct step *step, void *arg)
 	if (step->who.tgid != asked->pid)
 		return 0;
 	asked->id = step->to;
+	asked->last = step->who;
 	return 1;
 }
 
@@ -644,7 +688,7 @@ static int explain_process(struct asked *asked)
 	reply_process(asked, &alive, &who);
 	reply_holding(asked);
 	reply_limits(asked, &alive, &who);
-	reply_events(asked);
+	reply_events(asked, &alive);
 	return asked->r;
 }
 

@@ -126,12 +126,24 @@ void chain_end(struct chain *chain)
 	qsort(chain->steps, chain->n_steps, sizeof(chain->steps[0]), by_time);
 }
 
-const struct step_who *chain_who(const struct chain *chain, uint64_t holding)
+const struct step_who *chain_who(const struct chain *chain, uint64_t holding,
+				 uint64_t at_ns, bool *ret_several)
 {
-	for (size_t i = chain->n_steps; i--;)
-		if (chain->steps[i].to == holding && chain->steps[i].who.tgid)
-			return &chain->steps[i].who;
-	return NULL;
+	const struct step_who *who = NULL;
+	const struct step *step;
+
+	*ret_several = false;
+	for (size_t i = 0; i < chain->n_steps; i++) {
+		step = &chain->steps[i];
+		if (step->to != holding || !step->who.tgid)
+			continue;
+		if (who && who->tgid != step->who.tgid)
+			*ret_several = true;
+		/* In the order of time. */
+		if (!who || step->time_ns <= at_ns)
+			who = &step->who;
+	}
+	return who;
 }
 
 const char *chain_kind_name(uint32_t kind)

@@ -53,8 +53,13 @@ bool chain_birth(const struct holding *holding, struct step *ret_step);
 /* Sorts the steps; to be called once, behind the last pass. */
 void chain_end(struct chain *chain);
 
-/* Who the holding was last, as far as the steps tell; NULL: they do not. */
-const struct step_who *chain_who(const struct chain *chain, uint64_t holding);
+/*
+ * Who the holding was at that moment, as far as the steps tell; NULL: they do
+ * not. *ret_several: it is one of several who share it, and who of them gave
+ * what is not known.
+ */
+const struct step_who *chain_who(const struct chain *chain, uint64_t holding,
+				 uint64_t at_ns, bool *ret_several);
 
 /* `pipe`, `read` ...; never NULL. */
 const char *chain_kind_name(uint32_t kind);

@@ -143,6 +143,9 @@ static void show_holding(const json_t *line, struct showing *showing)
 
 static void print_from(const json_t *line)
 {
+	/* Their holding is one: any of them can have given what it has. */
+	if (json_object_get(line, "from_several"))
+		(void)printf("one of those that share memory with ");
 	if (cmd_number(line, "from_pid"))
 		print_name(cmd_text(line, "from_comm"),
 			   cmd_number(line, "from_pid"),

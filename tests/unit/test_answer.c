@@ -21,6 +21,7 @@
 
 #include "agent.h"
 #include "args.h"
+#include "clock.h"
 
 /* ---- the guard ---------------------------------------------------------- */
 
@@ -391,6 +392,41 @@ static void explain_tells_what_it_does_not_know(void **state)
 	end(pid);
 }
 
+/* An event of this process's number, of that moment since boot. */
+static void keep_event(struct eventlog *log, const char *comm, int64_t boot_ns)
+{
+	json_t *line = json_pack(
+		"{s:i, s:s, s:I, s:s, s:I, s:i, s:s}", "cordon", 1, "type",
+		"verdict", "seq", (json_int_t)eventlog_next(log), "time",
+		"2026-11-01T14:03:13.001Z", "boottime_ns", (json_int_t)boot_ns,
+		"tgid", (int)getpid(), "comm", comm);
+
+	assert_int_equal(eventlog_add(log, line, 1), 0);
+}
+
+static void explain_leaves_out_events_of_who_had_the_number(void **state)
+{
+	int64_t now = clock_ns(CLOCK_BOOTTIME);
+	struct eventlog *log;
+	char file[64], all[4096];
+	pid_t pid;
+
+	(void)state;
+	(void)snprintf(file, sizeof(file), "%s/events", dir);
+	assert_int_equal(eventlog_new(file, 0, &log), 0);
+	keep_event(log, "boot-before", now + 3600 * CLOCK_NS_PER_S);
+	keep_event(log, "one-before", 1);
+	keep_event(log, "own", now);
+	eventlog_free(log);
+	pid = serve(NULL);
+	assert_int_equal(explain((uint32_t)getpid(), "", all), 0);
+	assert_non_null(strstr(all, "\"own\""));
+	assert_null(strstr(all, "one-before"));
+	assert_null(strstr(all, "boot-before"));
+	end(pid);
+	(void)unlink(file);
+}
+
 static int make_dir(void **state)
 {
 	(void)state;
@@ -419,6 +455,8 @@ int main(void)
 		cmocka_unit_test(status_names_paths_when_they_are_not_there),
 		cmocka_unit_test(explain_tells_the_chain_and_its_gap_when_gone),
 		cmocka_unit_test(explain_tells_what_it_does_not_know),
+		cmocka_unit_test(
+			explain_leaves_out_events_of_who_had_the_number),
 	};
 
 	return cmocka_run_group_tests(tests, make_dir, remove_dir);

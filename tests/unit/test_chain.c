@@ -44,6 +44,15 @@ static void find(const struct step *steps, size_t n, uint64_t holding)
 	chain_end(&chain);
 }
 
+static bool several;
+
+static uint32_t who(uint64_t holding, uint64_t at_ns)
+{
+	const struct step_who *w = chain_who(&chain, holding, at_ns, &several);
+
+	return w ? w->tgid : 0;
+}
+
 static size_t gaps(void)
 {
 	size_t n = 0;
@@ -69,8 +78,31 @@ static void chain_goes_back_to_who_read_it(void **state)
 	assert_int_equal(chain.steps[2].serial, 4);
 	assert_int_equal(gaps(), 0);
 	assert_false(chain.cut);
-	assert_int_equal(chain_who(&chain, 2)->tgid, 1002);
-	assert_null(chain_who(&chain, 9));
+	assert_int_equal(who(2, UINT64_MAX), 1002);
+	assert_false(several);
+	assert_int_equal(who(9, UINT64_MAX), 0);
+}
+
+/* Who took later is not who gave before. */
+static void holding_is_one_of_several_when_they_share_it(void **state)
+{
+	struct step steps[] = {
+		step(1, 1, ORIGIN, 1),
+		step(2, 2, 1, 2),
+		step(3, 1, STEP_ORIGIN | 2, 1),
+	};
+
+	(void)state;
+	steps[2].who.tgid = 7;
+	steps[1].last_ns = steps[2].time_ns;
+	find(steps, 3, 2);
+	assert_int_equal(who(1, steps[1].time_ns), 1001);
+	assert_true(several);
+	assert_int_equal(who(1, UINT64_MAX), 7);
+	/* It gave before any step of it tells who it was. */
+	assert_int_equal(who(1, 0), 1001);
+	assert_int_equal(who(2, UINT64_MAX), 1002);
+	assert_false(several);
 }
 
 static void chain_has_a_gap_when_the_first_step_is_gone(void **state)
@@ -189,6 +221,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(chain_goes_back_to_who_read_it),
+		cmocka_unit_test(holding_is_one_of_several_when_they_share_it),
 		cmocka_unit_test(chain_has_a_gap_when_the_first_step_is_gone),
 		cmocka_unit_test(chain_leaves_out_what_came_later),
 		cmocka_unit_test(chain_ends_when_two_took_from_each_other),
