@@ -124,7 +124,7 @@ const char *guard_hook_name(uint32_t hook)
 		[HOOK_PIPE_FREE] = "free_pipe_info",
 		[HOOK_SKB_COPY] = "skb_copy_datagram_iter",
 		[HOOK_SKB_SPLICE] = "skb_splice_bits",
-		[HOOK_UDP_RECV] = "udp_recvmsg",
+		[HOOK_UDP_RECV] = "__skb_recv_udp",
 		[HOOK_TTY_WRITE] = "tty_write",
 		[HOOK_TTY_READ] = "tty_read",
 	};
