@@ -61,13 +61,21 @@ static void print_budget(const json_t *line)
 {
 	char used[TEXT_NUMBER_CHARS_MAX], max[TEXT_NUMBER_CHARS_MAX];
 	const char *unit = cmd_text(line, "budget");
+	const char *rule = cmd_text(line, "rule");
+	const char *files = cmd_text(line, "files");
 	uint64_t window_ns = cmd_number(line, "window_ns");
 
 	if (!unit[0])
 		return;
 	format_amount(unit, cmd_number(line, "used"), used, sizeof(used));
 	format_amount(unit, cmd_number(line, "max"), max, sizeof(max));
-	(void)printf("; rule %s: %s of %s", cmd_text(line, "rule"), used, max);
+	/* A cap is no rule's: it has a subject or the name of quiet files. */
+	if (rule[0])
+		(void)printf("; rule %s", rule);
+	else
+		(void)printf("; cap of %s",
+			     files[0] ? files : cmd_text(line, "subject"));
+	(void)printf(": %s of %s", used, max);
 	if (strcmp(unit, "records") == 0)
 		(void)printf(" records");
 	if (window_ns) {
