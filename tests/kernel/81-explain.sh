@@ -99,20 +99,22 @@ explain_others()
 	explain $explained
 	told tells_the_chain_when_gone "$explain_kinds"
 	explain $explained process
-	told says_so_when_gone 'all(.alive == false and .holds)'
+	told says_so_when_gone 'length == 1 and
+		all(.alive == false and .holds)'
 	cordon explain 4194303 >/dev/null
 	check explain/exits_1_when_nothing_is_known "exit $?" [ $? = 1 ]
 	explain $ex/copy
 	told tells_the_chain_when_file 'map(.kind) == ["read", "pipe"]'
 	explain $ex/copy file
 	told says_who_wrote_it_when_file \
-		'all(.holds and (.since | startswith("20")))'
+		'length == 1 and all(.holds and (.since | startswith("20")))'
 	explain $re/photos/000001.jpg file
 	told names_the_dataset_when_file_of_one \
-		'all(.dataset == "records" and .record > 0)'
+		'length == 1 and all(.dataset == "records" and .record > 0)'
 	explain $ex/old file
 	told says_so_when_file_of_none \
-		'all((.holds | not) and (has("dataset") | not))'
+		'length == 1 and
+			all((.holds | not) and (has("dataset") | not))'
 	cordon explain $ex/none >/dev/null 2>&1
 	check explain/exits_2_when_no_such_file "" [ $? = 2 ]
 }
