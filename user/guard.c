@@ -69,6 +69,10 @@ static const struct map_form forms[MAP_COUNT] = {
 			 sizeof(struct budget), true},
 	[MAP_PROCESSES] = {"processes", 4, sizeof(struct process), false},
 	[MAP_HOLDINGS] = {"holdings", 8, sizeof(struct holding), true},
+	[MAP_CARRIERS] = {"carriers", 8, sizeof(struct carrier), false},
+	[MAP_COMMONS] = {"commons", 4, sizeof(struct commons), false},
+	[MAP_SHARERS] = {"sharers", 4, 4, false},
+	[MAP_SHARED_FILES] = {"shared", 8, 4, false},
 	[MAP_DERIVED] = {"derived", sizeof(struct file_key),
 			 sizeof(struct carrier), false},
 	[MAP_ORIGINS] = {"origins", 4, sizeof(struct origin), false},
@@ -1319,10 +1323,11 @@ static int count_skipped(const struct guard *guard, uint64_t *ret_skipped)
 int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 {
 	static const enum guard_map counted[] = {
-		MAP_LABELS,  MAP_TOUCHED,   MAP_PROCESSES, MAP_HOLDINGS,
-		MAP_DERIVED, MAP_ORIGIN_OF, MAP_BUDGETS,   MAP_LEDGER_OF,
-		MAP_NAMES,   MAP_SUBJECTS,  MAP_CGROUPS,   MAP_DESTS,
-		MAP_AWAITED,
+		MAP_LABELS,	  MAP_TOUCHED,	 MAP_PROCESSES, MAP_HOLDINGS,
+		MAP_DERIVED,	  MAP_ORIGIN_OF, MAP_BUDGETS,	MAP_LEDGER_OF,
+		MAP_NAMES,	  MAP_SUBJECTS,	 MAP_CGROUPS,	MAP_DESTS,
+		MAP_AWAITED,	  MAP_CARRIERS,	 MAP_COMMONS,	MAP_SHARERS,
+		MAP_SHARED_FILES,
 	};
 	struct guard_stats stats = {0};
 	struct bpf_map_info info;

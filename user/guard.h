@@ -339,7 +339,7 @@ struct guard_table {
 	uint64_t entries;
 	uint64_t max;
 };
-#define GUARD_TABLES_MAX 16
+#define GUARD_TABLES_MAX 24
 
 struct guard_stats {
 	uint64_t generation;

@@ -150,8 +150,11 @@ hops_count()
 # Of carriers, processes and holdings: as many as before.
 hops_freed()
 {
-	local before after
+	local before after n
 
+	n=$(status_of '.tables[] | select(.name == "carriers").max')
+	check hops/status_tells_how_many_carriers_there_can_be "$n" \
+		[ "${n:-0}" -gt 0 ]
 	before="$(hops_count carriers) $(hops_count processes)"
 	before+=" $(hops_count holdings)"
 	"$probe" hop-crowd $hops_pairs $re/photos/000001.jpg
