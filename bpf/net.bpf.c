@@ -489,22 +489,27 @@ static __noinline int meter_give_back(struct metered *to, __u64 n, __u32 count)
 /* No datagram that is corked holds more. */
 #define CORK_MAX 65535
 
+enum settle { SETTLE_STREAM = 1, SETTLE_CORKED = 2 };
+
 /*
  * What was reserved, did not leave and is not waiting to leave was never
- * taken by the socket. @corked: all that it took waits for its datagram, and
- * may have been charged to others than the next send is: only what that
+ * taken by the socket. SETTLE_CORKED: all that it took waits for its datagram,
+ * and may have been charged to others than the next send is: only what that
  * reserves can be given back to its budgets. Of another holding than @id
- * nothing is given back: who knows what of it is still on its way. @id 0: the
- * socket is closed.
+ * nothing is given back: who knows what of it is still on its way.
+ *
+ * To whom it is given back is kept in @memo: another send may say something
+ * else to the meter as soon as it is unlocked. @memo NULL, @id 0: the socket is
+ * closed, and there is no other.
  */
-static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream,
-				   int corked, __u64 id)
+static __noinline int meter_settle(struct meter *m, __u32 write_seq, int how,
+				   struct memo *memo, __u64 id)
 {
 	__u64 surplus = 0, open, queued = 0;
 	__u32 count;
 
 	bpf_spin_lock(&m->lock);
-	if (stream && !m->fresh) {
+	if (how & SETTLE_STREAM && !m->fresh) {
 		__s32 ahead = (__s32)(write_seq - m->sent_end);
 
 		/* Disconnected and connected anew: other numbers. */
@@ -517,20 +522,22 @@ static __noinline int meter_settle(struct meter *m, __u32 write_seq, int stream,
 	if ((id && m->holding != id) || m->others > open)
 		m->others = open;
 	queued += m->others;
-	if (corked && open > CORK_MAX)
+	if (how & SETTLE_CORKED && open > CORK_MAX)
 		m->charged = m->metered + CORK_MAX;
-	if (open > queued && !corked) {
+	if (open > queued && !(how & SETTLE_CORKED)) {
 		/* Only the last one's budgets are known; no credit is left. */
 		surplus = open - queued;
 		m->charged -= surplus;
 		if (surplus > m->last)
 			surplus = m->last;
 	}
+	if (surplus && memo)
+		__builtin_memcpy(memo->to, m->to, sizeof(memo->to));
 	m->last = 0;
 	count = m->count;
 	bpf_spin_unlock(&m->lock);
 	if (surplus)
-		meter_give_back(m->to, surplus, count);
+		meter_give_back(memo ? memo->to : m->to, surplus, count);
 	return 0;
 }
 
@@ -568,7 +575,7 @@ static __noinline int channel_of(struct sock *sk)
 static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 					 struct memo *memo, __u64 id)
 {
-	int stream = channel == CHANNEL_TCP;
+	int how = channel == CHANNEL_TCP ? SETTLE_STREAM : 0;
 	__u32 write_seq = 0;
 	struct meter *m;
 	__u64 turn;
@@ -577,7 +584,7 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 	memo->turn = turn;
 	memo->pass = 0;
 
-	if (stream)
+	if (how)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	if (m) {
@@ -587,11 +594,10 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 			m->sent_end = write_seq;
 			m->fresh = 0;
 		}
-		meter_settle(
-			m, write_seq, stream,
-			channel == CHANNEL_UDP &&
-				BPF_CORE_READ((struct udp_sock *)sk, pending),
-			id);
+		if (channel == CHANNEL_UDP &&
+		    BPF_CORE_READ((struct udp_sock *)sk, pending))
+			how = SETTLE_CORKED;
+		meter_settle(m, write_seq, how, memo, id);
 		return m;
 	}
 	m = bpf_sk_storage_get(&meters, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
@@ -600,7 +606,7 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 	m->turn = turn;
 	/* What was queued before this is no concern of ours. */
 	m->sent_end = write_seq;
-	m->fresh = stream && sk->__sk_common.skc_state == TCP_CLOSE;
+	m->fresh = how && sk->__sk_common.skc_state == TCP_CLOSE;
 	state.tagged = 1;
 	return m;
 }
@@ -1219,7 +1225,7 @@ int BPF_PROG(fentry_inet_release, struct socket *sock)
 	stream = protocol == IPPROTO_TCP;
 	if (stream)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
-	meter_settle(m, write_seq, stream, 0, 0);
+	meter_settle(m, write_seq, stream ? SETTLE_STREAM : 0, NULL, 0);
 	return 0;
 }
 
