@@ -402,39 +402,27 @@ struct limit_line {
 	uint32_t rule_id, dataset, dest, who;
 	uint64_t held;	  /* records that the next send is charged at most */
 	uint64_t charged; /* of them, before */
-	uint64_t used, free_ns;
-	uint32_t unit;
 };
-
-static int add_used(const struct guard_budget *budget, void *arg)
-{
-	struct limit_line *l = arg;
-
-	if (budget->key.rule != l->rule_id || budget->key.dest != l->dest ||
-	    budget->key.dataset != l->dataset || budget->key.unit != l->unit ||
-	    budget->key.who != l->who)
-		return 0;
-	l->used = budget->used;
-	l->free_ns = budget->free_ns;
-	return 0;
-}
 
 static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
 			uint64_t window_ns)
 {
+	const struct budget_key key = {.rule = l->rule_id,
+				       .who = l->who,
+				       .dest = (uint16_t)l->dest,
+				       .dataset = (uint8_t)l->dataset,
+				       .unit = (uint8_t)unit};
 	struct guard *guard = l->asked->agent->guard;
+	struct guard_budget budget = {0};
 	uint64_t due = 0, left;
 	bool over;
 	json_t *line;
 
 	if (l->asked->limits++ >= LIMITS_SHOWN)
 		return;
-	l->unit = unit;
-	l->used = 0;
-	l->free_ns = 0;
 	if (window_ns)
-		(void)guard_each_budget(guard, add_used, l);
-	left = max > l->used ? max - l->used : 0;
+		(void)guard_budget(guard, &key, &budget);
+	left = max > budget.used ? max - budget.used : 0;
 	if (unit == UNIT_RECORDS && l->dest != CORDON_DEST_READ &&
 	    l->held > l->charged)
 		due = l->held - l->charged;
@@ -456,15 +444,15 @@ static void reply_limit(struct limit_line *l, uint32_t unit, uint64_t max,
 				: policy_action_name(l->rule->action)));
 	put(line, "budget",
 	    json_string(unit == UNIT_RECORDS ? "records" : "bytes"));
-	put(line, "used", number(l->used));
+	put(line, "used", number(budget.used));
 	put(line, "max", number(max));
 	if (window_ns)
 		put(line, "window_ns", number(window_ns));
 	if (due)
 		put(line, "due", number(due));
 	put(line, "over", json_boolean(over));
-	if (l->free_ns)
-		put(line, "frees", when(l->free_ns));
+	if (budget.free_ns)
+		put(line, "frees", when(budget.free_ns));
 	reply(l->asked, line);
 }
 

@@ -286,6 +286,9 @@ struct guard_budget {
 };
 typedef int (*guard_budget_fn)(const struct guard_budget *budget, void *arg);
 int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg);
+/* One of them. -ENOENT: nothing was ever charged to it. */
+int guard_budget(const struct guard *guard, const struct budget_key *key,
+		 struct guard_budget *ret_budget);
 
 /* A process that holds; several share a holding when they share memory.
  * holding is NULL if the process is known, but what it holds is not. */

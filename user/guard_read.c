@@ -391,20 +391,18 @@ static uint64_t oldest_leaves(const struct window *w)
 	return 0;
 }
 
-static int on_budget(const void *key, const void *value, void *arg)
+/* What is used of it now, and what the policy in force grants. */
+static int budget_now(const struct walk *w, const struct budget_key *key,
+		      struct budget *raw, struct guard_budget *ret_budget)
 {
-	const struct walk *w = arg;
-	struct guard_budget budget = {0};
-	struct budget raw;
+	struct guard_budget budget = {.key = *key};
 	const struct limit *limit;
 	struct grant grant;
 	uint64_t window_ns;
 	int r;
 
-	memcpy(&budget.key, key, sizeof(budget.key));
-	memcpy(&raw, value, sizeof(raw));
-	budget.serial = raw.serial;
-	budget.refused = raw.refused;
+	budget.serial = raw->serial;
+	budget.refused = raw->refused;
 	/* Of a cap the key has a subject, whose number a rule can have too. */
 	budget.rule = POLICY_NO_RULE;
 	if (budget.key.dest != CORDON_DEST_INTAKE)
@@ -424,12 +422,57 @@ static int on_budget(const void *key, const void *value, void *arg)
 	}
 	window_ns = budget.window_ns;
 	if (!window_ns)
-		window_ns = raw.window.part_ns * WINDOW_PARTS;
-	if (raw.window.part_ns)
-		window_roll(&raw.window, w->now_ns, window_ns);
-	budget.used = raw.window.total;
-	budget.free_ns = oldest_leaves(&raw.window);
-	return w->fn.budget(&budget, w->arg);
+		window_ns = raw->window.part_ns * WINDOW_PARTS;
+	if (raw->window.part_ns)
+		window_roll(&raw->window, w->now_ns, window_ns);
+	budget.used = raw->window.total;
+	budget.free_ns = oldest_leaves(&raw->window);
+	*ret_budget = budget;
+	return 0;
+}
+
+static int on_budget(const void *key, const void *value, void *arg)
+{
+	const struct walk *w = arg;
+	struct guard_budget budget;
+	struct budget_key k;
+	struct budget raw;
+	int r;
+
+	memcpy(&k, key, sizeof(k));
+	memcpy(&raw, value, sizeof(raw));
+	r = budget_now(w, &k, &raw, &budget);
+	return r ? r : w->fn.budget(&budget, w->arg);
+}
+
+static int walk_begin(struct walk *w, struct rule **ret_rules)
+{
+	int r;
+
+	w->slot = w->guard->state->generation & 1;
+	w->now_ns = guard_boot_ns();
+	r = read_rules(w->guard, w->slot, ret_rules);
+	if (!r)
+		w->rules = *ret_rules;
+	return r;
+}
+
+int guard_budget(const struct guard *guard, const struct budget_key *key,
+		 struct guard_budget *ret_budget)
+{
+	struct walk w = {.guard = guard};
+	struct rule *rules;
+	struct budget raw;
+	int r;
+
+	r = guard_map_lookup(guard, MAP_BUDGETS, key, &raw);
+	if (!r)
+		r = walk_begin(&w, &rules);
+	if (r)
+		return r;
+	r = budget_now(&w, key, &raw, ret_budget);
+	free(rules);
+	return r;
 }
 
 int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
@@ -438,12 +481,9 @@ int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
 	struct rule *rules;
 	int r;
 
-	w.slot = guard->state->generation & 1;
-	w.now_ns = guard_boot_ns();
-	r = read_rules(guard, w.slot, &rules);
+	r = walk_begin(&w, &rules);
 	if (r)
 		return r;
-	w.rules = rules;
 	r = guard_map_each(guard, MAP_BUDGETS, on_budget, &w);
 	free(rules);
 	return r;

@@ -103,6 +103,15 @@ int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
 	return 0;
 }
 
+int guard_budget(const struct guard *guard, const struct budget_key *key,
+		 struct guard_budget *ret_budget)
+{
+	(void)guard;
+	(void)key;
+	(void)ret_budget;
+	return -ENOENT;
+}
+
 int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg)
 {
 	(void)guard;
