@@ -14,6 +14,7 @@
 #include "chain.h"
 #include "clock.h"
 #include "compile.h"
+#include "decide.h"
 #include "log.h"
 #include "text.h"
 
@@ -686,11 +687,15 @@ static void reply_file(struct asked *asked, const char *path,
 	json_t *line = line_of("file");
 	bool record = file->label.kind == LABEL_FILE;
 	bool dir = file->label.kind == LABEL_DIR;
+	const char *name = dataset_name(asked, file->label.dataset), *slash;
 
 	put(line, "file", json_string(path));
 	if (record || dir)
-		put(line, "dataset",
-		    json_string(dataset_name(asked, file->label.dataset)));
+		put(line, "dataset", json_string(name));
+	/* Their numbers are datasets', and so are their names, but for that. */
+	slash = strchr(name, '/');
+	if (is_quiet(file->label.kind))
+		put(line, "quiet", json_string(slash ? slash + 1 : name));
 	if (record)
 		put(line, "record", json_integer(file->label.record));
 	put(line, "directory", json_boolean(dir));

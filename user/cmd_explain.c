@@ -100,6 +100,7 @@ static void show_process(const json_t *line, struct showing *showing)
 static void show_file(const json_t *line, struct showing *showing)
 {
 	const char *dataset = cmd_text(line, "dataset");
+	const char *quiet = cmd_text(line, "quiet");
 
 	showing->file = true;
 	showing->holds = json_is_true(json_object_get(line, "holds"));
@@ -118,6 +119,10 @@ static void show_file(const json_t *line, struct showing *showing)
 			     json_object_get(line, "since") ? ", first " : "",
 			     cmd_text(line, "since"),
 			     json_object_get(line, "since") ? "Z" : "");
+	else if (quiet[0])
+		(void)printf("one of the quiet files %s: carries nothing of "
+			     "what holders wrote to it within their cap",
+			     quiet);
 	else
 		(void)printf("of no dataset, and no holder is known to have "
 			     "written to it");

@@ -485,6 +485,9 @@ quiet_within_cap()
 	quiet_write 3000 $dv/other
 	quiet_is quiet_passes_when_two_are_within 3000 $dv/other
 	got_status=$(quiet_status first)
+	told=$(cordon explain $dv/quiet --json | jq -r .quiet | head -n 1)
+	check derived/quiet_is_explained_when_within_its_cap "$told" \
+		[ "$told" = first ]
 	check derived/quiet_shows_its_cap "$got_status" \
 		[ "$got_status" = '["intake",6000,7000,false]' ]
 	mv $dv/quiet $dv/renamed
