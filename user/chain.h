@@ -30,7 +30,7 @@ struct chain {
 	struct step steps[CHAIN_STEPS_MAX]; /* in the order of time */
 	size_t n_steps;
 	bool cut;  /* there is more than fits */
-	bool grew; /* chain_pass() found something new */
+	bool grew; /* the pass found something new */
 };
 
 /* Begins with the holding that is asked about. */
