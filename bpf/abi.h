@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 11
+#define CORDON_ABI 12
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -719,8 +719,7 @@ struct guard_state {
 	__u32 follow_files[CORDON_SLOTS]; /* do files carry? derived.h */
 	__u32 epoch;			  /* raised when a subject changes */
 	__u32 armed;	 /* set by the agent before its first capture */
-	__u32 holders;	 /* set once, for the first one ever */
-	__u32 tagged;	 /* likewise, sockets */
+	__u32 tagged;	 /* set once, for the first such socket */
 	__u32 unmetered; /* likewise, sockets in `unmetered` */
 	__u32 touches;	 /* entries of `touched`; the agent sweeps */
 	__u32 next_record;

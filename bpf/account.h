@@ -697,7 +697,6 @@ static __always_inline void holder_mark(__u32 tgid)
 	__u32 bit = tgid & ((1 << CORDON_TGID_BITS) - 1);
 
 	__sync_fetch_and_or(&state.holder_bits[bit / 64], 1ULL << (bit & 63));
-	state.holders = 1;
 }
 
 static __always_inline void holder_clear(__u32 tgid)
