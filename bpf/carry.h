@@ -31,9 +31,25 @@ struct carry {
 
 /* ---- carriers ---------------------------------------------------------- */
 
+/*
+ * What is sent on a socket by IP is not what arrives there: who answers would
+ * get back what it sent, and hold it twice with every answer. So what is sent
+ * is in the carrier next to it, which no other object can have the address of.
+ */
+#define CARRY_SENT 1
+
 static __always_inline __u32 carrier_place(__u32 low)
 {
-	return low * 0x9e3779b1U >> (32 - CORDON_CARRIER_BITS);
+	return (low & ~CARRY_SENT) * 0x9e3779b1U >> (32 - CORDON_CARRIER_BITS);
+}
+
+/* The same as a number, which the verifier takes no address of a socket for. */
+static __always_inline __u64 carrier_sent(const void *sk)
+{
+	__u64 address = (__u64)sk, number = 0;
+
+	bpf_probe_read_kernel(&number, sizeof(number), &address);
+	return number | CARRY_SENT;
 }
 
 /* The holding that is in it. */
@@ -173,18 +189,10 @@ static __always_inline __u64 carried_at(__u64 key)
 	return c ? carried(c) : 0;
 }
 
-/* The same. Most end at the first test. */
-static __noinline __u64 carried_by(const void *object)
+static __noinline int carrier_end(__u64 key, __u32 place)
 {
-	return may_carry(object) ? carried_at((__u64)object) : 0;
-}
-
-/* The object goes, and with it what it carried. */
-static __noinline int carried_end(const void *object)
-{
-	__u32 place = carrier_place(low_half(object));
-	__u64 key = (__u64)object, id;
 	struct carrier *c;
+	__u64 id;
 
 	c = bpf_map_lookup_elem(&carriers, &key);
 	if (!c)
@@ -195,6 +203,12 @@ static __noinline int carried_end(const void *object)
 	__sync_fetch_and_sub(&state.carriers[place], 1);
 	holding_drop(id);
 	return 0;
+}
+
+/* The object goes, and with it what it carried. */
+static __always_inline int carried_end(const void *object)
+{
+	return carrier_end((__u64)object, carrier_place(low_half(object)));
 }
 
 /* ---- declassifiers ----------------------------------------------------- */

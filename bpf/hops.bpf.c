@@ -32,7 +32,8 @@
  * A pipe is known by the address of its buffer. What waits in a unix socket
  * knows the socket that it was sent on, which stays until all of it is read: so
  * that one is the carrier, and who receives from others holds nothing of it.
- * What arrives by IP knows the socket it is for only, so there it is that one.
+ * What arrives by IP knows the socket it is for only, so there it is that one,
+ * and what is sent on it is apart (carry.h).
  *
  * A program that the kernel may skip has a second one here too (again.h). It
  * needs no ticket, but where a declassifier is charged: to note a hop twice is

@@ -758,7 +758,7 @@ static __noinline int send_passes(struct sock *sk, struct msghdr *msg,
  */
 static __noinline int send_noted(struct sock *sk)
 {
-	struct carry carry = {.object = (__u64)sk};
+	struct carry carry = {.object = carrier_sent(sk)};
 
 	return carry_note(&carry);
 }
@@ -1182,7 +1182,10 @@ static __always_inline int on_sk_free(const struct sock *sk)
 
 	if (state.unmetered)
 		bpf_map_delete_elem(&unmetered, &key);
-	return may_carry(sk) ? carried_end(sk) : 0;
+	if (!may_carry(sk))
+		return 0;
+	carrier_end(carrier_sent(sk), carrier_place(low_half(sk)));
+	return carried_end(sk);
 }
 
 SEC("fentry/security_sk_free")
@@ -1461,7 +1464,7 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 	__u32 size;
 	int r;
 
-	from = carried_by(sk);
+	from = may_carry(sk) ? carried_at(carrier_sent(sk)) : 0;
 	if (!from)
 		return 0;
 	if (skb->protocol == bpf_htons(ETH_P_IP)) {
