@@ -42,6 +42,7 @@ enum cordon_limits {
 	CORDON_TOOK = 4,      /* takings a process remembers, a power of 2 */
 	CORDON_CAME = 4,      /* steps a holding remembers, a power of 2 */
 	CORDON_STEPS = 16384, /* steps kept, a power of 2 */
+	CORDON_SEEN = 4096,   /* pairs of holdings, of which one took */
 };
 
 /*
@@ -388,6 +389,20 @@ struct holding {
 struct process {
 	__u64 holding;
 	__u64 took[CORDON_TOOK]; /* what came in before: see carry.h */
+};
+
+/*
+ * How much of each share of the holding `from` the holding `to` has taken: what
+ * comes later is what is new. Shares keep their places, and grow.
+ */
+struct seen_key {
+	__u64 to;
+	__u64 from;
+};
+
+struct seen {
+	__u64 bytes[CORDON_SHARES];
+	__u64 records[CORDON_SHARES];
 };
 
 /*

@@ -54,31 +54,34 @@ __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 
 enum passed { PASSED_NOTHING, PASSED_MORE, PASSED_ALL };
 
-/*
- * Adds the @i-th share of the holding @from to the holding @to, or, if @only,
- * makes it that of @to. PASSED_ALL: it is free, and so are those behind it.
- */
-__noinline int share_pass(__u64 to, __u64 from, __u32 i, __u32 only)
+/* The @i-th share of the holding @id. Returns 0 if it is free. */
+static __always_inline int share_at(__u64 id, __u32 i, struct share *ret)
 {
-	struct holding *h = bpf_map_lookup_elem(&holdings, &from);
-	__u64 bytes, records, cap_bytes, cap_records;
-	struct origin *o = NULL;
-	__u32 origin, dataset;
-	int more;
+	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
 
 	i &= CORDON_SHARES - 1;
 	if (!h)
-		return PASSED_ALL;
+		return 0;
 	bpf_spin_lock(&h->lock);
-	origin = h->shares[i].origin;
-	dataset = h->shares[i].dataset;
-	bytes = h->shares[i].bytes;
-	records = h->shares[i].records;
+	*ret = h->shares[i];
 	bpf_spin_unlock(&h->lock);
-	if (!origin)
-		return PASSED_ALL;
-	if (origin != CORDON_ORIGIN_FOLDED) {
-		o = bpf_map_lookup_elem(&origins, &origin);
+	return ret->origin != 0;
+}
+
+/*
+ * Adds @bytes and @records of the origin and dataset of @s to the holding @to,
+ * or, if @only, makes its share that of @s.
+ */
+static __always_inline int share_put(__u64 to, struct share *s, __u64 bytes,
+				     __u64 records, __u32 only)
+{
+	__u64 cap_bytes, cap_records;
+	struct origin *o = NULL;
+	struct holding *h;
+	int more;
+
+	if (s->origin != CORDON_ORIGIN_FOLDED) {
+		o = bpf_map_lookup_elem(&origins, &s->origin);
 		if (!o)
 			return PASSED_NOTHING; /* there is no such number */
 	}
@@ -87,21 +90,68 @@ __noinline int share_pass(__u64 to, __u64 from, __u32 i, __u32 only)
 		return PASSED_ALL;
 	bpf_spin_lock(&h->lock);
 	if (only) {
-		more = share_raise(h, origin, dataset, bytes, records);
+		more = share_raise(h, s->origin, s->dataset, s->bytes,
+				   s->records);
 	} else {
 		/* The caps under the lock, as in share_grow(). */
 		cap_bytes = o ? o->read_bytes : ~0ULL;
 		cap_records = o ? o->read_records : ~0ULL;
-		more = share_add(h, origin, dataset, bytes, records, cap_bytes,
-				 cap_records);
+		more = share_add(h, s->origin, s->dataset, bytes, records,
+				 cap_bytes, cap_records);
 	}
 	bpf_spin_unlock(&h->lock);
 	return more ? PASSED_MORE : PASSED_NOTHING;
 }
 
+static const char zero_seen[sizeof(struct seen)];
+
+/*
+ * Adds what is new of the @i-th share of the holding @from to the holding @to,
+ * or, if @only, makes it that of @to. PASSED_ALL: it is free, and so are those
+ * behind it.
+ */
+__noinline int share_pass(__u64 to, __u64 from, __u32 i, __u32 only)
+{
+	struct seen_key key = {.to = to, .from = from};
+	struct seen *seen = bpf_map_lookup_elem(&seen_by, &key);
+	__u64 bytes = 0, records = 0;
+	struct share s;
+	int passed;
+
+	i &= CORDON_SHARES - 1;
+	if (!share_at(from, i, &s))
+		return PASSED_ALL;
+	if (seen) {
+		bytes = seen->bytes[i];
+		records = seen->records[i];
+	}
+	bytes = s.bytes > bytes ? s.bytes - bytes : 0;
+	records = s.records > records ? s.records - records : 0;
+	passed = share_put(to, &s, bytes, records, only);
+	if (!seen) {
+		bpf_map_update_elem(&seen_by, &key, zero_seen, BPF_NOEXIST);
+		seen = bpf_map_lookup_elem(&seen_by, &key);
+	}
+	/* Last: what another thread takes for seen has to be there. */
+	if (seen) {
+		seen->bytes[i] = s.bytes;
+		seen->records[i] = s.records;
+	}
+	return passed;
+}
+
+/* Did all that the holding @from has come from the holding @to? */
+static __always_inline int came_from(__u64 from, __u64 to)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &from);
+
+	return h && h->only == to;
+}
+
 /*
  * Adds the holding @from to the holding @to. What has nothing but what came
- * from @from before has no more than @from then, however often it takes.
+ * from @from before has no more than @from then, however often it takes; and
+ * what came from @to is nothing new to it.
  */
 __noinline int holding_add(__u64 to, __u64 from)
 {
@@ -109,7 +159,7 @@ __noinline int holding_add(__u64 to, __u64 from)
 	int passed, more = 0;
 	__u32 i, only;
 
-	if (!h)
+	if (!h || came_from(from, to))
 		return 0;
 	bpf_spin_lock(&h->lock);
 	if (!h->only)
