@@ -309,6 +309,43 @@ static void explain_declassifier(const struct policy *policy,
 		     subject->name, cap);
 }
 
+/* The narrow subject whose rule decides; NULL: whose rule does is not. */
+static const struct policy_subject *
+narrow_of(const struct policy *policy, const struct policy_explanation *why)
+{
+	const struct policy_subject *subject;
+
+	if (why->rule == POLICY_NO_RULE)
+		return NULL;
+	subject = &policy->subjects[policy->rules[why->rule].subject];
+	return subject->narrow ? subject : NULL;
+}
+
+static void explain_narrow(const struct policy *policy,
+			   const struct policy_explanation *why)
+{
+	const struct policy_subject *subject = narrow_of(policy, why);
+	const struct policy_dataset *dataset = &policy->datasets[why->dataset];
+	uint32_t squeeze, floor;
+
+	if (!subject)
+		return;
+	squeeze = policy_squeeze(dataset, subject);
+	floor = policy_floor(dataset, subject);
+	if (!floor) {
+		(void)printf("as %s it is narrow, but there is no floor: what "
+			     "leaves it counts for all that it holds\n",
+			     subject->name);
+		return;
+	}
+	(void)printf("as %s it is narrow: what leaves it counts for a record "
+		     "in %" PRIu32 " bytes",
+		     subject->name, floor);
+	if (squeeze)
+		(void)printf(", a byte for up to %" PRIu32, squeeze);
+	(void)putchar('\n');
+}
+
 /* What files take in and carry nothing of, whoever writes it. */
 static void explain_quiet(const struct policy *policy)
 {
@@ -368,6 +405,7 @@ static void explain_text(const struct question *question,
 		     why->per == POLICY_PER_USER && why->rule != POLICY_NO_RULE
 			     ? "; one budget for each login user"
 			     : "");
+	explain_narrow(policy, why);
 }
 
 static json_t *budget_json(const struct policy_budget *budget)
@@ -395,6 +433,8 @@ static void explain_json(const struct question *question,
 			 const struct policy *policy,
 			 const struct policy_explanation *why)
 {
+	const struct policy_dataset *dataset = &policy->datasets[why->dataset];
+	const struct policy_subject *narrow = narrow_of(policy, why);
 	json_t *subjects = json_array(), *candidates = json_array(), *line;
 	char text[256];
 
@@ -425,6 +465,16 @@ static void explain_json(const struct question *question,
 		(void)json_object_set_new(
 			line, "line",
 			json_integer(policy->rules[why->rule].pos.line));
+	if (line && narrow) {
+		(void)json_object_set_new(line, "narrow",
+					  json_string(narrow->name));
+		(void)json_object_set_new(
+			line, "squeeze",
+			json_integer(policy_squeeze(dataset, narrow)));
+		(void)json_object_set_new(
+			line, "floor",
+			json_integer(policy_floor(dataset, narrow)));
+	}
 	if (line && why->declassifier != POLICY_NO_DECLASSIFIER) {
 		(void)json_object_set_new(
 			line, "declassifier",

@@ -179,6 +179,10 @@ struct policy_subject {
 	enum policy_login login;     /* audit login user, kept by sudo */
 	struct policy_account login_user;
 	bool narrow;
+	/* Of a narrow one: as those of a dataset, which count where they are
+	 * tighter. 0: absent. */
+	uint32_t squeeze;
+	uint32_t floor_bytes;
 	bool preset; /* by `presets`, and .pos is where it is named */
 	/* A declassifier: processes of it take in, together, .cap bytes in any
 	 * window without becoming holders. .cap is all 0 for others. */
@@ -492,6 +496,15 @@ typedef void (*policy_finding_fn)(enum policy_finding kind,
 int policy_check_warnings(const struct policy *policy, int64_t now_s,
 			  policy_finding_fn fn, void *arg);
 
+/*
+ * What counts of a dataset that leaves a narrow subject: the tighter of what is
+ * stated for either. 0: for neither.
+ */
+uint32_t policy_squeeze(const struct policy_dataset *dataset,
+			const struct policy_subject *subject);
+uint32_t policy_floor(const struct policy_dataset *dataset,
+		      const struct policy_subject *subject);
+
 /* What a byte budget limits. */
 enum policy_act {
 	POLICY_READ,
@@ -513,7 +526,9 @@ struct policy_capacity {
 	uint32_t dataset;
 	uint32_t destination;		    /* only for POLICY_RELEASE */
 	const struct policy_budget *budget; /* lives as long as the policy */
-	uint64_t plain;			    /* as they stand in the files */
+	uint32_t squeeze;		    /* that count here; 0: unknown */
+	uint32_t floor;
+	uint64_t plain;	   /* as they stand in the files */
 	uint64_t squeezed; /* by `squeeze`; bytes of files are not */
 	uint64_t at_floor; /* all as short as `floor`; bounds narrow subjects */
 };

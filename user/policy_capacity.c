@@ -21,20 +21,50 @@ static uint64_t squeezed(uint64_t bytes, uint32_t squeeze, uint32_t size)
 	return whole > INT64_MAX ? INT64_MAX : whole;
 }
 
+uint32_t policy_squeeze(const struct policy_dataset *dataset,
+			const struct policy_subject *subject)
+{
+	uint32_t own = subject->squeeze, stated = dataset->squeeze;
+
+	return own && (!stated || own < stated) ? own : stated;
+}
+
+uint32_t policy_floor(const struct policy_dataset *dataset,
+		      const struct policy_subject *subject)
+{
+	uint32_t own = subject->floor_bytes, stated = dataset->floor_bytes;
+
+	return own > stated ? own : stated;
+}
+
+/* Of what leaves a narrow subject its own numbers count where tighter. */
+static bool is_bound(const struct policy *policy,
+		     const struct policy_capacity *c)
+{
+	return c->act == POLICY_RELEASE && policy->subjects[c->subject].narrow;
+}
+
 static void measure(const struct policy *policy, struct policy_capacity *c)
 {
 	const struct policy_dataset *dataset = &policy->datasets[c->dataset];
 	uint64_t bytes = c->budget->bytes;
 	uint32_t size = dataset->record_bytes;
 
+	c->squeeze = dataset->squeeze;
+	c->floor = dataset->floor_bytes;
+	if (is_bound(policy, c)) {
+		c->squeeze =
+			policy_squeeze(dataset, &policy->subjects[c->subject]);
+		c->floor = policy_floor(dataset, &policy->subjects[c->subject]);
+	}
 	c->plain = c->squeezed = c->at_floor = POLICY_CAPACITY_UNKNOWN;
 	if (size)
 		c->plain = bytes / size;
-	if (size && dataset->squeeze && c->act != POLICY_READ)
-		c->squeezed = squeezed(bytes, dataset->squeeze, size);
+	if (size && c->squeeze && c->act != POLICY_READ)
+		c->squeezed = squeezed(bytes, c->squeeze, size);
 	/* What is read is read as it stands. */
-	if (dataset->floor_bytes && !(size && c->act == POLICY_READ))
-		c->at_floor = bytes / dataset->floor_bytes;
+	if (c->floor && !(size && c->act == POLICY_READ))
+		c->at_floor = bytes / c->floor;
 }
 
 struct walk {
@@ -166,7 +196,7 @@ static void say_records(struct words *words,
 	}
 	if (c->squeezed != POLICY_CAPACITY_UNKNOWN)
 		say(words, "%s%" PRIu64 " squeezed %" PRIu32 " to 1", comma,
-		    c->squeezed, dataset->squeeze);
+		    c->squeezed, c->squeeze);
 	if (c->at_floor != POLICY_CAPACITY_UNKNOWN)
 		say(words,
 		    "%s%s%" PRIu64 "%s at the floor of %" PRIu32 " bytes",
@@ -174,7 +204,7 @@ static void say_records(struct words *words,
 		    *comma	       ? ""
 		    : c->at_floor == 1 ? " record"
 				       : " records",
-		    dataset->floor_bytes);
+		    c->floor);
 	if (!*comma && c->at_floor == POLICY_CAPACITY_UNKNOWN)
 		say(words, "any number of records, for neither its bytes a "
 			   "record nor its floor are stated");
@@ -191,8 +221,7 @@ void policy_capacity_format(const struct policy *policy,
 	const struct policy_dataset *dataset = &policy->datasets[c->dataset];
 	bool floor = c->at_floor != POLICY_CAPACITY_UNKNOWN;
 	bool known = floor || c->plain != POLICY_CAPACITY_UNKNOWN;
-	bool bound = floor && c->act == POLICY_RELEASE &&
-		     policy->subjects[c->subject].narrow;
+	bool bound = floor && is_bound(policy, c);
 	char text[POLICY_BUDGET_CHARS_MAX];
 	struct words words = {.buf = buf, .size = size};
 	struct policy_budget bytes = *c->budget;

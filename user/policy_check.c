@@ -281,11 +281,12 @@ static void check_unused(struct checker *c)
 			destinations[rule->releases[j].destination] = true;
 	}
 	for (size_t i = 1; i < p->n_subjects; i++)
-		/* these matter without a rule of their own */
-		if (!subjects[i] && !p->subjects[i].narrow &&
-		    !p->subjects[i].declassifier)
+		/* a declassifier matters without a rule of its own */
+		if (!subjects[i] && !p->subjects[i].declassifier)
 			tell(c, POLICY_WARNING, p->subjects[i].pos,
-			     "subject %s is in no rule", p->subjects[i].name);
+			     "subject %s is in no rule%s", p->subjects[i].name,
+			     p->subjects[i].narrow ? ": so it is not narrow"
+						   : "");
 	for (size_t i = 1; i < p->n_destinations; i++)
 		if (!destinations[i])
 			tell(c, POLICY_WARNING, p->destinations[i].pos,
@@ -360,30 +361,50 @@ static int check_nested(struct checker *c)
 	return 0;
 }
 
-static void check_narrow(struct checker *c)
+/* Of one dataset, by each narrow subject that has no number for it. */
+static void check_measured(struct checker *c,
+			   const struct policy_dataset *dataset)
 {
 	const struct policy *p = c->policy;
-	const struct policy_dataset *dataset;
-	const struct policy_subject *narrow = NULL;
+	const struct policy_subject *subject;
+	bool squeeze, floor;
 
-	for (size_t i = 1; i < p->n_subjects && !narrow; i++)
-		if (p->subjects[i].narrow)
-			narrow = &p->subjects[i];
-	if (!narrow)
-		return;
-	for (size_t i = 0; i < p->n_datasets; i++) {
-		dataset = &p->datasets[i];
-		if (dataset->squeeze && dataset->floor_bytes)
+	for (size_t i = 1; i < p->n_subjects; i++) {
+		subject = &p->subjects[i];
+		if (!subject->narrow)
+			continue;
+		squeeze = policy_squeeze(dataset, subject);
+		floor = policy_floor(dataset, subject);
+		if (squeeze && floor)
 			continue;
 		tell(c, POLICY_WARNING, dataset->pos,
 		     "dataset %s has no %s: what leaves narrow subject %s of it"
 		     " counts as if it left another subject",
 		     dataset->name,
-		     dataset->squeeze	    ? "floor"
-		     : dataset->floor_bytes ? "squeeze"
-					    : "squeeze and floor",
-		     narrow->name);
+		     squeeze ? "floor"
+		     : floor ? "squeeze"
+			     : "squeeze and floor",
+		     subject->name);
+		return; /* once is enough */
 	}
+}
+
+/* A child that executes something else meets all conditions but one. */
+static void check_narrow(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_subject *subject;
+
+	for (size_t i = 1; i < p->n_subjects; i++) {
+		subject = &p->subjects[i];
+		if (subject->narrow && !subject->exe)
+			tell(c, POLICY_WARNING, subject->pos,
+			     "narrow subject %s has no exe: what it executes "
+			     "is narrow as well, compressors too",
+			     subject->name);
+	}
+	for (size_t i = 0; i < p->n_datasets; i++)
+		check_measured(c, &p->datasets[i]);
 }
 
 /* ---- declassifiers ----------------------------------------------------- */

@@ -407,6 +407,28 @@ static void take_declassifier(struct parser *ps,
 			  "nothing; expected both or neither");
 }
 
+/* They tighten those of the datasets, for this subject. */
+static void take_narrow(struct parser *ps, const struct policy_yaml *narrow,
+			const struct policy_yaml *squeeze,
+			const struct policy_yaml *floor,
+			struct policy_subject *subject)
+{
+	const struct policy_yaml *odd = squeeze ? squeeze : floor;
+	uint64_t n = 0;
+
+	subject->narrow = take_yes(ps, narrow, "narrow");
+	if (squeeze)
+		take_u64(ps, squeeze, "squeeze", 1, POLICY_SQUEEZE_MAX, &n);
+	subject->squeeze = (uint32_t)n;
+	if (floor)
+		take_size(ps, floor, "floor", &subject->floor_bytes);
+	if (odd && !subject->narrow)
+		take_fail(ps, odd->pos,
+			  "a %s without \"narrow: yes\", which would tighten "
+			  "nothing; expected both or neither",
+			  squeeze ? "squeeze" : "floor");
+}
+
 static int take_subject(struct parser *ps, const struct policy_yaml *node,
 			struct policy_subject *subject)
 {
@@ -418,6 +440,8 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		GROUP,
 		LOGIN,
 		NARROW,
+		SQUEEZE,
+		FLOOR,
 		CARRIES,
 		CAP,
 		N_KEYS
@@ -426,7 +450,8 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		[UNIT] = {"unit", NULL},     [CGROUP] = {"cgroup", NULL},
 		[EXE] = {"exe", NULL},	     [USER] = {"user", NULL},
 		[GROUP] = {"group", NULL},   [LOGIN] = {"login", NULL},
-		[NARROW] = {"narrow", NULL}, [CARRIES] = {"carries", NULL},
+		[NARROW] = {"narrow", NULL}, [SQUEEZE] = {"squeeze", NULL},
+		[FLOOR] = {"floor", NULL},   [CARRIES] = {"carries", NULL},
 		[CAP] = {"cap", NULL},
 	};
 	static const struct take_schema schema = {"a subject", keys, N_KEYS};
@@ -470,7 +495,7 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		r = take_login(ps, v[LOGIN], subject);
 	if (r)
 		return r;
-	subject->narrow = take_yes(ps, v[NARROW], "narrow");
+	take_narrow(ps, v[NARROW], v[SQUEEZE], v[FLOOR], subject);
 	take_declassifier(ps, v[CARRIES], v[CAP], subject);
 	return 0;
 }

@@ -181,7 +181,8 @@ static const char full[] =
 	"subjects:\n"
 	"  printer: {unit: 'dev-a\\x2db.service', exe: /opt/p, user: print,\n"
 	"            group: 7, login: none, narrow: no}\n"
-	"  backup: {cgroup: /system.slice/backup.service, narrow: yes}\n"
+	"  backup: {cgroup: /system.slice/backup.service, narrow: yes, "
+	"squeeze: 3, floor: 1KiB}\n"
 	"  alice: {login: alice, user: 0, group: staff}\n"
 	"  uid: {login: 1000}\n"
 	"  someone: {login: any}\n"
@@ -276,9 +277,13 @@ static void policy_keeps_subjects_when_good(void **state)
 	assert_null(s[1].group.name);
 	assert_int_equal(s[1].login, POLICY_LOGIN_NONE);
 	assert_false(s[1].narrow);
+	assert_int_equal(s[1].squeeze, 0);
+	assert_int_equal(s[1].floor_bytes, 0);
 	assert_int_equal(s[1].specificity, 5);
 	assert_string_equal(s[2].cgroup, "/system.slice/backup.service");
 	assert_true(s[2].narrow);
+	assert_int_equal(s[2].squeeze, 3);
+	assert_int_equal(s[2].floor_bytes, 1024);
 	assert_int_equal(s[2].specificity, 1);
 	assert_int_equal(s[3].login, POLICY_LOGIN_USER);
 	assert_string_equal(s[3].login_user.name, "alice");
@@ -777,7 +782,7 @@ static void key_is_refused_when_unknown(void **state)
 		{DATA "subjects:\n  s: {user: a, grp: b}\n" NO_RULES, 6, 16,
 		 "unknown key \"grp\" in a subject (did you mean group?); "
 		 "expected unit, cgroup, exe, user, group, login, narrow, "
-		 "carries or cap"},
+		 "squeeze, floor, carries or cap"},
 		{DATA "destinations:\n  s: {networks: [10.0.0.1], port: "
 		      "[1]}\n" NO_RULES,
 		 6, 29,
@@ -1348,6 +1353,23 @@ static void subject_is_refused_when_bad(void **state)
 		 "unit, cgroup, exe, user, group and login"},
 		{DATA "subjects: {s: {user: a, narrow: true}}\n" NO_RULES, 5,
 		 33, "narrow is \"true\"; expected no or yes"},
+		{DATA "subjects: {s: {exe: /a, squeeze: 2}}\n" NO_RULES, 5, 34,
+		 "a squeeze without \"narrow: yes\", which would tighten "
+		 "nothing; expected both or neither"},
+		{DATA
+		 "subjects: {s: {exe: /a, floor: 2, narrow: no}}\n" NO_RULES,
+		 5, 32,
+		 "a floor without \"narrow: yes\", which would tighten "
+		 "nothing; expected both or neither"},
+		{DATA "subjects: {s: {exe: /a, narrow: yes, squeeze: "
+		      "10001}}\n" NO_RULES,
+		 5, 47,
+		 "squeeze is \"10001\"; expected a number from 1 to 10000"},
+		{DATA
+		 "subjects: {s: {exe: /a, narrow: yes, floor: 0}}\n" NO_RULES,
+		 5, 45,
+		 "floor is \"0\"; expected a number of bytes from 1 to 1 "
+		 "MiB"},
 		{DATA "subjects: {s: {unit: a.service, cgroup: /b}}\n" NO_RULES,
 		 5, 41,
 		 "a subject with both unit and cgroup; expected one of them, "
@@ -3470,28 +3492,57 @@ static void warning_tells_when_narrow_has_no_measure(void **state)
 	static const char format[] = TOP
 		"expires: 2027-01-01T00:00:00Z\n"
 		"datasets: {d: {paths: [/d], record: line%s}}\n"
-		"subjects: {s: {user: a, narrow: yes}}\n"
-		"rules:\n" STAR;
-	static const char *const cases[][2] = {
-		{"", "squeeze and floor"},
-		{", squeeze: 2", "floor"},
-		{", floor: 2", "squeeze"},
-		{", squeeze: 2, floor: 2", NULL},
+		"subjects: {s: {exe: /a, narrow: yes%s}}\n"
+		"rules:\n"
+		"- {subject: s, dataset: d, read: none, release: none}\n" STAR;
+	static const char *const cases[][3] = {
+		{"", "", "squeeze and floor"},
+		{", squeeze: 2", "", "floor"},
+		{", floor: 2", "", "squeeze"},
+		{"", ", floor: 2", "squeeze"},
+		{"", ", squeeze: 2", "floor"},
+		{", squeeze: 2, floor: 2", "", NULL},
+		{", squeeze: 2", ", floor: 2", NULL},
+		{"", ", squeeze: 2, floor: 2", NULL},
 	};
 	struct buffer b = {0};
 	char expected[160];
 
 	(void)state;
 	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
-		put(&b, format, cases[i][0]);
+		put(&b, format, cases[i][0], cases[i][1]);
 		(void)snprintf(expected, sizeof(expected),
 			       "warning 5:12: dataset d has no %s: what leaves "
 			       "narrow subject s of it counts as if it left "
 			       "another subject\n",
-			       cases[i][1] ? cases[i][1] : "");
-		assert_findings(b.s, cases[i][1] ? expected : "");
+			       cases[i][2] ? cases[i][2] : "");
+		assert_findings(b.s, cases[i][2] ? expected : "");
 		drop(&b);
 	}
+}
+
+static void warning_tells_when_narrow_is_not_or_too_much(void **state)
+{
+	static const char format[] = TOP
+		"expires: 2027-01-01T00:00:00Z\n"
+		"datasets: {d: {paths: [/d], record: file, squeeze: 2,\n"
+		"               floor: 2}}\n"
+		"subjects: {s: {%s, narrow: yes}}\n"
+		"rules:\n%s" STAR;
+	static const char rule[] = "- {subject: s, dataset: d, read: none, "
+				   "release: none}\n";
+	struct buffer b = {0};
+
+	(void)state;
+	put(&b, format, "exe: /a", "");
+	assert_findings(b.s, "warning 7:12: subject s is in no rule: so it is "
+			     "not narrow\n");
+	drop(&b);
+	put(&b, format, "unit: a.service", rule);
+	assert_findings(b.s, "warning 7:12: narrow subject s has no exe: what "
+			     "it executes is narrow as well, compressors "
+			     "too\n");
+	drop(&b);
 }
 
 static void warning_tells_when_a_rule_cannot_enforce(void **state)
@@ -3577,7 +3628,7 @@ static void note_tells_records_when_a_budget_counts_bytes(void **state)
 		TOP "expires: 2027-01-01T00:00:00Z\n"
 		    "datasets: {d: {paths: [/d], record: {bytes: 160}, "
 		    "squeeze: 9, floor: 24}}\n"
-		    "subjects: {s: {user: a, narrow: yes}}\nrules:\n"
+		    "subjects: {s: {exe: /a, narrow: yes}}\nrules:\n"
 		    "- {subject: s, dataset: d, read: none, release: "
 		    "{\"*\": 1MiB/day}}\n"
 		    "- {subject: \"*\", dataset: d, read: none, release: "
@@ -3589,6 +3640,20 @@ static void note_tells_records_when_a_budget_counts_bytes(void **state)
 		"it is (160 bytes), 11 squeezed 9 to 1, 8 at the floor "
 		"of 24 bytes; more if they are packed tighter: add a limit of "
 		"records\n");
+	/* its own count, where they are tighter */
+	assert_findings(
+		TOP "expires: 2027-01-01T00:00:00Z\n"
+		    "datasets: {d: {paths: [/d], record: {bytes: 160}, "
+		    "squeeze: 9, floor: 24}}\n"
+		    "subjects: {s: {exe: /a, narrow: yes, squeeze: 1, "
+		    "floor: 128}}\nrules:\n"
+		    "- {subject: s, dataset: d, read: none, release: "
+		    "{\"*\": 1MiB/day}}\n"
+		    "- {subject: \"*\", dataset: d, read: none, release: "
+		    "none}\n",
+		"note 8:55: release to * 1 MiB/day of dataset d: 6553 records "
+		"as they are (160 bytes each), 6553 squeezed 1 to 1, at most "
+		"8192 at the floor of 128 bytes\n");
 }
 
 static void note_lists_declassifiers_when_there_are_any(void **state)
@@ -4134,6 +4199,7 @@ int main(void)
 			warning_tells_when_hosts_cannot_compare_a_name),
 		cmocka_unit_test(warning_tells_when_nothing_uses_it),
 		cmocka_unit_test(warning_tells_when_narrow_has_no_measure),
+		cmocka_unit_test(warning_tells_when_narrow_is_not_or_too_much),
 		cmocka_unit_test(warning_tells_when_a_rule_cannot_enforce),
 		cmocka_unit_test(
 			warning_tells_when_paths_lie_inside_each_other),
