@@ -125,7 +125,18 @@ enum rule_flags {
 	RULE_BLOCK = 1,	   /* else alert */
 	RULE_OBSERVE = 2,  /* report, never deny */
 	RULE_PER_USER = 4, /* one budget for each login user */
-	RULE_NARROW = 8,   /* the subject is narrow: floors count */
+	RULE_NARROW = 8,   /* the subject is narrow: see struct narrow */
+	RULE_EXE = 16,	   /* and has an executable: see enum executed */
+};
+
+/*
+ * What leaves a narrow subject: how many bytes of a dataset one byte of it can
+ * stand for, and the fewest bytes that a record fits in. 0: unknown. Stated for
+ * a dataset or a subject: the tighter counts.
+ */
+struct narrow {
+	__u32 squeeze;
+	__u32 floor;
 };
 
 struct rule {
@@ -134,6 +145,7 @@ struct rule {
 	__u32 flags;
 	__u16 first_release;
 	__u16 releases;
+	struct narrow narrow; /* of the subject */
 	struct grant read;
 };
 
@@ -150,7 +162,8 @@ struct release {
  */
 struct dataset_rules {
 	__u32 record_bytes; /* bytes of a row; 0: a record is a file */
-	__u32 floor;	    /* fewest wire bytes of a record; 0: unknown */
+	struct narrow narrow;
+	__u32 pad;
 	__u64 has[CORDON_SUBJECTS / 64];
 	__u16 rule[CORDON_SUBJECTS];
 };
@@ -172,12 +185,13 @@ enum subject_dim {
 
 /*
  * Which subjects make no condition of a kind, which kinds are in use, and which
- * subjects are declassifiers.
+ * subjects are declassifiers or narrow.
  */
 struct subject_dims {
 	struct subject_set any[DIM_MAX];
 	struct subject_set aside; /* that take in without carrying on */
-	__u32 used;		  /* bit per enum subject_dim */
+	struct subject_set narrow;
+	__u32 used; /* bit per enum subject_dim */
 	__u32 pad;
 };
 
@@ -312,6 +326,7 @@ enum step_kind {
 	STEP_READ = 1, /* of a dataset: `from' is STEP_ORIGIN and the origin */
 	STEP_FORK,     /* or exec: a copy of another holding */
 	STEP_MIX,      /* into a carrier that others write to as well */
+	STEP_NARROW,   /* into a carrier, out of a narrow subject */
 	STEP_PIPE,
 	STEP_UNIX,
 	STEP_LOOPBACK, /* TCP and UDP */
@@ -345,7 +360,7 @@ struct step {
 	__u64 to;      /* holding */
 	__u64 from;    /* holding, or STEP_ORIGIN and a number in `origins' */
 	__u64 first;   /* serial of the first step of `to' */
-	__u64 bytes;   /* that `from' had then, at most */
+	__u64 bytes;   /* that `from' had then; STEP_NARROW: that `to' had */
 	__u64 records;
 	__u8 kind;
 	__u8 dataset; /* 0: of several */
@@ -369,7 +384,7 @@ struct born {
 /*
  * What a process may hold; processes that share their memory share one. A
  * carrier has that of the process that writes to it, for as long as there is
- * one such process.
+ * one such process, which is not narrow.
  */
 struct holding {
 	struct bpf_spin_lock lock;
@@ -385,10 +400,23 @@ struct holding {
 
 #define HOLDING_MIXED (~0ULL) /* from several, or from a file */
 
+/*
+ * What a narrow one executes is not narrow because of its executable, whichever
+ * that is, nor is what that executes: anybody's code runs in it (LD_PRELOAD),
+ * and it holds what the narrow one held.
+ */
+enum executed {
+	EXECUTED_NOTHING,
+	EXECUTED_NOT_YET, /* forked by a narrow one */
+	EXECUTED_BY_NARROW,
+};
+
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
 struct process {
 	__u64 holding;
 	__u64 took[CORDON_TOOK]; /* what came in before: see carry.h */
+	__u32 executed;		 /* enum executed */
+	__u32 pad;
 };
 
 /*
@@ -732,6 +760,7 @@ struct guard_state {
 	__u64 policy_serial[CORDON_SLOTS];
 	__u32 mode[CORDON_SLOTS];	  /* enum guard_mode */
 	__u32 follow_files[CORDON_SLOTS]; /* do files carry? derived.h */
+	__u32 narrow[CORDON_SLOTS];	  /* is any subject narrow? */
 	__u32 epoch;			  /* raised when a subject changes */
 	__u32 armed;	 /* set by the agent before its first capture */
 	__u32 tagged;	 /* set once, for the first such socket */
@@ -780,10 +809,10 @@ CORDON_ASSERT_SIZE(file_key, 16);
 CORDON_ASSERT_SIZE(label, 8);
 CORDON_ASSERT_SIZE(awaited_key, 80);
 CORDON_ASSERT_SIZE(grant, 40);
-CORDON_ASSERT_SIZE(rule, 56);
+CORDON_ASSERT_SIZE(rule, 64);
 CORDON_ASSERT_SIZE(release, 48);
-CORDON_ASSERT_SIZE(dataset_rules, 552);
-CORDON_ASSERT_SIZE(subject_dims, 232);
+CORDON_ASSERT_SIZE(dataset_rules, 560);
+CORDON_ASSERT_SIZE(subject_dims, 264);
 CORDON_ASSERT_SIZE(subject_key, 24);
 CORDON_ASSERT_SIZE(cgroup_key, 76);
 CORDON_ASSERT_SIZE(dest_key, 24);

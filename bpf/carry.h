@@ -10,7 +10,8 @@
  * A carrier that one process writes to has that process's holding and no copy
  * of it: what the process reads later counts as well, so nothing depends on
  * when the bytes are copied. A second writer makes it a holding of its own, the
- * sum of both. It outlives its writers, and goes with the object.
+ * sum of both, and so does a narrow one (narrow.h). It outlives its writers,
+ * and goes with the object.
  *
  * A writer is noted before its bytes can be read, a reader before it can do
  * anything with them, where the kernel lets one.
@@ -26,8 +27,6 @@ struct carry {
 	__u32 kind;   /* enum step_kind, of who takes */
 	__u64 from;   /* the holding that is in it; 0: see `carriers' */
 };
-
-#define CARRY_UNKNOWN (~0ULL) /* who knows how many bytes */
 
 /* ---- carriers ---------------------------------------------------------- */
 
@@ -64,23 +63,47 @@ static __always_inline int may_carry(const void *object)
 	return state.carriers[carrier_place(low_half(object))] != 0;
 }
 
-/* The first that puts something in: the carrier has its holding. */
-static __noinline int carrier_new(__u64 key, struct holding *h)
+/*
+ * The first that puts something in: the carrier has the holding @holding, with
+ * CARRIER_MIXED if it is its own.
+ */
+static __noinline int carrier_new(__u64 key, __u64 holding)
 {
 	__u32 place = carrier_place(key);
-	struct carrier new = {};
+	struct carrier new = {.holding = holding};
 	long r;
 
-	new.holding = h->id;
-	__sync_fetch_and_add(&h->refs, 1);
 	/* In this order: who finds nothing there must not have missed it. */
 	__sync_fetch_and_add(&state.carriers[place], 1);
 	r = bpf_map_update_elem(&carriers, &key, &new, BPF_NOEXIST);
 	if (!r)
 		return 0;
 	__sync_fetch_and_sub(&state.carriers[place], 1);
-	holding_drop(new.holding);
+	holding_drop(carried(&new));
 	return (int)r;
+}
+
+/*
+ * The holding of its own that the carrier has from now on, with what was in it.
+ * 0: there is no room.
+ */
+static __always_inline __u64 carrier_own(struct carrier *c)
+{
+	__u64 old = c->holding, new = 0;
+
+	if (old & CARRIER_MIXED)
+		return old & ~CARRIER_MIXED;
+	if (!holding_new(&new))
+		return 0;
+	holding_take(new, old, STEP_MIX);
+	if (__sync_val_compare_and_swap(&c->holding, old,
+					new | CARRIER_MIXED) == old) {
+		holding_drop(old);
+		return new;
+	}
+	/* Another was first. What it made stays until the object goes. */
+	holding_drop(new);
+	return carried(c);
 }
 
 /*
@@ -89,29 +112,15 @@ static __noinline int carrier_new(__u64 key, struct holding *h)
  */
 static __noinline int carrier_mix(struct carrier *c, __u64 id)
 {
-	__u64 old = c->holding, took = took_of(id), new = 0;
+	__u64 took = took_of(id), own;
 
-	if (old & CARRIER_MIXED) {
-		if (c->took == took)
-			return 0;
-		holding_take(old & ~CARRIER_MIXED, id, STEP_MIX);
-		c->took = took;
+	if (c->holding & CARRIER_MIXED && c->took == took)
 		return 0;
-	}
-	if (!holding_new(&new))
+	own = carrier_own(c);
+	if (!own)
 		return -1;
-	holding_take(new, old, STEP_MIX);
-	holding_take(new, id, STEP_MIX);
-	if (__sync_val_compare_and_swap(&c->holding, old,
-					new | CARRIER_MIXED) == old) {
-		holding_drop(old);
-		return 0;
-	}
-	/* Another was first. What it made stays until the object goes. */
-	holding_drop(new);
-	old = c->holding;
-	if (old & CARRIER_MIXED)
-		holding_take(old & ~CARRIER_MIXED, id, STEP_MIX);
+	holding_take(own, id, STEP_MIX);
+	c->took = took;
 	return 0;
 }
 
@@ -127,7 +136,8 @@ static __always_inline int carrier_put(__u64 key, struct holding *h)
 		return 0;
 	c = bpf_map_lookup_elem(&carriers, &key);
 	if (!c) {
-		if (!carrier_new(key, h))
+		__sync_fetch_and_add(&h->refs, 1);
+		if (!carrier_new(key, h->id))
 			return 0;
 		/* No room, or another was first. */
 		c = bpf_map_lookup_elem(&carriers, &key);
@@ -140,18 +150,58 @@ static __always_inline int carrier_put(__u64 key, struct holding *h)
 }
 
 /*
- * The current process, a holder, is about to put something into the object.
- * Returns 0, or which fault it is that this cannot be noted.
+ * The current thread, of a narrow subject and with the holding @from, is about
+ * to put @bytes into the object. Returns as carrier_put(), or -1 if they count
+ * for all that it holds.
+ */
+static __noinline int carrier_give(__u64 key, __u64 from, __u64 bytes)
+{
+	struct carrier *c = bpf_map_lookup_elem(&carriers, &key);
+	struct giving g;
+	__u64 own = 0;
+
+	if (c && c->holding == from)
+		return 0; /* all of it is in there */
+	if (!narrow_begins(&g, from, bytes))
+		return -1;
+	if (!c) {
+		if (!holding_new(&own))
+			return FAULT_HOLDING_FULL;
+		carrier_new(key, own | CARRIER_MIXED);
+		/* No room, or another was first. */
+		c = bpf_map_lookup_elem(&carriers, &key);
+		if (!c)
+			return FAULT_CARRIER_FULL;
+	}
+	own = carrier_own(c);
+	if (!own)
+		return FAULT_HOLDING_FULL;
+	narrow_give(&g, own);
+	return 0;
+}
+
+/*
+ * The current process, a holder, is about to put something into the object:
+ * @carry->bytes, as given() says. Returns 0, or which fault it is that this
+ * cannot be noted.
  */
 __noinline int carry_note(struct carry *carry)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h;
+	int fault;
 
-	if (!carry || is_kernels(task))
+	if (!carry || is_kernels(task) || !carry->bytes)
 		return 0;
 	h = holding_of(task->tgid);
-	return h ? carrier_put(carry->object, h) : FAULT_UNKNOWN_HOLDING;
+	if (!h)
+		return FAULT_UNKNOWN_HOLDING;
+	if (carry->bytes != CARRY_UNKNOWN) {
+		fault = carrier_give(carry->object, h->id, carry->bytes);
+		if (fault >= 0)
+			return fault;
+	}
+	return carrier_put(carry->object, h);
 }
 
 /* The same. Returns 0 or -EPERM. */

@@ -229,6 +229,50 @@ static __always_inline int share_raise(struct holding *h, __u32 origin,
 	return share_add(h, origin, dataset, bytes, records, ~0ULL, ~0ULL);
 }
 
+/* ---- narrow subjects --------------------------------------------------- */
+
+/* Of what is stated for a dataset and for a subject the tighter. 0: unknown. */
+static __always_inline __u32 tighter_squeeze(__u32 a, __u32 b)
+{
+	return b && (!a || b < a) ? b : a;
+}
+
+static __always_inline __u32 tighter_floor(__u32 a, __u32 b)
+{
+	return b > a ? b : a;
+}
+
+/* How many records @bytes can stand for, the last one in part. */
+static __always_inline __u64 records_fit(__u64 bytes, __u32 floor)
+{
+	return bytes / floor + !!(bytes % floor);
+}
+
+/*
+ * What a hop of @n bytes out of a narrow subject passes on of the @held bytes
+ * or records of one origin. A record that is split over two hops counts at
+ * both: no hop knows what was in the one before. 0 of @squeeze or @floor is
+ * unknown: then it is all that is held.
+ */
+static __always_inline __u64 hop_bytes(__u64 held, __u64 n, __u32 squeeze)
+{
+	/* Not n * squeeze, which wraps. */
+	if (!squeeze || n > held / squeeze)
+		return held;
+	return n * squeeze;
+}
+
+static __always_inline __u64 hop_records(__u64 held, __u64 n, __u32 floor)
+{
+	__u64 fit = held;
+
+	if (floor)
+		fit = records_fit(n, floor);
+	return fit < held ? fit : held;
+}
+
+/* ---- releases ---------------------------------------------------------- */
+
 /*
  * How many records @n more bytes to one destination are charged: all the
  * records held, for a narrow subject at most as many as fit in the bytes it
@@ -241,7 +285,7 @@ static __always_inline __u64 records_due(__u64 held, __u32 floor,
 	__u64 due = held;
 
 	if (floor) {
-		__u64 fit = wire_bytes / floor + !!(wire_bytes % floor);
+		__u64 fit = records_fit(wire_bytes, floor);
 
 		if (fit < due)
 			due = fit;

@@ -60,15 +60,13 @@ static __noinline int derived_key(const struct inode *inode,
 	return 1;
 }
 
-/* The first that writes: the file has its holding. */
-static __noinline int derived_new(struct file_key *key, struct holding *h)
+/* The first that writes, as carrier_new(). */
+static __noinline int derived_new(struct file_key *key, __u64 holding)
 {
-	struct carrier new = {};
+	struct carrier new = {.holding = holding};
 	long r;
 
-	new.holding = h->id;
 	new.since_ns = bpf_ktime_get_boot_ns();
-	__sync_fetch_and_add(&h->refs, 1);
 	state.fs_written[fs_place(key->dev)] = 1;
 	/* In this order: who finds nothing there must not have missed it. */
 	derived_count(key->ino, key->dev, 1);
@@ -76,7 +74,7 @@ static __noinline int derived_new(struct file_key *key, struct holding *h)
 	if (!r)
 		return 0;
 	derived_count(key->ino, key->dev, -1);
-	holding_drop(new.holding);
+	holding_drop(carried(&new));
 	return (int)r;
 }
 
@@ -92,7 +90,8 @@ static __noinline int derived_put(struct file_key *key, struct holding *h)
 		return 0;
 	c = bpf_map_lookup_elem(&derived, key);
 	if (!c) {
-		if (!derived_new(key, h))
+		__sync_fetch_and_add(&h->refs, 1);
+		if (!derived_new(key, h->id))
 			return 0;
 		/* No room, or another was first. */
 		c = bpf_map_lookup_elem(&derived, key);
@@ -123,6 +122,33 @@ static __noinline int quiet_takes(struct file_key *key, __u32 number,
 	return intake_charge(policy, intake, h->id, bytes, name);
 }
 
+/* As carrier_give(), into the file. */
+static __noinline int derived_give(struct file_key *key, __u64 from,
+				   __u64 bytes)
+{
+	struct carrier *c = bpf_map_lookup_elem(&derived, key);
+	struct giving g;
+	__u64 own = 0;
+
+	if (c && c->holding == from)
+		return 0;
+	if (!narrow_begins(&g, from, bytes))
+		return -1;
+	if (!c) {
+		if (!holding_new(&own))
+			return FAULT_HOLDING_FULL;
+		derived_new(key, own | CARRIER_MIXED);
+		c = bpf_map_lookup_elem(&derived, key);
+		if (!c)
+			return FAULT_DERIVED_FULL;
+	}
+	own = carrier_own(c);
+	if (!own)
+		return FAULT_HOLDING_FULL;
+	narrow_give(&g, own);
+	return 0;
+}
+
 /* The current process, a holder, is about to write to it. 0 or -EPERM. */
 static __noinline int derived_note(struct file_key *key)
 {
@@ -130,6 +156,20 @@ static __noinline int derived_note(struct file_key *key)
 	struct holding *h = holding_of(task->tgid);
 	int fault = h ? derived_put(key, h) : FAULT_UNKNOWN_HOLDING;
 
+	return fault && carry_fault(fault) ? -EPERM : 0;
+}
+
+/* The same, @bytes: as given() says. */
+static __noinline int derived_note_bytes(struct file_key *key, __u64 bytes)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+	int fault = -1;
+
+	if (h && bytes != CARRY_UNKNOWN)
+		fault = derived_give(key, h->id, bytes);
+	if (fault < 0)
+		return derived_note(key);
 	return fault && carry_fault(fault) ? -EPERM : 0;
 }
 

@@ -255,16 +255,6 @@ struct extent {
 };
 
 /*
- * Do the registers tell of the read that is under way? io_uring runs reads in
- * workers, whose registers are copies, and at the end of any system call; what
- * stands in ax then is up to the process (seccomp). So never with a ring.
- */
-static __always_inline int regs_tell(const struct task_struct *task)
-{
-	return !(task->flags & PF_WORKERS) && !task->io_uring;
-}
-
-/*
  * How many bytes the system call under way can read from @file of @size
  * bytes, and from where. What other threads could change after us (an iovec,
  * an offset in memory) is not believed.
@@ -968,19 +958,6 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	return refuse_moved(file, NULL, -1, 0);
 }
 
-/* At most how many bytes the call under way writes to a file. */
-static __noinline __u64 written_most(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 nr = regs->orig_ax;
-
-	if (!regs_tell(task) || task->thread_info.status & TS_COMPAT ||
-	    (nr != NR_write && nr != NR_pwrite64))
-		return CARRY_UNKNOWN;
-	return regs->dx < MAX_RW_COUNT ? regs->dx : MAX_RW_COUNT;
-}
-
 /* It is a quiet one of this @number: see quiet_takes(). */
 static __noinline int quiet_written(const struct file *file, __u32 number)
 {
@@ -1026,7 +1003,8 @@ static __noinline int on_holder_writes(const struct file *file)
 			return -EPERM;
 	}
 	file_key_of(inode, &key);
-	return derived_note(&key);
+	return derived_note_bytes(&key, narrow_now() ? written_most()
+						     : CARRY_UNKNOWN);
 }
 
 /*

@@ -26,6 +26,7 @@
 #include "holding.h"
 #include "steps.h"
 #include "commons.h"
+#include "narrow.h"
 #include "carry.h"
 #include "derived.h"
 

@@ -59,18 +59,19 @@ static __always_inline int carried_early(const void *object)
 	return carry_early(&carry);
 }
 
-static __always_inline int carried_out(const void *object)
+/* @bytes at most. */
+static __always_inline int carried_out(const void *object, __u64 bytes)
 {
-	struct carry carry = {.object = (__u64)object};
+	struct carry carry = {.object = (__u64)object, .bytes = bytes};
 
 	return carry_out(&carry);
 }
 
 /* The bytes move, noted or not: where they cannot be noted, who moves them
  * ends. */
-static __always_inline int carried_off(const void *object)
+static __always_inline int carried_off(const void *object, __u64 bytes)
 {
-	if (carried_out(object))
+	if (carried_out(object, bytes))
 		bpf_send_signal(SIGKILL);
 	return 0;
 }
@@ -99,7 +100,10 @@ static __noinline int on_pipe_permission(struct inode *inode, int mask)
 
 	if (mask & MAY_WRITE) {
 		task = bpf_get_current_task_btf();
-		return is_holder(task->tgid) ? carried_out(inode->i_pipe) : 0;
+		if (!is_holder(task->tgid))
+			return 0;
+		return carried_out(inode->i_pipe, narrow_now() ? written_most()
+							       : CARRY_UNKNOWN);
 	}
 	if (!(mask & MAY_READ) || !may_carry(inode->i_pipe))
 		return 0;
@@ -184,7 +188,7 @@ static __always_inline int on_pipe_unlock(const struct pipe_inode_info *pipe)
 	probed(HOOK_PIPE_UNLOCK);
 	if (!is_holder(task->tgid) || !pipe->files)
 		return 0;
-	return carried_off(pipe);
+	return carried_off(pipe, CARRY_UNKNOWN);
 }
 
 static __always_inline int
@@ -196,7 +200,7 @@ on_pipe_double_lock(const struct pipe_inode_info *from,
 	probed(HOOK_PIPE_DOUBLE_LOCK);
 	if (may_carry(from))
 		carried_in(from, CARRY_UNKNOWN, again, STEP_PIPE);
-	return is_holder(task->tgid) ? carried_off(to) : 0;
+	return is_holder(task->tgid) ? carried_off(to, CARRY_UNKNOWN) : 0;
 }
 
 HOP(hop_splice_write, "fentry/iter_file_splice_write",
@@ -261,26 +265,29 @@ HOP(hop_skb_splice, "fentry/skb_splice_bits",
     struct sock *sk, unsigned int offset, struct pipe_inode_info *pipe,
     unsigned int len)
 
-static __always_inline int on_unix_sendpage(const struct socket *sock)
+static __always_inline int on_unix_sendpage(const struct socket *sock,
+					    size_t size)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
 	if (!is_holder(task->tgid) || !sock->sk)
 		return 0;
-	return carried_off(sock->sk);
+	return carried_off(sock->sk, given(size));
 }
 
 /* Up to 6.4. */
 SEC("fentry/unix_stream_sendpage")
-int BPF_PROG(fentry_unix_sendpage, struct socket *sock)
+int BPF_PROG(fentry_unix_sendpage, struct socket *sock, struct page *page,
+	     int offset, size_t size)
 {
-	return on_unix_sendpage(sock);
+	return on_unix_sendpage(sock, size);
 }
 
 SEC("fentry/unix_stream_sendpage")
-int BPF_PROG(again_unix_sendpage, struct socket *sock)
+int BPF_PROG(again_unix_sendpage, struct socket *sock, struct page *page,
+	     int offset, size_t size)
 {
-	return on_unix_sendpage(sock);
+	return on_unix_sendpage(sock, size);
 }
 
 /* ---- the loopback ------------------------------------------------------ */
@@ -313,10 +320,12 @@ static __always_inline struct tty_struct *tty_of(const struct file *file)
 	return BPF_CORE_READ(private, tty);
 }
 
-static __always_inline int on_tty_write(const struct kiocb *iocb)
+static __always_inline int on_tty_write(const struct kiocb *iocb,
+					const struct iov_iter *from)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct tty_struct *tty, *other;
+	__u64 bytes;
 	int major;
 
 	probed(HOOK_TTY_WRITE);
@@ -326,10 +335,11 @@ static __always_inline int on_tty_write(const struct kiocb *iocb)
 	other = BPF_CORE_READ(tty, link);
 	if (!other)
 		return 0;
-	carried_off(other);
+	bytes = given(BPF_CORE_READ(from, count));
+	carried_off(other, bytes);
 	major = BPF_CORE_READ(tty, driver, major);
 	if (major == UNIX98_PTY_MASTER_MAJOR || major == PTY_MASTER_MAJOR)
-		carried_off(tty);
+		carried_off(tty, bytes);
 	return 0;
 }
 
@@ -354,7 +364,7 @@ static __always_inline int on_tty_ioctl(const struct file *file, __u32 command)
 
 	if (command != TIOCSTI || !is_holder(task->tgid))
 		return 0;
-	return carried_off(tty_of(file));
+	return carried_off(tty_of(file), given(1));
 }
 
 static __always_inline int on_pty_cleanup(const struct tty_struct *tty)
@@ -362,8 +372,8 @@ static __always_inline int on_pty_cleanup(const struct tty_struct *tty)
 	return may_carry(tty) ? carried_end(tty) : 0;
 }
 
-HOP(hop_tty_write, "fentry/tty_write", on_tty_write(iocb), struct kiocb *iocb,
-    struct iov_iter *from)
+HOP(hop_tty_write, "fentry/tty_write", on_tty_write(iocb, from),
+    struct kiocb *iocb, struct iov_iter *from)
 
 HOP(hop_tty_read, "fexit/tty_read", on_tty_read(iocb, n, again),
     struct kiocb *iocb, struct iov_iter *to, long n)
@@ -376,15 +386,18 @@ HOP(hop_pty_cleanup, "fentry/pty_cleanup", on_pty_cleanup(tty),
 
 /* ---- message queues ---------------------------------------------------- */
 
-static __always_inline int on_msgsnd(const struct kern_ipc_perm *queue)
+static __always_inline int on_msgsnd(const struct kern_ipc_perm *queue,
+				     const struct msg_msg *msg)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	return is_holder(task->tgid) ? carried_off(queue) : 0;
+	if (!is_holder(task->tgid))
+		return 0;
+	return carried_off(queue, given(BPF_CORE_READ(msg, m_ts)));
 }
 
-HOP(hop_msgsnd, "fentry/security_msg_queue_msgsnd", on_msgsnd(queue),
-    struct kern_ipc_perm *queue)
+HOP(hop_msgsnd, "fentry/security_msg_queue_msgsnd", on_msgsnd(queue, msg),
+    struct kern_ipc_perm *queue, struct msg_msg *msg)
 
 /* A sender hands the message to who waits for it. */
 static __always_inline int on_msgrcv(const struct kern_ipc_perm *queue,
@@ -420,7 +433,7 @@ static __noinline struct inode *inode_at(__u32 fd)
 	return BPF_CORE_READ(file, f_inode);
 }
 
-static __always_inline int on_mq_send(__u32 fd)
+static __always_inline int on_mq_send(__u32 fd, __u64 bytes)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct inode *inode;
@@ -429,11 +442,12 @@ static __always_inline int on_mq_send(__u32 fd)
 		return 0;
 	inode = inode_at(fd);
 	if (inode)
-		carried_off(inode);
+		carried_off(inode, given(bytes));
 	return 0;
 }
 
-HOP(hop_mq_send, "fentry/do_mq_timedsend", on_mq_send(fd), int fd)
+HOP(hop_mq_send, "fentry/do_mq_timedsend", on_mq_send(fd, bytes), int fd,
+    const char *message, size_t bytes)
 
 static __always_inline int on_mq_receive(void *ctx, __u32 fd, int again)
 {

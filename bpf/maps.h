@@ -126,13 +126,15 @@ struct memo {
 	__u8 channel;
 	__u8 whole;
 	__u8 pass;
-	__u64 turn;	/* of the last judgement of a send */
-	__u64 grown;	/* when it began */
-	__u32 grown_at; /* index of state.grown */
-	__u32 pad;
+	__u64 turn;	       /* of the last judgement of a send */
+	__u64 grown;	       /* when it began */
+	__u32 grown_at;	       /* index of state.grown */
+	__u32 narrow;	       /* enum narrowness, of `set` */
 	__u64 below;	       /* a file that is opened, address of its inode */
 	struct file_key above; /* the one that users see it as */
 	__u64 moved; /* a file of which rows are about to move, its address */
+	__u64 asked; /* by which policy `set` was asked for; 0: by none */
+	struct subject_set set; /* if any is narrow: what the thread is */
 	struct metered to[CORDON_METERED]; /* of the judgement under way */
 };
 

@@ -344,7 +344,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 	}
 	rule = rule_at(a, rule_place(a->slot, a->dataset, all->set));
 	/* How many bytes will follow this judgement is not known. */
-	if (a->many)
+	if (a->many || (a->flags & RULE_EXE && is_foreign()))
 		a->flags &= ~RULE_NARROW;
 	if (rule)
 		grant = grant_of(a, rule);
@@ -752,17 +752,6 @@ static __noinline int send_passes(struct sock *sk, struct msghdr *msg,
 	return 1;
 }
 
-/*
- * What a holder sends may be for another process of the host. Returns which
- * fault it is that this cannot be noted, or 0.
- */
-static __noinline int send_noted(struct sock *sk)
-{
-	struct carry carry = {.object = carrier_sent(sk)};
-
-	return carry_note(&carry);
-}
-
 /* A holder sends @size bytes on @sk. */
 static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 				 __u64 size, struct sender *sender)
@@ -770,16 +759,11 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	struct release_all all = {.set = &sender->set};
 	struct task_struct *task;
 	struct meter *m;
-	int fault;
 
 	task = bpf_get_current_task_btf();
 	all.h = holding_of(task->tgid);
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	all.a.bytes = size;
-	/* It may be that the host talks to itself: see arrives(). */
-	fault = send_noted(sk);
-	if (fault && act_fault(&all.a, fault))
-		return -EPERM;
 	send_facts(&all.a, sk, msg);
 	if (all.a.channel == CHANNEL_OTHER)
 		return refuse_holder(&all, EPERM);
@@ -821,11 +805,18 @@ static __noinline int holds_nothing(void)
 	return h && holding_empty(h);
 }
 
-/* On a unix socket. */
-static __noinline int send_local(struct sock *sk)
+/* What a holder sends on @sk is for another process of the host, or may be. */
+static __noinline int send_carried(struct sock *sk, const struct msghdr *msg,
+				   __u64 size)
 {
-	struct carry carry = {.object = (__u64)sk};
+	struct carry carry = {.bytes = CARRY_UNKNOWN};
 
+	if (sk->__sk_common.skc_family == AF_UNIX)
+		carry.object = (__u64)sk;
+	else
+		carry.object = carrier_sent(sk);
+	if (narrow_now() && !sends_many(msg))
+		carry.bytes = size;
 	return carry_out(&carry);
 }
 
@@ -837,7 +828,7 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 
 	/* These stay on the host. */
 	if (family == AF_UNIX)
-		return send_local(sk);
+		return send_carried(sk, msg, size);
 	if (family == AF_NETLINK || family == AF_ALG)
 		return 0;
 	/* Before the subjects: what changes meanwhile is noticed after. */
@@ -846,6 +837,9 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 		return 0;
 	if (holds_nothing())
 		return 0;
+	/* It may be that the host talks to itself: see arrives(). */
+	if (send_carried(sk, msg, size))
+		return -EPERM;
 	subjects_of(sender.policy, &sender.set);
 	return send_judge(sk, msg, size, &sender);
 }

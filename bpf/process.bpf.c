@@ -70,6 +70,17 @@ static __always_inline int shares_memory(const struct task_struct *current,
 	       current->signal->nr_threads > 1;
 }
 
+/* Not inline: to find out who is narrow takes much of the stack. */
+static __noinline int process_unknown(__u32 tgid)
+{
+	struct act a;
+
+	/* Marked without an entry: held, as much as there is. */
+	holder_mark(tgid);
+	act_begin(&a, policy_now(), 0, CHANNEL_OTHER);
+	return act_fault(&a, FAULT_PROCESS_FULL);
+}
+
 static __always_inline int on_task_newtask(struct task_struct *task,
 					   unsigned long flags)
 {
@@ -78,7 +89,6 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 	struct process *p, new = {};
 	struct holding *h, *copy;
 	int together = 0;
-	struct act a;
 
 	parent = current->tgid;
 	/* Before there is anything in it. */
@@ -101,6 +111,9 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 	if (!p)
 		goto unknown;
 	new.holding = p->holding;
+	new.executed = p->executed;
+	if (new.executed == EXECUTED_NOTHING && narrow_now())
+		new.executed = EXECUTED_NOT_YET;
 	h = bpf_map_lookup_elem(&holdings, &new.holding);
 	if (!h)
 		goto unknown;
@@ -121,10 +134,7 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 	holder_mark(child);
 	return 0;
 unknown:
-	/* Marked without an entry: held, as much as there is. */
-	holder_mark(child);
-	act_begin(&a, policy_now(), 0, CHANNEL_OTHER);
-	act_fault(&a, FAULT_PROCESS_FULL);
+	process_unknown(child);
 	return 0;
 }
 
@@ -143,6 +153,18 @@ int BPF_PROG(again_task_newtask, struct task_struct *task, unsigned long flags)
 	return on_task_newtask(task, flags);
 }
 
+/* The process of @task has executed something: who was it before? */
+static __noinline int process_executes(struct task_struct *task)
+{
+	struct memo *m = bpf_task_storage_get(&memos, task, 0, 0);
+	__u32 tgid = task->tgid;
+	struct process *p = bpf_map_lookup_elem(&processes, &tgid);
+
+	if (p && (p->executed == EXECUTED_NOT_YET || (m && m->narrow)))
+		p->executed = EXECUTED_BY_NARROW;
+	return 0;
+}
+
 static __noinline int on_process_exec(struct task_struct *task)
 {
 	__u32 tgid = task->tgid;
@@ -151,6 +173,8 @@ static __noinline int on_process_exec(struct task_struct *task)
 	__u64 old;
 
 	probed(HOOK_EXEC);
+	if (is_holder(tgid))
+		process_executes(task);
 	bpf_task_storage_delete(&memos, task);
 	if (state.commons)
 		sharer_drop(tgid);
@@ -179,6 +203,7 @@ static __noinline int on_process_exec(struct task_struct *task)
 	if (!copy)
 		return 0;
 	holding_copy(h, copy, task);
+	new.executed = p->executed;
 	if (bpf_map_update_elem(&processes, &tgid, &new, BPF_EXIST)) {
 		holding_drop(new.holding);
 		return 0;

@@ -172,7 +172,8 @@ __noinline __u64 step_take(__u64 to, __u64 from, __u32 kind)
 	__u64 serial;
 	int first;
 
-	if (!read)
+	/* Of a narrow one not what it has, but what has come out of it. */
+	if (!read && (kind & ~STEP_BY_CURRENT) != STEP_NARROW)
 		of = bpf_map_lookup_elem(&holdings, &from);
 	if (!h || !of || to == from)
 		return 0;

@@ -289,11 +289,13 @@ static __always_inline struct rule *rule_at(struct act *a, int place)
 	if (a->dest == CORDON_DEST_READ)
 		a->row = d->record_bytes;
 	else
-		a->floor = d->floor;
+		a->floor = d->narrow.floor;
 	at = place;
 	rule = bpf_map_lookup_elem(&rules, &at); /* -1 is out of range */
 	if (!rule)
 		return NULL;
+	if (a->dest != CORDON_DEST_READ)
+		a->floor = tighter_floor(a->floor, rule->narrow.floor);
 	a->rule = rule->id;
 	a->subject = rule->subject;
 	a->flags = rule->flags;
@@ -364,6 +366,7 @@ static __always_inline struct memo *memo_of(__u64 policy, int *ret_same)
 /* Begins anew with what the facts are now. */
 static __noinline int memo_renew(struct memo *m, __u64 policy)
 {
+	m->asked = 0;
 	m->until = 0;
 	m->origin = 0;
 	m->whole = 0;

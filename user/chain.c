@@ -149,11 +149,17 @@ const struct step_who *chain_who(const struct chain *chain, uint64_t holding,
 const char *chain_kind_name(uint32_t kind)
 {
 	static const char *const names[STEP_KINDS] = {
-		[STEP_READ] = "read",	     [STEP_FORK] = "fork",
-		[STEP_MIX] = "mix",	     [STEP_PIPE] = "pipe",
-		[STEP_UNIX] = "unix socket", [STEP_LOOPBACK] = "loopback",
-		[STEP_TTY] = "terminal",     [STEP_QUEUE] = "message queue",
-		[STEP_FILE] = "file",	     [STEP_MEMORY] = "memory",
+		[STEP_READ] = "read",
+		[STEP_FORK] = "fork",
+		[STEP_MIX] = "mix",
+		[STEP_NARROW] = "narrow",
+		[STEP_PIPE] = "pipe",
+		[STEP_UNIX] = "unix socket",
+		[STEP_LOOPBACK] = "loopback",
+		[STEP_TTY] = "terminal",
+		[STEP_QUEUE] = "message queue",
+		[STEP_FILE] = "file",
+		[STEP_MEMORY] = "memory",
 	};
 
 	return kind < STEP_KINDS && names[kind] ? names[kind] : "?";

@@ -182,6 +182,7 @@ static void print_hop(const json_t *line, const char *kind)
 		{"memory", "by memory they share"},
 		{"fork", "as its child"},
 		{"mix", "by what several write to"},
+		{"narrow", "by the bytes that a narrow subject let out"},
 	};
 	const char *words = "in a way this command does not know";
 

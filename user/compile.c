@@ -242,8 +242,13 @@ static int compile_rule(struct compiling *c, const struct policy_rule *from,
 		rule->flags |= RULE_OBSERVE;
 	if (from->per == POLICY_PER_USER)
 		rule->flags |= RULE_PER_USER;
-	if (subject->narrow)
+	if (subject->narrow) {
 		rule->flags |= RULE_NARROW;
+		if (subject->exe)
+			rule->flags |= RULE_EXE;
+		rule->narrow.squeeze = subject->squeeze;
+		rule->narrow.floor = subject->floor_bytes;
+	}
 	rule->first_release = (uint16_t)c->out->n_releases;
 	grant_set(&rule->read, &from->read);
 
@@ -319,7 +324,8 @@ static void compile_datasets(struct compiling *c, const uint32_t *record_bytes)
 		to = &c->out->datasets[c->out->dataset_ids[i]];
 		to->record_bytes =
 			record_size(&policy->datasets[i], record_bytes, i);
-		to->floor = policy->datasets[i].floor_bytes;
+		to->narrow.floor = policy->datasets[i].floor_bytes;
+		to->narrow.squeeze = policy->datasets[i].squeeze;
 		for (k = 0; k < policy->n_rules; k++) {
 			index = policy->rule_order[k];
 			rule = &policy->rules[index];
@@ -622,6 +628,14 @@ static void compile_intake(struct compiling *c, size_t i)
 	intake->cap.window_ns = subject->cap.bytes_window_ns;
 }
 
+static void compile_narrow(struct compiling *c, size_t i)
+{
+	if (!c->policy->subjects[i].narrow)
+		return;
+	subject_set_add(&c->out->dims.narrow, c->bits[i]);
+	c->out->narrow = 1;
+}
+
 static int compile_subjects(struct compiling *c)
 {
 	uint32_t next = CGROUP_FIRST;
@@ -634,6 +648,7 @@ static int compile_subjects(struct compiling *c)
 		if (r)
 			return r;
 		compile_intake(c, i);
+		compile_narrow(c, i);
 	}
 	inherit_cgroups(c->out);
 	return 0;

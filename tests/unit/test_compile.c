@@ -502,7 +502,7 @@ static void decision_equals_explain_for_random_policies(void **state)
 
 static const char head[] =
 	"cordon: 1\nissuer: t\nserial: 5\nmode: observe\ndatasets:\n"
-	"  roster: {paths: [/r], record: {bytes: 160}, floor: 5}\n"
+	"  roster: {paths: [/r], record: {bytes: 160}, squeeze: 4, floor: 5}\n"
 	"  photos: {paths: [/p], record: file}\n"
 	"  lines: {paths: [/l], record: line}\n";
 
@@ -518,7 +518,7 @@ static void rule_fields_follow_the_policy(void **state)
 	(void)state;
 	put(&text,
 	    "%s"
-	    "subjects:\n  db: {user: 26, narrow: yes}\n"
+	    "subjects:\n  db: {user: 26, narrow: yes, squeeze: 3, floor: 7}\n"
 	    "destinations:\n  out: {networks: [10.0.0.0/8]}\n"
 	    "rules:\n"
 	    "  - {subject: db, dataset: \"*\", per: user, action: alert,\n"
@@ -533,7 +533,13 @@ static void rule_fields_follow_the_policy(void **state)
 	assert_int_equal(c->n_rules, 2);
 	assert_int_equal(c->rules[0].flags,
 			 RULE_OBSERVE | RULE_PER_USER | RULE_NARROW);
+	assert_int_equal(c->rules[0].narrow.squeeze, 3);
+	assert_int_equal(c->rules[0].narrow.floor, 7);
 	assert_int_equal(c->rules[1].flags, RULE_BLOCK);
+	assert_int_equal(c->rules[1].narrow.floor, 0);
+	/* Which subject that is stands in the first bit: "*" has the last. */
+	assert_int_equal(c->narrow, 1);
+	assert_int_equal(c->dims.narrow.bits[0], 1);
 	assert_string_equal(registry_text(&reg, NAME_RULE, c->rules[0].id),
 			    "db/*/user");
 	assert_string_equal(registry_text(&reg, NAME_RULE, c->rules[1].id),
@@ -557,7 +563,8 @@ static void rule_fields_follow_the_policy(void **state)
 	assert_int_equal(release[1].grant.kind, GRANT_NONE);
 
 	assert_int_equal(c->datasets[c->dataset_ids[0]].record_bytes, 160);
-	assert_int_equal(c->datasets[c->dataset_ids[0]].floor, 5);
+	assert_int_equal(c->datasets[c->dataset_ids[0]].narrow.floor, 5);
+	assert_int_equal(c->datasets[c->dataset_ids[0]].narrow.squeeze, 4);
 	assert_int_equal(c->datasets[c->dataset_ids[1]].record_bytes, 0);
 	/* Lines that nobody measured: every byte is one. */
 	assert_int_equal(c->datasets[c->dataset_ids[2]].record_bytes, 1);

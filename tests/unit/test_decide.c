@@ -1267,6 +1267,119 @@ static void records_due_adds_up_when_sent_in_pieces(void **unused)
 	}
 }
 
+/* ---- narrow subjects --------------------------------------------------- */
+
+static void tighter_is_told_when_one_is_unknown(void **unused)
+{
+	(void)unused;
+	assert_int_equal(tighter_squeeze(0, 0), 0);
+	assert_int_equal(tighter_squeeze(0, 7), 7);
+	assert_int_equal(tighter_squeeze(7, 0), 7);
+	assert_int_equal(tighter_squeeze(7, 3), 3);
+	assert_int_equal(tighter_squeeze(3, 7), 3);
+	assert_int_equal(tighter_floor(0, 0), 0);
+	assert_int_equal(tighter_floor(0, 7), 7);
+	assert_int_equal(tighter_floor(7, 0), 7);
+	assert_int_equal(tighter_floor(7, 3), 7);
+	assert_int_equal(tighter_floor(3, 7), 7);
+}
+
+static void hop_passes_all_when_nothing_is_known(void **unused)
+{
+	(void)unused;
+	assert_int_equal(hop_bytes(1000, 1, 0), 1000);
+	assert_int_equal(hop_records(1000, 1, 0), 1000);
+	assert_int_equal(hop_bytes(0, 1, 0), 0);
+	assert_int_equal(hop_records(0, 1, 0), 0);
+}
+
+static void hop_does_not_wrap_when_numbers_are_large(void **unused)
+{
+	(void)unused;
+	assert_true(hop_bytes(~0ULL, ~0ULL, 10000) == ~0ULL);
+	assert_true(hop_bytes(~0ULL, 1ULL << 63, 2) == ~0ULL);
+	assert_true(hop_bytes(~0ULL, 1ULL << 62, 2) == 1ULL << 63);
+	assert_true(hop_records(~0ULL, ~0ULL, 1) == ~0ULL);
+	assert_true(hop_records(~0ULL, ~0ULL, 2) == 1ULL << 63);
+}
+
+/* By counting one by one. */
+static void hop_matches_counting_when_numbers_are_random(void **unused)
+{
+	uint64_t seed;
+
+	(void)unused;
+	for (seed = 1; seed <= SCHEDULES; seed++) {
+		uint64_t state = seed, bytes = 0, records = 0, left;
+		uint64_t held = random_below(&state, 300);
+		uint64_t n = random_below(&state, 300);
+		uint32_t squeeze = 1 + (uint32_t)random_below(&state, 20);
+		uint32_t floor = 1 + (uint32_t)random_below(&state, 20);
+
+		for (left = n; left; left--)
+			bytes += bytes + squeeze < held ? squeeze
+							: held - bytes;
+		for (left = n; left && records < held; records++)
+			left -= left < floor ? left : floor;
+		require(hop_bytes(held, n, squeeze) == bytes, "seed %llu",
+			(unsigned long long)seed);
+		require(hop_records(held, n, floor) == records, "seed %llu",
+			(unsigned long long)seed);
+	}
+}
+
+/*
+ * A narrow one sends records, none of them shorter than the floor and none of
+ * whose bytes stands for more than the squeeze, cut into hops anywhere. Who
+ * takes them never holds less than what has come, the record that has come in
+ * part included, and never more than what was read.
+ */
+static void hops_hold_the_truth_when_records_are_cut_anywhere(void **unused)
+{
+	uint64_t seed;
+
+	(void)unused;
+	for (seed = 1; seed <= SCHEDULES; seed++) {
+		uint64_t state = seed, most, come = 0, begun = 0, left = 0;
+		uint32_t floor = 1 + (uint32_t)random_below(&state, 30);
+		uint32_t squeeze = 1 + (uint32_t)random_below(&state, 5);
+		uint64_t read = 1 + random_below(&state, 60);
+		uint64_t bytes = read * floor * squeeze * 3;
+		struct holding to = {0};
+		int hop;
+
+		for (hop = 0; hop < 40 && begun < read; hop++) {
+			uint64_t n = random_below(&state, 100), i;
+
+			for (i = 0; i < n && (left || begun < read); i++) {
+				if (!left) {
+					left = floor +
+					       random_below(&state, 2 * floor);
+					begun++;
+				}
+				left--;
+				come++;
+			}
+			(void)share_add(&to, 1, 1, hop_bytes(bytes, i, squeeze),
+					hop_records(read, i, floor), bytes,
+					read);
+			most = come * squeeze;
+			require(to.shares[0].bytes >=
+					(most < bytes ? most : bytes),
+				"seed %llu", (unsigned long long)seed);
+			require(to.shares[0].records >= begun, "seed %llu",
+				(unsigned long long)seed);
+			require(to.shares[0].records <= read &&
+					to.shares[0].bytes <= bytes,
+				"seed %llu", (unsigned long long)seed);
+			/* Of each hop one record too many at most. */
+			require(to.shares[0].records <=
+					come / floor + (uint64_t)hop + 1,
+				"seed %llu", (unsigned long long)seed);
+		}
+	}
+}
+
 /* ---- the rest ---------------------------------------------------------- */
 
 static void rows_count_matches_counting_when_ranges_are_random(void **unused)
@@ -1467,6 +1580,11 @@ int main(void)
 		T(records_due_charges_once_when_sent_again),
 		T(records_due_rounds_up_when_a_floor_counts),
 		T(records_due_adds_up_when_sent_in_pieces),
+		T(tighter_is_told_when_one_is_unknown),
+		T(hop_passes_all_when_nothing_is_known),
+		T(hop_does_not_wrap_when_numbers_are_large),
+		T(hop_matches_counting_when_numbers_are_random),
+		T(hops_hold_the_truth_when_records_are_cut_anywhere),
 		T(rows_count_matches_counting_when_ranges_are_random),
 		T(rows_count_is_0_when_there_are_no_rows),
 		T(segment_new_counts_each_byte_once_when_sequence_wraps),
