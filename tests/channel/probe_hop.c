@@ -716,7 +716,7 @@ struct letter {
 static int make_msg(struct probe *p, int ends[2])
 {
 	(void)ends;
-	segment = msgget(IPC_PRIVATE, IPC_CREAT | 0600);
+	segment = msgget(IPC_PRIVATE, IPC_CREAT | 0666);
 	return segment < 0 ? probe_missing(p, "System V queues") : 0;
 }
 
