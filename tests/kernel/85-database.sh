@@ -2,11 +2,15 @@
 # shellcheck shell=bash disable=SC2034,SC2086,SC2154 # plain words; lib.sh
 #
 # PostgreSQL with the roster in it: its directory is the dataset, and it is
-# narrow. What goes out of it to somebody outside is counted by what fits in the
-# bytes; who asks it on the host holds what it does.
+# narrow. What goes out of it, to somebody outside or to who asks it on the host,
+# is counted by what fits in the bytes: a mark, which tells a record, has 24, and
+# SQL can ask for nothing but marks. A clerk has a budget that the single rows of
+# a day fit in, and everybody else next to none.
 
 db=/srv/cluster
-db_rows=1000
+db_rows=5000
+db_clerk=4300
+db_budget=4500
 db_bin=/usr/lib/postgresql/15/bin
 db_pid=
 
@@ -79,14 +83,18 @@ database_policy()
 	cat <<-P
 	follow-files: yes
 	datasets:
-	  roster: {paths: [$db], record: {bytes: 160, floor: 80}}
+	  roster: {paths: [$db], record: {bytes: 160}, squeeze: 10, floor: 20}
 	subjects:
-	  database: {exe: $db_bin/postgres, user: postgres, narrow: yes}
+	  database: {exe: $db_bin/postgres, user: postgres, narrow: yes,
+	             floor: 24}
+	  clerk: {group: $db_clerk}
 	destinations:
 	  itself: {networks: [127.0.0.0/8, "::1/128", 10.99.0.1/32]}
 	rules:
 	  - {subject: database, dataset: roster, read: unlimited,
 	     release: {itself: unlimited, "*": 500 records/hour}}
+	  - {subject: clerk, dataset: roster, per: user, read: none,
+	     release: {itself: unlimited, "*": $db_budget records/hour}}
 	  - {subject: "*", dataset: roster, per: user, read: unlimited,
 	     release: {itself: unlimited, "*": $budget_records records/hour}}
 	P
@@ -121,24 +129,123 @@ database_looks_up()
 	n=0
 	for i in {1..5}; do
 		new_login
-		db_row 10.99.0.1 $i in_outside
+		db_row 10.99.0.1 $i ip netns exec outside
 		came records 1 && ((++n))
 	done
 	check database/row_is_found_when_a_clerk_asks_from_outside "$n of 5" \
 		[ $n = 5 ]
 }
 
-# What goes from process to process is not counted by bytes yet: one row makes
-# who asked a holder of all. Too much, never too little.
-database_one_row()
+# db_clerks HOST WHAT: what a clerk asks for goes out. Each is a user of its own,
+# whose login is believed.
+#   rows    200 single rows, one after another
+#   each    10 single rows, each by a psql of its own
+#   few     the marks of 4000 rows in one answer
+#   marks   of all rows
+#   table   all rows
+#   copy    likewise, as they come
+db_clerks()
 {
 	new_login
 	ask
-	as $login bash -c "psql -h $sockets -Atc \"SELECT * FROM roster
-		WHERE number = 'W0000001'\" >/dev/tcp/$there/$port" \
-		>/tmp/chain 2>&1
+	# shellcheck disable=SC2016 # the other shell's
+	as $login setpriv --reuid $login --regid $db_clerk --clear-groups \
+		timeout -k 1 60 bash -c 'row="SELECT * FROM roster WHERE number ="
+	marks="SELECT string_agg(mark, null) FROM roster WHERE number"
+	exec >"/dev/tcp/$3/$4" || exit
+	case $2 in
+	rows)
+		for ((i = 1; i <= 200; i++)); do
+			printf "$row '\''W%07u'\'';\n" $i
+		done | psql -h $1 -Atqf - ;;
+	each)
+		for ((i = 1; i <= 10; i++)); do
+			psql -h $1 -Atc "$row $(printf "'\''W%07u'\''" $i)" ||
+				exit
+		done ;;
+	few) psql -h $1 -Atc "$marks <= '\''W0004000'\''" ;;
+	marks) psql -h $1 -Atc "$marks > '\'\''" ;;
+	table) psql -h $1 -Atc "SELECT * FROM roster" ;;
+	copy) psql -h $1 -c "COPY roster TO STDOUT" ;;
+	esac' - $1 $2 $there $port >/tmp/chain 2>&1
+	rc=$?
+	forget /tmp/chain
+	nap 0.2
 	ask
-	check database/row_stops_when_it_goes_on "$got" came total_bytes 0
+}
+
+# db_budget_of FIELD: of the clerk's own, in $value.
+db_budget_of()
+{
+	value=$(cordon status --json | jq -r --arg l "$login" "select(
+		.type == \"budget\" and .rule == \"clerk/roster/user\" and
+		.destination == \"*\" and (.user | tostring) == \$l) | .$1")
+	value=${value:-0}
+}
+
+db_all_came()
+{
+	[ $rc = 0 ] && came records $1
+}
+
+# Within the budget some may come before the rest is refused.
+db_stopped()
+{
+	field "$got" records
+	[ "$value" -ge 0 ] && [ "$value" -le $db_budget ] || return
+	db_budget_of refused
+	[ "$value" -gt 0 ]
+}
+
+db_why()
+{
+	echo "exit $rc, $got: $(tail -n 1 /tmp/chain)"
+}
+
+database_clerk_twins()
+{
+	local what
+
+	db_clerks $sockets rows
+	twin_of database/rows db_all_came 200
+	db_clerks $sockets each
+	twin_of database/each db_all_came 10
+	db_clerks $sockets few
+	twin_of database/few db_all_came 4000
+	for what in marks table copy; do
+		db_clerks $sockets $what
+		twin_of database/$what db_all_came $db_rows
+	done
+}
+
+database_clerk()
+{
+	local from what all name
+
+	for from in $sockets 127.0.0.1; do
+		name=socket
+		[ $from = $sockets ] || name=loopback
+		for what in rows:200 each:10 few:4000; do
+			all=${what#*:}
+			what=${what%:*}
+			proved database/${what}_by_$name database/$what ||
+				continue
+			db_clerks $from $what
+			db_budget_of used
+			note "$what by $name: $value of $db_budget records"
+			check database/${what}_pass_by_$name "$(db_why)" \
+				db_all_came $all
+		done
+		for what in marks table copy; do
+			proved database/${what}_by_$name database/$what ||
+				continue
+			db_clerks $from $what
+			db_budget_of used
+			note "$what by $name: $value of $db_budget, $got"
+			check database/${what}_stop_by_$name "$(db_why)" \
+				db_stopped
+		done
+	done
 }
 
 database_twins()
@@ -148,6 +255,7 @@ database_twins()
 	chains_of database
 	db_start
 	chains_try_twins $db_rows "${chosen[@]}"
+	database_clerk_twins
 	db_stop
 }
 
@@ -163,7 +271,7 @@ database_cases()
 	check database/starts_when_guarded "$(forget $ch/db.log
 		tail -n 3 $ch/db.log)" db_ready
 	database_looks_up
-	database_one_row
+	database_clerk
 	for name in "${chosen[@]}"; do
 		proved $name $name || continue
 		took=4
