@@ -43,6 +43,7 @@ enum cordon_limits {
 	CORDON_CAME = 4,      /* steps a holding remembers, a power of 2 */
 	CORDON_STEPS = 16384, /* steps kept, a power of 2 */
 	CORDON_SEEN = 4096,   /* pairs of holdings, of which one took */
+	CORDON_WAYS = 2048,   /* of both policy slots */
 };
 
 /*
@@ -254,6 +255,62 @@ struct dest_ports {
 struct dest_value {
 	__u32 count;
 	struct dest_ports ports[CORDON_PORTS];
+};
+
+/*
+ * File systems whose files lie elsewhere: on another host, with a process that
+ * serves them, or on a medium that can be taken out. What tells them is the
+ * kernel's number for the kind (s_magic), which several names can have. A file
+ * system that is not in this list keeps its files on this host; the policy may
+ * name mounts that do not.
+ */
+#define CORDON_REMOTE_FS(X)       \
+	X("nfs", 0x6969)          \
+	X("nfs4", 0x6969)         \
+	X("cifs", 0xff534d42)     \
+	X("smb3", 0xfe534d42)     \
+	X("fuse", 0x65735546)     \
+	X("fuseblk", 0x65735546)  \
+	X("virtiofs", 0x65735546) \
+	X("9p", 0x01021997)       \
+	X("ceph", 0x00c36400)     \
+	X("afs", 0x6b414653)      \
+	X("coda", 0x73757245)     \
+	X("pvfs2", 0x20030528)    \
+	X("gfs2", 0x01161970)     \
+	X("ocfs2", 0x7461636f)    \
+	X("vboxsf", 0x786f4256)   \
+	X("vfat", 0x4d44)         \
+	X("msdos", 0x4d44)        \
+	X("exfat", 0x2011bab0)    \
+	X("ntfs", 0x5346544e)     \
+	X("ntfs3", 0x7366746e)    \
+	X("hfs", 0x4244)          \
+	X("hfsplus", 0x482b)      \
+	X("iso9660", 0x9660)      \
+	X("udf", 0x15013346)
+
+/*
+ * A way out that is no socket: the name of a file system's kind and its device,
+ * or `char' or `block' and the device that is written to.
+ */
+struct way {
+	char type[12];
+	__u32 dev; /* as in struct file_key */
+};
+
+enum way_kind {
+	WAY_TYPE = 1, /* a kind of file system; no dev */
+	WAY_MOUNT,    /* one file system; no type */
+	WAY_CHAR,     /* a device; no type */
+	WAY_BLOCK,
+};
+
+/* Key of the destination that a way belongs to, of those that have one. */
+struct way_key {
+	__u32 slot;
+	__u32 kind;
+	struct way way;
 };
 
 /* ---- budgets ----------------------------------------------------------- */
@@ -510,6 +567,7 @@ enum channel {
 	CHANNEL_OTHER, /* a family, protocol or option that no meter sees */
 	CHANNEL_DEVICE,
 	CHANNEL_HOP,
+	CHANNEL_FILE_SYSTEM, /* whose files lie elsewhere */
 	CHANNEL_MAX,
 };
 
@@ -594,7 +652,7 @@ struct event {
 	__u8 channel;
 	__u8 unit;
 	__u8 fault;
-	__u8 addr[16];
+	__u8 addr[16]; /* CHANNEL_DEVICE, CHANNEL_FILE_SYSTEM: a struct way */
 	char comm[16];
 	char name[CORDON_NAME]; /* of the file */
 };
@@ -790,6 +848,7 @@ struct guard_state {
 	union fs_has fs[CORDON_FS]; /* hashed */
 	__u8 fs_written[CORDON_FS]; /* 1: a holder wrote a file; likewise */
 	__u8 fs_named[CORDON_FS];   /* 1: a label of any kind; likewise */
+	__u8 fs_sends[CORDON_FS];   /* 1: a mount of a destination; likewise */
 
 	/* The agent maps these only for a moment: guard_map_tables(). */
 	__u64 grown[CORDON_GROWN];   /* raised when a holding grows; hashed */
@@ -817,6 +876,7 @@ CORDON_ASSERT_SIZE(subject_key, 24);
 CORDON_ASSERT_SIZE(cgroup_key, 76);
 CORDON_ASSERT_SIZE(dest_key, 24);
 CORDON_ASSERT_SIZE(dest_value, 132);
+CORDON_ASSERT_SIZE(way_key, 24);
 CORDON_ASSERT_SIZE(intake, 24);
 CORDON_ASSERT_SIZE(budget_key, 16);
 CORDON_ASSERT_SIZE(window, 152);

@@ -39,6 +39,15 @@ void subject_set_join(struct subject_set *set, const struct subject_set *other)
 		set->bits[i] |= other->bits[i];
 }
 
+void compile_ways_free(struct compiled_way *ways, size_t n)
+{
+	size_t i;
+
+	for (i = 0; i < n; i++)
+		free(ways[i].path);
+	free(ways);
+}
+
 void compile_free(struct compiled *compiled)
 {
 	size_t i;
@@ -52,6 +61,7 @@ void compile_free(struct compiled *compiled)
 	free(compiled->subjects);
 	free(compiled->cgroups);
 	free(compiled->dests);
+	compile_ways_free(compiled->ways, compiled->n_ways);
 	free(compiled);
 }
 
@@ -840,6 +850,53 @@ static int compile_dests(struct compiling *c)
 	return r;
 }
 
+static int compile_way(struct compiling *c, enum policy_way kind,
+		       const struct policy_path *from, uint32_t dest)
+{
+	struct compiled_way *way;
+
+	way = room(c->out->ways, c->out->n_ways, sizeof(*way));
+	if (!way)
+		return -ENOMEM;
+	c->out->ways = way;
+	way += c->out->n_ways;
+	way->dest = dest;
+	way->pos = from->pos;
+	way->device = kind == POLICY_DEVICES;
+	if (kind == POLICY_FILE_SYSTEMS) {
+		way->key.kind = WAY_TYPE;
+		(void)snprintf(way->key.way.type, sizeof(way->key.way.type),
+			       "%s", from->path);
+	} else {
+		way->path = strdup(from->path);
+		if (!way->path)
+			return -ENOMEM;
+	}
+	c->out->n_ways++;
+	return 0;
+}
+
+static int compile_ways(struct compiling *c)
+{
+	const struct policy_ways *ways;
+	enum policy_way kind;
+	size_t i, k;
+	int r;
+
+	for (i = 1; i < c->policy->n_destinations; i++) {
+		for (kind = 0; kind < POLICY_WAYS; kind++) {
+			ways = &c->policy->destinations[i].ways[kind];
+			for (k = 0; k < ways->n; k++) {
+				r = compile_way(c, kind, &ways->v[k],
+						c->dest_ids[i]);
+				if (r)
+					return r;
+			}
+		}
+	}
+	return 0;
+}
+
 int compile_policy(const struct policy *policy, const uint32_t *record_bytes,
 		   struct registry *reg, struct compiled **ret_compiled,
 		   struct policy_errors *errs)
@@ -873,6 +930,9 @@ int compile_policy(const struct policy *policy, const uint32_t *record_bytes,
 	if (r)
 		goto out;
 	r = compile_dests(&c);
+	if (r)
+		goto out;
+	r = compile_ways(&c);
 	if (r)
 		goto out;
 	*ret_compiled = c.out;

@@ -49,6 +49,18 @@ struct compiled_dest {
 	struct dest_value value;
 };
 
+/*
+ * A way out that is no network. Kinds of file systems are keys; of mounts and
+ * devices the host is asked what they are.
+ */
+struct compiled_way {
+	struct way_key key; /* likewise */
+	uint32_t dest;
+	char *path; /* NULL: it is a key already */
+	bool device;
+	struct policy_pos pos;
+};
+
 struct compiled {
 	uint64_t serial;
 	uint32_t mode; /* enum guard_mode */
@@ -69,6 +81,8 @@ struct compiled {
 	size_t n_cgroups;
 	struct compiled_dest *dests;
 	size_t n_dests;
+	struct compiled_way *ways;
+	size_t n_ways;
 	uint32_t dataset_ids[POLICY_DATASETS_MAX];  /* by place in the policy */
 	struct intake quiet_files[CORDON_DATASETS]; /* by number */
 	uint32_t quiet_ids[POLICY_QUIET_MAX];	    /* by place in the policy */
@@ -95,6 +109,7 @@ int compile_policy(const struct policy *policy, const uint32_t *record_bytes,
 
 /* Takes NULL. */
 void compile_free(struct compiled *compiled);
+void compile_ways_free(struct compiled_way *ways, size_t n);
 
 /*
  * SUBJECT/DATASET/PER: what a rule is called in the registry, so that it keeps

@@ -13,6 +13,9 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include <linux/bpf.h>
+
+#include "abi.h"
 #include "log.h"
 #include "text.h"
 
@@ -223,6 +226,8 @@ static void free_destination(struct policy_destination *destination)
 	free(destination->name);
 	free(destination->networks);
 	free(destination->ports);
+	for (size_t i = 0; i < POLICY_WAYS; i++)
+		free_paths(destination->ways[i].v, destination->ways[i].n);
 }
 
 void policy_free(struct policy *policy)
@@ -369,6 +374,58 @@ uint32_t policy_match_address(const struct policy *policy,
 		}
 	}
 	return best;
+}
+
+#define FS_NAME(name, magic) name,
+
+const char *const policy_file_systems[] = {CORDON_REMOTE_FS(FS_NAME)};
+const size_t policy_n_file_systems =
+	sizeof(policy_file_systems) / sizeof(policy_file_systems[0]);
+
+static bool is_file_system(const char *name)
+{
+	for (size_t i = 0; i < policy_n_file_systems; i++)
+		if (strcmp(policy_file_systems[i], name) == 0)
+			return true;
+	return false;
+}
+
+/* How much of path the way covers: its length, or 0 for nothing. */
+static size_t way_covers(enum policy_way kind, const char *way,
+			 const char *text)
+{
+	size_t len = strlen(way);
+
+	if (strncmp(way, text, len) != 0)
+		return 0;
+	if (text[len] == '\0')
+		return len;
+	return kind == POLICY_MOUNTS && text[len] == '/' ? len : 0;
+}
+
+int policy_match_way(const struct policy *policy, const char *text,
+		     uint32_t *ret_destination)
+{
+	const struct policy_ways *ways;
+	size_t best = 0, len;
+	uint32_t found = POLICY_ANYWHERE;
+
+	for (uint32_t i = 1; i < policy->n_destinations; i++) {
+		for (enum policy_way kind = 0; kind < POLICY_WAYS; kind++) {
+			ways = &policy->destinations[i].ways[kind];
+			for (size_t j = 0; j < ways->n; j++) {
+				len = way_covers(kind, ways->v[j].path, text);
+				if (len <= best)
+					continue;
+				best = len;
+				found = i;
+			}
+		}
+	}
+	if (!best && !is_file_system(text))
+		return -ENOENT;
+	*ret_destination = found;
+	return 0;
 }
 
 const struct policy_budget *policy_rule_release(const struct policy_rule *rule,
@@ -547,7 +604,8 @@ static int find_where(const struct policy *policy, const char *text,
 	uint16_t port;
 	int r;
 
-	if (!policy_find_destination(policy, text, ret_destination))
+	if (!policy_find_destination(policy, text, ret_destination) ||
+	    !policy_match_way(policy, text, ret_destination))
 		return 0;
 	r = parse_address(text, addr, &port);
 	if (!r) {
@@ -563,7 +621,8 @@ static int find_where(const struct policy *policy, const char *text,
 		policy_errors_add(errs, NULL, nowhere,
 				  "unknown destination %s; expected a name "
 				  "from the policy, \"*\", ADDRESS, "
-				  "ADDRESS:PORT or [V6ADDRESS]:PORT",
+				  "ADDRESS:PORT, [V6ADDRESS]:PORT, a kind of "
+				  "file system, or a path of a destination",
 				  quoted);
 	return r;
 }

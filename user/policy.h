@@ -31,7 +31,9 @@
  *
  *   The one with the longest prefix that holds the address, of those that
  *   have the port; of equal prefixes, the destination that stands first under
- *   `destinations`. None: anywhere.
+ *   `destinations`. None: anywhere. A file that lies elsewhere: the one with
+ *   the mount, else with the kind of file system, else anywhere. A device: the
+ *   one with it; else it is refused to who holds anything.
  */
 #ifndef CORDON_POLICY_H
 #define CORDON_POLICY_H
@@ -50,6 +52,7 @@
 #define POLICY_RELEASES_MAX	16    /* release entries of one rule */
 #define POLICY_NETWORKS_MAX	20000 /* of all destinations together */
 #define POLICY_PORTS_MAX	16    /* port entries of one destination */
+#define POLICY_WAYS_MAX		512   /* of all destinations together */
 /* Of one network and the wider ones around it, up to and with the first that
  * has every port. */
 #define POLICY_NETWORK_PORTS_MAX 16
@@ -205,14 +208,33 @@ struct policy_ports {
 	uint16_t last;	/* >= first */
 };
 
+/* What a destination can have that is no network. */
+enum policy_way {
+	POLICY_FILE_SYSTEMS, /* kinds of them: names of policy_file_systems[] */
+	POLICY_MOUNTS,	     /* paths where one is mounted */
+	POLICY_DEVICES,	     /* paths of device nodes */
+	POLICY_WAYS,
+};
+
+struct policy_ways {
+	struct policy_path *v; /* of the first kind .path is a name */
+	size_t n;	       /* 0..POLICY_PATHS_MAX */
+};
+
 struct policy_destination {
 	char *name; /* "*" at index 0: anywhere */
 	struct policy_pos pos;
 	struct policy_network *networks;
-	size_t n_networks; /* >= 1, but 0 for "*" */
+	size_t n_networks;
 	struct policy_ports *ports;
 	size_t n_ports; /* 0: every port */
+	/* At least one, or a network, but for "*". */
+	struct policy_ways ways[POLICY_WAYS];
 };
+
+/* The kinds of file systems whose files lie elsewhere. */
+extern const char *const policy_file_systems[];
+extern const size_t policy_n_file_systems;
 
 struct policy_release {
 	uint32_t destination;	     /* index, POLICY_ANYWHERE for "*" */
@@ -365,6 +387,15 @@ int policy_find_quiet(const struct policy *policy, const char *name,
 uint32_t policy_match_address(const struct policy *policy,
 			      const uint8_t addr[16], uint16_t port);
 
+/*
+ * The destination that a kind of file system or a path belongs to: of mounts
+ * the one closest above the path, of devices the one of that path. -ENOENT: it
+ * is no kind that is known and no absolute path; or a path that no destination
+ * has, of which only the host can tell what it is.
+ */
+int policy_match_way(const struct policy *policy, const char *text,
+		     uint32_t *ret_destination);
+
 /* The rule's budget for a destination: its own entry, then "*", then none.
  * Never NULL, lives as long as the rule. */
 const struct policy_budget *policy_rule_release(const struct policy_rule *rule,
@@ -435,8 +466,9 @@ struct policy_explanation {
 
 /*
  * Which rule decides over actor and dataset (a name), and what it lets pass to
- * destination: a destination's name, "*", or ADDRESS, ADDRESS:PORT,
- * [V6ADDRESS]:PORT; NULL to ask about reading only.
+ * destination: a destination's name, "*", ADDRESS, ADDRESS:PORT,
+ * [V6ADDRESS]:PORT, or what policy_match_way() takes; NULL to ask about
+ * reading only.
  *
  * 0: *ret_explanation is the caller's, for policy_explanation_free(); it holds
  * indices into policy. -ENOENT: no such dataset or destination; -EINVAL:
@@ -487,7 +519,8 @@ typedef void (*policy_finding_fn)(enum policy_finding kind,
  * everything, a rule that can never win, a date passed, a subject, destination
  * or dataset that no rule uses, paths inside each other, narrow subjects
  * without squeeze or floor, declassifiers that anybody could become, quiet
- * files where none is followed; and, as notes, the declassifiers, the quiet
+ * files where none is followed, a destination that has all of FUSE; and, as
+ * notes, the declassifiers, the quiet
  * files and how many records each byte budget could carry.
  * now_s is the time to judge dates by. text is one line without
  * file or position and lives for the call. fn may be NULL. Returns the number

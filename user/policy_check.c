@@ -594,6 +594,25 @@ static int check_networks(struct checker *c)
 	return 0;
 }
 
+/* Who may mount FUSE decides what is behind it. */
+static void check_fuse(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_ways *ways;
+
+	for (size_t i = 1; i < p->n_destinations; i++) {
+		ways = &p->destinations[i].ways[POLICY_FILE_SYSTEMS];
+		for (size_t j = 0; j < ways->n; j++)
+			if (strcmp(ways->v[j].path, "fuse") == 0)
+				tell(c, POLICY_WARNING, ways->v[j].pos,
+				     "destination %s has every file system of "
+				     "FUSE, and any user who may run "
+				     "fusermount3 can serve one; name the "
+				     "path of its mount instead",
+				     p->destinations[i].name);
+	}
+}
+
 static void check_modes(struct checker *c)
 {
 	const struct policy *p = c->policy;
@@ -656,6 +675,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	check_narrow(&c);
 	check_declassifiers(&c);
 	check_quiet(&c);
+	check_fuse(&c);
 	check_modes(&c);
 	r = check_nested(&c);
 	if (!r)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Destinations: their networks and ports, each alone and all together.
+ * Destinations: their networks and ports, each alone and all together, and what
+ * is no network.
  */
 #include "policy_take.h"
 
@@ -207,13 +208,84 @@ static int take_ports(struct parser *ps, const struct policy_yaml *node,
 	return 0;
 }
 
+static int take_file_system(struct parser *ps, const struct policy_yaml *node,
+			    char **ret_name)
+{
+	static const char expected[] =
+		"a kind that keeps its files elsewhere, such as nfs4, cifs, "
+		"fuse or vfat";
+	struct guess guess = {0};
+
+	guess.word = take_scalar(ps, node, "a file system", expected);
+	if (!guess.word)
+		return 0;
+	for (size_t i = 0; i < policy_n_file_systems; i++) {
+		if (strcmp(policy_file_systems[i], guess.word) == 0) {
+			*ret_name = strdup(guess.word);
+			return *ret_name ? 0 : -ENOMEM;
+		}
+		guess_try(&guess, policy_file_systems[i]);
+	}
+	take_fail(ps, node->pos, "file system is %s%s; expected %s",
+		  take_quote(node).s, guess_hint(&guess).s, expected);
+	return 0;
+}
+
+static int take_ways(struct parser *ps, const struct policy_yaml *node,
+		     enum policy_way kind, struct policy_ways *ways)
+{
+	static const struct {
+		const char *key;
+		const char *what;
+		const char *example;
+	} forms[POLICY_WAYS] = {
+		[POLICY_FILE_SYSTEMS] = {"file-systems", NULL, "nfs4"},
+		[POLICY_MOUNTS] = {"paths", "a path of a destination",
+				   "/mnt/backup"},
+		[POLICY_DEVICES] = {"devices", "a device", "/dev/usb/lp0"},
+	};
+	const struct policy_yaml *member;
+	struct policy_path *way;
+	char list[32];
+	int r;
+
+	(void)snprintf(list, sizeof(list), "[%s]", forms[kind].example);
+	member = take_list(ps, node, forms[kind].key, POLICY_PATHS_MAX, list);
+	if (!member)
+		return 0;
+	ways->v = calloc(node->n_children, sizeof(*ways->v));
+	if (!ways->v)
+		return -ENOMEM;
+	for (; member; member = member->next) {
+		way = &ways->v[ways->n];
+		way->pos = member->pos;
+		r = kind == POLICY_FILE_SYSTEMS
+			    ? take_file_system(ps, member, &way->path)
+			    : take_path(ps, member, forms[kind].what,
+					forms[kind].example, &way->path);
+		if (r)
+			return r;
+		if (way->path)
+			ways->n++;
+	}
+	return 0;
+}
+
 static int take_destination(struct parser *ps, const struct policy_yaml *node,
 			    struct policy_destination *destination)
 {
-	enum { NETWORKS, PORTS, N_KEYS };
+	enum { NETWORKS, PORTS, FILE_SYSTEMS, PATHS, DEVICES, N_KEYS };
 	static const struct take_key keys[] = {
-		[NETWORKS] = {"networks", "[10.20.0.0/24]"},
+		[NETWORKS] = {"networks", NULL},
 		[PORTS] = {"ports", NULL},
+		[FILE_SYSTEMS] = {"file-systems", NULL},
+		[PATHS] = {"paths", NULL},
+		[DEVICES] = {"devices", NULL},
+	};
+	static const enum policy_way ways[N_KEYS] = {
+		[FILE_SYSTEMS] = POLICY_FILE_SYSTEMS,
+		[PATHS] = POLICY_MOUNTS,
+		[DEVICES] = POLICY_DEVICES,
 	};
 	static const struct take_schema schema = {"a destination", keys,
 						  N_KEYS};
@@ -222,10 +294,23 @@ static int take_destination(struct parser *ps, const struct policy_yaml *node,
 
 	if (!take_keys(ps, node, &schema, v))
 		return 0;
+	if (!v[NETWORKS] && !v[FILE_SYSTEMS] && !v[PATHS] && !v[DEVICES])
+		take_fail(ps, node->pos,
+			  "a destination is nowhere; expected networks, "
+			  "file-systems, paths or devices, e.g. networks: "
+			  "[10.20.0.0/24]");
+	else if (v[PORTS] && !v[NETWORKS])
+		take_fail(ps, v[PORTS]->pos,
+			  "ports without networks; expected e.g. networks: "
+			  "[10.20.0.0/24] as well");
 	if (v[NETWORKS])
 		r = take_networks(ps, v[NETWORKS], destination);
 	if (!r && v[PORTS])
 		r = take_ports(ps, v[PORTS], destination);
+	for (size_t i = FILE_SYSTEMS; i < N_KEYS && !r; i++)
+		if (v[i])
+			r = take_ways(ps, v[i], ways[i],
+				      &destination->ways[ways[i]]);
 	return r;
 }
 
@@ -264,6 +349,63 @@ int take_destinations(struct parser *ps, const struct policy_yaml *node)
 		if (r)
 			return r;
 	}
+	return 0;
+}
+
+static int compare_ways(const void *a, const void *b)
+{
+	const struct policy_path *const *pa = a, *const *pb = b;
+	int r = strcmp((*pa)->path, (*pb)->path);
+
+	if (r)
+		return r;
+	if ((*pa)->pos.line != (*pb)->pos.line)
+		return (*pa)->pos.line < (*pb)->pos.line ? -1 : 1;
+	return (*pa)->pos.col < (*pb)->pos.col ? -1 : 1;
+}
+
+/* Nothing that is no network can be of two destinations. */
+static int check_ways(struct parser *ps)
+{
+	const struct policy *p = ps->policy;
+	const struct policy_path **all;
+	const struct policy_ways *ways;
+	struct quoted q;
+	size_t n = 0;
+
+	for (size_t i = 1; i < p->n_destinations; i++)
+		for (size_t k = 0; k < POLICY_WAYS; k++)
+			n += p->destinations[i].ways[k].n;
+	if (n == 0)
+		return 0;
+	all = calloc(n, sizeof(*all));
+	if (!all)
+		return -ENOMEM;
+	n = 0;
+	for (size_t i = 1; i < p->n_destinations; i++) {
+		for (size_t k = 0; k < POLICY_WAYS; k++) {
+			ways = &p->destinations[i].ways[k];
+			for (size_t j = 0; j < ways->n; j++)
+				all[n++] = &ways->v[j];
+		}
+	}
+	if (n > POLICY_WAYS_MAX)
+		take_fail(ps, all[POLICY_WAYS_MAX]->pos,
+			  "more than %d file systems, paths and devices in all "
+			  "destinations together; expected fewer",
+			  POLICY_WAYS_MAX);
+	qsort(all, n, sizeof(*all), compare_ways);
+	for (size_t i = 1; i < n; i++) {
+		if (strcmp(all[i - 1]->path, all[i]->path) != 0)
+			continue;
+		text_quote(all[i]->path, strlen(all[i]->path), q.s,
+			   sizeof(q.s));
+		take_fail(ps, all[i]->pos,
+			  "%s already stands in line %" PRIu32
+			  "; expected it in one destination, once",
+			  q.s, all[i - 1]->pos.line);
+	}
+	free(all);
 	return 0;
 }
 
@@ -329,7 +471,7 @@ static void count_ports(const struct policy *p, struct placed *first,
  * the guard keeps with each prefix the ports of the ones around it as well.
  * That list is short: one lookup for each packet has to do.
  */
-int check_destinations(struct parser *ps)
+static int check_networks(struct parser *ps)
 {
 	const struct policy *p = ps->policy;
 	/* prefixes that hold the current one, the longest on top */
@@ -377,4 +519,11 @@ int check_destinations(struct parser *ps)
 	}
 	free(all);
 	return 0;
+}
+
+int check_destinations(struct parser *ps)
+{
+	int r = check_ways(ps);
+
+	return r ? r : check_networks(ps);
 }

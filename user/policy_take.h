@@ -199,7 +199,7 @@ int preset_add_quiet(struct policy *policy, const struct take_presets *presets);
 /* The map of them, or NULL; entry 0 is "*" all the same. */
 int take_destinations(struct parser *ps, const struct policy_yaml *node);
 
-/* Then: does each network with its ports lead to one of them? */
+/* Then: does each network with its ports, and all else, lead to one of them? */
 int check_destinations(struct parser *ps);
 
 #endif

@@ -59,7 +59,9 @@ static void check_policy(const struct policy *p)
 {
 	const struct policy_network *network;
 	const struct policy_rule *rule;
-	size_t n_networks = 0;
+	const struct policy_ways *ways;
+	size_t n_networks = 0, n_ways;
+	uint32_t to;
 
 	CHECK(p->issuer && p->serial >= 1 && p->serial <= INT64_MAX);
 	CHECK(p->n_hosts >= 1 && p->n_datasets >= 1);
@@ -98,8 +100,20 @@ static void check_policy(const struct policy *p)
 		      (strncmp(p->quiet[i].name, "preset-", 7) == 0));
 	}
 	for (uint32_t i = 1; i < p->n_destinations; i++) {
-		CHECK(p->destinations[i].n_networks >= 1);
 		n_networks += p->destinations[i].n_networks;
+		n_ways = 0;
+		for (size_t k = 0; k < POLICY_WAYS; k++) {
+			ways = &p->destinations[i].ways[k];
+			n_ways += ways->n;
+			CHECK(ways->n <= POLICY_PATHS_MAX);
+			/* what stands there once is nobody else's */
+			CHECK(!ways->n ||
+			      (!policy_match_way(p, ways->v[0].path, &to) &&
+			       to == i));
+		}
+		CHECK(p->destinations[i].n_networks + n_ways >= 1);
+		if (!p->destinations[i].n_networks)
+			continue;
 		/* an address belongs somewhere if it is a network's own */
 		network = &p->destinations[i].networks[0];
 		CHECK(policy_match_address(p, network->addr, 0) !=

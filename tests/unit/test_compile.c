@@ -953,6 +953,50 @@ static void limits_of_the_guard_are_named_when_exceeded(void **state)
 	compile_fails(text.s, -EINVAL, "at most 15");
 }
 
+static void ways_are_keys_or_wait_for_the_host(void **state)
+{
+	struct registry reg = {0};
+	struct text text = {.len = 0};
+	struct policy *policy;
+	struct compiled *c;
+	uint32_t a, b;
+
+	(void)state;
+	put(&text,
+	    "%sdestinations:\n  a: {file-systems: [virtiofs]}\n"
+	    "  b: {paths: [/mnt/x], devices: [/dev/lp0]}\nrules: []\n",
+	    head);
+	policy = parse(text.s);
+	c = compile(policy, &reg);
+	policy_free(policy);
+	registry_commit(&reg);
+	assert_int_equal(registry_find(&reg, NAME_DEST, "a", &a), 0);
+	assert_int_equal(registry_find(&reg, NAME_DEST, "b", &b), 0);
+	assert_int_equal(c->n_ways, 3);
+	assert_int_equal(c->ways[0].key.kind, WAY_TYPE);
+	assert_string_equal(c->ways[0].key.way.type, "virtiofs");
+	assert_int_equal(c->ways[0].key.way.dev, 0);
+	assert_int_equal(c->ways[0].dest, a);
+	assert_null(c->ways[0].path);
+	assert_int_equal(c->ways[1].key.kind, 0);
+	assert_string_equal(c->ways[1].path, "/mnt/x");
+	assert_false(c->ways[1].device);
+	assert_int_equal(c->ways[1].dest, b);
+	assert_string_equal(c->ways[2].path, "/dev/lp0");
+	assert_true(c->ways[2].device);
+	compile_free(c);
+	registry_release(&reg);
+}
+
+/* The guard compares a kind by its name, which has to fit in whole. */
+static void kinds_of_file_systems_fit_in_a_way(void **state)
+{
+	(void)state;
+	for (size_t i = 0; i < policy_n_file_systems; i++)
+		assert_true(strlen(policy_file_systems[i]) <
+			    sizeof(((struct way *)NULL)->type));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -969,6 +1013,8 @@ int main(void)
 		cmocka_unit_test(quiet_files_are_those_of_the_policy),
 		cmocka_unit_test(all_255_subjects_can_be_declassifiers),
 		cmocka_unit_test(limits_of_the_guard_are_named_when_exceeded),
+		cmocka_unit_test(ways_are_keys_or_wait_for_the_host),
+		cmocka_unit_test(kinds_of_file_systems_fit_in_a_way),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

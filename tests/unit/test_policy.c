@@ -787,7 +787,7 @@ static void key_is_refused_when_unknown(void **state)
 		      "[1]}\n" NO_RULES,
 		 6, 29,
 		 "unknown key \"port\" in a destination (did you mean ports?); "
-		 "expected networks or ports"},
+		 "expected networks, ports, file-systems, paths or devices"},
 		{DATA "rules:\n- {subject: \"*\", dataset: d, raed: none}\n", 6,
 		 30,
 		 "unknown key \"raed\" in a rule (did you mean read?); "
@@ -868,8 +868,8 @@ static void key_is_demanded_when_missing(void **state)
 		 "key \"bytes\" is missing in record; expected e.g. bytes: "
 		 "160"},
 		{DATA "destinations: {s: {ports: [1]}}\n" NO_RULES, 5, 19,
-		 "key \"networks\" is missing in a destination; expected e.g. "
-		 "networks: [10.20.0.0/24]"},
+		 "a destination is nowhere; expected networks, file-systems, "
+		 "paths or devices, e.g. networks: [10.20.0.0/24]"},
 		{DATA "rules: [{dataset: d}]\n", 5, 9,
 		 "key \"subject\" is missing in a rule; expected e.g. "
 		 "subject: \"*\""},
@@ -2083,6 +2083,143 @@ static void port_is_refused_when_bad(void **state)
 		       "[1-65535, 7-7]}}\n" NO_RULES);
 	assert_int_equal(p->destinations[1].ports[0].last, 65535);
 	assert_int_equal(p->destinations[1].ports[1].first, 7);
+	policy_free(p);
+}
+
+static void ways_keep_their_places_when_good(void **state)
+{
+	struct policy *p = parse(
+		DATA "destinations:\n"
+		     "  share: {file-systems: [nfs4, cifs], paths: [/mnt/a]}\n"
+		     "  tape: {devices: [/dev/nst0]}\n"
+		     "  both: {networks: [10.0.0.1], file-systems: "
+		     "[nfs]}\n" NO_RULES);
+	const struct policy_destination *d = p->destinations;
+
+	(void)state;
+	assert_int_equal(d[1].n_networks, 0);
+	assert_int_equal(d[1].ways[POLICY_FILE_SYSTEMS].n, 2);
+	assert_string_equal(d[1].ways[POLICY_FILE_SYSTEMS].v[1].path, "cifs");
+	assert_int_equal(d[1].ways[POLICY_FILE_SYSTEMS].v[1].pos.line, 6);
+	assert_int_equal(d[1].ways[POLICY_FILE_SYSTEMS].v[1].pos.col, 32);
+	assert_int_equal(d[1].ways[POLICY_MOUNTS].n, 1);
+	assert_string_equal(d[1].ways[POLICY_MOUNTS].v[0].path, "/mnt/a");
+	assert_int_equal(d[1].ways[POLICY_DEVICES].n, 0);
+	assert_string_equal(d[2].ways[POLICY_DEVICES].v[0].path, "/dev/nst0");
+	assert_int_equal(d[3].n_networks, 1);
+	assert_int_equal(d[3].ways[POLICY_FILE_SYSTEMS].n, 1);
+	policy_free(p);
+}
+
+static void way_is_refused_when_bad(void **state)
+{
+	static const struct bad bad[] = {
+		{DATA "destinations: {d: {file-systems: [nfs5]}}\n" NO_RULES, 5,
+		 35,
+		 "file system is \"nfs5\" (did you mean nfs?); expected a "
+		 "kind that keeps its files elsewhere, such as nfs4, cifs, "
+		 "fuse or vfat"},
+		{DATA "destinations: {d: {file-systems: [ext4]}}\n" NO_RULES, 5,
+		 35,
+		 "file system is \"ext4\"; expected a kind that keeps its "
+		 "files "
+		 "elsewhere, such as nfs4, cifs, fuse or vfat"},
+		{DATA "destinations: {d: {file-systems: nfs4}}\n" NO_RULES, 5,
+		 34,
+		 "file-systems is \"nfs4\"; expected a list such as [nfs4]"},
+		{DATA "destinations: {d: {file-systems: []}}\n" NO_RULES, 5, 34,
+		 "file-systems is an empty list; expected a list such as "
+		 "[nfs4]"},
+		{DATA "destinations: {d: {paths: [mnt]}}\n" NO_RULES, 5, 28,
+		 "a path of a destination is \"mnt\"; expected an absolute "
+		 "path "
+		 "such as /mnt/backup"},
+		{DATA "destinations: {d: {devices: [lp0]}}\n" NO_RULES, 5, 30,
+		 "a device is \"lp0\"; expected an absolute path such as "
+		 "/dev/usb/lp0"},
+		{DATA "destinations: {d: {devices: [/dev/a/../b]}}\n" NO_RULES,
+		 5, 30,
+		 "a device is \"/dev/a/../b\"; expected a path without \"//\", "
+		 "\".\" and \"..\", and without \"/\" at the end"},
+		{DATA "destinations: {d: {file-systems: [nfs], ports: "
+		      "[1]}}\n" NO_RULES,
+		 5, 48,
+		 "ports without networks; expected e.g. networks: "
+		 "[10.20.0.0/24] as well"},
+		{DATA "destinations:\n  a: {paths: [/mnt/a]}\n"
+		      "  b: {paths: [/mnt/b, /mnt/a]}\n" NO_RULES,
+		 7, 23,
+		 "\"/mnt/a\" already stands in line 6; expected it in one "
+		 "destination, once"},
+		{DATA
+		 "destinations:\n  a: {file-systems: [fuse, fuse]}\n" NO_RULES,
+		 6, 28,
+		 "\"fuse\" already stands in line 6; expected it in one "
+		 "destination, once"},
+	};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
+}
+
+static void ways_are_refused_when_too_many(void **state)
+{
+	struct buffer b = {0};
+
+	(void)state;
+	put(&b, DATA "destinations:\n");
+	for (int i = 0; i < 9; i++) {
+		put(&b, "  d%d: {devices: [/x%d", i, i);
+		for (int j = 1; j < (i < 8 ? 64 : 1); j++)
+			put(&b, ", /x%d/%d", i, j);
+		put(&b, "]}\n");
+	}
+	put(&b, NO_RULES);
+	refuse_buffer(&b, 14, 18,
+		      "more than 512 file systems, paths and devices in all "
+		      "destinations together; expected fewer");
+	drop(&b);
+}
+
+static void way_belongs_to_the_closest_path_or_the_kind(void **state)
+{
+	static const struct {
+		const char *text;
+		int r;
+		uint32_t destination;
+	} asked[] = {
+		{"/mnt/a", 0, 1},
+		{"/mnt/a/b", 0, 1},
+		{"/mnt/a/in", 0, 2},
+		{"/mnt/a/in/x", 0, 2},
+		{"/mnt/ab", -ENOENT, 0},
+		{"/dev/lp", 0, 3},
+		{"/dev/lp/x", -ENOENT, 0},
+		{"nfs4", 0, 1},
+		{"vfat", 0, POLICY_ANYWHERE},
+		{"ext4", -ENOENT, 0},
+	};
+	struct policy *p =
+		parse(DATA "destinations:\n"
+			   "  a: {paths: [/mnt/a], file-systems: [nfs4]}\n"
+			   "  b: {paths: [/mnt/a/in]}\n"
+			   "  c: {devices: [/dev/lp]}\n" NO_RULES);
+	struct policy_explanation *e = NULL;
+	static const struct policy_actor nobody;
+	uint32_t to;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(asked); i++) {
+		to = 77;
+		assert_int_equal(policy_match_way(p, asked[i].text, &to),
+				 asked[i].r);
+		assert_int_equal(to, asked[i].r ? 77 : asked[i].destination);
+	}
+	assert_int_equal(
+		policy_explain(p, &nobody, "d", "/mnt/a/in/x", &e, &errs), 0);
+	assert_true(e->has_destination);
+	assert_int_equal(e->destination, 2);
+	policy_explanation_free(e);
 	policy_free(p);
 }
 
@@ -3589,6 +3726,19 @@ static void warning_tells_when_a_network_stands_twice(void **state)
 		"(line 7), which comes first where both have the port\n");
 }
 
+static void warning_tells_when_a_destination_has_all_of_fuse(void **state)
+{
+	(void)state;
+	assert_findings(
+		DATED "destinations:\n"
+		      "  a: {file-systems: [nfs4, fuse]}\n"
+		      "rules:\n- {subject: \"*\", dataset: d, read: none, "
+		      "release: {a: none}}\n",
+		"warning 7:28: destination a has every file system of FUSE, "
+		"and any user who may run fusermount3 can serve one; name the "
+		"path of its mount instead\n");
+}
+
 #define UNSTATED                                                               \
 	"any number of records, for neither its bytes a record nor its floor " \
 	"are stated"
@@ -4151,6 +4301,10 @@ int main(void)
 		cmocka_unit_test(presets_count_as_subjects_when_there_are_many),
 		cmocka_unit_test(network_is_refused_when_bad),
 		cmocka_unit_test(port_is_refused_when_bad),
+		cmocka_unit_test(ways_keep_their_places_when_good),
+		cmocka_unit_test(way_is_refused_when_bad),
+		cmocka_unit_test(ways_are_refused_when_too_many),
+		cmocka_unit_test(way_belongs_to_the_closest_path_or_the_kind),
 		cmocka_unit_test(ports_are_counted_with_the_networks_around),
 		cmocka_unit_test(budget_is_read_when_good),
 		cmocka_unit_test(budget_is_refused_when_bad),
@@ -4204,6 +4358,8 @@ int main(void)
 		cmocka_unit_test(
 			warning_tells_when_paths_lie_inside_each_other),
 		cmocka_unit_test(warning_tells_when_a_network_stands_twice),
+		cmocka_unit_test(
+			warning_tells_when_a_destination_has_all_of_fuse),
 		cmocka_unit_test(note_tells_records_when_a_budget_counts_bytes),
 		cmocka_unit_test(note_lists_declassifiers_when_there_are_any),
 		cmocka_unit_test(note_lists_quiet_files_when_there_are_any),
