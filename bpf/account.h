@@ -42,7 +42,7 @@ struct act {
 	__u8 dataset;
 	__u8 channel;
 	__u8 unit;
-	__u8 final;    /* reads: nothing will tell more of the bytes */
+	__u8 final;    /* nothing will tell more of the bytes */
 	__u8 anywhere; /* reads: where in the file they are is not known */
 	__u8 many;     /* releases: more may follow that nobody asks about */
 	union {

@@ -67,7 +67,7 @@ static __always_inline void tickets_drop(__u32 pid)
 }
 
 /* Is anything of @file charged? NULL for anonymous memory. */
-static __noinline int is_labelled(const struct file *file)
+static __noinline int is_charged(const struct file *file)
 {
 	const struct inode *inode;
 	__u32 dev;
@@ -76,6 +76,10 @@ static __noinline int is_labelled(const struct file *file)
 		return 0;
 	inode = BPF_CORE_READ(file, f_inode);
 	dev = BPF_CORE_READ(inode, i_sb, s_dev);
+	if (holds() && way_possible(BPF_CORE_READ(inode, i_mode) & S_IFMT,
+				    BPF_CORE_READ(inode, i_rdev), dev,
+				    BPF_CORE_READ(inode, i_sb, s_magic)))
+		return 1;
 	if (fs_derived(dev) &&
 	    derived_possible(BPF_CORE_READ(inode, i_ino), dev))
 		return 1;
@@ -85,7 +89,7 @@ static __noinline int is_labelled(const struct file *file)
 /* What the first program of a hook about @file returns. */
 static __noinline int judged_first(__u32 hook, const struct file *file, int r)
 {
-	if (!r && state.again && is_labelled(file))
+	if (!r && state.again && is_charged(file))
 		ticket_leave(hook, file, 0);
 	return r;
 }
@@ -95,7 +99,7 @@ static __noinline int judged_before(__u32 hook, const struct file *file)
 {
 	int verdict;
 
-	return is_labelled(file) && ticket_find(hook, file, 1, &verdict);
+	return is_charged(file) && ticket_find(hook, file, 1, &verdict);
 }
 
 #endif

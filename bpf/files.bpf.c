@@ -13,6 +13,8 @@
  *                        keep the labels true
  *   file_permission, mmap_file, file_open, inode_free
  *                        files outside that holders write to: derived.h
+ *   file_permission, mmap_file, file_open, file_ioctl
+ *                        files that lie elsewhere, devices: ways.bpf.c
  *
  * Exact: read and pread, from their arguments; readv, preadv, preadv2,
  * sendfile, splice, copy_file_range and io_uring, on return. An upper bound
@@ -651,6 +653,29 @@ static __noinline int judge_mmap(struct file *file, struct label *l,
 	return read_charge(&a, place, m);
 }
 
+/*
+ * What was charged stands for a file and a place in it. What would show other
+ * contents there is refused, as a read that nothing grants. @l NULL: who knows
+ * which files are meant.
+ */
+static __noinline int refuse_moved(struct file *file, const struct label *l,
+				   int place, int by_rows)
+{
+	struct act a;
+
+	act_begin(&a, policy_now(), l ? l->dataset : 0, CHANNEL_OPEN);
+	a.dest = CORDON_DEST_READ;
+	a.name = (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name);
+	a.records = 1;
+	if (l) {
+		rule_at(&a, place);
+		if (by_rows && !a.row)
+			return 0; /* all of it is one record */
+		a.record = l->record;
+	}
+	return act_over(&a, EPERM);
+}
+
 /* ---- the agent's questions --------------------------------------------- */
 
 static __always_inline int captured(const struct file *file,
@@ -767,20 +792,16 @@ static __always_inline int on_file_open(struct file *file)
 	    (mode == S_IFREG || mode == S_IFDIR) && captured(file, inode))
 		return 0;
 	probed(HOOK_FILE_OPEN);
-	if (mode == S_IFCHR) {
-		/* A holder gets no way past the socket layer. */
-		if (!at_tun(inode))
-			return 0;
-		return refuse_unasked(CHANNEL_DEVICE, EACCES);
-	}
 	if (mode == S_IFDIR)
 		return label_directory(file->f_path.dentry, inode);
+	if (way_opened(file, inode, mode)) {
+		if (way_of(file, WAY_OPENS) == WAY_REFUSE)
+			return way_refuse(file, EACCES);
+		if (mode == S_IFREG && derived_write(inode, file))
+			return -EPERM;
+	}
 	if (mode != S_IFREG)
 		return 0;
-	/* A core dump, whose bytes the kernel writes without asking. */
-	if (file->f_mode & FMODE_WRITE && task->signal->core_state &&
-	    is_holder(task->tgid) && derived_write(inode, file))
-		return -EPERM;
 	seen = backed_dentry(file);
 	/* Quiet files get their labels when they come, or by the agent. */
 	if (!seen && !fs_known(inode->i_sb->s_dev) &&
@@ -797,33 +818,13 @@ static __always_inline int on_file_open(struct file *file)
 	if (same && memo_grants(m, inode))
 		return 0;
 	place = memo_place(m, same, policy, l ? l->dataset : dataset);
+	/* A server in the kernel, whose reads and answers nobody asks about. */
+	if (l && task->flags & PF_KTHREAD)
+		return refuse_moved(file, l, place, 0);
 	return judge_open(file, l, dataset, policy, place);
 }
 
 /* ---- contents that move ------------------------------------------------ */
-
-/*
- * What was charged stands for a file and a place in it. What would show other
- * contents there is refused, as a read that nothing grants. @l NULL: who knows
- * which files are meant.
- */
-static __noinline int refuse_moved(struct file *file, const struct label *l,
-				   int place, int by_rows)
-{
-	struct act a;
-
-	act_begin(&a, policy_now(), l ? l->dataset : 0, CHANNEL_OPEN);
-	a.dest = CORDON_DEST_READ;
-	a.name = (__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name);
-	a.records = 1;
-	if (l) {
-		rule_at(&a, place);
-		if (by_rows && !a.row)
-			return 0; /* all of it is one record */
-		a.record = l->record;
-	}
-	return act_over(&a, EPERM);
-}
 
 /* fallocate(2) can take rows out, or put some between, and so move others. */
 static __always_inline int moves_rows(__u64 mode)
@@ -944,10 +945,12 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	struct task_struct *task;
 	const struct inode *inode;
 
-	if (!exchanges(cmd) || !state.armed)
+	if ((!exchanges(cmd) && !sets_loop(cmd)) || !state.armed)
 		return 0;
 	probed(HOOK_FILE_IOCTL);
 	inode = file->f_inode;
+	if (sets_loop(cmd))
+		return on_loop_set(file);
 	if ((inode->i_mode & S_IFMT) != S_IFREG ||
 	    (!fs_known(inode->i_sb->s_dev) &&
 	     !state.fs_written[fs_place(inode->i_sb->s_dev)]))
@@ -1022,13 +1025,6 @@ static __noinline int derived_read(struct file *file)
 	return derived_take(inode, e.bytes);
 }
 
-static __always_inline int holds(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return is_holder(task->tgid);
-}
-
 static __always_inline int on_file_permission(struct file *file, int mask)
 {
 	struct task_struct *task;
@@ -1038,24 +1034,35 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	struct memo *m;
 	__u64 policy;
 	__u32 mode, dev;
-	int same;
+	int same, way;
 
 	if (!state.armed)
 		return 0;
 	inode = file->f_inode;
 	mode = inode->i_mode & S_IFMT;
-	if (mode != S_IFREG) {
-		if (mode == S_IFIFO)
-			return on_pipe_permission(inode, mask);
-		if (mode != S_IFCHR || !(mask & MAY_WRITE))
-			return 0;
-		if (!at_tun(inode))
-			return 0;
-		return refuse_unasked(CHANNEL_DEVICE, EPERM);
-	}
+	if (mode == S_IFIFO)
+		return on_pipe_permission(inode, mask);
+	if (mode != S_IFREG && mode != S_IFCHR && mode != S_IFBLK)
+		return 0;
 	dev = inode->i_sb->s_dev;
-	if (mask & MAY_WRITE && holds() && on_holder_writes(file))
-		return -EPERM;
+	if (mask & MAY_WRITE && holds()) {
+		way = WAY_NONE;
+		if (way_possible(mode, inode->i_rdev, dev,
+				 inode->i_sb->s_magic))
+			way = way_of(file, WAY_WRITES);
+		if (way == WAY_REFUSE)
+			return way_refuse(file, EPERM);
+		if (way == WAY_JUDGE) {
+			policy = policy_now();
+			m = way_who(policy);
+			if (way_judge(file, WAY_WRITES, policy, m))
+				return -EPERM;
+		}
+		if (mode == S_IFREG && on_holder_writes(file))
+			return -EPERM;
+	}
+	if (mode != S_IFREG)
+		return 0;
 	if (!state.fs[fs_place(dev)].any)
 		return 0;
 	if (mask & MAY_READ && derived_possible(inode->i_ino, dev) &&
@@ -1150,7 +1157,7 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	struct memo *m;
 	__u64 policy, ino;
 	__u32 dev;
-	int same, place;
+	int same, place, way;
 
 	if (!state.armed)
 		return 0;
@@ -1164,6 +1171,17 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	if (!inode)
 		return 0;
 	probed(HOOK_MMAP_FILE);
+	if (flags & MAP_SHARED && holds()) {
+		way = way_of(file, WAY_MAPS);
+		if (way == WAY_REFUSE)
+			return way_refuse(file, EPERM);
+		if (way == WAY_JUDGE) {
+			policy = policy_now();
+			m = way_who(policy);
+			if (way_judge(file, WAY_MAPS, policy, m))
+				return -EPERM;
+		}
+	}
 	dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	ino = BPF_CORE_READ(inode, i_ino);
 	/* A file system of no device may be an overlay. */

@@ -22,6 +22,7 @@
 #include "subject.h"
 #include "label.h"
 #include "probe.h"
+#include "ways.h"
 #include "again.h"
 #include "holding.h"
 #include "steps.h"
@@ -32,6 +33,7 @@
 
 #include "net.bpf.c"
 #include "hops.bpf.c"
+#include "ways.bpf.c"
 #include "files.bpf.c"
 #include "process.bpf.c"
 

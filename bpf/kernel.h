@@ -20,6 +20,7 @@
 #define S_IFMT	0170000
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
+#define S_IFBLK 0060000
 #define S_IFCHR 0020000
 #define S_IFIFO 0010000
 
@@ -47,7 +48,7 @@
 /*
  * ioctl(2): type and number alone, for the size of what they are given is
  * another one for i386 programs. include/uapi/linux/fs.h, fs/ext4/ext4.h,
- * fs/xfs/libxfs/xfs_fs.h
+ * fs/xfs/libxfs/xfs_fs.h, include/uapi/linux/loop.h
  */
 #define IOC_TYPE_NR(cmd)      ((cmd)&0xffff)
 #define FIDEDUPERANGE_NR      0x9436
@@ -55,10 +56,20 @@
 #define XFS_IOC_SWAPEXT_NR    0x586d
 #define XFS_IOC_EXCHANGE_NR   0x5881 /* since 6.10 */
 #define XFS_IOC_COMMIT_NR     0x5883 /* since 6.12 */
+#define LOOP_SET_FD	      0x4c00
+#define LOOP_CHANGE_FD	      0x4c06
+#define LOOP_CONFIGURE	      0x4c0a
 
 /* include/uapi/linux/major.h, include/uapi/asm-generic/ioctls.h */
+#define MEM_MAJOR		1
 #define PTY_MASTER_MAJOR	2
+#define PTY_SLAVE_MAJOR		3
+#define TTY_MAJOR		4
+#define TTYAUX_MAJOR		5
+#define LOOP_MAJOR		7
 #define UNIX98_PTY_MASTER_MAJOR 128
+#define UNIX98_PTY_SLAVE_LAST	143 /* eight majors each */
+#define MAX_NR_CONSOLES		63
 #define TIOCSTI			0x5412
 
 /* include/uapi/asm-generic/fcntl.h */
@@ -140,10 +151,18 @@
 #define NEXTHDR_ROUTING 43
 #define NEXTHDR_DEST	60
 
-/* A device number inside the kernel; drivers/net/tun.c is misc 10:200. */
+/* Device numbers inside the kernel. include/linux/miscdevice.h,
+ * drivers/char/mem.c, Documentation/admin-guide/devices.txt */
 #define MKDEV(major, minor) ((major) << 20 | (minor))
-#define TUN_DEVICE	    MKDEV(10, 200)
+#define MAJOR(dev)	    ((dev) >> 20)
+#define MINOR(dev)	    ((dev)&0xfffff)
 #define ZERO_DEVICE	    MKDEV(1, 5)
+#define TTY_DEVICE	    MKDEV(5, 0)
+#define CONSOLE_DEVICE	    MKDEV(5, 1)
+#define PTMX_DEVICE	    MKDEV(5, 2)
+#define WATCHDOG_DEVICE	    MKDEV(10, 130)
+#define TUN_DEVICE	    MKDEV(10, 200)
+#define LOOP_CONTROL_DEVICE MKDEV(10, 237)
 
 /* arch/x86/include/asm/thread_info.h: the system call came by the i386 way */
 #define TS_COMPAT 0x0002

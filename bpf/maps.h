@@ -40,6 +40,7 @@ MAP(cgroups, HASH, struct cgroup_key, struct cgroup_node, 8192,
     BPF_F_NO_PREALLOC);
 MAP(dests, LPM_TRIE, struct dest_key, struct dest_value, 65536,
     BPF_F_NO_PREALLOC);
+MAP(ways, HASH, struct way_key, __u32, CORDON_WAYS, BPF_F_NO_PREALLOC);
 
 /* Who holds what. */
 MAP(processes, HASH, __u32, struct process, 16384, BPF_F_NO_PREALLOC);
@@ -136,6 +137,7 @@ struct memo {
 	__u64 asked; /* by which policy `set` was asked for; 0: by none */
 	struct subject_set set; /* if any is narrow: what the thread is */
 	struct metered to[CORDON_METERED]; /* of the judgement under way */
+	struct subject_set who;		   /* that writes: ways.bpf.c */
 };
 
 struct {

@@ -5,7 +5,6 @@
  *   socket_sendmsg   knows the process: judges, reserves, tags the socket
  *   inet_sendpage    the same for sendfile and splice up to 6.4, which ask
  *                    nobody who could refuse: the socket is stopped instead
- *   file_permission  refuses TUN devices to holders
  *   socket_connect   judges a handshake like a send of no bytes
  *   socket_setsockopt, key_alloc
  *                    refuse to holders what goes out without a send
@@ -297,10 +296,31 @@ static __noinline int meter_tell(struct act *a, struct metered *to,
 	return 0;
 }
 
+/* What no meter counts, this does. */
+static __noinline int release_count(struct act *a)
+{
+	struct ledger_key key;
+
+	ledger_key_of(a, &key);
+	ledger_add(ledger_row(&key, a->now), a->now, 1, a->bytes, a->records);
+	return 0;
+}
+
+/*
+ * Does nothing count the bytes that @grant limits? Of one act they are known
+ * where it says that they are all (@final), and not that more may follow
+ * (@many); then these are charged before they move, and no meter is needed.
+ */
+static __always_inline int uncounted(const struct act *a,
+				     const struct grant *grant)
+{
+	return !a->final || (a->many && grant->bytes.window_ns);
+}
+
 /*
  * Releases all that a holding has. @m NULL: a channel that nothing can meter,
- * allowed where the release is unlimited. @free: nothing would be charged for
- * more bytes to the same destination.
+ * allowed where the release is unlimited, or uncounted() says no. @free:
+ * nothing would be charged for more bytes to the same destination.
  */
 struct release_all {
 	struct act a;
@@ -350,7 +370,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 		grant = grant_of(a, rule);
 	flags = act_enforced(a) ? 0 : METER_FORCE;
 	if (!grant || grant->kind == GRANT_NONE ||
-	    (grant->kind == GRANT_LIMITED && !to)) {
+	    (grant->kind == GRANT_LIMITED && !to && uncounted(a, grant))) {
 		/* Nothing may go there, or nothing would count its bytes. */
 		a->unit = UNIT_RECORDS;
 		r = act_over(a, EPERM);
@@ -385,7 +405,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 			all->free = free;
 	}
 	if (!to)
-		return 0;
+		return release_count(a);
 	if (!bytes)
 		flags |= METER_UNLIMITED;
 	return meter_tell(a, to, bytes, flags, part);
@@ -434,22 +454,21 @@ static __noinline int refuse_holder(struct release_all *all, __u32 error)
 	return all->r ? -(int)error : 0;
 }
 
-static __noinline int judge_unasked(struct held *held, __u64 policy, int place,
-				    __u32 channel, __u32 error)
+static __noinline int judge_unasked(struct held *held, __u64 policy, int place)
 {
 	struct act a;
 
-	act_begin(&a, policy, held->dataset, channel);
+	act_begin(&a, policy, held->dataset, CHANNEL_OTHER);
 	a.records = held->records;
 	rule_at(&a, place);
-	return act_over(&a, error);
+	return act_over(&a, EPERM);
 }
 
 /*
- * A holder at what would send without asking anybody, a device that takes
- * packets or an option that travels with them: refused, whatever the rule says.
+ * A holder at what would send without asking anybody, as an option does that
+ * travels with packets: refused, whatever the rule says.
  */
-static __noinline int refuse_unasked(__u32 channel, __u32 error)
+static __noinline int refuse_unasked(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
@@ -461,8 +480,7 @@ static __noinline int refuse_unasked(__u32 channel, __u32 error)
 	if (h)
 		held_of(h->id, 0, &held);
 	return judge_unasked(&held, policy,
-			     rule_place_now(policy, held.dataset), channel,
-			     error);
+			     rule_place_now(policy, held.dataset));
 }
 
 /* ---- the meter --------------------------------------------------------- */
@@ -992,7 +1010,7 @@ static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
 	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid ||
 	    !option_is_carried(level, name))
 		return 0;
-	return refuse_unasked(CHANNEL_OTHER, EPERM);
+	return refuse_unasked();
 }
 
 /*
@@ -1015,16 +1033,7 @@ static __always_inline int on_key_alloc(const struct key *key)
 	for (i = 0; i < sizeof(name); i++)
 		if (name[i] != upcall[i])
 			return 0;
-	return refuse_unasked(CHANNEL_OTHER, EPERM);
-}
-
-/* Packets to a TUN device pass no socket: is this a holder at one? */
-static __always_inline int at_tun(const struct inode *inode)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return inode->i_rdev == TUN_DEVICE && is_holder(task->tgid) &&
-	       state.agent != (__u32)task->tgid;
+	return refuse_unasked();
 }
 
 /* ---- hooks ------------------------------------------------------------- */

@@ -43,7 +43,10 @@ static void print_where(const json_t *line)
 	if (strcmp(dest, "read") == 0)
 		return;
 	(void)printf(" to %s", strcmp(dest, "*") == 0 ? "elsewhere" : dest);
-	if (address[0])
+	/* A file system and a device have no port. */
+	if (address[0] && !json_object_get(line, "port"))
+		(void)printf(" %s", address);
+	else if (address[0])
 		(void)printf(strchr(address, ':') ? " [%s]:%" PRIu64
 						  : " %s:%" PRIu64,
 			     address, cmd_number(line, "port"));

@@ -30,13 +30,21 @@ static const char *const types[] = {
 };
 
 static const char *const channels[CHANNEL_MAX] = {
-	[CHANNEL_READ] = "read",     [CHANNEL_MMAP] = "mmap",
-	[CHANNEL_SPLICE] = "splice", [CHANNEL_URING] = "io_uring",
-	[CHANNEL_AIO] = "aio",	     [CHANNEL_EXEC] = "exec",
-	[CHANNEL_OPEN] = "open",     [CHANNEL_TCP] = "tcp",
-	[CHANNEL_UDP] = "udp",	     [CHANNEL_RAW] = "raw",
-	[CHANNEL_ICMP] = "icmp",     [CHANNEL_OTHER] = "other",
-	[CHANNEL_DEVICE] = "device", [CHANNEL_HOP] = "hop",
+	[CHANNEL_READ] = "read",
+	[CHANNEL_MMAP] = "mmap",
+	[CHANNEL_SPLICE] = "splice",
+	[CHANNEL_URING] = "io_uring",
+	[CHANNEL_AIO] = "aio",
+	[CHANNEL_EXEC] = "exec",
+	[CHANNEL_OPEN] = "open",
+	[CHANNEL_TCP] = "tcp",
+	[CHANNEL_UDP] = "udp",
+	[CHANNEL_RAW] = "raw",
+	[CHANNEL_ICMP] = "icmp",
+	[CHANNEL_OTHER] = "other",
+	[CHANNEL_DEVICE] = "device",
+	[CHANNEL_HOP] = "hop",
+	[CHANNEL_FILE_SYSTEM] = "file-system",
 };
 
 static const char *const verdicts[] = {
@@ -203,22 +211,6 @@ void event_size(uint64_t bytes, char *buf, size_t size)
 		       value, units[i]);
 }
 
-void event_address(const struct event *event, char buf[EVENT_ADDRESS_CHARS_MAX])
-{
-	static const uint8_t none[16];
-	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
-
-	buf[0] = '\0';
-	if (memcmp(event->addr, none, sizeof(none)) == 0)
-		return;
-	if (memcmp(event->addr, v4, sizeof(v4)) == 0)
-		(void)inet_ntop(AF_INET, event->addr + 12, buf,
-				EVENT_ADDRESS_CHARS_MAX);
-	else
-		(void)inet_ntop(AF_INET6, event->addr, buf,
-				EVENT_ADDRESS_CHARS_MAX);
-}
-
 /* A name from the kernel: bounded, maybe not ended, maybe not text. */
 static void copy_name(char *buf, size_t size, const char *name, size_t len)
 {
@@ -228,6 +220,47 @@ static void copy_name(char *buf, size_t size, const char *name, size_t len)
 	memcpy(buf, name, len);
 	buf[len] = '\0';
 	log_clean(buf);
+}
+
+/* Did it leave by no socket? Then where has no port. */
+static bool has_way(const struct event *event)
+{
+	return event->channel == CHANNEL_DEVICE ||
+	       event->channel == CHANNEL_FILE_SYSTEM;
+}
+
+/* `nfs4 0:45', `char 4:64'. */
+static void way_format(const struct event *event,
+		       char buf[EVENT_ADDRESS_CHARS_MAX])
+{
+	char type[sizeof(((struct way *)NULL)->type) + 1];
+	struct way way;
+
+	_Static_assert(sizeof(way) == sizeof(event->addr), "a way's size");
+	memcpy(&way, event->addr, sizeof(way));
+	copy_name(type, sizeof(type), way.type, sizeof(way.type));
+	(void)snprintf(buf, EVENT_ADDRESS_CHARS_MAX, "%s %u:%u", type,
+		       way.dev >> 20, way.dev & 0xfffff);
+}
+
+void event_address(const struct event *event, char buf[EVENT_ADDRESS_CHARS_MAX])
+{
+	static const uint8_t none[16];
+	static const uint8_t v4[12] = {[10] = 0xff, [11] = 0xff};
+
+	buf[0] = '\0';
+	if (memcmp(event->addr, none, sizeof(none)) == 0)
+		return;
+	if (has_way(event)) {
+		way_format(event, buf);
+		return;
+	}
+	if (memcmp(event->addr, v4, sizeof(v4)) == 0)
+		(void)inet_ntop(AF_INET, event->addr + 12, buf,
+				EVENT_ADDRESS_CHARS_MAX);
+	else
+		(void)inet_ntop(AF_INET6, event->addr, buf,
+				EVENT_ADDRESS_CHARS_MAX);
 }
 
 static const char *name_of(const struct event_names *names, uint32_t kind,
@@ -307,7 +340,7 @@ static void put_act(json_t *object, const struct event *event,
 		 r);
 	event_address(event, address);
 	put_text(object, "address", address, r);
-	if (address[0])
+	if (address[0] && !has_way(event))
 		put_number(object, "port", ntohs(event->port), r);
 	if (event->record)
 		put_number(object, "record", event->record, r);
@@ -446,7 +479,10 @@ static void say_where(struct words *words, const struct event *event,
 	/* "*" is every place that the policy has no name for. */
 	say(words, " to %s", strcmp(dest, "*") == 0 ? "elsewhere" : dest);
 	event_address(event, address);
-	if (address[0])
+	if (address[0] && has_way(event))
+		say(words, " (%s, %s)", address,
+		    event_channel_name(event->channel));
+	else if (address[0])
 		say(words,
 		    strchr(address, ':') ? " ([%s]:%u, %s)" : " (%s:%u, %s)",
 		    address, ntohs(event->port),

@@ -65,6 +65,7 @@ static const struct map_form forms[MAP_COUNT] = {
 			 sizeof(struct cgroup_node), false},
 	[MAP_DESTS] = {"dests", sizeof(struct dest_key),
 		       sizeof(struct dest_value), false},
+	[MAP_WAYS] = {"ways", sizeof(struct way_key), 4, false},
 	[MAP_BUDGETS] = {"budgets", sizeof(struct budget_key),
 			 sizeof(struct budget), true},
 	[MAP_PROCESSES] = {"processes", 4, sizeof(struct process), false},

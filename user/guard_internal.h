@@ -24,6 +24,7 @@ enum guard_map {
 	MAP_SUBJECTS,
 	MAP_CGROUPS,
 	MAP_DESTS,
+	MAP_WAYS,
 	MAP_BUDGETS,
 	MAP_PROCESSES,
 	MAP_HOLDINGS,
@@ -97,6 +98,8 @@ struct guard {
 	struct compiled_subject *subjects; /* as in the guard, all of them */
 	size_t n_subjects;
 	size_t n_fixed; /* the first ones: met without asking the host */
+	struct compiled_way *ways; /* of the policy in force, in .path too */
+	size_t n_ways;
 	bool applied;
 };
 
@@ -190,6 +193,20 @@ int guard_subjects_resolve(struct guard *guard,
 int guard_subjects_refresh(struct guard *guard, const struct guard_say *say);
 
 void guard_conditions_free(struct compiled_condition *conditions, size_t n);
+
+/* ---- ways out (guard_way.c) --------------------------------------------- */
+
+/* Which mounts and devices they are. Those that are not there are said, and
+ * have no key (its kind is 0). */
+void guard_ways_resolve(struct compiled_way *ways, size_t n,
+			const struct guard_say *say);
+
+/* Writes those that have a key into a slot. */
+int guard_ways_write(struct guard *guard, uint32_t slot,
+		     const struct compiled_way *ways, size_t n);
+
+/* Looks at those of the policy in force again, and writes what is new. */
+int guard_ways_refresh(struct guard *guard, const struct guard_say *say);
 
 /* ---- labels (guard_label.c) -------------------------------------------- */
 

@@ -32,6 +32,7 @@ void guard_policy_release(struct guard *guard)
 	guard_roots_free(guard->roots, guard->n_roots);
 	guard_conditions_free(guard->conditions, guard->n_conditions);
 	free(guard->subjects);
+	compile_ways_free(guard->ways, guard->n_ways);
 	free(guard->mounts);
 }
 
@@ -92,6 +93,9 @@ static int clear_slot(struct guard *guard, uint32_t slot)
 	if (!r)
 		r = clear_map(guard, MAP_DESTS, slot, sizeof(struct dest_key),
 			      offsetof(struct dest_key, slot));
+	if (!r)
+		r = clear_map(guard, MAP_WAYS, slot, sizeof(struct way_key),
+			      offsetof(struct way_key, slot));
 	return r;
 }
 
@@ -167,7 +171,7 @@ static int write_slot(struct guard *guard, uint32_t slot,
 		r = guard_map_update(guard, MAP_DESTS, &dest,
 				     &c->dests[i].value);
 	}
-	return r;
+	return r ? r : guard_ways_write(guard, slot, c->ways, c->n_ways);
 }
 
 static int name_write(struct guard *guard, const struct registry_name *name,
@@ -304,6 +308,9 @@ static void watch_all(struct guard *guard, const struct guard_say *say)
 	for (i = 0; i < guard->n_conditions; i++)
 		if (guard->conditions[i].dim == DIM_EXE)
 			notice_path(guard, &notice, guard->conditions[i].text);
+	for (i = 0; i < guard->n_ways; i++)
+		if (guard->ways[i].device)
+			notice_path(guard, &notice, guard->ways[i].path);
 	if (guard->n_conditions) {
 		/* Whatever edits them renames a new one over the old. */
 		notice_path(guard, &notice, "/etc/passwd");
@@ -344,6 +351,8 @@ int guard_watch_handle(struct guard *guard, const struct guard_say *say)
 	__atomic_store_n(&guard->state->noticed, 0, __ATOMIC_SEQ_CST);
 	watch_all(guard, say);
 	first = guard_subjects_refresh(guard, say);
+	r = guard_ways_refresh(guard, say);
+	first = first ? first : r;
 	for (i = 0; i < guard->n_roots; i++) {
 		r = guard_root_refresh(guard, &guard->roots[i], say);
 		first = first ? first : r;
@@ -437,6 +446,7 @@ static int prepare(struct guard *guard, const struct policy *policy,
 	r = compile_next(guard, next, policy, say);
 	if (r)
 		return r;
+	guard_ways_resolve(next->compiled->ways, next->compiled->n_ways, say);
 	/* From here on the guard answers. Without labels it does no more. */
 	__atomic_store_n(&guard->state->armed, 1, __ATOMIC_SEQ_CST);
 	c = next->compiled;
@@ -467,6 +477,12 @@ static void take_next(struct guard *guard, struct next *next)
 	guard->n_conditions = next->compiled->n_conditions;
 	next->compiled->conditions = NULL;
 	next->compiled->n_conditions = 0;
+
+	compile_ways_free(guard->ways, guard->n_ways);
+	guard->ways = next->compiled->ways;
+	guard->n_ways = next->compiled->n_ways;
+	next->compiled->ways = NULL;
+	next->compiled->n_ways = 0;
 
 	free(guard->subjects);
 	guard->subjects = next->subjects;

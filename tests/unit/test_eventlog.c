@@ -413,6 +413,37 @@ static const char *words_of(const struct event *event,
 	return words;
 }
 
+static void words_and_json_name_the_way_when_it_is_no_socket(void **state)
+{
+	static const struct way ways[] = {
+		{"nfs4", 45},
+		{"char", 4 << 20 | 64},
+		{{'v', 'i', 'r', 't', 'i', 'o', 'f', 's', '4', '5', '6', '7'},
+		 7 << 20},
+	};
+	static const char *const texts[] = {"nfs4 0:45", "char 4:64",
+					    "virtiofs4567 7:0"};
+	struct event event = blocked();
+	char expected[64];
+	json_t *object;
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		event.channel = i == 1 ? CHANNEL_DEVICE : CHANNEL_FILE_SYSTEM;
+		memcpy(event.addr, &ways[i], sizeof(event.addr));
+		(void)snprintf(expected, sizeof(expected),
+			       "to elsewhere (%s, %s)", texts[i],
+			       i == 1 ? "device" : "file-system");
+		assert_non_null(strstr(words_of(&event, &who), expected));
+		object = event_json(&event, &who, &names, 1, 0);
+		assert_string_equal(
+			json_string_value(json_object_get(object, "address")),
+			texts[i]);
+		assert_null(json_object_get(object, "port"));
+		json_decref(object);
+	}
+}
+
 static void words_name_the_login_when_no_origin_is_known(void **state)
 {
 	struct event event = blocked();
@@ -618,6 +649,8 @@ int main(void)
 		WITH_FILES(log_counts_what_a_full_disk_loses_and_goes_on),
 		WITH_FILES(log_refuses_what_is_no_file),
 		cmocka_unit_test(words_say_who_what_where_and_why),
+		cmocka_unit_test(
+			words_and_json_name_the_way_when_it_is_no_socket),
 		cmocka_unit_test(words_name_the_login_when_no_origin_is_known),
 		cmocka_unit_test(
 			words_and_json_name_no_rule_when_a_cap_is_meant),
