@@ -297,23 +297,6 @@ agent_saves_what_another_did_not()
 		"$(cat "$state/state")" agent_saved
 }
 
-# A floppy disk of FAT12, as DOS 4 made it.
-agent_makes_vfat()
-{
-	python3 - /srv/fat.img <<-'P'
-	import struct, sys
-	boot = b"\xeb\x3c\x90MSDOS5.0" + struct.pack("<HBHBHHBHHHII", 512, 1, 1,
-	    2, 224, 2880, 0xf0, 9, 18, 2, 0, 0)
-	boot += struct.pack("<BBBI", 0, 0, 0x29, 1) + b"CORDON     FAT12   "
-	boot = boot.ljust(510, b"\0") + b"\x55\xaa"
-	fat = b"\xf0\xff\xff".ljust(9 * 512, b"\0")
-	with open(sys.argv[1], "wb") as f:
-	    f.write((boot + fat + fat).ljust(1440 * 1024, b"\0"))
-	P
-	mkdir -p /srv/fat
-	mount -t vfat -o loop /srv/fat.img /srv/fat 2>/tmp/mount
-}
-
 agent_policy_of()
 {
 	cat <<-P
@@ -366,7 +349,7 @@ agent_cases()
 	agent_is_terminated
 	agent_remembers_the_serial
 	agent_saves_what_another_did_not
-	if agent_makes_vfat; then
+	if vfat_make /srv/fat.img /srv/fat; then
 		mkdir -p /srv/fat/cards
 		agent_keeps_policy dataset_is_refused_when_on_vfat vfat \
 			/srv/fat/cards

@@ -234,27 +234,21 @@ chains_try_twins()
 	done
 }
 
-# No more than the budget has; of a gap all, as long as it is one.
+# No more than the budget has.
 chains_none_beyond()
 {
 	field "$got" records
-	if [ "${chain_most[$1]}" = gap ]; then
-		[ "$value" = $2 ]
-	else
-		[ "$value" -ge 0 ] && [ "$value" -le "${chain_most[$1]}" ]
-	fi
+	[ "$value" -ge 0 ] && [ "$value" -le "${chain_most[$1]}" ]
 }
 
 # chains_stop NAME RECORDS PREFIX: whoever is refused tries again for ever, so
 # it has as long as what was not refused took, and half as much.
 chains_stop()
 {
-	local result=${3-}$1_stops_when_beyond
-
-	[ "${chain_most[$1]}" != gap ] || result=${3-}$1_passes_in_a_gap
 	new_login
 	chains_run $1 $2 $((took * 3 / 2))
-	line ${3-}$1 $1 $result "$(chains_why)" chains_none_beyond $1 $2
+	line ${3-}$1 $1 ${3-}$1_stops_when_beyond "$(chains_why)" \
+		chains_none_beyond $1
 	chains_end
 }
 
@@ -323,13 +317,9 @@ limited_policy()
 
 limited_cases()
 {
-	local name chosen
+	local chosen
 
 	chains_of chain
-	# What is not read leaves by no gap either.
-	for name in "${chosen[@]}"; do
-		chain_most[$name]=$budget_records
-	done
 	agent_gone
 	agent_with < <(limited_policy) || return
 	chains_all limited/ "${chosen[@]}"

@@ -258,6 +258,23 @@ files()
 	done
 }
 
+# vfat_make IMAGE DIR: a floppy disk of FAT12, as DOS 4 made it, mounted there.
+vfat_make()
+{
+	python3 - "$1" <<-'P'
+	import struct, sys
+	boot = b"\xeb\x3c\x90MSDOS5.0" + struct.pack("<HBHBHHBHHHII", 512, 1, 1,
+	    2, 224, 2880, 0xf0, 9, 18, 2, 0, 0)
+	boot += struct.pack("<BBBI", 0, 0, 0x29, 1) + b"CORDON     FAT12   "
+	boot = boot.ljust(510, b"\0") + b"\x55\xaa"
+	fat = b"\xf0\xff\xff".ljust(9 * 512, b"\0")
+	with open(sys.argv[1], "wb") as f:
+	    f.write((boot + fat + fat).ljust(1440 * 1024, b"\0"))
+	P
+	mkdir -p "$2"
+	mount -t vfat -o loop "$1" "$2" 2>/tmp/mount
+}
+
 # ---- twins ------------------------------------------------------------------
 
 # twin NAME RESULT [WHY]: what happened without a guard: pass, fail or skip;
