@@ -7,6 +7,8 @@
 #ifndef CORDON_ACCOUNT_H
 #define CORDON_ACCOUNT_H
 
+#define BYTES_UNKNOWN (~0ULL) /* who knows how many */
+
 /*
  * Everything that is known of the act that a hook judges. The whole guard
  * passes it down by address: 512 bytes of stack are all there is, and kernel

@@ -196,7 +196,7 @@ __noinline int carry_note(struct carry *carry)
 	h = holding_of(task->tgid);
 	if (!h)
 		return FAULT_UNKNOWN_HOLDING;
-	if (carry->bytes != CARRY_UNKNOWN) {
+	if (carry->bytes != BYTES_UNKNOWN) {
 		fault = carrier_give(carry->object, h->id, carry->bytes);
 		if (fault >= 0)
 			return fault;
@@ -266,7 +266,7 @@ static __always_inline int carried_end(const void *object)
 /*
  * Charges @bytes of everything in the holding @from to what the declassifier
  * @intake may take in, or, if @name is its address, the file of that name.
- * Returns whether there was room. CARRY_UNKNOWN: there is none, and no number
+ * Returns whether there was room. BYTES_UNKNOWN: there is none, and no number
  * that could be added to others.
  */
 static __noinline int intake_charge(__u64 policy, const struct intake *intake,
@@ -283,7 +283,7 @@ static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 	a.who = CORDON_HOST_WIDE;
 	a.dest = CORDON_DEST_INTAKE;
 	a.flags = 0; /* it is told, and never refused */
-	a.bytes = bytes == CARRY_UNKNOWN ? 0 : bytes;
+	a.bytes = bytes == BYTES_UNKNOWN ? 0 : bytes;
 	a.name = name;
 	limit_of(&a, &intake->cap, UNIT_BYTES);
 	if (!a.window_ns)

@@ -166,7 +166,7 @@ static __noinline int derived_note_bytes(struct file_key *key, __u64 bytes)
 	struct holding *h = holding_of(task->tgid);
 	int fault = -1;
 
-	if (h && bytes != CARRY_UNKNOWN)
+	if (h && bytes != BYTES_UNKNOWN)
 		fault = derived_give(key, h->id, bytes);
 	if (fault < 0)
 		return derived_note(key);
@@ -189,7 +189,7 @@ static __noinline int derived_write(const struct inode *inode,
 	l = label_read(inode);
 	if (l && l->kind == LABEL_QUIET)
 		quiet_takes(
-			&key, l->dataset, CARRY_UNKNOWN,
+			&key, l->dataset, BYTES_UNKNOWN,
 			(__u64)BPF_CORE_READ(file, f_path.dentry, d_name.name));
 	return derived_note(&key);
 }

@@ -1007,7 +1007,7 @@ static __noinline int on_holder_writes(const struct file *file)
 	}
 	file_key_of(inode, &key);
 	return derived_note_bytes(&key, narrow_now() ? written_most()
-						     : CARRY_UNKNOWN);
+						     : BYTES_UNKNOWN);
 }
 
 /*

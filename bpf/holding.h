@@ -52,8 +52,6 @@ __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 
 /* ---- one holding into another ------------------------------------------ */
 
-#define CARRY_UNKNOWN (~0ULL) /* who knows how many bytes */
-
 enum passed { PASSED_NOTHING, PASSED_MORE, PASSED_ALL };
 
 /* The @i-th share of the holding @id. Returns 0 if it is free. */

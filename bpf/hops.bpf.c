@@ -103,7 +103,7 @@ static __noinline int on_pipe_permission(struct inode *inode, int mask)
 		if (!is_holder(task->tgid))
 			return 0;
 		return carried_out(inode->i_pipe, narrow_now() ? written_most()
-							       : CARRY_UNKNOWN);
+							       : BYTES_UNKNOWN);
 	}
 	if (!(mask & MAY_READ) || !may_carry(inode->i_pipe))
 		return 0;
@@ -122,7 +122,7 @@ static __always_inline int on_pipe_read(const struct kiocb *iocb, __s64 n,
 	pipe = iocb->ki_filp->private_data;
 	if (!may_carry(pipe))
 		return 0;
-	return carried_in(pipe, n < 0 ? CARRY_UNKNOWN : n, again, STEP_PIPE);
+	return carried_in(pipe, n < 0 ? BYTES_UNKNOWN : n, again, STEP_PIPE);
 }
 
 /*
@@ -177,7 +177,7 @@ static __always_inline int on_pipe_lock(const struct pipe_inode_info *pipe,
 	probed(HOOK_PIPE_LOCK);
 	if (!pipe->files || !may_carry(pipe))
 		return 0;
-	carried_in(pipe, CARRY_UNKNOWN, again, STEP_PIPE);
+	carried_in(pipe, BYTES_UNKNOWN, again, STEP_PIPE);
 	return on_splice_takes();
 }
 
@@ -188,7 +188,7 @@ static __always_inline int on_pipe_unlock(const struct pipe_inode_info *pipe)
 	probed(HOOK_PIPE_UNLOCK);
 	if (!is_holder(task->tgid) || !pipe->files)
 		return 0;
-	return carried_off(pipe, CARRY_UNKNOWN);
+	return carried_off(pipe, BYTES_UNKNOWN);
 }
 
 static __always_inline int
@@ -199,8 +199,8 @@ on_pipe_double_lock(const struct pipe_inode_info *from,
 
 	probed(HOOK_PIPE_DOUBLE_LOCK);
 	if (may_carry(from))
-		carried_in(from, CARRY_UNKNOWN, again, STEP_PIPE);
-	return is_holder(task->tgid) ? carried_off(to, CARRY_UNKNOWN) : 0;
+		carried_in(from, BYTES_UNKNOWN, again, STEP_PIPE);
+	return is_holder(task->tgid) ? carried_off(to, BYTES_UNKNOWN) : 0;
 }
 
 HOP(hop_splice_write, "fentry/iter_file_splice_write",
@@ -354,7 +354,7 @@ static __always_inline int on_tty_read(const struct kiocb *iocb, __s64 n,
 	tty = tty_of(iocb->ki_filp);
 	if (!may_carry(tty))
 		return 0;
-	return carried_in(tty, n < 0 ? CARRY_UNKNOWN : n, again, STEP_TTY);
+	return carried_in(tty, n < 0 ? BYTES_UNKNOWN : n, again, STEP_TTY);
 }
 
 /* TIOCSTI: as if it had been typed. */
@@ -409,7 +409,7 @@ static __always_inline int on_msgrcv(const struct kern_ipc_perm *queue,
 	if (!may_carry(queue))
 		return 0;
 	if (task->pid == target->pid)
-		return carried_in(queue, CARRY_UNKNOWN, again, STEP_QUEUE);
+		return carried_in(queue, BYTES_UNKNOWN, again, STEP_QUEUE);
 	return carried_to(queue, target);
 }
 
@@ -459,7 +459,7 @@ static __always_inline int on_mq_receive(void *ctx, __u32 fd, int again)
 		return 0;
 	inode = inode_at(fd);
 	if (inode && may_carry(inode))
-		carried_in(inode, CARRY_UNKNOWN, again, STEP_QUEUE);
+		carried_in(inode, BYTES_UNKNOWN, again, STEP_QUEUE);
 	return 0;
 }
 

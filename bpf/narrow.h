@@ -89,31 +89,7 @@ __noinline int narrow_now(void)
 /* How many bytes go is known: @n at most. Is that of any use? */
 static __always_inline __u64 given(__u64 n)
 {
-	return narrow_now() ? n : CARRY_UNKNOWN;
-}
-
-/*
- * Do the registers tell of the read or write that is under way? io_uring runs
- * them in workers, whose registers are copies, and at the end of any system
- * call; what stands in ax then is up to the process (seccomp). So never with a
- * ring.
- */
-static __always_inline int regs_tell(const struct task_struct *task)
-{
-	return !(task->flags & PF_WORKERS) && !task->io_uring;
-}
-
-/* At most how many bytes the call under way writes to a file. */
-static __noinline __u64 written_most(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct pt_regs *regs = (struct pt_regs *)bpf_task_pt_regs(task);
-	__u64 nr = regs->orig_ax;
-
-	if (!regs_tell(task) || task->thread_info.status & TS_COMPAT ||
-	    (nr != NR_write && nr != NR_pwrite64))
-		return CARRY_UNKNOWN;
-	return regs->dx < MAX_RW_COUNT ? regs->dx : MAX_RW_COUNT;
+	return narrow_now() ? n : BYTES_UNKNOWN;
 }
 
 /* By whose policy narrow_now() said yes. 0: it did not. */

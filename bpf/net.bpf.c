@@ -827,7 +827,7 @@ static __noinline int holds_nothing(void)
 static __noinline int send_carried(struct sock *sk, const struct msghdr *msg,
 				   __u64 size)
 {
-	struct carry carry = {.bytes = CARRY_UNKNOWN};
+	struct carry carry = {.bytes = BYTES_UNKNOWN};
 
 	if (sk->__sk_common.skc_family == AF_UNIX)
 		carry.object = (__u64)sk;
@@ -1049,8 +1049,7 @@ static __noinline int send_told(const struct socket *sock, int r)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 
-	if (is_holder(task->tgid) &&
-	    ticket_leave(HOOK_SOCKET_SENDMSG, sock, r))
+	if (is_holder(task->tgid) && ticket_leave(HOOK_SOCKET_SENDMSG, sock, r))
 		state.untold = 1;
 	return 0;
 }

@@ -170,9 +170,9 @@ static __noinline int way_facts(struct act *a, const struct file *file, int how)
 /* How much the current process writes, in @a. 0: nothing. */
 static __noinline int way_bytes(struct act *a, int how)
 {
-	__u64 bytes = how == WAY_WRITES ? written_most() : WRITTEN_UNKNOWN;
+	__u64 bytes = how == WAY_WRITES ? written_most() : BYTES_UNKNOWN;
 
-	if (bytes == WRITTEN_UNKNOWN)
+	if (bytes == BYTES_UNKNOWN)
 		a->many = 1;
 	else
 		a->bytes = bytes;

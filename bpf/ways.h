@@ -88,8 +88,6 @@ static __always_inline int regs_tell(const struct task_struct *task)
 	return !(task->flags & PF_WORKERS) && !task->io_uring;
 }
 
-#define WRITTEN_UNKNOWN (~0ULL) /* who knows how many bytes */
-
 /*
  * At most how many bytes the call under way writes to a file. None at all,
  * though it asks as a write does, if it is fallocate(2).
@@ -101,11 +99,11 @@ static __noinline __u64 written_most(void)
 	__u64 nr = regs->orig_ax;
 
 	if (!regs_tell(task) || task->thread_info.status & TS_COMPAT)
-		return WRITTEN_UNKNOWN;
+		return BYTES_UNKNOWN;
 	if (nr == NR_fallocate)
 		return 0;
 	if (nr != NR_write && nr != NR_pwrite64)
-		return WRITTEN_UNKNOWN;
+		return BYTES_UNKNOWN;
 	return regs->dx < MAX_RW_COUNT ? regs->dx : MAX_RW_COUNT;
 }
 
