@@ -19,6 +19,11 @@
  * pwrite(2) tell how much they write; any other way has no bound, and so is
  * above every cap.
  *
+ * The target of a symbolic link is what is in it; an attribute is kept with the
+ * file, and known by its name's first part to be a process's own. The same
+ * carrier has both, but only who takes an attribute takes it by that, and who
+ * lists files asks for none.
+ *
  * What a holder writes to memory that it has of a file is written before any
  * hook could tell. Who has it that way is in a commons, which is looked up when
  * the file is read, and left to the file when that leaves memory.

@@ -11,7 +11,8 @@
  *                        refuse what moves contents, or a position, unseen
  *   d_instantiate, inode_link, inode_rename, inode_free
  *                        keep the labels true
- *   file_permission, mmap_file, file_open, inode_free
+ *   file_permission, mmap_file, file_open, inode_free, inode_setxattr,
+ *   inode_getxattr, inode_symlink, d_instantiate, inode_readlink
  *                        files outside that holders write to: derived.h
  *   file_permission, mmap_file, file_open, file_ioctl
  *                        files that lie elsewhere, devices: ways.bpf.c
@@ -1277,6 +1278,104 @@ static __always_inline int on_inode_rename(struct dentry *old,
 	return renamed(old, new);
 }
 
+/* ---- beside the contents ----------------------------------------------- */
+
+/* What a process may write and read there; the kernel's own have their form. */
+static __noinline int is_attribute(const char *name)
+{
+	char text[sizeof("trusted.")] = {};
+
+	if (bpf_probe_read_kernel_str(text, sizeof(text), name) < 0)
+		return 0;
+	return !bpf_strncmp(text, sizeof("user.") - 1, "user.") ||
+	       !bpf_strncmp(text, sizeof("trusted.") - 1, "trusted.");
+}
+
+static __noinline int beside_put(const struct inode *inode)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+	struct file_key key;
+
+	if ((h && holding_empty(h)) || is_kernels(task) ||
+	    !derived_key(inode, &key))
+		return 0;
+	return derived_note(&key);
+}
+
+static __noinline int beside_take(const struct inode *inode, __u64 bytes)
+{
+	return follows_files() ? derived_take(inode, bytes) : 0;
+}
+
+static __always_inline int on_inode_setxattr(struct dentry *dentry,
+					     const char *name)
+{
+	const struct inode *inode = dentry->d_inode;
+
+	if (!state.armed || !inode)
+		return 0;
+	probed(HOOK_INODE_SETXATTR);
+	return holds() && is_attribute(name) ? beside_put(inode) : 0;
+}
+
+static __always_inline int on_inode_getxattr(struct dentry *dentry,
+					     const char *name)
+{
+	const struct inode *inode = dentry->d_inode;
+
+	if (!state.armed || !inode)
+		return 0;
+	probed(HOOK_INODE_GETXATTR);
+	if (!derived_possible(inode->i_ino, inode->i_sb->s_dev) ||
+	    !is_attribute(name))
+		return 0;
+	return beside_take(inode, XATTR_SIZE_MAX);
+}
+
+/* Which file it is, fentry_d_instantiate() is told. */
+static __always_inline int on_inode_symlink(struct dentry *dentry)
+{
+	struct memo *m;
+
+	if (!state.armed)
+		return 0;
+	probed(HOOK_INODE_SYMLINK);
+	if (!holds() || !follows_files())
+		return 0;
+	m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
+				 BPF_LOCAL_STORAGE_GET_F_CREATE);
+	if (m)
+		m->link = (__u64)dentry;
+	return 0;
+}
+
+/* The link is there: where there is no room for what it carries, it is lost. */
+static __noinline int linked(const struct dentry *dentry,
+			     const struct inode *inode)
+{
+	struct memo *m = bpf_task_storage_get(
+		&memos, bpf_get_current_task_btf(), 0, 0);
+
+	if (m && m->link == (__u64)dentry) {
+		m->link = 0;
+		beside_put(inode);
+	}
+	return 0;
+}
+
+static __always_inline int on_inode_readlink(struct dentry *dentry)
+{
+	const struct inode *inode = dentry->d_inode;
+
+	if (!state.armed || !inode)
+		return 0;
+	probed(HOOK_INODE_READLINK);
+	if (!derived_possible(inode->i_ino, inode->i_sb->s_dev))
+		return 0;
+	return beside_take(inode, inode->i_size);
+}
+
 SEC("fentry/security_d_instantiate")
 int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 {
@@ -1289,9 +1388,14 @@ int BPF_PROG(fentry_d_instantiate, struct dentry *dentry, struct inode *inode)
 		return 0;
 	probed(HOOK_D_INSTANTIATE);
 	notice(named);
+	mode = inode->i_mode & S_IFMT;
+	if (mode == S_IFLNK) {
+		if (holds())
+			linked(dentry, inode);
+		return 0;
+	}
 	if (!fs_named(inode->i_sb->s_dev))
 		return 0;
-	mode = inode->i_mode & S_IFMT;
 	if (mode != S_IFREG && mode != S_IFDIR)
 		return 0;
 	if (label_awaited(named, inode, &full))

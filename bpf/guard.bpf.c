@@ -180,6 +180,19 @@ int BPF_PROG(fmod_inode_rename, struct inode *old_dir, struct dentry *old,
 	return verdict(r);
 }
 
+JUDGED_TWICE(inode_setxattr, on_inode_setxattr(dentry, name), void *owners,
+	     struct dentry *dentry, const char *name, const void *value,
+	     size_t size, int flags)
+
+JUDGED_TWICE(inode_getxattr, on_inode_getxattr(dentry, name),
+	     struct dentry *dentry, const char *name)
+
+JUDGED_TWICE(inode_symlink, on_inode_symlink(dentry), struct inode *dir,
+	     struct dentry *dentry, const char *to)
+
+JUDGED_TWICE(inode_readlink, on_inode_readlink(dentry),
+	     struct dentry *dentry)
+
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(lsm_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	     int size, int ret)

@@ -21,6 +21,7 @@
 #define S_IFREG 0100000
 #define S_IFDIR 0040000
 #define S_IFBLK 0060000
+#define S_IFLNK 0120000
 #define S_IFCHR 0020000
 #define S_IFIFO 0010000
 
@@ -199,6 +200,7 @@
 
 /* include/linux/fs.h: no read is larger */
 #define MAX_RW_COUNT 0x7ffff000ULL
+#define XATTR_SIZE_MAX 65536 /* of the value of an attribute */
 
 /* include/linux/ptrace.h: its memory can be read and written */
 #define PTRACE_MODE_ATTACH 2

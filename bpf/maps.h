@@ -132,6 +132,7 @@ struct memo {
 	__u32 grown_at;	       /* index of state.grown */
 	__u32 narrow;	       /* enum narrowness, of `set` */
 	__u64 below;	       /* a file that is opened, address of its inode */
+	__u64 link; /* a symbolic link that is made, address of its dentry */
 	struct file_key above; /* the one that users see it as */
 	__u64 moved; /* a file of which rows are about to move, its address */
 	__u64 asked; /* by which policy `set` was asked for; 0: by none */

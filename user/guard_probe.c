@@ -28,6 +28,7 @@
 #include <sys/utsname.h>
 #include <sys/vfs.h>
 #include <sys/wait.h>
+#include <sys/xattr.h>
 #include <unistd.h>
 
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
@@ -205,6 +206,10 @@ static const struct target targets[] = {
 	{"security_mmap_file", false, true},
 	{"security_inode_link", false, true},
 	{"security_inode_rename", false, true},
+	{"security_inode_setxattr", false, true},
+	{"security_inode_getxattr", false, true},
+	{"security_inode_symlink", false, true},
+	{"security_inode_readlink", false, true},
 	{"security_file_ioctl", false, true},
 	{"security_socket_sendmsg", false, true},
 	{"security_socket_setsockopt", false, true},
@@ -510,6 +515,12 @@ static int act_names(const char *dir)
 	(void)close(fd);
 	tried(link(a, b));
 	tried(rename(a, c));
+	/* Where there are no attributes the hooks are asked all the same. */
+	tried(setxattr(b, "user.cordon", "", 0, 0));
+	tried(getxattr(b, "user.cordon", NULL, 0));
+	tried(symlink(b, a));
+	tried(readlink(a, c, sizeof(c)));
+	(void)snprintf(c, sizeof(c), "%s/c", dir);
 	(void)unlink(a);
 	(void)unlink(b);
 	(void)unlink(c);

@@ -127,6 +127,10 @@ const char *guard_hook_name(uint32_t hook)
 		[HOOK_UDP_RECV] = "__skb_recv_udp",
 		[HOOK_TTY_WRITE] = "tty_write",
 		[HOOK_TTY_READ] = "tty_read",
+		[HOOK_INODE_SETXATTR] = "inode_setxattr",
+		[HOOK_INODE_GETXATTR] = "inode_getxattr",
+		[HOOK_INODE_SYMLINK] = "inode_symlink",
+		[HOOK_INODE_READLINK] = "inode_readlink",
 	};
 
 	return hook < HOOK_MAX && names[hook] ? names[hook] : "?";

@@ -107,9 +107,81 @@ derived_shell()
 	ask
 }
 
+# On these there is room for a photo. What xfs takes as a link is shorter.
+dv_beside="attribute/ext4 attribute/xfs attribute/overlay link/ext4 link/tmpfs
+	link/overlay"
+
+# derived_beside WAY/FS RECORDS: one leaves that many photos beside the contents
+# of files that it writes nothing to, another one sends what is there.
+derived_beside()
+{
+	local how=${1%/*} d=$rd/${1#*/}/aside/beside
+
+	rm -rf $d
+	mkdir $d
+	chmod 777 $d
+	new_login
+	files $re 1 $2
+	as $login python3 - $how $d ${args[*]/--file/} <<-'P'
+	import base64, os, sys
+	for i, name in enumerate(sys.argv[3:]):
+	    data = open(name, "rb").read()
+	    at = "%s/%d" % (sys.argv[2], i)
+	    if sys.argv[1] == "link":
+	        os.symlink(base64.b64encode(data), at)
+	    else:
+	        open(at, "x").close()
+	        os.setxattr(at, "user.p", data)
+	P
+	new_login
+	ask
+	as $login python3 - $how $d $there $port 2>/dev/null <<-'P'
+	import base64, os, socket, sys
+	data = b""
+	for name in sorted(os.listdir(sys.argv[2])):
+	    at = "%s/%s" % (sys.argv[2], name)
+	    if sys.argv[1] == "link":
+	        data += base64.b64decode(os.readlink(at))
+	    else:
+	        data += os.getxattr(at, "user.p")
+	s = socket.create_connection((sys.argv[3], int(sys.argv[4])))
+	s.sendall(data)
+	P
+	rc=$?
+	ask
+}
+
+# derived_beside_came BYTES RECORDS
+derived_beside_came()
+{
+	came total_bytes $1 && came records $2
+}
+
+# Who lists them asks for no attribute that a process can write.
+derived_listed()
+{
+	local d=$rd/ext4/aside/beside
+
+	derived_beside attribute/ext4 8
+	new_login
+	ask
+	# shellcheck disable=SC2016 # the other shell's
+	as $login bash -c 'ls -l "$1" >/dev/null
+		cat "$2" >"/dev/tcp/$3/$4"' - $d $dv/old $there $port
+	rc=$?
+	ask
+	check derived/bystander_passes_when_it_lists_attributes "exit $rc $got" \
+		derived_beside_came 20000 0
+}
+
 derived_twins()
 {
 	local fs hop what
+
+	for what in $dv_beside; do
+		derived_beside $what 8
+		twin_of "derived/$what" derived_beside_came 24000 8
+	done
 
 	files $re 1 8
 	for fs in $dv_on; do
@@ -710,6 +782,16 @@ derived_cases()
 	derived_shell $dv/copy
 	check derived/archive_passes_when_within_budget "exit $rc $got" \
 		hops_chain_arrived
+	for fs in $dv_beside; do
+		proved derived/$fs derived/$fs || continue
+		derived_beside $fs 8
+		check "derived/${fs/\//_on_}_refuses_when_beyond" \
+			"exit $rc $got" derived_beside_came 0 0
+		derived_beside $fs 4
+		check "derived/${fs/\//_on_}_passes_when_within_budget" \
+			"exit $rc $got" derived_beside_came 12000 4
+	done
+	derived_listed
 	derived_by_two 3 6
 	derived_refuses copy_refuses_when_two_logins_add_up $dv/two
 	derived_by_two 2 4
