@@ -374,8 +374,10 @@ struct charge {
 	__u32 rule; /* struct rule's id: another rule, another budget */
 	__u32 who;  /* and another user, as in struct budget_key */
 	__u64 records;
-	__u64 wire_bytes;
+	__u64 wire_bytes; /* with CHARGE_COPIED, if another holding's */
 };
+
+#define CHARGE_COPIED (1ULL << 63)
 
 /* ---- how it came ------------------------------------------------------- */
 
@@ -506,7 +508,7 @@ struct carrier {
 struct commons {
 	__u64 holding; /* 0: nobody holds anything yet */
 	__u32 users;   /* processes, and objects they map */
-	__u32 pad;
+	__u32 into;    /* the commons that it becomes part of */
 };
 
 /* Processes of one origin and dataset. */

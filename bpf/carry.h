@@ -395,8 +395,12 @@ static __always_inline int carry_take(struct carry *carry, int early)
 	step_by_current(
 		holding_take(h->id, from, carry->kind | STEP_BY_CURRENT));
 	p = bpf_map_lookup_elem(&processes, &tgid);
-	if (p)
-		p->took[took_place(from)] = took;
+	if (!p)
+		return 0;
+	/* Another one meanwhile: see read_account(). */
+	if (p->holding != h->id)
+		holding_take(p->holding, from, carry->kind);
+	p->took[took_place(from)] = took;
 	return 0;
 }
 

@@ -32,12 +32,15 @@ static __noinline int commons_leave(__u32 number)
 	return 0;
 }
 
-static __always_inline void commons_enter(__u32 number)
+/* Returns 0, or -1 if it has come to its end. */
+static __always_inline int commons_enter(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
 
-	if (c)
-		__sync_fetch_and_add(&c->users, 1);
+	if (!c)
+		return -1;
+	__sync_fetch_and_add(&c->users, 1);
+	return 0;
 }
 
 /*
@@ -72,8 +75,10 @@ static __noinline int sharer_set(__u32 tgid, __u32 number)
 {
 	if (bpf_map_update_elem(&sharers, &tgid, &number, BPF_NOEXIST))
 		return -1;
-	commons_enter(number);
-	return 0;
+	if (!commons_enter(number))
+		return 0;
+	bpf_map_delete_elem(&sharers, &tgid);
+	return -1;
 }
 
 /* The process has other memory now, or none. */
@@ -287,6 +292,8 @@ static __noinline int commons_unite(__u32 from, __u32 to)
 
 	if (!a || !b)
 		return 0;
+	/* Before: who comes to it from now on may be passed over. */
+	a->into = to;
 	id = a->holding;
 	if (id && b->holding) {
 		holding_take(b->holding, id, STEP_MEMORY);
@@ -390,6 +397,66 @@ full:
 	return commons_full(is_holder(other) ? other : tgid);
 }
 
+/*
+ * What a vfork(2) child maps its parent has mapped, which goes on with it when
+ * the child is gone.
+ */
+static __always_inline int commons_pair_vfork(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	if (!task->vfork_done)
+		return 0;
+	return commons_pair(task->tgid, BPF_CORE_READ(task, real_parent, tgid));
+}
+
+/*
+ * Two processes that begin with the same memory, and are in no commons, have
+ * one holding already: there is nobody to look for who has to be told.
+ */
+static __noinline int commons_of_two(__u32 tgid, __u32 child, __u64 id)
+{
+	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
+	__u32 number = h ? commons_new() : 0;
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+
+	if (!h || !c)
+		return commons_full(tgid);
+	__sync_fetch_and_add(&h->refs, 1);
+	c->holding = id;
+	if (!sharer_set(tgid, number)) {
+		if (!sharer_set(child, number))
+			return 0;
+	} else if (!bpf_map_delete_elem(&commons, &number)) {
+		/* Another thread of it was first, or there is no room. */
+		holding_drop(id);
+	}
+	return commons_pair(tgid, child);
+}
+
+/*
+ * The child was made while others did something to all of them, and may have
+ * passed its place before it was there: became holders (settle_point), or were
+ * put together with more (unite_user).
+ */
+static __noinline int commons_follow(__u32 child)
+{
+	__u32 number = sharer_of(child), into;
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	struct process *p;
+
+	if (c && c->into) {
+		into = c->into;
+		commons_unite(number, into);
+		number = into;
+		c = bpf_map_lookup_elem(&commons, &number);
+	}
+	if (!c || !c->holding)
+		return 0;
+	p = bpf_map_lookup_elem(&processes, &child);
+	return p && p->holding == c->holding ? 0 : commons_settle(number);
+}
+
 /* A fork: the child has its parent's memory that is shared. */
 static __noinline int commons_inherit(__u32 parent, __u32 child)
 {
@@ -397,7 +464,11 @@ static __noinline int commons_inherit(__u32 parent, __u32 child)
 
 	if (!number)
 		return 0;
-	if (sharer_set(child, number))
+	if (!sharer_set(child, number))
+		return 1;
+	/* No room, or it came to its end when it became part of another. */
+	number = sharer_of(parent);
+	if (!number || sharer_set(child, number))
 		__sync_fetch_and_add(&state.faults[FAULT_COMMONS_FULL], 1);
 	return 1;
 }

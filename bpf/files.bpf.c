@@ -179,8 +179,10 @@ static __noinline int share_grow(struct holding *h, struct act *a,
 static __always_inline int read_account(struct act *a, struct holding *h,
 					const struct memo *m)
 {
+	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 number = m ? m->origin : 0, known = number;
 	struct origin *o = NULL;
+	struct holding *own;
 	int records = 0;
 
 	if (number)
@@ -195,6 +197,13 @@ static __always_inline int read_account(struct act *a, struct holding *h,
 		records = origin_touch(a, o);
 	__sync_fetch_and_add(&o->read_bytes, a->bytes);
 	share_grow(h, a, o, number, records < 0 ? -records : records);
+	/*
+	 * The process can have come by another holding meanwhile, by memory
+	 * that it shares: see settle_move(), which looks after it wrote.
+	 */
+	own = holding_of(task->tgid);
+	if (own && own->id != h->id)
+		share_grow(own, a, o, number, records < 0 ? -records : records);
 	if (!known)
 		step_read(h, number);
 	return records < 0 ? -1 : (int)number;
@@ -1113,6 +1122,8 @@ static __noinline int mmap_shared(struct file *file)
 
 	if (is_kernels(task))
 		return 0;
+	if (commons_pair_vfork())
+		return -EPERM;
 	/* Anonymous memory: both tests, as in on_mmap_file(). */
 	if (!file)
 		return commons_join(0);
@@ -1126,7 +1137,8 @@ static __noinline int mmap_shared(struct file *file)
 	if (mode != S_IFREG || magic == ANON_INODE_FS_MAGIC)
 		return 0;
 	if (!(BPF_CORE_READ(file, f_mode) & FMODE_WRITE) &&
-	    magic != TMPFS_MAGIC)
+	    magic != TMPFS_MAGIC && magic != HUGETLBFS_MAGIC &&
+	    magic != RAMFS_MAGIC)
 		return 0;
 	if (commons_join((__u64)inode))
 		return -EPERM;

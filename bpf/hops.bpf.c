@@ -24,7 +24,7 @@
  *                      System V message queues
  *   do_mq_timedsend, do_mq_timedreceive, inode_free
  *                      POSIX message queues
- *   ptrace_access_check, ptrace_traceme
+ *   ptrace_access_check, ptrace_traceme, arch_ptrace, mem_read, mem_write
  *                      who gets at another's memory: commons.h
  *   tty_write, tty_read, tty_ioctl, pty_cleanup
  *                      pseudo terminals, each direction on its own
@@ -516,3 +516,33 @@ HOP(hop_ptrace, "fentry/security_ptrace_access_check",
 
 HOP(hop_traceme, "fentry/security_ptrace_traceme", on_ptrace(parent),
     struct task_struct *parent)
+
+/*
+ * Who was let at it once may go on after an exec(2) of its own too, with which
+ * it left the others; and so may whoever has the descriptor.
+ */
+static __always_inline int on_mem(const struct file *file)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	const struct mm_struct *mm = file->private_data;
+	const struct task_struct *owner = BPF_CORE_READ(mm, owner);
+	__u32 tgid = BPF_CORE_READ(owner, tgid);
+
+	if (is_kernels(current) || !tgid)
+		return 0;
+	if (!BPF_CORE_READ(owner, signal, live.counter))
+		return take_last(tgid);
+	if (commons_pair(current->tgid, tgid))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+HOP(hop_trace, "fentry/arch_ptrace", on_ptrace(child),
+    struct task_struct *child)
+
+HOP(hop_trace_compat, "fentry/compat_arch_ptrace", on_ptrace(child),
+    struct task_struct *child)
+
+HOP(hop_mem_read, "fentry/mem_read", on_mem(file), struct file *file)
+
+HOP(hop_mem_write, "fentry/mem_write", on_mem(file), struct file *file)

@@ -184,6 +184,19 @@ static __always_inline int charge_is(const struct charge *c,
 	       c->rule == a->rule && c->who == a->who;
 }
 
+/*
+ * How many bytes have gone. What is left of the last record that a narrow one
+ * was charged is the original's: or each of many copies could send it.
+ */
+static __always_inline __u64 charge_wire(const struct charge *c, __u32 floor)
+{
+	__u64 wire = c->wire_bytes & ~CHARGE_COPIED;
+
+	if (wire != c->wire_bytes && c->records * floor > wire)
+		wire = c->records * floor;
+	return wire;
+}
+
 /* How many records @a's bytes are charged now. */
 static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held)
 {
@@ -194,7 +207,7 @@ static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held)
 	bpf_spin_lock(&h->lock);
 	if (charge_is(c, a)) {
 		before = c->records;
-		wire = c->wire_bytes;
+		wire = charge_wire(c, floor);
 	}
 	bpf_spin_unlock(&h->lock);
 	return records_due(held, floor, wire + a->bytes, before);
@@ -223,7 +236,7 @@ static __noinline __s64 charge_note(struct act *a, struct holding *h,
 		c->records = 0;
 		c->wire_bytes = 0;
 	}
-	c->wire_bytes += a->bytes;
+	c->wire_bytes = charge_wire(c, floor) + a->bytes;
 	now = records_due(held, floor, c->wire_bytes, c->records);
 	c->records += now < due ? now : due;
 	bpf_spin_unlock(&h->lock);

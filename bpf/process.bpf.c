@@ -15,11 +15,16 @@
 static __noinline int holding_copy(struct holding *from, struct holding *to,
 				   const struct task_struct *task)
 {
+	__u32 i;
+
 	bpf_spin_lock(&from->lock);
 	__builtin_memcpy(to->shares, from->shares, sizeof(to->shares));
 	__builtin_memcpy(to->charges, from->charges, sizeof(to->charges));
 	to->only = from->only;
 	bpf_spin_unlock(&from->lock);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < CORDON_CHARGES; i++)
+		to->charges[i].wire_bytes |= CHARGE_COPIED;
 	/*
 	 * Who is a mere copy and did nothing is left out of the chain; but what
 	 * the first one came by after that is not in this copy.
@@ -88,12 +93,16 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 	__u32 parent, child = task->tgid;
 	struct process *p, new = {};
 	struct holding *h, *copy;
-	int together = 0;
+	int together = 0, shares;
 
 	parent = current->tgid;
-	/* Before there is anything in it. */
-	if (state.armed && !is_holder(parent) && shares_memory(current, flags))
-		holding_make(parent);
+	shares = state.armed && shares_memory(current, flags);
+	if (shares) {
+		/* Before there is anything in it. */
+		if (!is_holder(parent))
+			holding_make(parent);
+		commons_pair_vfork();
+	}
 	if (flags & CLONE_THREAD)
 		return 0; /* the process it belongs to is known already */
 	probed(HOOK_NEWTASK);
@@ -106,7 +115,7 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 		together = commons_inherit(parent, child);
 	}
 	if (!is_holder(parent))
-		return 0;
+		return together ? commons_follow(child) : 0;
 	p = bpf_map_lookup_elem(&processes, &parent);
 	if (!p)
 		goto unknown;
@@ -132,7 +141,10 @@ static __always_inline int on_task_newtask(struct task_struct *task,
 		goto unknown;
 	}
 	holder_mark(child);
-	return 0;
+	if (together)
+		return commons_follow(child);
+	/* One alone may come by another holding, or map what both then have. */
+	return shares ? commons_of_two(parent, child, new.holding) : 0;
 unknown:
 	process_unknown(child);
 	return 0;

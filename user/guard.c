@@ -97,7 +97,8 @@ static const char *const optional[] = {
 	"lsm_file_ioctl_compat",    "fmod_file_ioctl_compat",
 	"again_file_ioctl_compat",  "hop_pipe_read",
 	"again_hop_pipe_read",	    "hop_anon_pipe_read",
-	"again_hop_anon_pipe_read",
+	"again_hop_anon_pipe_read", "hop_trace_compat",
+	"again_hop_trace_compat",
 };
 
 /* A function that has another name on some kernels: one of them is needed. */

@@ -706,6 +706,26 @@ static ssize_t take_memory(struct probe *p, int fd, uint8_t *d, size_t n)
 	return full;
 }
 
+/* A vfork(2) child maps what its parent has then. */
+static int make_vforked(struct probe *p, int ends[2])
+{
+	static struct region *volatile mapped;
+	pid_t pid;
+
+	(void)p;
+	(void)ends;
+	pid = vfork();
+	if (pid == 0) {
+		mapped = mmap(NULL, sizeof(*mapped), PROT_READ | PROT_WRITE,
+			      MAP_SHARED | MAP_ANONYMOUS, -1, 0);
+		_exit(0);
+	}
+	if (pid < 0 || waitpid(pid, NULL, 0) < 0)
+		return -errno;
+	region = mapped;
+	return region == MAP_FAILED ? -ENOMEM : 0;
+}
+
 /* ---- message queues ---------------------------------------------------- */
 
 struct letter {
@@ -819,6 +839,34 @@ static ssize_t give_by_vm(struct probe *p, int fd, const uint8_t *d, size_t n)
 	memcpy(own.data, d, n);
 	own.full = (uint32_t)n;
 	if (process_vm_writev(getppid(), &here, 1, &there, 1, 0) < 0)
+		return -errno;
+	own.full = 0; /* ours */
+	return (ssize_t)n;
+}
+
+/* The taker hands its own memory down, which asks nobody whether it may. */
+static int make_own_mem(struct probe *p, int ends[2])
+{
+	int r = make_own_region(p, ends);
+
+	ends[1] = open("/proc/self/mem", O_RDWR | O_CLOEXEC);
+	return ends[1] < 0 ? -errno : r;
+}
+
+static ssize_t give_by_own_mem(struct probe *p, int fd, const uint8_t *d,
+			       size_t n)
+{
+	off_t there = (off_t)(uintptr_t)&own;
+
+	(void)p;
+	do {
+		if (pread(fd, &own, sizeof(own), there) < 0)
+			return -errno;
+		(void)poll(NULL, 0, own.full ? 1 : 0);
+	} while (own.full);
+	memcpy(own.data, d, n);
+	own.full = (uint32_t)n;
+	if (pwrite(fd, &own, sizeof(own), there) < 0)
 		return -errno;
 	own.full = 0; /* ours */
 	return (ssize_t)n;
@@ -962,6 +1010,8 @@ const struct hop hops[] = {
 	{"pty-typed", "TIOCSTI", make_pty_typed, give_typed, take_read, 0, 0},
 	{"shm-anon", "mapped before the fork", make_anon, give_memory,
 	 take_memory, HOP_MEMORY, 0},
+	{"shm-vfork", "mapped by a vfork(2) child", make_vforked, give_memory,
+	 take_memory, HOP_MEMORY, 0},
 	{"shm-zero", "/dev/zero, likewise", make_zero, give_memory, take_memory,
 	 HOP_MEMORY, 0},
 	{"shm-memfd", "each maps it on its own", make_memfd, give_memory,
@@ -982,6 +1032,8 @@ const struct hop hops[] = {
 	 take_memory, HOP_MEMORY, 0},
 	{"proc-mem", "/proc/PID/mem, opened before", make_own_region,
 	 give_memory, take_by_mem, HOP_MEMORY, 0},
+	{"proc-mem-own", "/proc/self/mem of the taker, handed down",
+	 make_own_mem, give_by_own_mem, take_memory, HOP_MEMORY, 0},
 	{"ptrace", "PTRACE_PEEKDATA", make_own_region, give_memory,
 	 take_by_ptrace, HOP_MEMORY, 0},
 	{0},
