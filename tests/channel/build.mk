@@ -6,12 +6,14 @@
 CHANNEL_PROBE := $(wildcard tests/channel/probe*.c) tests/channel/record.c
 CHANNEL_SINK := $(wildcard tests/channel/sink*.c) tests/channel/record.c
 CHANNEL_MAKESET := tests/channel/makeset.c tests/channel/record.c
-CHANNEL := $(addprefix $(B)/tests/,probe sink makeset)
+CHANNEL := $(addprefix $(B)/tests/,probe sink makeset attack)
 
 $(B)/tests/probe: $(call objects,$(CHANNEL_PROBE))
 $(B)/tests/probe: CHANNEL_LIBS := -l:liburing.a -lpthread
 $(B)/tests/sink: $(call objects,$(CHANNEL_SINK))
 $(B)/tests/makeset: $(call objects,$(CHANNEL_MAKESET))
+$(B)/tests/attack: $(call objects,tests/channel/attack.c tests/channel/record.c)
+$(B)/tests/attack: CHANNEL_LIBS := -lpthread
 
 $(CHANNEL):
 	$(call say,LD,$@)
