@@ -715,6 +715,7 @@ struct meter {
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
 	__u32 first; /* TCP: number after the last connection's SYN */
+	__u32 apart; /* in a network of a user's own: it goes to "*" */
 	struct metered to[CORDON_METERED];
 };
 

@@ -68,6 +68,22 @@ static __noinline int dest_find(__u32 slot, const __u8 *addr, __u32 net_port)
 	return CORDON_DEST_ANY;
 }
 
+/*
+ * Is the socket in a network that somebody made in a user namespace of his own?
+ * Then who made it says what addresses there are, and takes what goes there.
+ */
+static __noinline int is_apart(struct sock *sk)
+{
+	return BPF_CORE_READ(sk, __sk_common.skc_net.net, user_ns, level) != 0;
+}
+
+/* The destination of what goes from @sk to @a's address. */
+static __always_inline int dest_of(const struct act *a, struct sock *sk)
+{
+	return is_apart(sk) ? CORDON_DEST_ANY
+			    : dest_find(a->slot, a->addr, a->port);
+}
+
 /* Where something goes; network order. */
 struct peer {
 	__u8 addr[16];
@@ -635,6 +651,7 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 	if (!m)
 		return NULL;
 	m->turn = turn;
+	m->apart = is_apart(sk);
 	/* What was queued before this is no concern of ours. */
 	m->sent_end = write_seq;
 	m->fresh = how && sk->__sk_common.skc_state == TCP_CLOSE;
@@ -678,7 +695,7 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
 		a->port = 0;
 	} else {
 		a->port = peer.port;
-		a->dest = dest_find(a->slot, a->addr, a->port);
+		a->dest = dest_of(a, sk);
 	}
 	return 0;
 }
@@ -892,7 +909,7 @@ static __noinline int connect_facts(struct act *a, struct sock *sk,
 		return -1; /* the kernel will say what is wrong with it */
 	__builtin_memcpy(a->addr, peer.addr, sizeof(a->addr));
 	a->port = peer.port;
-	a->dest = dest_find(a->slot, a->addr, a->port);
+	a->dest = dest_of(a, sk);
 	return 0;
 }
 
@@ -1321,6 +1338,8 @@ static __always_inline int payload_astray(const struct meter *m,
 {
 	if (m->dest == CORDON_DEST_UNKNOWN)
 		return 0; /* raw: judged as going anywhere */
+	if (m->apart)
+		return 0; /* no destination has a name there */
 	if (m->port == p->port && same_addr(m->addr, p->addr))
 		return 0;
 	return (__u32)dest_find(state.generation & 1, p->addr, p->port) !=
