@@ -1272,6 +1272,7 @@ struct payload {
 	__u16 port;
 	__u8 tcp;
 	__u8 syn;
+	__u8 urgent;
 } __attribute__((aligned(8)));
 
 /*
@@ -1316,6 +1317,7 @@ static __always_inline int payload_of(struct __sk_buff *skb,
 		at += tcp.doff * 4;
 		ret->tcp = 1;
 		ret->syn = tcp.syn;
+		ret->urgent = tcp.urg;
 		ret->seq = bpf_ntohl(tcp.seq) + tcp.syn;
 		ret->port = tcp.dest;
 	} else if (next == IPPROTO_UDP || next == IPPROTO_UDPLITE) {
@@ -1344,6 +1346,16 @@ static __always_inline int payload_astray(const struct meter *m,
 		return 0;
 	return (__u32)dest_find(state.generation & 1, p->addr, p->port) !=
 	       m->dest;
+}
+
+/*
+ * Is it something that can arrive without anybody being noted who takes it? An
+ * urgent byte is handed out by itself, from a place that no hook sees; a
+ * segment that says where one will be is as good as the byte.
+ */
+static __always_inline int payload_unfollowed(const struct payload *p)
+{
+	return p->urgent;
 }
 
 /*
@@ -1566,6 +1578,8 @@ int egress(struct __sk_buff *skb)
 	strange = payload_of(skb, &p);
 	if (!strange && p.bytes)
 		strange = payload_astray(m, &p);
+	if (!strange && skb->ifindex == LOOPBACK_IFINDEX)
+		strange = payload_unfollowed(&p);
 	if (strange && egress_strange(m, &p))
 		return 0;
 	if (skb->ifindex == LOOPBACK_IFINDEX && p.bytes && p.port &&
