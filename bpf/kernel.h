@@ -117,6 +117,9 @@
 /* include/net/flow.h: the same in every network namespace */
 #define LOOPBACK_IFINDEX 1
 
+/* struct icmphdr, and struct icmp6hdr of an echo */
+#define ICMP_HEADER 8
+
 /* include/uapi/linux/in.h, include/uapi/linux/in6.h */
 #define IP_OPTIONS		  4
 #define IP_ADD_MEMBERSHIP	  35

@@ -1351,11 +1351,13 @@ static __always_inline int payload_astray(const struct meter *m,
 /*
  * Is it something that can arrive without anybody being noted who takes it? An
  * urgent byte is handed out by itself, from a place that no hook sees; a
- * segment that says where one will be is as good as the byte.
+ * segment that says where one will be is as good as the byte. What is neither
+ * TCP nor UDP, as the answer to an echo, is for any socket of its kind; with no
+ * more than a header it is free, as elsewhere.
  */
 static __always_inline int payload_unfollowed(const struct payload *p)
 {
-	return p->urgent;
+	return p->tcp ? p->urgent : !p->port && p->bytes > ICMP_HEADER;
 }
 
 /*
