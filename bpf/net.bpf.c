@@ -14,7 +14,8 @@
  * A send is charged before its bytes move. What the socket did not take is
  * given back at the next send or at the end. What leaves without having been
  * charged is charged by the meter, packet by packet; over the budget it is
- * dropped and the socket is stopped: TCP would send it again.
+ * dropped and the socket is stopped: TCP would send it again. So is what
+ * arrives on this host and cannot be followed there.
  */
 
 /*
@@ -1497,6 +1498,46 @@ static __always_inline void egress_count(struct meter *m, __u64 now, __u64 n)
 	}
 }
 
+/* Sockets of one port of which a program, or chance, chooses who receives. */
+#define REUSEPORT_MAX 64
+
+/*
+ * Which of them it will be is not known before it is queued, when nobody knows
+ * any more who sent it: so each of them carries it. More are too many.
+ */
+static __noinline int arrives_at_each(const struct sock_reuseport *group,
+				      __u64 from)
+{
+	__u64 socks = (__u64)group + bpf_core_field_offset(group->socks);
+	__u32 i, n = BPF_CORE_READ(group, num_socks);
+	struct carry carry = {};
+
+	if (n > REUSEPORT_MAX)
+		return 1;
+	for (i = 0; i < REUSEPORT_MAX; i++) {
+		if (i >= n)
+			break;
+		if (bpf_probe_read_kernel(&carry.object, sizeof(carry.object),
+					  (void *)(socks + i * 8)) ||
+		    carry_on(&carry, from))
+			return 1;
+	}
+	return 0;
+}
+
+/* Returns 1 if it cannot be noted that @peer carries what @from holds. */
+static __noinline int arrives_at(__u64 object, __u64 from)
+{
+	const struct sock *peer = (const struct sock *)object;
+	const struct sock_reuseport *group;
+	struct carry carry = {.object = object};
+
+	if (carry_on(&carry, from))
+		return 1;
+	group = BPF_CORE_READ(peer, sk_reuseport_cb);
+	return group ? arrives_at_each(group, from) : 0;
+}
+
 /*
  * A holder's packet is on the loopback: the socket it is for carries what the
  * holder holds before it can be read there, and whoever reads takes it from
@@ -1506,9 +1547,8 @@ static __always_inline void egress_count(struct meter *m, __u64 now, __u64 n)
 static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 {
 	struct bpf_sock_tuple to = {};
-	struct carry carry = {};
 	struct bpf_sock *peer;
-	__u64 from;
+	__u64 from, object;
 	__u32 size;
 	int r;
 
@@ -1542,8 +1582,10 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 		return 0;
 	r = 1;
 	if (!tcp || peer->state != TCP_LISTEN) {
-		carry.object = (__u64)peer;
-		r = carry_on(&carry, from) != 0;
+		/* As a number, which the verifier lets be added to. */
+		object = (__u64)peer;
+		bpf_probe_read_kernel(&object, sizeof(object), &object);
+		r = arrives_at(object, from);
 	}
 	bpf_sk_release(peer);
 	return r;

@@ -8,8 +8,8 @@
 at=/srv/attack
 want=
 # All are to let out 4 records at most, but those that are known gaps.
-attacks=(tracer clone-vm settle-race read-race hugetlb narrow oob ping ktls
-	netns)
+attacks=(tracer clone-vm settle-race read-race hugetlb narrow oob ping
+	reuseport ktls netns)
 declare -A attack_gaps=([ktls]=1)
 
 # Of each set there is a copy that is nobody's dataset.
