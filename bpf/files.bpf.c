@@ -1366,8 +1366,8 @@ static __always_inline int on_inode_symlink(struct dentry *dentry)
 static __noinline int linked(const struct dentry *dentry,
 			     const struct inode *inode)
 {
-	struct memo *m = bpf_task_storage_get(
-		&memos, bpf_get_current_task_btf(), 0, 0);
+	struct memo *m =
+		bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0, 0);
 
 	if (m && m->link == (__u64)dentry) {
 		m->link = 0;

@@ -190,8 +190,7 @@ JUDGED_TWICE(inode_getxattr, on_inode_getxattr(dentry, name),
 JUDGED_TWICE(inode_symlink, on_inode_symlink(dentry), struct inode *dir,
 	     struct dentry *dentry, const char *to)
 
-JUDGED_TWICE(inode_readlink, on_inode_readlink(dentry),
-	     struct dentry *dentry)
+JUDGED_TWICE(inode_readlink, on_inode_readlink(dentry), struct dentry *dentry)
 
 SEC("lsm/socket_sendmsg")
 int BPF_PROG(lsm_socket_sendmsg, struct socket *sock, struct msghdr *msg,

@@ -202,7 +202,7 @@
 #define NR_ia32_fallocate 324
 
 /* include/linux/fs.h: no read is larger */
-#define MAX_RW_COUNT 0x7ffff000ULL
+#define MAX_RW_COUNT   0x7ffff000ULL
 #define XATTR_SIZE_MAX 65536 /* of the value of an attribute */
 
 /* include/linux/ptrace.h: its memory can be read and written */

@@ -127,11 +127,11 @@ struct memo {
 	__u8 channel;
 	__u8 whole;
 	__u8 pass;
-	__u64 turn;	       /* of the last judgement of a send */
-	__u64 grown;	       /* when it began */
-	__u32 grown_at;	       /* index of state.grown */
-	__u32 narrow;	       /* enum narrowness, of `set` */
-	__u64 below;	       /* a file that is opened, address of its inode */
+	__u64 turn;	/* of the last judgement of a send */
+	__u64 grown;	/* when it began */
+	__u32 grown_at; /* index of state.grown */
+	__u32 narrow;	/* enum narrowness, of `set` */
+	__u64 below;	/* a file that is opened, address of its inode */
 	__u64 link; /* a symbolic link that is made, address of its dentry */
 	struct file_key above; /* the one that users see it as */
 	__u64 moved; /* a file of which rows are about to move, its address */
