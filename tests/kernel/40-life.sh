@@ -36,38 +36,6 @@ life_refuses()
 		life_none_beyond
 }
 
-# One thread sends all the time while another one reads a first record, in many
-# processes: how many were refused.
-life_reads_meanwhile()
-{
-	new_login
-	as $login python3 - $there $port $re/photos/000001.jpg <<-'P'
-	import errno, os, socket, sys, threading
-	s = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
-	s.connect((sys.argv[1], int(sys.argv[2])))
-	refused, read = [], []
-	def send():
-	    while not read:
-	        try:
-	            s.send(b"x")
-	        except OSError as e:
-	            if e.errno == errno.EPERM:
-	                refused.append(e)
-	children = 0
-	for i in range(300):
-	    pid = os.fork()
-	    if not pid:
-	        t = threading.Thread(target=send)
-	        t.start()
-	        os.read(os.open(sys.argv[3], os.O_RDONLY), 4096)
-	        read.append(1)
-	        t.join()
-	        os._exit(len(refused) > 0)
-	    children += os.waitpid(pid, 0)[1] != 0
-	print(children)
-	P
-}
-
 life_cases()
 {
 	local life
@@ -97,9 +65,4 @@ life_cases()
 		--move-cgroup /sys/fs/cgroup/elsewhere
 	life_refuses move_refuses_when_time_passed --hold-ms 500
 	rmdir /sys/fs/cgroup/elsewhere
-	agent_with < <(release_policy |
-		sed 's|: [0-9]* records/hour|: unlimited|') || return
-	got=$(life_reads_meanwhile)
-	check life/send_passes_when_another_thread_reads "refused: $got" \
-		[ "$got" = 0 ]
 }
