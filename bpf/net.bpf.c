@@ -1599,7 +1599,7 @@ int egress(struct __sk_buff *skb)
 	struct meter *m;
 	__u64 now, need = 0;
 	__u32 new, stopped;
-	int strange;
+	int strange, local;
 
 	if (state.probe_tid)
 		__sync_fetch_and_or(&state.probed, 1ULL << HOOK_EGRESS);
@@ -1622,12 +1622,14 @@ int egress(struct __sk_buff *skb)
 	strange = payload_of(skb, &p);
 	if (!strange && p.bytes)
 		strange = payload_astray(m, &p);
-	if (!strange && skb->ifindex == LOOPBACK_IFINDEX)
+	/* Once: of two reads clang makes one address, which 6.1 refuses. */
+	local = skb->ifindex == LOOPBACK_IFINDEX;
+	if (!strange && local)
 		strange = payload_unfollowed(&p);
 	if (strange && egress_strange(m, &p))
 		return 0;
-	if (skb->ifindex == LOOPBACK_IFINDEX && p.bytes && p.port &&
-	    !m->stopped && arrives(skb, sk, p.tcp)) {
+	if (local && p.bytes && p.port && !m->stopped &&
+	    arrives(skb, sk, p.tcp)) {
 		__sync_fetch_and_add(&state.dropped, 1);
 		return 0;
 	}

@@ -16,6 +16,7 @@ declare -A attack_gaps=([ktls]=1)
 attack_prepare()
 {
 	[[ " ${parts[*]} " == *" attack "* ]] || return 0
+	mkdir -p $at /dev/net
 	"$bin/tests/makeset" $at/set --records 20 --photo-bytes 3000
 	"$bin/tests/makeset" $at/narrow --records 20 --photo-bytes 3000
 	"$bin/tests/makeset" $at/rows --records 200 --photo-bytes 64
@@ -24,7 +25,6 @@ attack_prepare()
 	cp -r $at $at.plain
 	install -m 755 "$bin/tests/attack" $at.run
 	chmod 755 /srv
-	mkdir -p /dev/net
 	[ -e /dev/net/tun ] || mknod /dev/net/tun c 10 200
 	chmod 666 /dev/net/tun
 	modprobe tls
