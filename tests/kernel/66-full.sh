@@ -3,7 +3,7 @@
 #
 # Tables that are full: who reads or sends protected data is refused, counted
 # and told; who does not is left alone, and so is everybody where the policy
-# only observes. (Labels: 69-alone.sh; origins: 81-origins.sh; the ring and the
+# only observes. (Labels: 69-alone.sh; origins: 83-origins.sh; the ring and the
 # ledger's detail: 70-agent.sh.)
 
 fu=/srv/full
@@ -259,7 +259,7 @@ full_cases()
 {
 	local n
 
-	# Small tables are soon full; 81-origins.sh has room in them, too.
+	# Small tables are soon full; 83-origins.sh has room in them, too.
 	agent_gone
 	write_policy < <(full_policy enforce)
 	check full/agent_starts_when_tables_are_small "$(tail -n 3 "$log")" \

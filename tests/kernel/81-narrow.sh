@@ -271,7 +271,6 @@ narrow_by_answers()
 
 narrow_cases()
 {
-	agent_gone
 	agent_with < <(narrow_policy) || return
 	narrow_by_hops
 	narrow_by_answers

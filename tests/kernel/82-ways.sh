@@ -391,7 +391,6 @@ ways_alerts()
 
 ways_cases()
 {
-	agent_gone
 	agent_with < <(ways_policy) || return
 	ways_each ways_pair
 	ways_bystander stick write
