@@ -216,14 +216,14 @@ static __always_inline int carry_out(struct carry *carry)
  * What was put into the object @from is about to arrive in another one. Returns
  * 0, or -1 if that cannot be noted. `current' means nothing here.
  */
-__noinline int carry_on(struct carry *carry, __u64 from)
+__noinline int carry_on(__u64 object, __u64 from)
 {
 	struct holding *h = bpf_map_lookup_elem(&holdings, &from);
 	int fault;
 
-	if (!carry || !h)
+	if (!h)
 		return -1;
-	fault = carrier_put(carry->object, h);
+	fault = carrier_put(object, h);
 	if (fault <= 0)
 		return 0;
 	if (fault < FAULT_MAX)

@@ -124,15 +124,17 @@ __noinline int share_pass(__u64 to, __u64 from, __u32 i, __u32 only)
 	if (seen) {
 		bytes = seen->bytes[i];
 		records = seen->records[i];
+	} else {
+		bpf_map_update_elem(&seen_by, &key, zero_seen, BPF_NOEXIST);
 	}
 	bytes = s.bytes > bytes ? s.bytes - bytes : 0;
 	records = s.records > records ? s.records - records : 0;
 	passed = share_put(to, &s, bytes, records, only);
-	if (!seen) {
-		bpf_map_update_elem(&seen_by, &key, zero_seen, BPF_NOEXIST);
-		seen = bpf_map_lookup_elem(&seen_by, &key);
-	}
-	/* Last: what another thread takes for seen has to be there. */
+	/*
+	 * Last: what another thread takes for seen has to be there. Looked up
+	 * once more, for there is no room on the stack to remember it.
+	 */
+	seen = bpf_map_lookup_elem(&seen_by, &key);
 	if (seen) {
 		seen->bytes[i] = s.bytes;
 		seen->records[i] = s.records;

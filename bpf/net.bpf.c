@@ -1510,16 +1510,16 @@ static __noinline int arrives_at_each(const struct sock_reuseport *group,
 {
 	__u64 socks = (__u64)group + bpf_core_field_offset(group->socks);
 	__u32 i, n = BPF_CORE_READ(group, num_socks);
-	struct carry carry = {};
+	__u64 object;
 
 	if (n > REUSEPORT_MAX)
 		return 1;
 	for (i = 0; i < REUSEPORT_MAX; i++) {
 		if (i >= n)
 			break;
-		if (bpf_probe_read_kernel(&carry.object, sizeof(carry.object),
+		if (bpf_probe_read_kernel(&object, sizeof(object),
 					  (void *)(socks + i * 8)) ||
-		    carry_on(&carry, from))
+		    carry_on(object, from))
 			return 1;
 	}
 	return 0;
@@ -1530,9 +1530,8 @@ static __noinline int arrives_at(__u64 object, __u64 from)
 {
 	const struct sock *peer = (const struct sock *)object;
 	const struct sock_reuseport *group;
-	struct carry carry = {.object = object};
 
-	if (carry_on(&carry, from))
+	if (carry_on(object, from))
 		return 1;
 	group = BPF_CORE_READ(peer, sk_reuseport_cb);
 	return group ? arrives_at_each(group, from) : 0;
