@@ -66,8 +66,7 @@ subjects_reads()
 	local want=$1 name=$2
 	shift 2
 
-	json=$("$@" --read read --file $su/photos/000001.jpg)
-	rc=$?
+	hear "$@" --read read --file $su/photos/000001.jpg
 	if [ "$want" = yes ]; then
 		check "$name" "exit $rc $json" [ "$rc" = 0 ]
 	else
