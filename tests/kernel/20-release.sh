@@ -131,8 +131,8 @@ release_within_bytes()
 {
 	local least=18000
 
-	release_is_dropped "$1" && least=0
 	[[ $1 != ktls* ]] || least=1
+	release_is_dropped "$1" && least=0
 	field "$got" total_bytes
 	[ "$value" -ge $least ] && [ "$value" -le $budget_bytes ] &&
 		{ release_refused || [ $least = 0 ]; }
