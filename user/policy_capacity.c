@@ -10,6 +10,10 @@
 #include <stdarg.h>
 #include <stdio.h>
 
+#include <linux/bpf.h>
+
+#include "decide.h"
+
 /* bytes * squeeze / size, where the product may be more than there is. */
 static uint64_t squeezed(uint64_t bytes, uint32_t squeeze, uint32_t size)
 {
@@ -24,17 +28,13 @@ static uint64_t squeezed(uint64_t bytes, uint32_t squeeze, uint32_t size)
 uint32_t policy_squeeze(const struct policy_dataset *dataset,
 			const struct policy_subject *subject)
 {
-	uint32_t own = subject->squeeze, stated = dataset->squeeze;
-
-	return own && (!stated || own < stated) ? own : stated;
+	return tighter_squeeze(dataset->squeeze, subject->squeeze);
 }
 
 uint32_t policy_floor(const struct policy_dataset *dataset,
 		      const struct policy_subject *subject)
 {
-	uint32_t own = subject->floor_bytes, stated = dataset->floor_bytes;
-
-	return own > stated ? own : stated;
+	return tighter_floor(dataset->floor_bytes, subject->floor_bytes);
 }
 
 /* Of what leaves a narrow subject its own numbers count where tighter. */

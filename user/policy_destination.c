@@ -352,25 +352,12 @@ int take_destinations(struct parser *ps, const struct policy_yaml *node)
 	return 0;
 }
 
-static int compare_ways(const void *a, const void *b)
-{
-	const struct policy_path *const *pa = a, *const *pb = b;
-	int r = strcmp((*pa)->path, (*pb)->path);
-
-	if (r)
-		return r;
-	if ((*pa)->pos.line != (*pb)->pos.line)
-		return (*pa)->pos.line < (*pb)->pos.line ? -1 : 1;
-	return (*pa)->pos.col < (*pb)->pos.col ? -1 : 1;
-}
-
 /* Nothing that is no network can be of two destinations. */
 static int check_ways(struct parser *ps)
 {
 	const struct policy *p = ps->policy;
 	const struct policy_path **all;
 	const struct policy_ways *ways;
-	struct quoted q;
 	size_t n = 0;
 
 	for (size_t i = 1; i < p->n_destinations; i++)
@@ -394,17 +381,7 @@ static int check_ways(struct parser *ps)
 			  "more than %d file systems, paths and devices in all "
 			  "destinations together; expected fewer",
 			  POLICY_WAYS_MAX);
-	qsort(all, n, sizeof(*all), compare_ways);
-	for (size_t i = 1; i < n; i++) {
-		if (strcmp(all[i - 1]->path, all[i]->path) != 0)
-			continue;
-		text_quote(all[i]->path, strlen(all[i]->path), q.s,
-			   sizeof(q.s));
-		take_fail(ps, all[i]->pos,
-			  "%s already stands in line %" PRIu32
-			  "; expected it in one destination, once",
-			  q.s, all[i - 1]->pos.line);
-	}
+	take_once(ps, all, n, "", "one destination");
 	free(all);
 	return 0;
 }

@@ -85,6 +85,20 @@ static int take_paths(struct parser *ps, const struct policy_yaml *node,
 	return 0;
 }
 
+/* Either may be NULL: then it is 0, which is unknown. */
+static void take_measures(struct parser *ps, const struct policy_yaml *squeeze,
+			  const struct policy_yaml *floor,
+			  uint32_t *ret_squeeze, uint32_t *ret_floor)
+{
+	uint64_t n = 0;
+
+	if (squeeze)
+		take_u64(ps, squeeze, "squeeze", 1, POLICY_SQUEEZE_MAX, &n);
+	*ret_squeeze = (uint32_t)n;
+	if (floor)
+		take_size(ps, floor, "floor", ret_floor);
+}
+
 static int take_dataset(struct parser *ps, const struct policy_yaml *node,
 			struct policy_dataset *dataset)
 {
@@ -98,7 +112,6 @@ static int take_dataset(struct parser *ps, const struct policy_yaml *node,
 	};
 	static const struct take_schema schema = {"a dataset", keys, N_KEYS};
 	const struct policy_yaml *v[N_KEYS];
-	uint64_t squeeze = 0;
 	int r = 0;
 
 	if (!take_keys(ps, node, &schema, v))
@@ -116,12 +129,8 @@ static int take_dataset(struct parser *ps, const struct policy_yaml *node,
 
 	if (v[RECORD])
 		take_record(ps, v[RECORD], dataset);
-	if (v[SQUEEZE])
-		take_u64(ps, v[SQUEEZE], "squeeze", 1, POLICY_SQUEEZE_MAX,
-			 &squeeze);
-	dataset->squeeze = (uint32_t)squeeze;
-	if (v[FLOOR])
-		take_size(ps, v[FLOOR], "floor", &dataset->floor_bytes);
+	take_measures(ps, v[SQUEEZE], v[FLOOR], &dataset->squeeze,
+		      &dataset->floor_bytes);
 	return 0;
 }
 
@@ -163,18 +172,6 @@ static int take_datasets(struct parser *ps, const struct policy_yaml *node)
 			return r;
 	}
 	return 0;
-}
-
-static int compare_paths(const void *a, const void *b)
-{
-	const struct policy_path *const *pa = a, *const *pb = b;
-	int r = strcmp((*pa)->path, (*pb)->path);
-
-	if (r)
-		return r;
-	if ((*pa)->pos.line != (*pb)->pos.line)
-		return (*pa)->pos.line < (*pb)->pos.line ? -1 : 1;
-	return (*pa)->pos.col < (*pb)->pos.col ? -1 : 1;
 }
 
 /* Is path inside dir, or the same? */
@@ -220,7 +217,6 @@ static int check_paths(struct parser *ps)
 {
 	const struct policy *p = ps->policy;
 	const struct policy_path **all;
-	struct quoted q;
 	size_t n = 0;
 
 	for (size_t i = 0; i < p->n_datasets; i++)
@@ -241,18 +237,7 @@ static int check_paths(struct parser *ps)
 			all[n++] = &p->quiet[i].paths[j];
 			check_quiet_path(ps, &p->quiet[i].paths[j]);
 		}
-	qsort(all, n, sizeof(*all), compare_paths);
-	for (size_t i = 1; i < n; i++) {
-		if (strcmp(all[i - 1]->path, all[i]->path) != 0)
-			continue;
-		text_quote(all[i]->path, strlen(all[i]->path), q.s,
-			   sizeof(q.s));
-		take_fail(ps, all[i]->pos,
-			  "path %s already stands in line %" PRIu32
-			  "; expected it in one dataset, or name of quiet "
-			  "files, once",
-			  q.s, all[i - 1]->pos.line);
-	}
+	take_once(ps, all, n, "path ", "one dataset, or name of quiet files");
 	free(all);
 	return 0;
 }
@@ -414,14 +399,10 @@ static void take_narrow(struct parser *ps, const struct policy_yaml *narrow,
 			struct policy_subject *subject)
 {
 	const struct policy_yaml *odd = squeeze ? squeeze : floor;
-	uint64_t n = 0;
 
 	subject->narrow = take_yes(ps, narrow, "narrow");
-	if (squeeze)
-		take_u64(ps, squeeze, "squeeze", 1, POLICY_SQUEEZE_MAX, &n);
-	subject->squeeze = (uint32_t)n;
-	if (floor)
-		take_size(ps, floor, "floor", &subject->floor_bytes);
+	take_measures(ps, squeeze, floor, &subject->squeeze,
+		      &subject->floor_bytes);
 	if (odd && !subject->narrow)
 		take_fail(ps, odd->pos,
 			  "a %s without \"narrow: yes\", which would tighten "

@@ -260,6 +260,36 @@ int take_path(struct parser *ps, const struct policy_yaml *node,
 	return *ret_path ? 0 : -ENOMEM;
 }
 
+static int compare_paths(const void *a, const void *b)
+{
+	const struct policy_path *const *pa = a, *const *pb = b;
+	int r = strcmp((*pa)->path, (*pb)->path);
+
+	if (r)
+		return r;
+	if ((*pa)->pos.line != (*pb)->pos.line)
+		return (*pa)->pos.line < (*pb)->pos.line ? -1 : 1;
+	return (*pa)->pos.col < (*pb)->pos.col ? -1 : 1;
+}
+
+void take_once(struct parser *ps, const struct policy_path **all, size_t n,
+	       const char *what, const char *where)
+{
+	struct quoted q;
+
+	qsort(all, n, sizeof(*all), compare_paths);
+	for (size_t i = 1; i < n; i++) {
+		if (strcmp(all[i - 1]->path, all[i]->path) != 0)
+			continue;
+		text_quote(all[i]->path, strlen(all[i]->path), q.s,
+			   sizeof(q.s));
+		take_fail(ps, all[i]->pos,
+			  "%s%s already stands in line %" PRIu32
+			  "; expected it in %s, once",
+			  what, q.s, all[i - 1]->pos.line, where);
+	}
+}
+
 /* ---- lists and maps ---------------------------------------------------- */
 
 const struct policy_yaml *take_list(struct parser *ps,

@@ -96,6 +96,13 @@ void take_mode(struct parser *ps, const struct policy_yaml *node,
 int take_path(struct parser *ps, const struct policy_yaml *node,
 	      const char *what, const char *example, char **ret_path);
 
+/*
+ * Sorts them, and refuses each that stands there already. what is in front of
+ * it in the message, where is what it may stand in.
+ */
+void take_once(struct parser *ps, const struct policy_path **all, size_t n,
+	       const char *what, const char *where);
+
 /* ---- lists and maps ------------------------------------------------------ */
 
 /*
