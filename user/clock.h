@@ -21,4 +21,10 @@ static inline int64_t clock_s(clockid_t clock)
 	return clock_ns(clock) / CLOCK_NS_PER_S;
 }
 
+/* Since some moment: to measure how long something takes. */
+static inline int64_t clock_ms(void)
+{
+	return clock_ns(CLOCK_MONOTONIC) / 1000000;
+}
+
 #endif

@@ -2,6 +2,8 @@
 /* Addresses and sockets for all ways out. */
 #include "probe.h"
 
+#include "clock.h"
+
 #include <arpa/inet.h>
 #include <errno.h>
 #include <ifaddrs.h>
@@ -70,22 +72,14 @@ int net_socket(struct probe *p, int family, int type, int protocol,
 	return fd;
 }
 
-static long now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
-
 bool net_wait(int fd, short events, unsigned int ms)
 {
 	struct pollfd wait = {.fd = fd, .events = events};
-	long until = now_ms() + ms;
+	int64_t until = clock_ms() + ms;
 	int n;
 
 	do {
-		long left = until - now_ms();
+		int64_t left = until - clock_ms();
 
 		n = poll(&wait, 1, left > 0 ? (int)left : 0);
 	} while (n < 0 && errno == EINTR);

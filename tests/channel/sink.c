@@ -13,6 +13,7 @@
  *
  * SIGUSR1 prints the totals on standard output.
  */
+#include "clock.h"
 #include "sink_count.h"
 #include "wire.h"
 
@@ -83,18 +84,10 @@ struct sink {
 	bool stop;
 	struct counts counts;
 	struct source *asking; /* waits for its answer, or NULL */
-	long asked_ms;
+	int64_t asked_ms;
 	int quiet_ms;
 	char buf[BUFFER_BYTES];
 };
-
-static long now_ms(void)
-{
-	struct timespec t;
-
-	(void)clock_gettime(CLOCK_MONOTONIC, &t);
-	return t.tv_sec * 1000 + t.tv_nsec / 1000000;
-}
 
 static void pause_ms(long ms)
 {
@@ -449,7 +442,7 @@ static void on_question(struct sink *s, struct source *src)
 		forget(s->asking);
 	}
 	s->asking = src;
-	s->asked_ms = now_ms();
+	s->asked_ms = clock_ms();
 }
 
 static void on_control(struct sink *s, struct source *src)
@@ -739,7 +732,7 @@ static void loop(struct sink *s)
 			src->ready(s, src);
 		}
 		if (s->asking &&
-		    (n == 0 || now_ms() - s->asked_ms > ANSWER_MS)) {
+		    (n == 0 || clock_ms() - s->asked_ms > ANSWER_MS)) {
 			answer(s, s->asking);
 			forget(s->asking);
 			s->asking = NULL;
@@ -835,7 +828,7 @@ static int pull(const char *address, uint16_t port)
 	static char buf[BUFFER_BYTES];
 	struct record_scan scan = {0};
 	struct sockaddr_storage peer;
-	long until = now_ms() + PULL_WAIT_MS;
+	int64_t until = clock_ms() + PULL_WAIT_MS;
 	ssize_t n;
 	int fd, len;
 
@@ -848,7 +841,7 @@ static int pull(const char *address, uint16_t port)
 			return fail("socket", -errno);
 		if (connect(fd, (struct sockaddr *)&peer, (socklen_t)len) == 0)
 			break;
-		if (errno != ECONNREFUSED || now_ms() > until)
+		if (errno != ECONNREFUSED || clock_ms() > until)
 			return fail(address, -errno);
 		(void)close(fd);
 		pause_ms(PULL_TRY_MS);
