@@ -21,6 +21,8 @@ $(CHANNEL):
 
 channel: $(CHANNEL) ## the probes of the channel matrix, their sink, a set
 
+kernel-programs: $(CHANNEL)
+
 channel-selftest: $(CHANNEL) ## the probes without a guard: bytes arrive
 	$(Q)tests/channel/native-selftest $(B)/tests
 

@@ -9,15 +9,16 @@ $(KERNEL): $(B)/%: $(B)/%.o $(call objects,$(wildcard user/guard*.c)) \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(AGENT_LIBS)
 
+# What tests/run-kernels takes into the bench beside the product; tests/channel
+# and tests/flow add theirs.
 kernel-programs: $(KERNEL) ## what tests/kernel runs in the VM bench
 
-# What tests/run-kernels takes into the bench.
-run-tests: $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
+run-tests: kernel-programs
 
 matrix: deps ## every part on every kernel in both ways of attaching
 	$(Q)$(MAKE) kernel-matrix
 
-kernel-matrix: all $(KERNEL) $(addprefix $(B)/tests/,probe sink makeset)
+kernel-matrix: all kernel-programs
 	$(Q)tests/run-kernels --all; r=$$?; tests/matrix/table && exit $$r
 
 .PHONY: kernel-programs matrix kernel-matrix
