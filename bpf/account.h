@@ -709,6 +709,14 @@ static __always_inline void holder_clear(__u32 tgid)
 			     ~(1ULL << (bit & 63)));
 }
 
+/* The current process. The agent reads for nobody. */
+static __always_inline int holds(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return is_holder(task->tgid) && state.agent != (__u32)task->tgid;
+}
+
 static __always_inline struct holding *holding_of(__u32 tgid)
 {
 	struct process *p = bpf_map_lookup_elem(&processes, &tgid);

@@ -42,13 +42,18 @@ static __always_inline __u32 carrier_place(__u32 low)
 	return (low & ~CARRY_SENT) * 0x9e3779b1U >> (32 - CORDON_CARRIER_BITS);
 }
 
-/* The same as a number, which the verifier takes no address of a socket for. */
-static __always_inline __u64 carrier_sent(const void *sk)
+/* An address as a number, which the verifier lets be added to. */
+static __always_inline __u64 number_of(const void *object)
 {
-	__u64 address = (__u64)sk, number = 0;
+	__u64 address = (__u64)object, number = 0;
 
 	bpf_probe_read_kernel(&number, sizeof(number), &address);
-	return number | CARRY_SENT;
+	return number;
+}
+
+static __always_inline __u64 carrier_sent(const void *sk)
+{
+	return number_of(sk) | CARRY_SENT;
 }
 
 /* The holding that is in it. */

@@ -1035,6 +1035,25 @@ static __noinline int derived_read(struct file *file)
 	return derived_take(inode, e.bytes);
 }
 
+/*
+ * A holder writes to @file, or maps it to write to it later: does that leave?
+ * Inline: there is no room to ask from further down who it is. 0 or -EPERM.
+ */
+static __always_inline int on_way(struct file *file, int how)
+{
+	int way = way_of(file, how);
+	struct memo *m;
+	__u64 policy;
+
+	if (way == WAY_REFUSE)
+		return way_refuse(file, EPERM);
+	if (way != WAY_JUDGE)
+		return 0;
+	policy = policy_now();
+	m = way_who(policy);
+	return way_judge(file, how, policy, m);
+}
+
 static __always_inline int on_file_permission(struct file *file, int mask)
 {
 	struct task_struct *task;
@@ -1044,30 +1063,24 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	struct memo *m;
 	__u64 policy;
 	__u32 mode, dev;
-	int same, way;
+	int same;
 
 	if (!state.armed)
 		return 0;
 	inode = file->f_inode;
 	mode = inode->i_mode & S_IFMT;
-	if (mode == S_IFIFO)
-		return on_pipe_permission(inode, mask);
-	if (mode != S_IFREG && mode != S_IFCHR && mode != S_IFBLK)
-		return 0;
+	if (mode != S_IFREG) {
+		if (mode == S_IFIFO)
+			return on_pipe_permission(inode, mask);
+		if (mode != S_IFCHR && mode != S_IFBLK)
+			return 0;
+	}
 	dev = inode->i_sb->s_dev;
 	if (mask & MAY_WRITE && holds()) {
-		way = WAY_NONE;
 		if (way_possible(mode, inode->i_rdev, dev,
-				 inode->i_sb->s_magic))
-			way = way_of(file, WAY_WRITES);
-		if (way == WAY_REFUSE)
-			return way_refuse(file, EPERM);
-		if (way == WAY_JUDGE) {
-			policy = policy_now();
-			m = way_who(policy);
-			if (way_judge(file, WAY_WRITES, policy, m))
-				return -EPERM;
-		}
+				 inode->i_sb->s_magic) &&
+		    on_way(file, WAY_WRITES))
+			return -EPERM;
 		if (mode == S_IFREG && on_holder_writes(file))
 			return -EPERM;
 	}
@@ -1170,7 +1183,7 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	struct memo *m;
 	__u64 policy, ino;
 	__u32 dev;
-	int same, place, way;
+	int same, place;
 
 	if (!state.armed)
 		return 0;
@@ -1184,17 +1197,8 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	if (!inode)
 		return 0;
 	probed(HOOK_MMAP_FILE);
-	if (flags & MAP_SHARED && holds()) {
-		way = way_of(file, WAY_MAPS);
-		if (way == WAY_REFUSE)
-			return way_refuse(file, EPERM);
-		if (way == WAY_JUDGE) {
-			policy = policy_now();
-			m = way_who(policy);
-			if (way_judge(file, WAY_MAPS, policy, m))
-				return -EPERM;
-		}
-	}
+	if (flags & MAP_SHARED && holds() && on_way(file, WAY_MAPS))
+		return -EPERM;
 	dev = BPF_CORE_READ(inode, i_sb, s_dev);
 	ino = BPF_CORE_READ(inode, i_ino);
 	/* A file system of no device may be an overlay. */

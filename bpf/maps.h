@@ -136,9 +136,8 @@ struct memo {
 	struct file_key above; /* the one that users see it as */
 	__u64 moved; /* a file of which rows are about to move, its address */
 	__u64 asked; /* by which policy `set` was asked for; 0: by none */
-	struct subject_set set; /* if any is narrow: what the thread is */
+	struct subject_set set; /* what the thread is, as it was asked last */
 	struct metered to[CORDON_METERED]; /* of the judgement under way */
-	struct subject_set who;		   /* that writes: ways.bpf.c */
 };
 
 struct {

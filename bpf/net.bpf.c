@@ -495,20 +495,32 @@ static __noinline int judge_unasked(struct held *held, __u64 policy, int place)
 }
 
 /*
+ * What a refusal of the current process, a holder, is told of: the first that
+ * it holds, or nothing that is known. Returns 0 if it holds nothing yet.
+ */
+static __always_inline int held_first(struct held *ret)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+
+	if (h && holding_empty(h))
+		return 0;
+	if (h)
+		held_of(h->id, 0, ret);
+	return 1;
+}
+
+/*
  * A holder at what would send without asking anybody, as an option does that
  * travels with packets: refused, whatever the rule says.
  */
 static __noinline int refuse_unasked(void)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct holding *h = holding_of(task->tgid);
 	__u64 policy = policy_now();
 	struct held held = {};
 
-	if (h && holding_empty(h))
+	if (!held_first(&held))
 		return 0;
-	if (h)
-		held_of(h->id, 0, &held);
 	return judge_unasked(&held, policy,
 			     rule_place_now(policy, held.dataset));
 }
@@ -960,12 +972,11 @@ static __always_inline int connect_leaves(const struct sock *sk,
 static __always_inline int on_socket_connect(struct socket *sock,
 					     struct sockaddr *address)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct sender sender = {};
 	struct sock *sk;
 
 	probed(HOOK_SOCKET_CONNECT);
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
+	if (!holds())
 		return 0;
 	sk = sock->sk;
 	if (!sk || !connect_leaves(sk, address) || holds_nothing())
@@ -979,11 +990,10 @@ static __always_inline int on_socket_connect(struct socket *sock,
 static __always_inline int on_socket_sendmsg(struct socket *sock,
 					     struct msghdr *msg, int size)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	struct sock *sk;
 
 	probed(HOOK_SOCKET_SENDMSG);
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
+	if (!holds())
 		return 0; /* holds nothing: nothing can leave with it */
 	sk = sock->sk;
 	if (!sk)
@@ -1035,11 +1045,8 @@ static __always_inline int option_is_carried(__u32 level, __u32 name)
  */
 static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
 	probed(HOOK_SOCKET_SETSOCKOPT);
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid ||
-	    !option_is_carried(level, name))
+	if (!holds() || !option_is_carried(level, name))
 		return 0;
 	return refuse_unasked();
 }
@@ -1052,12 +1059,11 @@ static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
 static __always_inline int on_key_alloc(const struct key *key)
 {
 	static const char upcall[] = ".request_key_auth";
-	struct task_struct *task = bpf_get_current_task_btf();
 	char name[sizeof(upcall)] = {};
 	__u32 i;
 
 	probed(HOOK_KEY_ALLOC);
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
+	if (!holds())
 		return 0;
 	bpf_probe_read_kernel_str(name, sizeof(name),
 				  BPF_CORE_READ(key, type, name));
@@ -1185,9 +1191,7 @@ SEC("fentry/inet_sendpage")
 int BPF_PROG(fentry_inet_sendpage, struct socket *sock, struct page *page,
 	     int offset, size_t size)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid)
+	if (!holds())
 		return 0;
 	on_inet_sendpage(sock, size);
 	if (state.again)
@@ -1200,11 +1204,9 @@ SEC("fentry/inet_sendpage")
 int BPF_PROG(again_inet_sendpage, struct socket *sock, struct page *page,
 	     int offset, size_t size)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
 	int r;
 
-	if (!is_holder(task->tgid) || state.agent == (__u32)task->tgid ||
-	    ticket_find(HOOK_INET_SENDPAGE, page, 1, &r))
+	if (!holds() || ticket_find(HOOK_INET_SENDPAGE, page, 1, &r))
 		return 0;
 	return on_inet_sendpage(sock, size);
 }
@@ -1547,7 +1549,7 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 {
 	struct bpf_sock_tuple to = {};
 	struct bpf_sock *peer;
-	__u64 from, object;
+	__u64 from;
 	__u32 size;
 	int r;
 
@@ -1580,12 +1582,8 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 	if (!peer)
 		return 0;
 	r = 1;
-	if (!tcp || peer->state != TCP_LISTEN) {
-		/* As a number, which the verifier lets be added to. */
-		object = (__u64)peer;
-		bpf_probe_read_kernel(&object, sizeof(object), &object);
-		r = arrives_at(object, from);
-	}
+	if (!tcp || peer->state != TCP_LISTEN)
+		r = arrives_at(number_of(peer), from);
 	bpf_sk_release(peer);
 	return r;
 }

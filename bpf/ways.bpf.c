@@ -191,7 +191,7 @@ static __noinline struct memo *way_who(__u64 policy)
 
 	m = memo_of(policy, &same);
 	if (m)
-		subjects_of(policy, &m->who);
+		subjects_of(policy, &m->set);
 	return m;
 }
 
@@ -215,7 +215,7 @@ static __noinline int way_judge(const struct file *file, int how, __u64 policy,
 	way_facts(&all.a, file, how);
 	if (!way_bytes(&all.a, how))
 		return 0;
-	all.set = &m->who;
+	all.set = &m->set;
 	all.dest = all.a.dest;
 	all.count = state.zero; /* see rows_touch() */
 	bpf_loop(CORDON_SHARES, release_share, &all, 0);
@@ -238,15 +238,11 @@ static __noinline int judge_refused(struct held *held, __u64 policy, int place,
 /* It is refused, whatever the rule says. Returns 0 or -@error. */
 static __noinline int way_refuse(const struct file *file, __u32 error)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct holding *h = holding_of(task->tgid);
 	__u64 policy = policy_now();
 	struct held held = {};
 
-	if (h && holding_empty(h))
+	if (!held_first(&held))
 		return 0;
-	if (h)
-		held_of(h->id, 0, &held);
 	return judge_refused(&held, policy,
 			     rule_place_now(policy, held.dataset), file, error);
 }

@@ -70,13 +70,6 @@ static __always_inline int sets_loop(__u32 cmd)
 	       cmd == LOOP_CONFIGURE;
 }
 
-static __always_inline int holds(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return is_holder(task->tgid) && state.agent != (__u32)task->tgid;
-}
-
 /*
  * Do the registers tell of the read or write that is under way? io_uring runs
  * them in workers, whose registers are copies, and at the end of any system
