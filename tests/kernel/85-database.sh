@@ -218,32 +218,32 @@ database_clerk_twins()
 	done
 }
 
+# db_asks HOST NAME WHAT CASE COMMAND...: what a clerk asks that host for goes
+# out, as COMMAND says; NAME is what the host is called in CASE.
+db_asks()
+{
+	local name=$2 what=$3 case=$4
+
+	proved database/${what}_by_$name database/$what || return
+	db_clerks $1 $what
+	db_budget_of used
+	note "$what by $name: $value of $db_budget records, $got"
+	check database/${what}_${case}_by_$name "$(db_why)" "${@:5}"
+}
+
 database_clerk()
 {
-	local from what all name
+	local from what name
 
 	for from in $sockets 127.0.0.1; do
 		name=socket
 		[ $from = $sockets ] || name=loopback
 		for what in rows:200 each:10 few:4000; do
-			all=${what#*:}
-			what=${what%:*}
-			proved database/${what}_by_$name database/$what ||
-				continue
-			db_clerks $from $what
-			db_budget_of used
-			note "$what by $name: $value of $db_budget records"
-			check database/${what}_pass_by_$name "$(db_why)" \
-				db_all_came $all
+			db_asks $from $name ${what%:*} pass db_all_came \
+				${what#*:}
 		done
 		for what in marks table copy; do
-			proved database/${what}_by_$name database/$what ||
-				continue
-			db_clerks $from $what
-			db_budget_of used
-			note "$what by $name: $value of $db_budget, $got"
-			check database/${what}_stop_by_$name "$(db_why)" \
-				db_stopped
+			db_asks $from $name $what stop db_stopped
 		done
 	done
 }
