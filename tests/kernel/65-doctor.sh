@@ -50,7 +50,7 @@ doctor_filters_the_ledger()
 	cordon ledger >/out/ledger.words
 	check ledger_tells_who_read_and_sent_in_words \
 		"$(head -n 5 /out/ledger.words)" \
-		grep -qE '^\* +tcp +elsewhere +1 ' /out/ledger.words
+		grep -qE '^\* +tcp +elsewhere +[1-9]' /out/ledger.words
 	n=$(cordon ledger --json --dataset records | jq -rs 'map(select(
 		.type == "ledger") | .dataset) | unique | join(" ")')
 	check ledger_tells_of_one_dataset_when_filtered "$n" \
