@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 12
+#define CORDON_ABI 13
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -186,14 +186,16 @@ enum subject_dim {
 
 /*
  * Which subjects make no condition of a kind, which kinds are in use, and which
- * subjects are declassifiers or narrow.
+ * subjects are declassifiers, narrow or pools.
  */
 struct subject_dims {
 	struct subject_set any[DIM_MAX];
 	struct subject_set aside; /* that take in without carrying on */
 	struct subject_set narrow;
-	__u32 used; /* bit per enum subject_dim */
+	struct subject_set pools; /* whose processes share one holding */
+	__u32 used;		  /* bit per enum subject_dim */
 	__u32 pad;
+	__u32 pool[CORDON_SUBJECTS]; /* of a pool, by bit: of its name */
 };
 
 /*
@@ -507,8 +509,10 @@ struct carrier {
 /* What processes have in common that share memory: see commons.h. */
 struct commons {
 	__u64 holding; /* 0: nobody holds anything yet */
-	__u32 users;   /* processes, and objects they map */
+	__u32 users;   /* processes, objects they map, and the pool */
 	__u32 into;    /* the commons that it becomes part of */
+	__u32 pool;    /* a subject, which has it for its processes; 0: none */
+	__u32 pad;
 };
 
 /* Processes of one origin and dataset. */
@@ -826,6 +830,7 @@ struct guard_state {
 	__u32 mode[CORDON_SLOTS];	  /* enum guard_mode */
 	__u32 follow_files[CORDON_SLOTS]; /* do files carry? derived.h */
 	__u32 narrow[CORDON_SLOTS];	  /* is any subject narrow? */
+	__u32 pools[CORDON_SLOTS];	  /* or a pool? */
 	__u32 epoch;			  /* raised when a subject changes */
 	__u32 armed;	 /* set by the agent before its first capture */
 	__u32 tagged;	 /* set once, for the first such socket */
@@ -878,7 +883,7 @@ CORDON_ASSERT_SIZE(grant, 40);
 CORDON_ASSERT_SIZE(rule, 64);
 CORDON_ASSERT_SIZE(release, 48);
 CORDON_ASSERT_SIZE(dataset_rules, 560);
-CORDON_ASSERT_SIZE(subject_dims, 264);
+CORDON_ASSERT_SIZE(subject_dims, 1320);
 CORDON_ASSERT_SIZE(subject_key, 24);
 CORDON_ASSERT_SIZE(cgroup_key, 76);
 CORDON_ASSERT_SIZE(dest_key, 24);

@@ -14,17 +14,36 @@
  *
  * A process leaves when it executes another program or ends, an object when its
  * inode leaves memory. munmap(2) changes nothing: what was read was read.
+ *
+ * A pool is a commons without memory: the processes of a subject that has one
+ * come to it as they become holders, and stay when they execute what is of that
+ * subject too. Who does not come to it has a holding of its own, and is held as
+ * anybody is.
  */
 #ifndef CORDON_COMMONS_H
 #define CORDON_COMMONS_H
 
-/* Removes a user of the commons @number; the last one is its end. */
+/*
+ * Removes a user of the commons @number; the last one is its end. A pool that
+ * has nobody left begins anew with the next.
+ */
 static __noinline int commons_leave(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	__u32 others, *found;
 	__u64 id;
 
-	if (!c || __sync_fetch_and_sub(&c->users, 1) != 1)
+	if (!c)
+		return 0;
+	others = __sync_fetch_and_sub(&c->users, 1) - 1;
+	if (others == 1 && c->pool) {
+		id = c->pool;
+		found = bpf_map_lookup_elem(&shared, &id);
+		if (found && *found == number &&
+		    !bpf_map_delete_elem(&shared, &id))
+			others = __sync_fetch_and_sub(&c->users, 1) - 1;
+	}
+	if (others)
 		return 0;
 	id = c->holding;
 	if (!bpf_map_delete_elem(&commons, &number) && id)
@@ -255,14 +274,6 @@ static __noinline int commons_begin(const struct task_struct *task)
 	return commons_settle(number);
 }
 
-/* The same for the current one, if it holds nothing. In a hook's own frame. */
-static __noinline int commons_begin_now(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return is_holder(task->tgid) ? 0 : commons_begin(task);
-}
-
 /* ---- coming together --------------------------------------------------- */
 
 struct uniting {
@@ -294,6 +305,8 @@ static __noinline int commons_unite(__u32 from, __u32 to)
 		return 0;
 	/* Before: who comes to it from now on may be passed over. */
 	a->into = to;
+	if (!b->pool)
+		b->pool = a->pool;
 	id = a->holding;
 	if (id && b->holding) {
 		holding_take(b->holding, id, STEP_MEMORY);
@@ -318,9 +331,41 @@ static __noinline int commons_full(__u32 tgid)
 	return 0;
 }
 
+/* Is it the number of a subject, and no address? */
+static __always_inline int is_pool(__u64 object)
+{
+	return !(object >> 32);
+}
+
+/* @object, which had none, has the commons @number. Returns 0 or -1: no room */
+static __noinline int commons_found(__u64 object, __u32 number)
+{
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	__u32 *found;
+
+	if (!c)
+		return -1;
+	/* First: who reads the file must not stop at the count. */
+	if (!is_pool(object))
+		shared_count((const struct inode *)object, 1);
+	commons_enter(number);
+	if (!bpf_map_update_elem(&shared, &object, &number, BPF_NOEXIST)) {
+		if (is_pool(object))
+			c->pool = (__u32)object;
+		return 0;
+	}
+	commons_leave(number);
+	if (!is_pool(object))
+		shared_count((const struct inode *)object, -1);
+	/* Another may have been first. */
+	found = bpf_map_lookup_elem(&shared, &object);
+	return found ? commons_unite(number, *found) : -1;
+}
+
 /*
  * The current process shares the memory behind @object, or, 0, memory that
- * only its children can come by. Returns 0 or -EPERM.
+ * only its children can come by; or it is of the pool @object. Returns 0 or
+ * -EPERM.
  */
 __noinline int commons_join(__u64 object)
 {
@@ -345,22 +390,58 @@ __noinline int commons_join(__u64 object)
 		commons_unite(own, its);
 	if (!own && sharer_set(tgid, number))
 		goto full;
-	if (object && !its) {
-		/* First: who reads the file must not stop at the count. */
-		shared_count((const struct inode *)object, 1);
-		if (bpf_map_update_elem(&shared, &object, &number,
-					BPF_NOEXIST)) {
-			shared_count((const struct inode *)object, -1);
-			goto full;
-		}
-		commons_enter(number);
-	}
+	if (object && !its && commons_found(object, number))
+		goto full;
+	number = sharer_of(tgid);
 	c = bpf_map_lookup_elem(&commons, &number);
 	if (c && (c->holding || is_holder(tgid)))
 		commons_settle(number);
 	return 0;
 full:
 	return commons_full(tgid);
+}
+
+/* The pool of the current process; 0: none. In a hook's own frame. */
+static __noinline __u32 pool_now(void)
+{
+	__u64 policy = policy_now();
+	__u32 slot = policy >> 32 & 1;
+	struct subject_set set = {};
+	struct subject_dims *d;
+	int bit;
+
+	if (!state.pools[slot])
+		return 0;
+	d = bpf_map_lookup_elem(&dims, &slot);
+	if (!d)
+		return 0;
+	subjects_of(policy, &set);
+	bit = lowest_of_both(&set, &d->pools);
+	return bit < 0 ? 0 : d->pool[bit & (CORDON_SUBJECTS - 1)];
+}
+
+/* The current process is about to become a holder, if it is none yet. */
+static __noinline int commons_begin_now(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	__u32 pool;
+
+	if (is_holder(task->tgid))
+		return 0;
+	pool = pool_now();
+	/* Refused or not: without a pool it is held as anybody is. */
+	if (pool)
+		commons_join(pool);
+	return commons_begin(task);
+}
+
+/* Is the process in the commons of its pool, as a program that it executes? */
+static __always_inline int pool_keeps(__u32 tgid)
+{
+	__u32 number = sharer_of(tgid);
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+
+	return c && c->pool && c->pool == pool_now();
 }
 
 /*

@@ -1212,8 +1212,7 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid)
 		return 0;
-	if (state.commons)
-		commons_begin_now();
+	commons_begin_now();
 	policy = policy_now();
 	m = memo_of(policy, &same);
 	place = memo_place(m, same, policy, l->dataset);

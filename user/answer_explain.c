@@ -201,6 +201,17 @@ static bool holds_unknown(const struct asked *asked)
 	       guard_is_holder(guard, asked->pid) > 0;
 }
 
+/* Whose one holding it has. */
+static void put_pool(json_t *line, const struct asked *asked)
+{
+	uint32_t subject;
+
+	if (!guard_pool(asked->agent->guard, asked->pid, &subject))
+		put(line, "pool",
+		    json_string(guard_name(asked->agent->guard, NAME_SUBJECT,
+					   subject)));
+}
+
 static void reply_process(struct asked *asked, const struct alive *alive,
 			  const struct event_who *who)
 {
@@ -219,6 +230,7 @@ static void reply_process(struct asked *asked, const struct alive *alive,
 		put(line, "login", account(alive->login));
 		put_session(line, alive->session);
 		put_unit(line, who);
+		put_pool(line, asked);
 	} else if (asked->last.tgid) {
 		put_who(line, &asked->last);
 	}

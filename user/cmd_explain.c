@@ -87,6 +87,9 @@ static void show_process(const json_t *line, struct showing *showing)
 	if (exe[0])
 		(void)printf(", %s", exe);
 	(void)printf("%s\n", showing->alive ? "" : ": gone");
+	if (json_object_get(line, "pool"))
+		(void)printf("of the pool %s: holds what all of it hold\n",
+			     cmd_text(line, "pool"));
 	if (json_object_get(line, "unknown"))
 		(void)printf("%sholds, but what is not known: all it sends is "
 			     "refused where a rule blocks%s\n",

@@ -304,6 +304,8 @@ int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg);
 int guard_is_holder(struct guard *guard, uint32_t tgid);
 /* The holding of the process: -ENOENT if it has none. */
 int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id);
+/* The number of the subject in whose pool it is: -ENOENT if in none. */
+int guard_pool(const struct guard *guard, uint32_t tgid, uint32_t *ret_subject);
 /* -ENOENT: it is gone. */
 int guard_holding(const struct guard *guard, uint64_t id,
 		  struct holding *ret_holding);

@@ -214,6 +214,22 @@ int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
 	return r;
 }
 
+int guard_pool(const struct guard *guard, uint32_t tgid, uint32_t *ret_subject)
+{
+	struct commons commons = {0};
+	uint32_t number;
+	int r;
+
+	r = guard_map_lookup(guard, MAP_SHARERS, &tgid, &number);
+	if (!r)
+		r = guard_map_lookup(guard, MAP_COMMONS, &number, &commons);
+	if (!r && !commons.pool)
+		r = -ENOENT;
+	if (!r)
+		*ret_subject = commons.pool;
+	return r;
+}
+
 int guard_holding(const struct guard *guard, uint64_t id,
 		  struct holding *ret_holding)
 {
