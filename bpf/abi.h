@@ -43,6 +43,7 @@ enum cordon_limits {
 	CORDON_CAME = 4,      /* steps a holding remembers, a power of 2 */
 	CORDON_STEPS = 16384, /* steps kept, a power of 2 */
 	CORDON_SEEN = 4096,   /* pairs of holdings, of which one took */
+	CORDON_SENT = 4096,   /* origins, each at one place */
 	CORDON_WAYS = 2048,   /* of both policy slots */
 };
 
@@ -470,6 +471,22 @@ enum executed {
 	EXECUTED_NOTHING,
 	EXECUTED_NOT_YET, /* forked by a narrow one */
 	EXECUTED_BY_NARROW,
+};
+
+/*
+ * How many records of an origin were charged at one place within a window of
+ * the budget, by whichever process. Forgotten, they are charged once more.
+ */
+struct sent_key {
+	__u32 origin; /* number in `origins' */
+	__u32 rule;
+	__u32 who; /* as struct budget_key's */
+	__u32 dest;
+};
+
+struct sent {
+	__u64 since_ns;
+	__u64 records;
 };
 
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */

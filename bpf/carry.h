@@ -386,7 +386,7 @@ static __always_inline int carry_take(struct carry *carry, int early)
 		if (place >= 0 &&
 		    (early || intake_takes(policy, place, from, carry)))
 			return 0;
-		commons_begin_now();
+		commons_begin_own();
 	}
 	h = holding_make(tgid);
 	if (!h)

@@ -401,8 +401,8 @@ full:
 	return commons_full(tgid);
 }
 
-/* The pool of the current process; 0: none. In a hook's own frame. */
-static __noinline __u32 pool_now(void)
+/* The pool of the current process; 0: none. Where narrow_now() can be. */
+__noinline int pool_now(void)
 {
 	__u64 policy = policy_now();
 	__u32 slot = policy >> 32 & 1;
@@ -417,31 +417,37 @@ static __noinline __u32 pool_now(void)
 		return 0;
 	subjects_of(policy, &set);
 	bit = lowest_of_both(&set, &d->pools);
-	return bit < 0 ? 0 : d->pool[bit & (CORDON_SUBJECTS - 1)];
+	return bit < 0 ? 0 : (int)d->pool[bit & (CORDON_SUBJECTS - 1)];
 }
 
-/* The current process is about to become a holder, if it is none yet. */
+/*
+ * The current process, which holds nothing, is about to become a holder and
+ * comes to its pool. Refused or not: without one it is held as anybody is.
+ */
+static __always_inline int commons_begin_own(void)
+{
+	int pool = pool_now();
+
+	if (pool)
+		commons_join((__u32)pool);
+	return commons_begin(bpf_get_current_task_btf());
+}
+
+/* The same where it may hold something already. */
 static __noinline int commons_begin_now(void)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
-	__u32 pool;
 
-	if (is_holder(task->tgid))
-		return 0;
-	pool = pool_now();
-	/* Refused or not: without a pool it is held as anybody is. */
-	if (pool)
-		commons_join(pool);
-	return commons_begin(task);
+	return is_holder(task->tgid) ? 0 : commons_begin_own();
 }
 
 /* Is the process in the commons of its pool, as a program that it executes? */
-static __always_inline int pool_keeps(__u32 tgid)
+static __noinline int pool_keeps(__u32 tgid)
 {
 	__u32 number = sharer_of(tgid);
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
 
-	return c && c->pool && c->pool == pool_now();
+	return c && c->pool && c->pool == (__u32)pool_now();
 }
 
 /*

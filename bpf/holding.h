@@ -10,8 +10,9 @@
 /* What a holding has of one dataset. */
 struct held {
 	__u64 records;
-	__u32 origin;
-	__u32 dataset;
+	__u32 origin; /* of the first share */
+	__u16 dataset;
+	__u16 only; /* all is of this origin, which has a number of its own */
 };
 
 /*
@@ -24,13 +25,14 @@ __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
 	__u64 records = state.zero;
 	__u32 j, origin, dataset;
-	int seen = 0;
+	int seen = 0, only;
 
 	if (!h || !ret)
 		return 0;
 	i &= CORDON_SHARES - 1;
 	bpf_spin_lock(&h->lock);
 	origin = h->shares[i].origin;
+	only = origin < CORDON_ORIGIN_REST;
 	dataset = h->shares[i].dataset;
 	/* Unrolled it is 2^8 paths to the verifier. */
 #pragma clang loop unroll(disable)
@@ -42,10 +44,13 @@ __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 		records += s->records;
 		if (j < i)
 			seen = 1;
+		if (j != i)
+			only = 0;
 	}
 	bpf_spin_unlock(&h->lock);
 	ret->records = records;
 	ret->origin = origin;
+	ret->only = only;
 	ret->dataset = dataset;
 	return origin && !seen;
 }

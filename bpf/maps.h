@@ -55,6 +55,7 @@ MAP(shared, HASH, __u64, __u32, 65536, BPF_F_NO_PREALLOC);
  * once more, too much and never too little.
  */
 MAP(seen_by, LRU_HASH, struct seen_key, struct seen, CORDON_SEEN, 0);
+MAP(sent_by, LRU_HASH, struct sent_key, struct sent, CORDON_SENT, 0);
 /* How it came to that; what is lost was overwritten: see struct step. */
 MAP(steps, ARRAY, __u32, struct step, CORDON_STEPS, 0);
 MAP(origins, ARRAY, __u32, struct origin, CORDON_ORIGINS, 0);

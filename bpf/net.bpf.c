@@ -273,36 +273,95 @@ static __always_inline void charge_more(struct act *a, struct holding *h,
 	bpf_spin_unlock(&h->lock);
 }
 
+static __always_inline void sent_key_of(const struct act *a, __u32 origin,
+					struct sent_key *key)
+{
+	key->origin = origin;
+	key->rule = a->rule;
+	key->who = a->who;
+	key->dest = a->dest;
+}
+
+/*
+ * Of @due records of a holding that is all of @origin, how many @a's budget was
+ * not charged yet: its processes cannot have sent more records than it has
+ * read, so what is charged to that number in a window is enough for all of them.
+ */
+static __noinline __u64 sent_due(struct act *a, __u32 origin, __u64 due)
+{
+	struct sent_key key;
+	struct origin *o;
+	struct sent *sent;
+	__u64 before, read;
+
+	sent_key_of(a, origin, &key);
+	sent = bpf_map_lookup_elem(&sent_by, &key);
+	o = bpf_map_lookup_elem(&origins, &origin);
+	if (!sent || !o || a->now - sent->since_ns >= a->window_ns)
+		return due;
+	before = sent->records;
+	read = o->read_records;
+	if (read <= before)
+		return 0;
+	return read - before < due ? read - before : due;
+}
+
+/* @n were. What is lost where two begin at once is charged once more. */
+static __noinline int sent_note(struct act *a, __u32 origin, __u64 n)
+{
+	struct sent new = {.since_ns = a->now, .records = n};
+	struct sent_key key;
+	struct sent *sent;
+
+	sent_key_of(a, origin, &key);
+	sent = bpf_map_lookup_elem(&sent_by, &key);
+	if (sent && a->now - sent->since_ns < a->window_ns)
+		__sync_fetch_and_add(&sent->records, n);
+	else
+		bpf_map_update_elem(&sent_by, &key, &new, BPF_ANY);
+	return 0;
+}
+
 /*
  * Charges the records that the holding was not charged here before, to the
  * budget of @a's max and window_ns. Returns what budget_charge() does.
  */
 static __always_inline int release_records(struct act *a, struct holding *h,
-					   __u64 held)
+					   const struct held *held)
 {
 	int take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
+	__u64 due, paid = 0;
 	int bad = 0, first;
-	__u64 due;
 	__s64 twice;
 
-	due = charge_due(a, h, held);
+	due = charge_due(a, h, held->records);
 	a->records = due;
 	a->unit = UNIT_RECORDS;
 	if (due && a->window_ns) {
-		bad = budget_charge(a, due, take);
+		paid = held->only ? sent_due(a, held->origin, due) : due;
+		a->records = paid;
+		if (paid)
+			bad = budget_charge(a, paid, take);
 		if (bad && take == TAKE_CHARGE)
 			return bad;
 	}
-	twice = charge_note(a, h, held, due, &first);
-	if (a->window_ns && twice > 0)
+	twice = charge_note(a, h, held->records, due, &first);
+	if (a->window_ns && twice > 0) {
+		if (twice > (__s64)paid)
+			twice = (__s64)paid;
 		budget_give_back(a, a->part, twice);
+		paid -= twice;
+	}
 	if (twice < 0) {
 		if (a->window_ns)
 			bad = budget_charge(a, -twice, take);
 		if (bad && take == TAKE_CHARGE)
 			return bad;
 		charge_more(a, h, -twice);
+		paid += -twice;
 	}
+	if (paid && held->only)
+		sent_note(a, held->origin, paid);
 	if (first)
 		event_send(a, EVENT_FIRST_RELEASE, VERDICT_ALLOW, 0, 0);
 	return bad;
@@ -421,7 +480,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 				return r;
 		}
 		limit_of(a, &grant->records, UNIT_RECORDS);
-		bad = release_records(a, all->h, held->records);
+		bad = release_records(a, all->h, held);
 		r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL, EPERM) : 0;
 		if (r) {
 			if (bytes) {

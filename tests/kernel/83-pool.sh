@@ -1,28 +1,47 @@
 # SPDX-License-Identifier: GPL-2.0-only
 # shellcheck shell=bash disable=SC2048,SC2086,SC2154 # plain words; lib.sh
 #
-# Processes of a pool share one holding: what several of them read and send is
-# charged once, and what one reads all hold. Processes of a unit that is none
-# are charged each for itself.
+# What several processes are charged together. Records of one origin are charged
+# once at a place, whichever of its processes sends them. What is of several
+# origins each holding is charged for; the processes of a pool have one.
 
 po=/srv/pool
 
 # A server that holds nothing forks workers, one after the other; all are there
-# until the last is done. Each reads the records FIRST-LAST, executes itself
-# first if it says so, and sends them. Leaves their exits, 1 for a refusal.
+# until the last is done. Each reads the records FIRST-LAST, and takes OTHER,
+# if it says so, from a process of another unit, which read it; it executes
+# itself, if it says so; and sends them. Leaves their exits, 1 for a refusal.
 pool_prepare()
 {
 	"$bin/tests/makeset" $po --records 40 --photo-bytes 3000
-	cat >$po/work <<-'P'
-	import os, signal, socket, sys
+	mkdir -p "$cg/system.slice/beside.service"
+	cat >$po/work <<-P
+	beside = "$cg/system.slice/beside.service/cgroup.procs"
+	P
+	cat >>$po/work <<-'P'
+	import os, re, signal, socket, sys
+	def read(photos, i):
+	    return open("%s/%06d.jpg" % (photos, int(i)), "rb").read()
+	def taken(photos, i):
+	    r, w = os.pipe()
+	    pid = os.fork()
+	    if not pid:
+	        open(beside, "w").write(str(os.getpid()))
+	        os.write(w, read(photos, i))
+	        os._exit(0)
+	    os.close(w)
+	    data = b"".join(iter(lambda: os.read(r, 65536), b""))
+	    os.waitpid(pid, 0)
+	    return data
 	def work(to, photos, spec):
-	    first, last, *how = spec.split("-")
-	    data = b""
+	    first, last, other, again = re.fullmatch(
+	        r"(\d+)-(\d+)(?:\+(\d+))?(,exec)?", spec).groups()
+	    data = taken(photos, other) if other else b""
 	    for i in range(int(first), int(last) + 1):
-	        data += open("%s/%06d.jpg" % (photos, i), "rb").read()
-	    if how == ["exec"]:
+	        data += read(photos, i)
+	    if again:
 	        os.execv(sys.executable, [sys.executable, __file__, "work",
-	                 *to, photos, "%s-%s" % (first, last)])
+	                 *to, photos, spec.replace(again, "")])
 	    s = socket.create_connection((to[0], int(to[1])))
 	    try:
 	        s.sendall(data)
@@ -41,7 +60,7 @@ pool_prepare()
 	        work(to, photos, spec)
 	    ends.append(os.waitpid(pid, os.WUNTRACED)[1])
 	    pids.append(pid)
-	open("/tmp/pool.pids", "w").write(" ".join(map(str, pids)))
+	open("/tmp/pool.pids", "w").write(" ".join(map(str, pids)) + "\n")
 	if what == "wait":
 	    os.kill(os.getpid(), signal.SIGSTOP)
 	for pid in pids:
@@ -62,24 +81,40 @@ pool_policy()
 	subjects:
 	  shop$1: {unit: shop.service, pool: yes}
 	  stall$1: {unit: stall.service}
+	  anybody$1: {login: any}
 	rules:
 	  - {subject: shop$1, dataset: records, read: unlimited,
 	     release: {"*": $budget_records records/hour}}
 	  - {subject: stall$1, dataset: records, read: unlimited,
 	     release: {"*": $budget_records records/hour}}
+	  - {subject: anybody$1, dataset: records, read: unlimited,
+	     release: {"*": $budget_records records/hour}}
+	  - {subject: "*", dataset: records, read: unlimited}
 	P
+}
+
+pool_run()
+{
+	"$@" >/tmp/pool 2>&1
+	rc=$?
+	ends=$(cat /tmp/pool)
+	json=
+	ask
 }
 
 # pool_work UNIT SPEC...: leaves the exits in $ends.
 pool_work()
 {
 	ask
-	in_cgroup /system.slice/$1.service python3 $po/work go $there $port \
-		$po/photos ${*:2} >/tmp/pool 2>&1
-	rc=$?
-	ends=$(cat /tmp/pool)
-	json=
+	pool_run in_cgroup /system.slice/$1.service \
+		python3 $po/work go $there $port $po/photos ${*:2}
+}
+
+# pool_session SPEC...: the same in a session of $login.
+pool_session()
+{
 	ask
+	pool_run as $login python3 $po/work go $there $port $po/photos $*
 }
 
 # pool_came ENDS BYTES RECORDS
@@ -91,15 +126,17 @@ pool_came()
 
 pool_twins()
 {
-	pool_work shop 1-3 1-3 1-3 1-3
+	new_login
+	pool_session 1-3 1-3 1-3 1-3
 	twin_of pool/same pool_came "0 0 0 0" 36000 3
-	pool_work shop 1-3 4-5
-	twin_of pool/other pool_came "0 0" 15000 5
-	pool_work shop 1-3-exec 1-3
-	twin_of pool/exec pool_came "0 0" 18000 3
+	new_login
+	pool_session 1-3 4-5
+	twin_of pool/others pool_came "0 0" 15000 5
+	pool_work shop 1-1+2 1-1+2 1-1+2 1-1+2
+	twin_of pool/several pool_came "0 0 0 0" 24000 2
 }
 
-# What is said of each worker while all are there: pool:records, in $json.
+# What is said of each worker while all are there, pool:records, in $json.
 pool_look()
 {
 	local job server i pid pids=()
@@ -124,32 +161,54 @@ pool_look()
 	wait $job
 }
 
+pool_sessions()
+{
+	proved pool/same pool/same || return
+	new_login
+	pool_session 1-3 1-3 1-3 1-3
+	check session_is_charged_once_when_it_sends_the_same \
+		"exit $rc $ends $got" pool_came "0 0 0 0" 36000 3
+	pool_session 1-3
+	check other_session_is_charged_when_it_sends_the_same \
+		"exit $rc $ends $got" pool_came "1" 0 0
+	proved pool/others pool/others || return
+	agent_with < <(pool_policy 2) || return
+	new_login
+	pool_session 1-3 4-5
+	check session_refuses_when_others_are_beyond "exit $rc $ends $got" \
+		pool_came "0 1" 9000 3
+	pool_work stall 1-3 1-3 4-4 1-4 5-5
+	check service_is_charged_once_for_each_record "exit $rc $ends $got" \
+		pool_came "0 0 0 0 1" 33000 4
+}
+
+pool_several()
+{
+	proved pool/several pool/several || return
+	agent_with < <(pool_policy 3) || return
+	pool_work stall 1-1+2 1-1+2 1-1+2 1-1+2
+	check holdings_of_several_are_charged_each "exit $rc $ends $got" \
+		pool_came "0 0 1 1" 12000 2
+	pool_work shop 1-1+2 1-1+2 1-1+2 1-1+2
+	check pool_of_several_is_charged_once "exit $rc $ends $got" \
+		pool_came "0 0 0 0" 24000 2
+	agent_with < <(pool_policy 4) || return
+	pool_work shop 1-1+2 3-5
+	check pool_refuses_when_records_of_all_are_beyond \
+		"exit $rc $ends $got" pool_came "0 1" 6000 2
+}
+
 pool_cases()
 {
 	agent_with < <(pool_policy 1) || return
-	proved pool/same pool/same || return
-	pool_work stall 1-3 1-3 1-3 1-3
-	check unit_is_charged_for_each_when_no_pool "exit $rc $ends $got" \
-		pool_came "0 1 1 1" 9000 3
-	pool_work shop 1-3 1-3 1-3 1-3
-	check pool_is_charged_once_when_all_send_the_same \
-		"exit $rc $ends $got" pool_came "0 0 0 0" 36000 3
-	agent_with < <(pool_policy 2) || return
-	proved pool/other pool/other || return
-	pool_work shop 1-3 4-5
-	check pool_refuses_when_records_of_all_are_beyond \
-		"exit $rc $ends $got" pool_came "0 1" 9000 3
-	agent_with < <(pool_policy 3) || return
-	proved pool/exec pool/exec || return
-	pool_work shop 1-3-exec 1-3
-	check pool_is_charged_once_when_one_executes "exit $rc $ends $got" \
-		pool_came "0 0" 18000 3
-	pool_look shop 1-1 2-2 3-3-exec
+	pool_sessions
+	pool_several
+	pool_look shop 1-1 2-2 3-3,exec
 	check explain_tells_the_pool_when_asked "$json" \
-		[ "$json" = "shop3:3 shop3:3 shop3:3 " ]
+		[ "$json" = "shop4:3 shop4:3 shop4:3 " ]
 	pool_look shop 1-1
 	check pool_begins_anew_when_nobody_is_left "$json" \
-		[ "$json" = "shop3:1 " ]
+		[ "$json" = "shop4:1 " ]
 	pool_look stall 1-1 2-2
 	check explain_tells_no_pool_when_there_is_none "$json" \
 		[ "$json" = "null:1 null:1 " ]
