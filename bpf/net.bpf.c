@@ -285,7 +285,7 @@ static __always_inline void sent_key_of(const struct act *a, __u32 origin,
 /*
  * Of @due records of a holding that is all of @origin, how many @a's budget was
  * not charged yet: its processes cannot have sent more records than it has
- * read, so what is charged to that number in a window is enough for all of them.
+ * read, so that number, charged in a window, is enough for all of them.
  */
 static __noinline __u64 sent_due(struct act *a, __u32 origin, __u64 due)
 {

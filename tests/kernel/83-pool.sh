@@ -203,12 +203,13 @@ pool_cases()
 	agent_with < <(pool_policy 1) || return
 	pool_sessions
 	pool_several
+	agent_with < <(pool_policy 5) || return
 	pool_look shop 1-1 2-2 3-3,exec
 	check explain_tells_the_pool_when_asked "$json" \
-		[ "$json" = "shop4:3 shop4:3 shop4:3 " ]
+		[ "$json" = "shop5:3 shop5:3 shop5:3 " ]
 	pool_look shop 1-1
 	check pool_begins_anew_when_nobody_is_left "$json" \
-		[ "$json" = "shop4:1 " ]
+		[ "$json" = "shop5:1 " ]
 	pool_look stall 1-1 2-2
 	check explain_tells_no_pool_when_there_is_none "$json" \
 		[ "$json" = "null:1 null:1 " ]
