@@ -31,6 +31,7 @@
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <termios.h>
 #include <unistd.h>
 #include <x86intrin.h>
 
@@ -192,16 +193,19 @@ static int bound_outside(int type, const struct sockaddr_in *at)
 	return fd;
 }
 
-static int begin_inet(struct bench *b, int type, uint16_t port)
+/* A socket at each end, of which the far one is bound to addr. */
+static int begin_inet(struct bench *b, int type, const char *addr,
+		      uint16_t port,
+		      int (*bind_fn)(int type, const struct sockaddr_in *at))
 {
 	struct sockaddr_in at = {
 		.sin_family = AF_INET,
 		.sin_port = htons(port),
-		.sin_addr.s_addr = inet_addr(OUTSIDE_ADDR),
+		.sin_addr.s_addr = inet_addr(addr),
 	};
 	int fd, one = 1;
 
-	fd = bound_outside(type, &at);
+	fd = bind_fn(type, &at);
 	if (fd < 0)
 		return fd;
 	b->far = fd;
@@ -221,12 +225,18 @@ static int begin_inet(struct bench *b, int type, uint16_t port)
 
 static int begin_tcp(struct bench *b)
 {
-	return begin_inet(b, SOCK_STREAM, TCP_PORT);
+	return begin_inet(b, SOCK_STREAM, OUTSIDE_ADDR, TCP_PORT,
+			  bound_outside);
+}
+
+static int begin_loopback(struct bench *b)
+{
+	return begin_inet(b, SOCK_STREAM, "127.0.0.1", TCP_PORT, bound_socket);
 }
 
 static int begin_udp(struct bench *b)
 {
-	return begin_inet(b, SOCK_DGRAM, UDP_PORT);
+	return begin_inet(b, SOCK_DGRAM, OUTSIDE_ADDR, UDP_PORT, bound_outside);
 }
 
 static int do_send(struct bench *b, unsigned int n)
@@ -259,7 +269,7 @@ static int begin_unix(struct bench *b)
 	return 0;
 }
 
-static int do_unix(struct bench *b, unsigned int n)
+static int do_sockets(struct bench *b, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		if (send(b->near, b->buf, b->bytes, 0) != (ssize_t)b->bytes ||
@@ -280,7 +290,23 @@ static int begin_pipe(struct bench *b)
 	return 0;
 }
 
-static int do_pipe(struct bench *b, unsigned int n)
+/* Who types and who reads it. Raw, or it waits for the end of a line. */
+static int begin_pty(struct bench *b)
+{
+	struct termios raw;
+
+	b->near = posix_openpt(O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (b->near < 0 || grantpt(b->near) < 0 || unlockpt(b->near) < 0)
+		return -errno;
+	b->far = open(ptsname(b->near), O_RDWR | O_NOCTTY | O_CLOEXEC);
+	if (b->far < 0 || tcgetattr(b->far, &raw) < 0)
+		return -errno;
+	cfmakeraw(&raw);
+	raw.c_cc[VMIN] = (cc_t)b->bytes;
+	return tcsetattr(b->far, TCSANOW, &raw) < 0 ? -errno : 0;
+}
+
+static int do_files(struct bench *b, unsigned int n)
 {
 	for (unsigned int i = 0; i < n; i++) {
 		if (write(b->near, b->buf, b->bytes) != (ssize_t)b->bytes ||
@@ -406,9 +432,12 @@ static const struct op ops[] = {
 	 after_send},
 	{"udp1k", "UDP send 1 KiB", 32, 64, 8, 1024, begin_udp, do_send,
 	 after_send},
-	{"unix", "unix send+receive", 100, 10, 64, 64, begin_unix, do_unix,
-	 NULL},
-	{"pipe", "pipe pair", 100, 40, 1, 64, begin_pipe, do_pipe, NULL},
+	{"unix", "unix send+receive", 100, 10, 64, 64, begin_unix,
+	 do_sockets, NULL},
+	{"loop", "loopback send+recv", 32, 64, 16, 64, begin_loopback,
+	 do_sockets, NULL},
+	{"pipe", "pipe pair", 100, 40, 1, 64, begin_pipe, do_files, NULL},
+	{"pty", "terminal pair", 32, 64, 4, 64, begin_pty, do_files, NULL},
 	{"fork", "fork", 8, 40, 1, 0, NULL, do_fork, NULL},
 	{"exec", "exec", 4, 40, 1, 0, NULL, do_exec, NULL},
 	{"tar", "tar of 10,000 files", 1, 2, 1, 0, NULL, do_tar, after_tar},
