@@ -338,7 +338,7 @@ static __always_inline int is_pool(__u64 object)
 }
 
 /* @object, which had none, has the commons @number. Returns 0 or -1: no room */
-static __noinline int commons_found(__u64 object, __u32 number)
+static __always_inline int commons_found(__u64 object, __u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
 	__u32 *found;
