@@ -23,34 +23,29 @@ struct held {
 __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 {
 	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
-	__u64 records = state.zero;
-	__u32 j, origin, dataset;
-	int seen = 0, only;
+	__u64 records = state.zero, other = 0, mask;
+	__u32 j, origin, dataset, seen = 0;
 
 	if (!h || !ret)
 		return 0;
 	i &= CORDON_SHARES - 1;
 	bpf_spin_lock(&h->lock);
 	origin = h->shares[i].origin;
-	only = origin < CORDON_ORIGIN_REST;
 	dataset = h->shares[i].dataset;
-	/* Unrolled it is 2^8 paths to the verifier. */
 #pragma clang loop unroll(disable)
 	for (j = 0; j < CORDON_SHARES; j++) {
 		struct share *s = &h->shares[j];
 
-		if (!s->origin || s->dataset != dataset)
-			continue;
-		records += s->records;
-		if (j < i)
-			seen = 1;
-		if (j != i)
-			only = 0;
+		mask = not_zero(s->origin) & is_zero(s->dataset ^ dataset);
+		records += s->records & mask;
+		other |= not_zero(j ^ i) & mask;
+		/* All bits where j < i. */
+		seen |= (__u32)(((__u64)j - i) >> 32) & (__u32)mask;
 	}
 	bpf_spin_unlock(&h->lock);
 	ret->records = records;
 	ret->origin = origin;
-	ret->only = only;
+	ret->only = !other && origin < CORDON_ORIGIN_REST;
 	ret->dataset = dataset;
 	return origin && !seen;
 }

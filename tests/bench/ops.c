@@ -23,11 +23,14 @@
 #include <fcntl.h>
 #include <netinet/tcp.h>
 #include <sched.h>
+#include <signal.h>
 #include <stdbool.h>
 #include <stdint.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
@@ -41,6 +44,8 @@
 #define UDP_PORT       7002
 #define TRANSFER_BYTES 100000000ul
 #define BUF_BYTES      65536
+#define CROWD	       1000u
+#define PIPES	       10000u
 
 struct bench {
 	const char *file;
@@ -416,6 +421,38 @@ static int do_sleep(struct bench *b, unsigned int n)
 		(void)pause();
 }
 
+/* Children, which have what their parent holds, until it goes. */
+static int do_crowd(struct bench *b, unsigned int n)
+{
+	for (unsigned int i = 0; i < CROWD; i++) {
+		pid_t child = fork();
+
+		if (child < 0)
+			return -errno;
+		if (child)
+			continue;
+		if (prctl(PR_SET_PDEATHSIG, SIGKILL) < 0)
+			_exit(1);
+		for (;;)
+			(void)pause();
+	}
+	return do_sleep(b, n);
+}
+
+/* Pipes with something in them. */
+static int do_pipes(struct bench *b, unsigned int n)
+{
+	const struct rlimit limit = {2 * PIPES + 100, 2 * PIPES + 100};
+	int fds[2];
+
+	if (setrlimit(RLIMIT_NOFILE, &limit) < 0)
+		return -errno;
+	for (unsigned int i = 0; i < PIPES; i++)
+		if (pipe2(fds, O_CLOEXEC) < 0 || write(fds[1], b->buf, 1) != 1)
+			return errno ? -errno : -EIO;
+	return do_sleep(b, n);
+}
+
 /* TCP in rounds: some connections acknowledge every segment to their end
  * (seen for the first one after boot), which costs 2,500 a send. */
 /* clang-format off */
@@ -444,6 +481,8 @@ static const struct op ops[] = {
 	{"transfer", "TCP transfer 100 MB", 1, 2, 4, BUF_BYTES, begin_tcp,
 	 do_transfer, NULL},
 	{"sleep", "sleep", 1, 1, 1, 0, NULL, do_sleep, NULL},
+	{"crowd", "crowd", 1, 1, 1, 0, NULL, do_crowd, NULL},
+	{"pipes", "pipes", 1, 1, 1, 0, NULL, do_pipes, NULL},
 };
 /* clang-format on */
 
