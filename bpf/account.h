@@ -728,6 +728,15 @@ static __always_inline struct holding *holding_of(__u32 tgid)
 	return bpf_map_lookup_elem(&holdings, &id);
 }
 
+/* The number of the holding of the current process; 0: not known. */
+static __always_inline __u64 holding_id(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+
+	return h ? h->id : 0;
+}
+
 /*
  * Some have a holding before they hold anything: see on_task_newtask(). The
  * first share is the first to be taken, and none is ever given back.

@@ -27,7 +27,7 @@
  * Removes a user of the commons @number; the last one is its end. A pool that
  * has nobody left begins anew with the next.
  */
-static __noinline int commons_leave(__u32 number)
+__noinline int commons_leave(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
 	__u32 others, *found;
@@ -234,7 +234,7 @@ static long settle_point(struct bpf_map *map, __u32 *key, __u32 *number,
 }
 
 /* Makes the holdings of all members one, if any of them has one. */
-static __noinline int commons_settle(__u32 number)
+__noinline int commons_settle(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
 	struct settling s = {.number = number};
@@ -293,7 +293,7 @@ static long unite_user(struct bpf_map *map, void *key, __u32 *number,
 	return 0;
 }
 
-static __noinline int commons_unite(__u32 from, __u32 to)
+__noinline int commons_unite(__u32 from, __u32 to)
 {
 	struct commons *a = bpf_map_lookup_elem(&commons, &from);
 	struct commons *b = bpf_map_lookup_elem(&commons, &to);

@@ -407,19 +407,18 @@ static __always_inline int uncounted(const struct act *a,
 }
 
 /*
- * Releases all that a holding has. @m NULL: a channel that nothing can meter,
- * allowed where the release is unlimited, or uncounted() says no. @free:
+ * Releases all that the holding @id has. @metered: the thread's memo is to say
+ * to the meter what the bytes are charged to; else nothing can meter them, and
+ * it is allowed where the release is unlimited, or uncounted() says no. @free:
  * nothing would be charged for more bytes to the same destination.
  */
 struct release_all {
 	struct act a;
-	struct holding *h;
-	struct memo *m; /* says to the meter what the bytes are charged to */
-	struct subject_set *set;
+	__u64 id;
+	__u32 metered;
 	__u32 dest;
 	__u32 count;
 	__u32 free;
-	int r;
 };
 
 /*
@@ -427,8 +426,10 @@ struct release_all {
  * the channel has a meter, says afterwards what its bytes are charged to.
  * Returns 0 or a negative errno.
  */
-static __always_inline int
-release_dataset(struct release_all *all, struct held *held, struct metered *to)
+static __always_inline int release_dataset(struct release_all *all,
+					   struct holding *h, struct held *held,
+					   struct subject_set *set,
+					   struct metered *to)
 {
 	__u32 free = all->free;
 	const struct grant *grant = NULL;
@@ -451,7 +452,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 		a->flags = RULE_BLOCK;
 		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
 	}
-	rule = rule_at(a, rule_place(a->slot, a->dataset, all->set));
+	rule = rule_at(a, rule_place(a->slot, a->dataset, set));
 	/* How many bytes will follow this judgement is not known. */
 	if (a->many || (a->flags & RULE_EXE && is_foreign()))
 		a->flags &= ~RULE_NARROW;
@@ -480,7 +481,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 				return r;
 		}
 		limit_of(a, &grant->records, UNIT_RECORDS);
-		bad = release_records(a, all->h, held);
+		bad = release_records(a, h, held);
 		r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL, EPERM) : 0;
 		if (r) {
 			if (bytes) {
@@ -500,47 +501,60 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 	return meter_tell(a, to, bytes, flags, part);
 }
 
-static __noinline long release_share(__u32 i, struct release_all *all)
+/*
+ * Of the @i-th share, by a member of @set. Returns 0, a negative errno, or 1: no
+ * more can be told to the meter, which is let pass.
+ */
+__noinline int release_share(struct release_all *all, struct subject_set *set,
+			     __u32 i)
 {
 	struct metered *to = NULL;
 	struct held held = {};
+	struct holding *h;
+	struct memo *m;
+	__u64 id;
+	int r;
 
-	/* Most are free, and need no look-up. */
-	if (!all->h->shares[i & (CORDON_SHARES - 1)].origin ||
-	    !held_of(all->h->id, i, &held))
+	if (!all || !set)
+		return -EPERM;
+	id = all->id;
+	h = bpf_map_lookup_elem(&holdings, &id);
+	if (!h)
+		return act_fault(&all->a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 1;
+	/* Most are free. */
+	if (!h->shares[i & (CORDON_SHARES - 1)].origin ||
+	    !held_of(id, i, &held))
 		return 0;
-	if (all->m) {
-		if (all->count >= CORDON_METERED) {
+	if (all->metered) {
+		m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
+					 0);
+		if (!m || all->count >= CORDON_METERED) {
 			/* Its rule was not asked whether to observe. */
 			all->free = 0;
 			all->a.flags = RULE_BLOCK;
-			all->r = act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
-								       : 0;
-			return 1;
+			return act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
+								     : 1;
 		}
-		to = &all->m->to[all->count & (CORDON_METERED - 1)];
+		to = &m->to[all->count & (CORDON_METERED - 1)];
 	}
 	all->a.dest = all->dest;
-	all->r = release_dataset(all, &held, to);
-	if (all->r)
-		return 1;
-	all->count++;
-	return 0;
+	r = release_dataset(all, h, &held, set, to);
+	if (!r)
+		all->count++;
+	return r;
 }
 
-static __noinline int refuse_holder(struct release_all *all, __u32 error)
+/* Of all of them. Returns 0 or a negative errno. */
+static __always_inline int release_shares(struct release_all *all,
+					  struct subject_set *set)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	int r = 0;
+	__u32 i;
 
-	all->dest = CORDON_DEST_ANY;
-	all->count = state.zero; /* see rows_touch() */
-	all->m = NULL;
-	all->h = holding_of(task->tgid);
-	if (!all->h)
-		return act_fault(&all->a, FAULT_UNKNOWN_HOLDING) ? -(int)error
-								 : 0;
-	bpf_loop(CORDON_SHARES, release_share, all, 0);
-	return all->r ? -(int)error : 0;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < CORDON_SHARES && !r; i++)
+		r = release_share(all, set, i);
+	return r < 0 ? r : 0;
 }
 
 static __noinline int judge_unasked(struct held *held, __u64 policy, int place)
@@ -567,6 +581,18 @@ static __always_inline int held_first(struct held *ret)
 	if (h)
 		held_of(h->id, 0, ret);
 	return 1;
+}
+
+/*
+ * Is this a holder in name only? Then it is like one without a holding: it must
+ * not write another's meter either.
+ */
+static __noinline int holds_nothing(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+
+	return h && holding_empty(h);
 }
 
 /*
@@ -780,12 +806,12 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
  * first message of many, go by what stands here. So where a holding sends
  * such, that stays; then it returns 1, and the send of another is not noted.
  */
-static __noinline int meter_reserve(struct release_all *all, struct meter *m)
+static __noinline int meter_reserve(struct release_all *all, struct memo *memo,
+				    struct meter *m)
 {
 	struct act *a = &all->a;
-	struct memo *memo = all->m;
 	__u32 dest = all->dest;
-	__u64 id = all->h->id;
+	__u64 id = all->id;
 	int alone, others;
 
 	if (a->channel == CHANNEL_RAW)
@@ -876,53 +902,42 @@ static __noinline int send_passes(struct sock *sk, struct msghdr *msg,
 static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 				 __u64 size, struct sender *sender)
 {
-	struct release_all all = {.set = &sender->set};
-	struct task_struct *task;
+	struct release_all all = {.id = holding_id()};
+	struct memo *memo = sender->memo;
 	struct meter *m;
+	int r;
 
-	task = bpf_get_current_task_btf();
-	all.h = holding_of(task->tgid);
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	all.a.bytes = size;
 	send_facts(&all.a, sk, msg);
-	if (all.a.channel == CHANNEL_OTHER)
-		return refuse_holder(&all, EPERM);
-	if (!all.h)
+	if (!all.id)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	all.m = sender->memo;
-	m = all.m ? meter_of(sk, all.a.channel, all.m, all.h->id) : NULL;
+	/* Nothing can meter it. */
+	if (all.a.channel == CHANNEL_OTHER) {
+		all.dest = CORDON_DEST_ANY;
+		return release_shares(&all, &sender->set);
+	}
+	m = memo ? meter_of(sk, all.a.channel, memo, all.id) : NULL;
 	if (!m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	/* Before the shares: see holding_grew(). */
-	all.m->grown_at = grown_place(all.h->id);
-	all.m->grown = state.grown[grown_place(all.h->id)];
+	memo->grown_at = grown_place(all.id);
+	memo->grown = state.grown[grown_place(all.id)];
 	all.dest = all.a.dest;
 	all.free = 1;
-	all.count = state.zero; /* see rows_touch() */
-	bpf_loop(CORDON_SHARES, release_share, &all, 0);
-	if (!all.r && m->stopped)
-		all.r = act_over(&all.a, EPERM);
-	if (!all.r) {
-		if (!meter_reserve(&all, m))
+	all.metered = 1;
+	r = release_shares(&all, &sender->set);
+	if (!r && m->stopped)
+		r = act_over(&all.a, EPERM);
+	if (!r) {
+		if (!meter_reserve(&all, memo, m))
 			return 0;
-		all.r = act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+		r = act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	}
 	/* Those before were charged for what will not be sent. */
-	if (size && all.r)
-		meter_give_back(all.m->to, size, all.count);
-	return all.r;
-}
-
-/*
- * Is this a holder in name only? Then it is like one without a holding: it must
- * not write another's meter either.
- */
-static __noinline int holds_nothing(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct holding *h = holding_of(task->tgid);
-
-	return h && holding_empty(h);
+	if (size && r)
+		meter_give_back(memo->to, size, all.count);
+	return r;
 }
 
 /* What a holder sends on @sk is for another process of the host, or may be. */
@@ -993,25 +1008,23 @@ static __noinline int connect_facts(struct act *a, struct sock *sk,
 static __noinline int connect_judge(struct sock *sk, struct sockaddr *address,
 				    struct sender *sender)
 {
-	struct release_all all = {.set = &sender->set};
-	struct task_struct *task;
+	struct release_all all = {.id = holding_id()};
 
-	task = bpf_get_current_task_btf();
-	all.h = holding_of(task->tgid);
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	if (connect_facts(&all.a, sk, address))
 		return 0;
-	if (all.a.channel == CHANNEL_OTHER)
-		return refuse_holder(&all, EPERM);
-	if (!all.h)
+	if (!all.id)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	all.m = sender->memo;
-	if (!all.m)
+	/* Nothing can meter it. */
+	if (all.a.channel == CHANNEL_OTHER) {
+		all.dest = CORDON_DEST_ANY;
+		return release_shares(&all, &sender->set);
+	}
+	if (!sender->memo)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	all.dest = all.a.dest;
-	all.count = state.zero; /* see rows_touch() */
-	bpf_loop(CORDON_SHARES, release_share, &all, 0);
-	return all.r;
+	all.metered = 1;
+	return release_shares(&all, &sender->set);
 }
 
 /* Of datagrams nothing leaves before they are sent. */
