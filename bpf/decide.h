@@ -19,8 +19,8 @@
 /* ---- without branches --------------------------------------------------- */
 
 /*
- * All bits, or none. To the verifier a branch in a loop of eight is 2^8 ways, and
- * it goes all of them in every program that comes there.
+ * All bits, or none. To the verifier a branch in a loop of eight is 2^8 ways,
+ * and it goes all of them in every program that comes there.
  */
 static __always_inline __u64 is_zero(__u32 x)
 {

@@ -502,8 +502,8 @@ static __always_inline int release_dataset(struct release_all *all,
 }
 
 /*
- * Of the @i-th share, by a member of @set. Returns 0, a negative errno, or 1: no
- * more can be told to the meter, which is let pass.
+ * Of the @i-th share, by a member of @set. Returns 0, a negative errno, or 1:
+ * no more can be told to the meter, which is let pass.
  */
 __noinline int release_share(struct release_all *all, struct subject_set *set,
 			     __u32 i)
