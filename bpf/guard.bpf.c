@@ -33,6 +33,7 @@
 
 #include "net.bpf.c"
 #include "hops.bpf.c"
+#include "objects.bpf.c"
 #include "ways.bpf.c"
 #include "files.bpf.c"
 #include "process.bpf.c"

@@ -61,6 +61,12 @@
 #define LOOP_CHANGE_FD	      0x4c06
 #define LOOP_CONFIGURE	      0x4c0a
 
+/* include/uapi/linux/userfaultfd.h: the type alone, of all of them; and
+ * include/uapi/linux/seccomp.h: type and number */
+#define IOC_TYPE(cmd)	      ((cmd) >> 8 & 0xff)
+#define UFFDIO		      0xaa
+#define SECCOMP_NOTIF_RECV_NR 0x2100
+
 /* include/uapi/linux/major.h, include/uapi/asm-generic/ioctls.h */
 #define MEM_MAJOR		1
 #define PTY_MASTER_MAJOR	2
@@ -207,6 +213,15 @@
 
 /* include/linux/ptrace.h: its memory can be read and written */
 #define PTRACE_MODE_ATTACH 2
+
+/* include/uapi/linux/sem.h */
+#define GETPID	11
+#define GETZCNT 15 /* the numbers between ask for something too */
+#define SETVAL	16
+#define SETALL	17
+
+/* include/uapi/asm-generic/siginfo.h: tkill(2), which has no value */
+#define SI_TKILL -6
 
 /* include/linux/errno.h: the bytes come later, from somewhere else */
 #define EIOCBQUEUED 529

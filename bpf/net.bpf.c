@@ -6,8 +6,8 @@
  *   inet_sendpage    the same for sendfile and splice up to 6.4, which ask
  *                    nobody who could refuse: the socket is stopped instead
  *   socket_connect   judges a handshake like a send of no bytes
- *   socket_setsockopt, key_alloc
- *                    refuse to holders what goes out without a send
+ *   socket_setsockopt
+ *                    refuses to holders what goes out without a send
  *   egress           knows the packet: meters what leaves a tagged socket
  *   inet_release     gives back what a closed socket never took
  *
@@ -1048,28 +1048,6 @@ static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
 	probed(HOOK_SOCKET_SETSOCKOPT);
 	if (!holds() || !option_is_carried(level, name))
 		return 0;
-	return refuse_unasked();
-}
-
-/*
- * For a key that is not there the kernel asks a program of its own, as root,
- * and tells it what was asked for: a DNS name, for one. It makes a key of this
- * kind before, and for nothing else.
- */
-static __always_inline int on_key_alloc(const struct key *key)
-{
-	static const char upcall[] = ".request_key_auth";
-	char name[sizeof(upcall)] = {};
-	__u32 i;
-
-	probed(HOOK_KEY_ALLOC);
-	if (!holds())
-		return 0;
-	bpf_probe_read_kernel_str(name, sizeof(name),
-				  BPF_CORE_READ(key, type, name));
-	for (i = 0; i < sizeof(name); i++)
-		if (name[i] != upcall[i])
-			return 0;
 	return refuse_unasked();
 }
 

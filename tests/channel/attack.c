@@ -171,6 +171,12 @@ static int send_region(const struct region *r)
 	return send_out((const uint8_t *)r->data, r->full);
 }
 
+static void be_nobody(void)
+{
+	if (setresgid(4321, 4321, 4321) < 0 || setresuid(4321, 4321, 4321) < 0)
+		die("user");
+}
+
 /* ---- memory ------------------------------------------------------------ */
 
 static struct region *map_region(int fd)
@@ -704,8 +710,7 @@ static int netns(void)
 
 	if (way < 0)
 		return NOT_SENT;
-	if (setresgid(4321, 4321, 4321) < 0 || setresuid(4321, 4321, 4321) < 0)
-		die("user");
+	be_nobody();
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return NOT_HERE;
 	tun = tun_up();
@@ -718,6 +723,45 @@ static int netns(void)
 	}
 	/* Behind the headers of IP and UDP. */
 	return tcp_give(way, out, gather(tun, 28, IPPROTO_UDP));
+}
+
+/* ---- the kernel's own ---------------------------------------------------- */
+
+/* The kernel's helper gets the memory of who crashes: see core_helper(). */
+static int core(void)
+{
+	if (!spawn()) {
+		read_into(&own);
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)raise(SIGSEGV);
+		_exit(FAILED);
+	}
+	(void)wait(NULL);
+	nap(2 * AWHILE_MS);
+	return SENT;
+}
+
+/* As /proc/sys/kernel/core_pattern says: sends each record that it finds. */
+static int core_helper(void)
+{
+	static uint8_t chunk[1 << 16];
+	size_t left = 0, full = 0, i;
+	uint32_t id;
+	ssize_t r;
+
+	while ((r = read(0, chunk + left, sizeof(chunk) - left)) > 0) {
+		left += (size_t)r;
+		for (i = 0; i + RECORD_MARK_LEN <= left; i++) {
+			if (!record_parse((const char *)chunk + i, &id) ||
+			    full + RECORD_MARK_LEN > sizeof(out))
+				continue;
+			memcpy(out + full, chunk + i, RECORD_MARK_LEN);
+			full += RECORD_MARK_LEN;
+		}
+		memmove(chunk, chunk + i, left - i);
+		left -= i;
+	}
+	return send_out(out, full);
 }
 
 /* ---- less than a record ------------------------------------------------ */
@@ -765,6 +809,8 @@ static const struct {
 	{"ktls", ktls},
 	{"netns", netns},
 	{"narrow", narrow},
+	{"core", core},
+	{"core-helper", core_helper},
 };
 
 int main(int argc, char **argv)
