@@ -781,6 +781,7 @@ enum hook {
 	HOOK_SEM_SEMOP,
 	HOOK_SEM_SEMCTL,
 	HOOK_TASK_KILL,
+	HOOK_BPF,
 	HOOK_MAX,
 	/* These have tickets, and no probe. */
 	HOOK_INET_SENDPAGE, /* up to 6.4 */

@@ -1075,6 +1075,8 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	if (mode != S_IFREG) {
 		if (mode == S_IFIFO)
 			return on_pipe_permission(inode, mask);
+		if (mode == S_IFSOCK)
+			return on_socket_permission(inode, mask);
 		if (mode != S_IFCHR && mode != S_IFBLK)
 			return 0;
 	}

@@ -13,6 +13,7 @@
  *                      who is told of another's system calls
  *   file_ioctl         who gets at another's memory by userfaultfd
  *   dump_emit          core dumps to a helper
+ *   bpf                maps, programs and types of BPF
  *
  * Keys and sets of semaphores are carriers (carry.h). Who may be told what is
  * in them, or that it is there, takes it: a key's name is data too.
@@ -336,3 +337,18 @@ static __always_inline int on_dump(const struct coredump_params *core)
 }
 
 HOP(hop_dump, "fentry/dump_emit", on_dump(core), struct coredump_params *core)
+
+/* ---- BPF --------------------------------------------------------------- */
+
+/*
+ * A map, a program or a type keeps what it is given for whoever has the
+ * descriptor. Nothing of that is of use without privileges, but where the host
+ * allows it to all, or hands it out; with them it is root's.
+ */
+static __always_inline int on_bpf(void)
+{
+	probed(HOOK_BPF);
+	if (!holds() || privileged(1ULL << CAP_SYS_ADMIN | 1ULL << CAP_BPF))
+		return 0;
+	return refuse_unasked();
+}

@@ -220,6 +220,7 @@ static const struct target targets[] = {
 	{"security_key_alloc", false, true},
 	{"security_key_permission", false, true},
 	{"security_key_free", false, true},
+	{"security_bpf", false, true},
 	{"security_d_instantiate", false, true},
 	{"security_inode_free", false, true},
 	{"task_newtask", true, true},
@@ -712,6 +713,7 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 {
 	struct guard_state *state = guard->state;
 	struct guard_hooks hooks = {0};
+	struct label label;
 	uint64_t untried = 0;
 	uint32_t hook;
 	char temp[256];
@@ -741,6 +743,7 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 	act_key();
 	act_semaphore();
 	tried(kill(getpid(), 0));
+	tried(guard_map_lookup(guard, MAP_LABELS, &spare_key, &label));
 	if (!r)
 		r = act_child(guard);
 	__atomic_store_n(&state->probe_tid, 0, __ATOMIC_SEQ_CST);

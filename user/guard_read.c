@@ -135,6 +135,7 @@ const char *guard_hook_name(uint32_t hook)
 		[HOOK_SEM_SEMOP] = "sem_semop",
 		[HOOK_SEM_SEMCTL] = "sem_semctl",
 		[HOOK_TASK_KILL] = "task_kill",
+		[HOOK_BPF] = "bpf",
 	};
 
 	return hook < HOOK_MAX && names[hook] ? names[hook] : "?";

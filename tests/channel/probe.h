@@ -347,6 +347,7 @@ int connect_option_sctp(struct probe *p);
 ssize_t step_option_source(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_option_group6(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_option_key(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_option_filter(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_option_bindx(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_connect_source(struct probe *p, int fd, const uint8_t *d,
 			    size_t n);
