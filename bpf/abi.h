@@ -396,6 +396,10 @@ enum step_kind {
 	STEP_QUEUE,  /* of messages */
 	STEP_FILE,   /* that a holder wrote */
 	STEP_MEMORY, /* shared, or another's */
+	STEP_KEY,    /* of a key ring */
+	STEP_SEMAPHORE,
+	STEP_SIGNAL, /* with a value */
+	STEP_CALL,   /* the registers of another's system calls */
 	STEP_KINDS,
 };
 
@@ -794,6 +798,11 @@ enum hook {
 	HOOK_INODE_GETXATTR,
 	HOOK_INODE_SYMLINK,
 	HOOK_INODE_READLINK,
+	HOOK_KEY_PERMISSION,
+	HOOK_SEM_SEMOP,
+	HOOK_SEM_SEMCTL,
+	HOOK_TASK_KILL,
+	HOOK_BPF,
 	HOOK_MAX,
 	/* These have tickets, and no probe. */
 	HOOK_INET_SENDPAGE, /* up to 6.4 */

@@ -118,6 +118,21 @@ static __always_inline __u32 login_of(const struct task_struct *task)
 	return !user || user == login ? login : INVALID_UID;
 }
 
+/* Has the current thread one of these capabilities, and of the host itself? */
+static __noinline int privileged(__u64 capabilities)
+{
+	const struct cred *cred = bpf_get_current_task_btf()->cred;
+	__u64 has = 0; /* whose type, but not its form, differs before 6.3 */
+
+	if (BPF_CORE_READ(cred, user_ns, level))
+		return 0;
+	bpf_probe_read_kernel(
+		&has, sizeof(has),
+		(const void *)cred +
+			bpf_core_field_offset(cred->cap_effective));
+	return (has & capabilities) != 0;
+}
+
 /*
  * Not static, like others below that many paths share: the verifier then
  * looks at them once, not once for every path that calls them.

@@ -443,18 +443,14 @@ __noinline int carry_from(__u64 from, __u64 bytes)
 	return -EPERM;
 }
 
-/* The same for another task, which waits; who that is is not asked. */
-static __noinline int carried_to(const void *object,
-				 const struct task_struct *task)
+/* What is in the holding @from another task takes; who it is is not asked. */
+static __noinline int handed_to(__u64 from, const struct task_struct *task,
+				__u32 kind)
 {
-	__u64 from;
 	__u32 tgid = task->tgid;
 	struct holding *h;
 
-	if (is_kernels(task))
-		return 0;
-	from = carried_at((__u64)object);
-	if (!from)
+	if (is_kernels(task) || !from)
 		return 0;
 	if (!is_holder(tgid))
 		commons_begin(task);
@@ -463,7 +459,7 @@ static __noinline int carried_to(const void *object,
 		carry_fault(FAULT_HOLDING_FULL);
 		holder_mark(tgid);
 	} else if (h->id != from) {
-		holding_take(h->id, from, STEP_QUEUE);
+		holding_take(h->id, from, kind);
 	}
 	return 0;
 }

@@ -6,8 +6,9 @@
  *   inet_sendpage    the same for sendfile and splice up to 6.4, which ask
  *                    nobody who could refuse: the socket is stopped instead
  *   socket_connect   judges a handshake like a send of no bytes
- *   socket_setsockopt, key_alloc
- *                    refuse to holders what goes out without a send
+ *   socket_setsockopt
+ *                    refuses to holders what goes out without a send, or stays
+ *                    for another
  *   egress           knows the packet: meters what leaves a tagged socket
  *   inet_release     gives back what a closed socket never took
  *
@@ -955,6 +956,28 @@ static __noinline int send_carried(struct sock *sk, const struct msghdr *msg,
 	return carry_out(&carry);
 }
 
+/*
+ * Is what is sent on a netlink socket for another process, and not for the
+ * kernel? Nobody knows then who will take it. udev's daemon, which tells others
+ * by it, has the right to configure the network: it is root's.
+ */
+static __noinline int netlink_goes_on(struct sock *sk, const struct msghdr *msg)
+{
+	const struct netlink_sock *nl = (struct netlink_sock *)sk;
+	struct sockaddr_nl to = {};
+	const void *name;
+
+	if (msg && msg->msg_namelen) {
+		name = msg->msg_name;
+		bpf_probe_read_kernel(&to, sizeof(to), name);
+	} else {
+		to.nl_pid = BPF_CORE_READ(nl, dst_portid);
+		to.nl_groups = BPF_CORE_READ(nl, dst_group);
+	}
+	return (to.nl_pid || to.nl_groups) &&
+	       !privileged(1ULL << CAP_NET_ADMIN);
+}
+
 static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 				    __u64 size)
 {
@@ -964,7 +987,10 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 	/* These stay on the host. */
 	if (family == AF_UNIX)
 		return send_carried(sk, msg, size);
-	if (family == AF_NETLINK || family == AF_ALG)
+	if (family == AF_ALG ||
+	    (family == AF_NETLINK && netlink_goes_on(sk, msg)))
+		return refuse_unasked();
+	if (family == AF_NETLINK)
 		return 0;
 	/* Before the subjects: what changes meanwhile is noticed after. */
 	sender.memo = memo_now(sender.policy);
@@ -1090,6 +1116,13 @@ static const __u64 carried_both =
 	OPTION(MCAST_JOIN_GROUP) | OPTION(MCAST_BLOCK_SOURCE) |
 	OPTION(MCAST_UNBLOCK_SOURCE) | OPTION(MCAST_JOIN_SOURCE_GROUP) |
 	OPTION(MCAST_LEAVE_SOURCE_GROUP) | OPTION(MCAST_MSFILTER);
+/*
+ * Filters, which who shares the socket takes back, or tries out: a constant in
+ * each instruction, 32 KiB of them. How many there are stands in memory that
+ * can change after it was looked at; so short ones are refused too.
+ */
+static const __u64 kept_filter = OPTION(SO_ATTACH_FILTER) |
+				 OPTION(SO_ATTACH_REUSEPORT_CBPF);
 /* Keys, of which a SYN shows a digest, and their numbers. */
 static const __u64 carried_tcp =
 	OPTION(TCP_MD5SIG) | OPTION(TCP_MD5SIG_EXT) | OPTION(TCP_FASTOPEN_KEY) |
@@ -1099,8 +1132,11 @@ static __always_inline int option_is_carried(__u32 level, __u32 name)
 {
 	__u64 mask = 0;
 
-	/* Addresses to bind to, which the first packet lists, and more. */
-	if (level == SOL_SCTP)
+	/*
+	 * Addresses to bind to, which the first packet lists, and more. Keys
+	 * of ciphers, which show in what comes out.
+	 */
+	if (level == SOL_SCTP || level == SOL_ALG)
 		return 1;
 	if (level == SOL_IP)
 		mask = carried_v4 | carried_both;
@@ -1108,11 +1144,15 @@ static __always_inline int option_is_carried(__u32 level, __u32 name)
 		mask = carried_v6 | carried_both;
 	else if (level == SOL_TCP)
 		mask = carried_tcp;
+	else if (level == SOL_SOCKET)
+		mask = kept_filter;
+	else if (level == SOL_PACKET)
+		mask = OPTION(PACKET_FANOUT_DATA);
 	return name < 64 && mask >> name & 1;
 }
 
 /*
- * They go out with packets without payload too, on sockets on which nothing
+ * Most go out with packets without payload too, on sockets on which nothing
  * was ever sent: a SYN with a header of a kilobyte.
  */
 static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
@@ -1124,24 +1164,21 @@ static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
 }
 
 /*
- * For a key that is not there the kernel asks a program of its own, as root,
- * and tells it what was asked for: a DNS name, for one. It makes a key of this
- * kind before, and for nothing else.
+ * A cipher's socket gives what is written to it to whoever reads there. Up to
+ * 6.4 splice(2) asks nobody else.
  */
-static __always_inline int on_key_alloc(const struct key *key)
+static __noinline int on_socket_permission(const struct inode *inode, int mask)
 {
-	static const char upcall[] = ".request_key_auth";
-	char name[sizeof(upcall)] = {};
-	__u32 i;
+	const struct socket_alloc *alloc = NULL;
+	const struct sock *sk;
 
-	probed(HOOK_KEY_ALLOC);
-	if (!holds())
+	if (!(mask & MAY_WRITE) || !holds())
 		return 0;
-	bpf_probe_read_kernel_str(name, sizeof(name),
-				  BPF_CORE_READ(key, type, name));
-	for (i = 0; i < sizeof(name); i++)
-		if (name[i] != upcall[i])
-			return 0;
+	alloc = (void *)(number_of(inode) -
+			 bpf_core_field_offset(alloc->vfs_inode));
+	sk = BPF_CORE_READ(alloc, socket.sk);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_ALG)
+		return 0;
 	return refuse_unasked();
 }
 

@@ -51,7 +51,7 @@ enum guard_attach {
  * struct guard_probe. remedy is "" when all is well. */
 enum guard_status { GUARD_GOOD, GUARD_POOR, GUARD_MISSING };
 
-#define GUARD_FINDINGS_MAX 64
+#define GUARD_FINDINGS_MAX 96
 
 struct guard_finding {
 	enum guard_status status; /* MISSING: guard_open() would fail */

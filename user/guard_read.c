@@ -131,6 +131,11 @@ const char *guard_hook_name(uint32_t hook)
 		[HOOK_INODE_GETXATTR] = "inode_getxattr",
 		[HOOK_INODE_SYMLINK] = "inode_symlink",
 		[HOOK_INODE_READLINK] = "inode_readlink",
+		[HOOK_KEY_PERMISSION] = "key_permission",
+		[HOOK_SEM_SEMOP] = "sem_semop",
+		[HOOK_SEM_SEMCTL] = "sem_semctl",
+		[HOOK_TASK_KILL] = "task_kill",
+		[HOOK_BPF] = "bpf",
 	};
 
 	return hook < HOOK_MAX && names[hook] ? names[hook] : "?";
