@@ -102,14 +102,24 @@ static __noinline int shared_count(const struct inode *inode, int n)
 	return 0;
 }
 
+/* Returns 0, or below that if there is no room, or another was first. */
+static __noinline int shared_put(__u64 object, __u32 number)
+{
+	struct sharing new = {.commons = number};
+
+	inode_key((const struct inode *)object, &new.file);
+	return bpf_map_update_elem(&shared, &object, &new, BPF_NOEXIST);
+}
+
 static __noinline int shared_drop(const struct inode *inode)
 {
 	__u64 key = (__u64)inode;
-	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct sharing *found = bpf_map_lookup_elem(&shared, &key);
+	__u32 number;
 
 	if (!found)
 		return 0;
-	number = *found;
+	number = found->commons;
 	if (bpf_map_delete_elem(&shared, &key))
 		return 0;
 	shared_count(inode, -1);
@@ -121,13 +131,14 @@ static __noinline int shared_drop(const struct inode *inode)
 static __noinline __u64 shared_by(const struct inode *inode)
 {
 	__u64 key = (__u64)inode, id;
-	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct sharing *found = bpf_map_lookup_elem(&shared, &key);
 	struct commons *c;
 	struct holding *h;
+	__u32 number;
 
 	if (!found)
 		return 0;
-	number = *found;
+	number = found->commons;
 	c = bpf_map_lookup_elem(&commons, &number);
 	if (!c)
 		return 0;
@@ -326,13 +337,13 @@ __noinline int commons_join(__u64 object)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 tgid = task->tgid, own = sharer_of(tgid), its = 0, number;
+	struct sharing *found;
 	struct commons *c;
-	__u32 *found;
 
 	if (object) {
 		found = bpf_map_lookup_elem(&shared, &object);
 		if (found)
-			its = *found;
+			its = found->commons;
 	}
 	if (own && (own == its || !object))
 		return 0;
@@ -348,8 +359,7 @@ __noinline int commons_join(__u64 object)
 	if (object && !its) {
 		/* First: who reads the file must not stop at the count. */
 		shared_count((const struct inode *)object, 1);
-		if (bpf_map_update_elem(&shared, &object, &number,
-					BPF_NOEXIST)) {
+		if (shared_put(object, number)) {
 			shared_count((const struct inode *)object, -1);
 			goto full;
 		}
