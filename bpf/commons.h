@@ -247,6 +247,8 @@ static __noinline int commons_settle(__u32 number)
 		}
 	}
 	bpf_for_each_map_elem(&sharers, settle_point, &s, 0);
+	/* The files that they have mapped carry as much from here on. */
+	unsaved();
 	/* What threads remember of their holding is of another one. */
 	if (s.moved)
 		__sync_fetch_and_add(&state.epoch, 1);
