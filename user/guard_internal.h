@@ -312,10 +312,6 @@ struct guard_kept {
 	size_t n_paths;
 };
 
-/* Did the file change since it was saved? */
-bool guard_kept_changed(const struct guard_kept *kept,
-			const struct file_key *key);
-
 /* Says that the file of this key carries what the holding has. */
 int guard_derived_put(struct guard *guard, struct guard_state *tables,
 		      const struct file_key *key, uint64_t holding);

@@ -646,22 +646,13 @@ int guard_derived_put(struct guard *guard, struct guard_state *tables,
 	return guard_map_update(guard, MAP_DERIVED, key, &carrier);
 }
 
-/* Is it there, and what it was when it was saved? */
-static bool is_as_saved(const struct loading *l, const struct kept_file *file)
-{
-	const struct file_key key = {.ino = file->ino,
-				     .dev = l->dev_at[file->fs]};
-
-	return key.dev && !guard_kept_changed(l->from, &key);
-}
-
 static int load_file(struct loading *l, const struct kept_file *file)
 {
 	const struct file_key key = {.ino = file->ino,
 				     .dev = l->dev_at[file->fs]};
 	int r;
 
-	if (!is_as_saved(l, file))
+	if (!key.dev)
 		return 0;
 	r = guard_derived_put(l->guard, l->tables, &key,
 			      l->holding_at[file->holding]);
@@ -697,7 +688,7 @@ static int load_tables(struct loading *l, const struct guard_say *say)
 		find_fs(l, i, say);
 	for (i = 0; i < kept->n_files; i++)
 		l->refs[kept->files[i].holding] +=
-			is_as_saved(l, &kept->files[i]);
+			l->dev_at[kept->files[i].fs] != 0;
 	r = load_datasets(l, say);
 	if (!r)
 		r = load_origins(l);

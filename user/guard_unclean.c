@@ -26,8 +26,8 @@
 #include "decide.h"
 #include "text.h"
 
-#define PATHS_KEPT    64U
-#define PATHS_SAID    20U
+#define PATHS_KEPT    512U
+#define PATHS_SAID    40U
 #define TROUBLES_SAID 20U
 
 void guard_boot_id(char boot[KEPT_BOOT])
@@ -156,12 +156,6 @@ static bool has_key(const struct file_key *keys, size_t n,
 		    const struct file_key *key)
 {
 	return n && bsearch(key, keys, n, sizeof(*keys), key_cmp);
-}
-
-bool guard_kept_changed(const struct guard_kept *kept,
-			const struct file_key *key)
-{
-	return has_key(kept->changed, kept->n_changed, key);
 }
 
 static int add_key(struct file_key **keys, size_t *n,
@@ -482,13 +476,40 @@ struct hold {
 	uint64_t full;
 };
 
-/* Of a dataset, which is charged to who reads it, or quiet? */
-static bool is_labelled(const struct guard *guard, const struct file_key *key)
+/*
+ * Of a dataset, which is charged to who reads it? Or quiet, and never beyond
+ * its cap, or it would carry already?
+ */
+static bool is_left_out(const struct guard *guard, const struct file_key *key,
+			bool carries)
 {
 	struct label label;
 
 	return !guard_map_lookup(guard, MAP_LABELS, key, &label) &&
-	       (label.kind == LABEL_FILE || label.kind == LABEL_QUIET);
+	       (label.kind == LABEL_FILE ||
+		(label.kind == LABEL_QUIET && !carries));
+}
+
+/* What it had, as it was saved, is part of what it has now. */
+static int hold_file(struct hold *h, const struct file_key *key)
+{
+	struct carrier carrier;
+	int r;
+
+	r = guard_map_lookup(h->guard, MAP_DERIVED, key, &carrier);
+	if (r && r != -ENOENT)
+		return r;
+	if (is_left_out(h->guard, key, !r))
+		return 0;
+	if (r) {
+		r = guard_derived_put(h->guard, h->tables, key, h->holding.id);
+	} else {
+		carrier.holding = h->holding.id | CARRIER_MIXED;
+		r = guard_map_update(h->guard, MAP_DERIVED, key, &carrier);
+	}
+	h->held += !r;
+	h->full += r == -E2BIG;
+	return r == -E2BIG ? 0 : r;
 }
 
 static int hold_begin(struct hold *h, const struct guard_kept *kept)
@@ -521,7 +542,6 @@ static int hold_begin(struct hold *h, const struct guard_kept *kept)
 /* First the holding, with as many references as there can be. */
 static int hold_files(struct hold *h, const struct guard_kept *kept)
 {
-	const struct file_key *key;
 	size_t i;
 	int r;
 
@@ -531,17 +551,17 @@ static int hold_files(struct hold *h, const struct guard_kept *kept)
 	if (r)
 		return r;
 	h->guard->state->unclean = h->holding.id;
-	for (i = 0; i < kept->n_changed; i++) {
-		key = &kept->changed[i];
-		if (is_labelled(h->guard, key))
-			continue;
-		r = guard_derived_put(h->guard, h->tables, key, h->holding.id);
-		if (r && r != -E2BIG)
-			return r;
-		h->held += !r;
-		h->full += r == -E2BIG;
-	}
-	return 0;
+	for (i = 0; i < kept->n_changed && !r; i++)
+		r = hold_file(h, &kept->changed[i]);
+	return r;
+}
+
+static bool is_held(const struct hold *h, const struct file_key *key)
+{
+	struct carrier carrier;
+
+	return !guard_map_lookup(h->guard, MAP_DERIVED, key, &carrier) &&
+	       carrier.holding == (h->holding.id | CARRIER_MIXED);
 }
 
 static void say_held(const struct hold *h, const struct guard_kept *kept,
@@ -561,7 +581,7 @@ static void say_held(const struct hold *h, const struct guard_kept *kept,
 		return;
 	}
 	for (i = 0; i < kept->n_paths && said < PATHS_SAID; i++) {
-		if (is_labelled(h->guard, &kept->path_keys[i]))
+		if (!is_held(h, &kept->path_keys[i]))
 			continue;
 		said++;
 		guard_say(say, GUARD_NOTE, "held: %s", kept->paths[i]);
