@@ -22,16 +22,26 @@
 
 /* ---- file systems ------------------------------------------------------ */
 
-/*
- * What is not in the kernel's lists of what lies elsewhere and has a device of
- * its own, or has several.
- */
+#define ZFS_MAGIC      0x2fc12fc1
+#define BCACHEFS_MAGIC 0xca451a4e
+#define UBIFS_MAGIC    0x24051905
+
+/* It has a device, or several that make one; and it can be written to. */
 static bool is_local(const struct kept_fs *fs, uint32_t dev)
 {
-	return dev >> 20 || fs->type == BTRFS_SUPER_MAGIC ||
-	       fs->type == 0x2fc12fc1 || /* zfs */
-	       fs->type == 0xca451a4e || /* bcachefs */
-	       fs->type == 0x24051905;	 /* ubifs */
+	switch (fs->type) {
+	case SQUASHFS_MAGIC:
+	case CRAMFS_MAGIC:
+	case EROFS_SUPER_MAGIC_V1:
+		return false;
+	case BTRFS_SUPER_MAGIC:
+	case ZFS_MAGIC:
+	case BCACHEFS_MAGIC:
+	case UBIFS_MAGIC:
+		return true;
+	default:
+		return dev >> 20;
+	}
 }
 
 static bool in_memory(const struct kept_fs *fs)
@@ -71,41 +81,23 @@ static size_t mount_at(const struct guard_mounts *m, const char *path)
 	return i;
 }
 
-/* A server that does not answer is not asked: it would hold the agent up. */
-static int look_at_mount(const struct dataset_mount *mount,
-			 struct guard_mounted *ret_mounted)
-{
-	struct guard_mounted new = {.dev = mount->dev};
-	struct statfs fs;
-
-	new.fs.type = remote_type(mount->type);
-	new.remote = new.fs.type != 0;
-	if (!new.remote) {
-		if (!strcmp(mount->type, "autofs") ||
-		    statfs(mount->path, &fs) < 0)
-			return -ENOENT;
-		new.fs.type = (uint32_t)fs.f_type;
-		memcpy(&new.fs.fsid, &fs.f_fsid, sizeof(new.fs.fsid));
-		new.local = is_local(&new.fs, mount->dev);
-	}
-	if (strlen(mount->path) < sizeof(new.fs.place))
-		strcpy(new.fs.place, mount->path);
-	if (strlen(mount->root) < sizeof(new.root))
-		strcpy(new.root, mount->root);
-	*ret_mounted = new;
-	return 0;
-}
-
 /* Of several at one place the last one covers the others. */
 static int add_mount(const struct dataset_mount *mount, void *arg)
 {
+	struct guard_mounted *more, new = {.dev = mount->dev};
 	struct guard_mounts *m = arg;
-	struct guard_mounted *more, new;
-	size_t at;
+	size_t at = m->n;
 
-	if (look_at_mount(mount, &new))
-		return 0;
-	at = *new.fs.place ? mount_at(m, new.fs.place) : m->n;
+	if (!strcmp(mount->type, "autofs"))
+		return 0; /* it would be made something else by a look at it */
+	new.fs.type = remote_type(mount->type);
+	new.remote = new.fs.type != 0;
+	if (strlen(mount->root) < sizeof(new.root))
+		strcpy(new.root, mount->root);
+	if (strlen(mount->path) < sizeof(new.fs.place)) {
+		strcpy(new.fs.place, mount->path);
+		at = mount_at(m, mount->path);
+	}
 	if (at == m->n) {
 		more = array_grow(m->mounts, m->n, sizeof(*more));
 		if (!more)
@@ -117,9 +109,27 @@ static int add_mount(const struct dataset_mount *mount, void *arg)
 	return 0;
 }
 
+/* A server that does not answer is not asked: it would hold the agent up. */
+static void look_at_mount(struct guard_mounted *mount)
+{
+	struct statfs fs;
+
+	if (mount->remote || statfs(mount->fs.place, &fs) < 0)
+		return;
+	mount->fs.type = (uint32_t)fs.f_type;
+	memcpy(&mount->fs.fsid, &fs.f_fsid, sizeof(mount->fs.fsid));
+	mount->local = is_local(&mount->fs, mount->dev);
+}
+
 int guard_mounts_list(struct guard_mounts *mounts)
 {
-	return dataset_each_mount(add_mount, mounts);
+	size_t i;
+	int r;
+
+	r = dataset_each_mount(add_mount, mounts);
+	for (i = 0; i < mounts->n && !r; i++)
+		look_at_mount(&mounts->mounts[i]);
+	return r;
 }
 
 static const struct guard_mounted *mount_of(const struct guard_mounts *m,

@@ -293,7 +293,10 @@ static void search_mount(struct search *s, size_t at,
 			  "there before the host broke down was a release, and "
 			  "is not held",
 			  place);
-	if (!mount->local || is_shown(&s->kept->mounts, at))
+	/* What is mounted at a path that is too long may be anything. */
+	if (!mount->local && (*place || !(mount->dev >> 20)))
+		return;
+	if (is_shown(&s->kept->mounts, at))
 		return;
 	s->dev = mount->dev;
 	fd = *place ? changed_open(place) : -ENAMETOOLONG;
