@@ -305,6 +305,7 @@ struct guard_kept {
 	struct kept kept;
 	struct guard_mounts mounts;
 	bool unclean;
+	bool searched;
 	struct file_key *changed; /* sorted */
 	size_t n_changed;
 	char **paths; /* of some of them, for people */

@@ -368,6 +368,7 @@ int guard_kept_search(struct guard_kept *kept, const char *except,
 			  s.troubles - TROUBLES_SAID);
 	free(s.mapped);
 	sort_changed(kept);
+	kept->searched = true;
 	return s.error;
 }
 
@@ -612,7 +613,7 @@ int guard_hold_changed(struct guard *guard, const struct guard_kept *kept,
 	struct hold h = {.guard = guard};
 	int r;
 
-	if (!guard_kept_unclean(kept))
+	if (!kept || !kept->searched)
 		return 0;
 	if (!kept->n_changed) {
 		say_held(&h, kept, say);
