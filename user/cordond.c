@@ -319,6 +319,8 @@ static void take_events(struct agent *agent)
 	int r;
 
 	r = guard_events(agent->guard, take_event, agent);
+	/* Before all that can wait. */
+	save_files_if_new(agent);
 	if (r >= 0)
 		r = eventlog_sync(agent->log);
 	if (r < 0 && !agent->log_failed)
@@ -334,7 +336,6 @@ static void take_events(struct agent *agent)
 	guard_notice(agent->guard, agent->refused);
 	agent->refused = false;
 	save_if_dirty(agent);
-	save_files_if_new(agent);
 	check_faults(agent);
 	sweep(agent, false);
 	control_wake(agent->control);
