@@ -536,6 +536,13 @@ struct commons {
 	__u32 pad;
 };
 
+/* A file whose memory is shared: the agent does not know it by an address. */
+struct sharing {
+	__u32 commons; /* first: as the values of `sharers' */
+	__u32 pad;
+	struct file_key file; /* 0: a pool's, by the number of its subject */
+};
+
 /* Processes of one origin and dataset. */
 enum kin { KIN_SESSION = 1, KIN_CGROUP = 2 };
 
@@ -629,7 +636,7 @@ enum event_type {
 	EVENT_VERDICT,	      /* alert or block */
 	EVENT_FIRST_RELEASE,  /* first bytes of an origin to a destination */
 	EVENT_FAULT,	      /* something could not be known or stored */
-	EVENT_DIRTY,	      /* a budget was used since the last save */
+	EVENT_DIRTY,	      /* there is something new to save */
 	EVENT_NOTICE,	      /* `noticed` was set: for the agent only */
 };
 
@@ -874,9 +881,11 @@ struct guard_state {
 	__u32 next_commons;
 	__u32 noticed; /* something came into a directory of `notice` */
 	__u32 untold;  /* a ticket for a send found no room, set once */
+	__u32 unsaved; /* files may carry more than what was saved of them */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 next_step;
+	__u64 unclean; /* holding of files that a host which broke down left */
 	__u64 probed;  /* bit per enum hook that saw the probe */
 	__u64 dropped; /* packets the meter dropped */
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
@@ -921,6 +930,7 @@ CORDON_ASSERT_SIZE(window, 152);
 CORDON_ASSERT_SIZE(budget, 176);
 CORDON_ASSERT_SIZE(step, 104);
 CORDON_ASSERT_SIZE(holding, 848);
+CORDON_ASSERT_SIZE(sharing, 24);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);

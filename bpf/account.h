@@ -62,6 +62,12 @@ static __always_inline __u64 policy_now(void)
 	return state.generation << 32 | state.epoch;
 }
 
+/* Does the policy say that files carry? */
+static __always_inline int follows_files(void)
+{
+	return state.follow_files[policy_now() >> 32 & 1];
+}
+
 static __always_inline void act_begin(struct act *a, __u64 policy,
 				      __u32 dataset, __u32 channel)
 {
@@ -187,6 +193,34 @@ __noinline int event_send(struct act *a, __u32 type, __u32 verdict, __u32 error,
 					  (void *)a->name);
 	bpf_ringbuf_submit(e, 0);
 	return 0;
+}
+
+/* One with nothing in it: there is no room for an act where this is called. */
+__noinline int unsaved_tell(void)
+{
+	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		__sync_fetch_and_add(&state.faults[FAULT_EVENT_LOST], 1);
+		return 0;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = EVENT_DIRTY;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/*
+ * Files may carry more than was saved of them: one that a holder begins to
+ * write to, and one that was written to, or mapped, by who holds more now. Or
+ * one is gone whose number another can get. Told once a save.
+ */
+static __always_inline void unsaved(void)
+{
+	if (state.unsaved || !follows_files())
+		return;
+	state.unsaved = 1;
+	unsaved_tell();
 }
 
 /*
@@ -775,6 +809,7 @@ static __always_inline __u32 grown_place(__u64 id)
 static __always_inline void holding_swelled(__u64 id)
 {
 	__sync_fetch_and_add(&state.swelled[grown_place(id)], 1);
+	unsaved();
 }
 
 static __always_inline void holding_grew(__u64 id)

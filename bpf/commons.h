@@ -30,7 +30,8 @@
 __noinline int commons_leave(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
-	__u32 others, *found;
+	struct sharing *found;
+	__u32 others;
 	__u64 id;
 
 	if (!c)
@@ -39,7 +40,7 @@ __noinline int commons_leave(__u32 number)
 	if (others == 1 && c->pool) {
 		id = c->pool;
 		found = bpf_map_lookup_elem(&shared, &id);
-		if (found && *found == number &&
+		if (found && found->commons == number &&
 		    !bpf_map_delete_elem(&shared, &id))
 			others = __sync_fetch_and_sub(&c->users, 1) - 1;
 	}
@@ -121,14 +122,31 @@ static __noinline int shared_count(const struct inode *inode, int n)
 	return 0;
 }
 
+/* Is it the number of a subject, and no address? */
+static __always_inline int is_pool(__u64 object)
+{
+	return !(object >> 32);
+}
+
+/* Returns 0, or below that if there is no room, or another was first. */
+static __noinline int shared_put(__u64 object, __u32 number)
+{
+	struct sharing new = {.commons = number};
+
+	if (!is_pool(object))
+		inode_key((const struct inode *)object, &new.file);
+	return bpf_map_update_elem(&shared, &object, &new, BPF_NOEXIST);
+}
+
 static __noinline int shared_drop(const struct inode *inode)
 {
 	__u64 key = (__u64)inode;
-	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct sharing *found = bpf_map_lookup_elem(&shared, &key);
+	__u32 number;
 
 	if (!found)
 		return 0;
-	number = *found;
+	number = found->commons;
 	if (bpf_map_delete_elem(&shared, &key))
 		return 0;
 	shared_count(inode, -1);
@@ -140,13 +158,14 @@ static __noinline int shared_drop(const struct inode *inode)
 static __noinline __u64 shared_by(const struct inode *inode)
 {
 	__u64 key = (__u64)inode, id;
-	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct sharing *found = bpf_map_lookup_elem(&shared, &key);
 	struct commons *c;
 	struct holding *h;
+	__u32 number;
 
 	if (!found)
 		return 0;
-	number = *found;
+	number = found->commons;
 	c = bpf_map_lookup_elem(&commons, &number);
 	if (!c)
 		return 0;
@@ -255,6 +274,8 @@ __noinline int commons_settle(__u32 number)
 		}
 	}
 	bpf_for_each_map_elem(&sharers, settle_point, &s, 0);
+	/* The files that they have mapped carry as much from here on. */
+	unsaved();
 	/* What threads remember of their holding is of another one. */
 	if (s.moved)
 		__sync_fetch_and_add(&state.epoch, 1);
@@ -331,17 +352,11 @@ static __noinline int commons_full(__u32 tgid)
 	return 0;
 }
 
-/* Is it the number of a subject, and no address? */
-static __always_inline int is_pool(__u64 object)
-{
-	return !(object >> 32);
-}
-
 /* @object, which had none, has the commons @number. Returns 0 or -1: no room */
 static __always_inline int commons_found(__u64 object, __u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
-	__u32 *found;
+	struct sharing *found;
 
 	if (!c)
 		return -1;
@@ -349,7 +364,7 @@ static __always_inline int commons_found(__u64 object, __u32 number)
 	if (!is_pool(object))
 		shared_count((const struct inode *)object, 1);
 	commons_enter(number);
-	if (!bpf_map_update_elem(&shared, &object, &number, BPF_NOEXIST)) {
+	if (!shared_put(object, number)) {
 		if (is_pool(object))
 			c->pool = (__u32)object;
 		return 0;
@@ -359,7 +374,7 @@ static __always_inline int commons_found(__u64 object, __u32 number)
 		shared_count((const struct inode *)object, -1);
 	/* Another may have been first. */
 	found = bpf_map_lookup_elem(&shared, &object);
-	return found ? commons_unite(number, *found) : -1;
+	return found ? commons_unite(number, found->commons) : -1;
 }
 
 /*
@@ -371,13 +386,13 @@ __noinline int commons_join(__u64 object)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 tgid = task->tgid, own = sharer_of(tgid), its = 0, number;
+	struct sharing *found;
 	struct commons *c;
-	__u32 *found;
 
 	if (object) {
 		found = bpf_map_lookup_elem(&shared, &object);
 		if (found)
-			its = *found;
+			its = found->commons;
 	}
 	if (own && (own == its || !object))
 		return 0;

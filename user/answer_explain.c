@@ -381,7 +381,10 @@ static void reply_gap(struct asked *asked, uint64_t holding)
 	const struct step_who *who;
 	bool several;
 
-	put(line, "why", json_string("lost"));
+	put(line, "why",
+	    json_string(holding == guard_state(asked->agent->guard)->unclean
+				? "unclean"
+				: "lost"));
 	put(line, "holding", number(holding));
 	who = chain_who(&asked->chain, holding, UINT64_MAX, &several);
 	if (who)
@@ -713,6 +716,7 @@ static void reply_file(struct asked *asked, const char *path,
 	put(line, "directory", json_boolean(dir));
 	put(line, "holds", json_boolean(file->holding != 0));
 	put(line, "mixed", json_boolean(file->mixed));
+	put(line, "unclean", json_boolean(file->unclean));
 	if (file->since_ns)
 		put(line, "since", when(file->since_ns));
 	reply(asked, line);

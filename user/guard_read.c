@@ -294,6 +294,8 @@ int guard_file(struct guard *guard, const char *path,
 		file.holding = carrier.holding & ~CARRIER_MIXED;
 		file.mixed = carrier.holding & CARRIER_MIXED;
 		file.since_ns = carrier.since_ns;
+		file.unclean = file.holding &&
+			       file.holding == guard->state->unclean;
 	}
 	if (r && r != -ENOENT)
 		return r;
