@@ -207,9 +207,10 @@ pool_cases()
 	pool_look shop 1-1 2-2 3-3,exec
 	check explain_tells_the_pool_when_asked "$json" \
 		[ "$json" = "shop5:4 shop5:4 shop5:4 " ]
+	agent_with < <(pool_policy 6) || return
 	pool_look shop 1-1
 	check pool_begins_anew_when_nobody_is_left "$json" \
-		[ "$json" = "shop5:1 " ]
+		[ "$json" = "shop6:1 " ]
 	pool_look stall 1-1 2-2
 	check explain_tells_no_pool_when_there_is_none "$json" \
 		[ "$json" = "null:1 null:1 " ]
