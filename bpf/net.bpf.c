@@ -408,18 +408,16 @@ static __always_inline int uncounted(const struct act *a,
 }
 
 /*
- * Releases all that the holding @id has. @metered: the thread's memo is to say
- * to the meter what the bytes are charged to; else nothing can meter them, and
- * it is allowed where the release is unlimited, or uncounted() says no. @free:
- * nothing would be charged for more bytes to the same destination.
+ * Releases all that the holding @id has. @free: nothing would be charged for
+ * more bytes to the same destination.
  */
 struct release_all {
 	struct act a;
 	__u64 id;
-	__u32 metered;
 	__u32 dest;
 	__u32 count;
 	__u32 free;
+	__u32 pad;
 };
 
 /*
@@ -503,16 +501,17 @@ static __always_inline int release_dataset(struct release_all *all,
 }
 
 /*
- * Of the @i-th share, by a member of @set. Returns 0, a negative errno, or 1:
- * no more can be told to the meter, which is let pass.
+ * Of the @i-th share, by a member of @set. @m says to the meter what the bytes
+ * are charged to; NULL: nothing can meter them, and it is allowed where the
+ * release is unlimited, or uncounted() says no. Returns 0, a negative errno, or
+ * 1: no more can be told to the meter, which is let pass.
  */
 __noinline int release_share(struct release_all *all, struct subject_set *set,
-			     __u32 i)
+			     struct memo *m, __u32 i)
 {
 	struct metered *to = NULL;
 	struct held held = {};
 	struct holding *h;
-	struct memo *m;
 	__u64 id;
 	int r;
 
@@ -526,10 +525,8 @@ __noinline int release_share(struct release_all *all, struct subject_set *set,
 	if (!h->shares[i & (CORDON_SHARES - 1)].origin ||
 	    !held_of(id, i, &held))
 		return 0;
-	if (all->metered) {
-		m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
-					 0);
-		if (!m || all->count >= CORDON_METERED) {
+	if (m) {
+		if (all->count >= CORDON_METERED) {
 			/* Its rule was not asked whether to observe. */
 			all->free = 0;
 			all->a.flags = RULE_BLOCK;
@@ -546,15 +543,15 @@ __noinline int release_share(struct release_all *all, struct subject_set *set,
 }
 
 /* Of all of them. Returns 0 or a negative errno. */
-static __always_inline int release_shares(struct release_all *all,
-					  struct subject_set *set)
+static __always_inline int
+release_shares(struct release_all *all, struct subject_set *set, struct memo *m)
 {
 	int r = 0;
 	__u32 i;
 
 #pragma clang loop unroll(disable)
 	for (i = 0; i < CORDON_SHARES && !r; i++)
-		r = release_share(all, set, i);
+		r = release_share(all, set, m, i);
 	return r < 0 ? r : 0;
 }
 
@@ -916,7 +913,7 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	/* Nothing can meter it. */
 	if (all.a.channel == CHANNEL_OTHER) {
 		all.dest = CORDON_DEST_ANY;
-		return release_shares(&all, &sender->set);
+		return release_shares(&all, &sender->set, NULL);
 	}
 	m = memo ? meter_of(sk, all.a.channel, memo, all.id) : NULL;
 	if (!m)
@@ -926,8 +923,7 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	memo->grown = state.grown[grown_place(all.id)];
 	all.dest = all.a.dest;
 	all.free = 1;
-	all.metered = 1;
-	r = release_shares(&all, &sender->set);
+	r = release_shares(&all, &sender->set, memo);
 	if (!r && m->stopped)
 		r = act_over(&all.a, EPERM);
 	if (!r) {
@@ -1044,13 +1040,12 @@ static __noinline int connect_judge(struct sock *sk, struct sockaddr *address,
 	/* Nothing can meter it. */
 	if (all.a.channel == CHANNEL_OTHER) {
 		all.dest = CORDON_DEST_ANY;
-		return release_shares(&all, &sender->set);
+		return release_shares(&all, &sender->set, NULL);
 	}
 	if (!sender->memo)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	all.dest = all.a.dest;
-	all.metered = 1;
-	return release_shares(&all, &sender->set);
+	return release_shares(&all, &sender->set, sender->memo);
 }
 
 /* Of datagrams nothing leaves before they are sent. */

@@ -214,7 +214,7 @@ static __noinline int way_judge(const struct file *file, int how, __u64 policy,
 	if (!way_bytes(&all.a, how))
 		return 0;
 	all.dest = all.a.dest;
-	return release_shares(&all, &m->set);
+	return release_shares(&all, &m->set, NULL);
 }
 
 static __noinline int judge_refused(struct held *held, __u64 policy, int place,
