@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 12
+#define CORDON_ABI 13
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -43,6 +43,7 @@ enum cordon_limits {
 	CORDON_CAME = 4,      /* steps a holding remembers, a power of 2 */
 	CORDON_STEPS = 16384, /* steps kept, a power of 2 */
 	CORDON_SEEN = 4096,   /* pairs of holdings, of which one took */
+	CORDON_SENT = 4096,   /* origins, each at one place */
 	CORDON_WAYS = 2048,   /* of both policy slots */
 };
 
@@ -186,14 +187,16 @@ enum subject_dim {
 
 /*
  * Which subjects make no condition of a kind, which kinds are in use, and which
- * subjects are declassifiers or narrow.
+ * subjects are declassifiers, narrow or pools.
  */
 struct subject_dims {
 	struct subject_set any[DIM_MAX];
 	struct subject_set aside; /* that take in without carrying on */
 	struct subject_set narrow;
-	__u32 used; /* bit per enum subject_dim */
+	struct subject_set pools; /* whose processes share one holding */
+	__u32 used;		  /* bit per enum subject_dim */
 	__u32 pad;
+	__u32 pool[CORDON_SUBJECTS]; /* of a pool, by bit: of its name */
 };
 
 /*
@@ -393,6 +396,10 @@ enum step_kind {
 	STEP_QUEUE,  /* of messages */
 	STEP_FILE,   /* that a holder wrote */
 	STEP_MEMORY, /* shared, or another's */
+	STEP_KEY,    /* of a key ring */
+	STEP_SEMAPHORE,
+	STEP_SIGNAL, /* with a value */
+	STEP_CALL,   /* the registers of another's system calls */
 	STEP_KINDS,
 };
 
@@ -470,6 +477,22 @@ enum executed {
 	EXECUTED_BY_NARROW,
 };
 
+/*
+ * How many records of an origin were charged at one place within a window of
+ * the budget, by whichever process. Forgotten, they are charged once more.
+ */
+struct sent_key {
+	__u32 origin; /* number in `origins' */
+	__u32 rule;
+	__u32 who; /* as struct budget_key's */
+	__u32 dest;
+};
+
+struct sent {
+	__u64 since_ns;
+	__u64 records;
+};
+
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
 struct process {
 	__u64 holding;
@@ -507,8 +530,17 @@ struct carrier {
 /* What processes have in common that share memory: see commons.h. */
 struct commons {
 	__u64 holding; /* 0: nobody holds anything yet */
-	__u32 users;   /* processes, and objects they map */
+	__u32 users;   /* processes, objects they map, and the pool */
 	__u32 into;    /* the commons that it becomes part of */
+	__u32 pool;    /* a subject, which has it for its processes; 0: none */
+	__u32 pad;
+};
+
+/* A file whose memory is shared: the agent does not know it by an address. */
+struct sharing {
+	__u32 commons; /* first: as the values of `sharers' */
+	__u32 pad;
+	struct file_key file; /* 0: a pool's, by the number of its subject */
 };
 
 /* Processes of one origin and dataset. */
@@ -604,7 +636,7 @@ enum event_type {
 	EVENT_VERDICT,	      /* alert or block */
 	EVENT_FIRST_RELEASE,  /* first bytes of an origin to a destination */
 	EVENT_FAULT,	      /* something could not be known or stored */
-	EVENT_DIRTY,	      /* a budget was used since the last save */
+	EVENT_DIRTY,	      /* there is something new to save */
 	EVENT_NOTICE,	      /* `noticed` was set: for the agent only */
 };
 
@@ -773,6 +805,11 @@ enum hook {
 	HOOK_INODE_GETXATTR,
 	HOOK_INODE_SYMLINK,
 	HOOK_INODE_READLINK,
+	HOOK_KEY_PERMISSION,
+	HOOK_SEM_SEMOP,
+	HOOK_SEM_SEMCTL,
+	HOOK_TASK_KILL,
+	HOOK_BPF,
 	HOOK_MAX,
 	/* These have tickets, and no probe. */
 	HOOK_INET_SENDPAGE, /* up to 6.4 */
@@ -826,6 +863,7 @@ struct guard_state {
 	__u32 mode[CORDON_SLOTS];	  /* enum guard_mode */
 	__u32 follow_files[CORDON_SLOTS]; /* do files carry? derived.h */
 	__u32 narrow[CORDON_SLOTS];	  /* is any subject narrow? */
+	__u32 pools[CORDON_SLOTS];	  /* or a pool? */
 	__u32 epoch;			  /* raised when a subject changes */
 	__u32 armed;	 /* set by the agent before its first capture */
 	__u32 tagged;	 /* set once, for the first such socket */
@@ -843,9 +881,11 @@ struct guard_state {
 	__u32 next_commons;
 	__u32 noticed; /* something came into a directory of `notice` */
 	__u32 untold;  /* a ticket for a send found no room, set once */
+	__u32 unsaved; /* files may carry more than what was saved of them */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 next_step;
+	__u64 unclean; /* holding of files that a host which broke down left */
 	__u64 probed;  /* bit per enum hook that saw the probe */
 	__u64 dropped; /* packets the meter dropped */
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
@@ -878,7 +918,7 @@ CORDON_ASSERT_SIZE(grant, 40);
 CORDON_ASSERT_SIZE(rule, 64);
 CORDON_ASSERT_SIZE(release, 48);
 CORDON_ASSERT_SIZE(dataset_rules, 560);
-CORDON_ASSERT_SIZE(subject_dims, 264);
+CORDON_ASSERT_SIZE(subject_dims, 1320);
 CORDON_ASSERT_SIZE(subject_key, 24);
 CORDON_ASSERT_SIZE(cgroup_key, 76);
 CORDON_ASSERT_SIZE(dest_key, 24);
@@ -890,6 +930,7 @@ CORDON_ASSERT_SIZE(window, 152);
 CORDON_ASSERT_SIZE(budget, 176);
 CORDON_ASSERT_SIZE(step, 104);
 CORDON_ASSERT_SIZE(holding, 848);
+CORDON_ASSERT_SIZE(sharing, 24);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);

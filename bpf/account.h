@@ -62,6 +62,12 @@ static __always_inline __u64 policy_now(void)
 	return state.generation << 32 | state.epoch;
 }
 
+/* Does the policy say that files carry? */
+static __always_inline int follows_files(void)
+{
+	return state.follow_files[policy_now() >> 32 & 1];
+}
+
 static __always_inline void act_begin(struct act *a, __u64 policy,
 				      __u32 dataset, __u32 channel)
 {
@@ -118,6 +124,21 @@ static __always_inline __u32 login_of(const struct task_struct *task)
 	return !user || user == login ? login : INVALID_UID;
 }
 
+/* Has the current thread one of these capabilities, and of the host itself? */
+static __noinline int privileged(__u64 capabilities)
+{
+	const struct cred *cred = bpf_get_current_task_btf()->cred;
+	__u64 has = 0; /* whose type, but not its form, differs before 6.3 */
+
+	if (BPF_CORE_READ(cred, user_ns, level))
+		return 0;
+	bpf_probe_read_kernel(
+		&has, sizeof(has),
+		(const void *)cred +
+			bpf_core_field_offset(cred->cap_effective));
+	return (has & capabilities) != 0;
+}
+
 /*
  * Not static, like others below that many paths share: the verifier then
  * looks at them once, not once for every path that calls them.
@@ -172,6 +193,34 @@ __noinline int event_send(struct act *a, __u32 type, __u32 verdict, __u32 error,
 					  (void *)a->name);
 	bpf_ringbuf_submit(e, 0);
 	return 0;
+}
+
+/* One with nothing in it: there is no room for an act where this is called. */
+__noinline int unsaved_tell(void)
+{
+	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
+
+	if (!e) {
+		__sync_fetch_and_add(&state.faults[FAULT_EVENT_LOST], 1);
+		return 0;
+	}
+	__builtin_memset(e, 0, sizeof(*e));
+	e->type = EVENT_DIRTY;
+	bpf_ringbuf_submit(e, 0);
+	return 0;
+}
+
+/*
+ * Files may carry more than was saved of them: one that a holder begins to
+ * write to, and one that was written to, or mapped, by who holds more now. Or
+ * one is gone whose number another can get. Told once a save.
+ */
+static __always_inline void unsaved(void)
+{
+	if (state.unsaved || !follows_files())
+		return;
+	state.unsaved = 1;
+	unsaved_tell();
 }
 
 /*
@@ -728,6 +777,15 @@ static __always_inline struct holding *holding_of(__u32 tgid)
 	return bpf_map_lookup_elem(&holdings, &id);
 }
 
+/* The number of the holding of the current process; 0: not known. */
+static __always_inline __u64 holding_id(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+
+	return h ? h->id : 0;
+}
+
 /*
  * Some have a holding before they hold anything: see on_task_newtask(). The
  * first share is the first to be taken, and none is ever given back.
@@ -751,6 +809,7 @@ static __always_inline __u32 grown_place(__u64 id)
 static __always_inline void holding_swelled(__u64 id)
 {
 	__sync_fetch_and_add(&state.swelled[grown_place(id)], 1);
+	unsaved();
 }
 
 static __always_inline void holding_grew(__u64 id)

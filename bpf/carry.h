@@ -311,24 +311,18 @@ static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 /* Where the cap of the current process stands in `intakes'; -1: it has none. */
 __noinline int intake_place(__u64 policy)
 {
-	__u32 slot = policy >> 32 & 1, i;
+	__u32 slot = policy >> 32 & 1;
 	struct subject_set set = {};
 	struct subject_dims *d;
-	__u64 both = 0;
+	int bit;
 
 	d = bpf_map_lookup_elem(&dims, &slot);
 	if (!d || !(d->aside.bits[0] | d->aside.bits[1] | d->aside.bits[2] |
 		    d->aside.bits[3]))
 		return -1;
 	subjects_of(policy, &set);
-	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
-		both = set.bits[i] & d->aside.bits[i];
-		if (both)
-			break;
-	}
-	if (!both)
-		return -1;
-	return slot * CORDON_SUBJECTS + i * 64 + lowest_bit(both);
+	bit = lowest_of_both(&set, &d->aside);
+	return bit < 0 ? -1 : slot * CORDON_SUBJECTS + bit;
 }
 
 /*
@@ -392,7 +386,7 @@ static __always_inline int carry_take(struct carry *carry, int early)
 		if (place >= 0 &&
 		    (early || intake_takes(policy, place, from, carry)))
 			return 0;
-		commons_begin(task);
+		commons_begin_own();
 	}
 	h = holding_make(tgid);
 	if (!h)
@@ -449,18 +443,14 @@ __noinline int carry_from(__u64 from, __u64 bytes)
 	return -EPERM;
 }
 
-/* The same for another task, which waits; who that is is not asked. */
-static __noinline int carried_to(const void *object,
-				 const struct task_struct *task)
+/* What is in the holding @from another task takes; who it is is not asked. */
+static __noinline int handed_to(__u64 from, const struct task_struct *task,
+				__u32 kind)
 {
-	__u64 from;
 	__u32 tgid = task->tgid;
 	struct holding *h;
 
-	if (is_kernels(task))
-		return 0;
-	from = carried_at((__u64)object);
-	if (!from)
+	if (is_kernels(task) || !from)
 		return 0;
 	if (!is_holder(tgid))
 		commons_begin(task);
@@ -469,7 +459,7 @@ static __noinline int carried_to(const void *object,
 		carry_fault(FAULT_HOLDING_FULL);
 		holder_mark(tgid);
 	} else if (h->id != from) {
-		holding_take(h->id, from, STEP_QUEUE);
+		holding_take(h->id, from, kind);
 	}
 	return 0;
 }

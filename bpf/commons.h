@@ -14,17 +14,37 @@
  *
  * A process leaves when it executes another program or ends, an object when its
  * inode leaves memory. munmap(2) changes nothing: what was read was read.
+ *
+ * A pool is a commons without memory: the processes of a subject that has one
+ * come to it as they become holders, and stay when they execute what is of that
+ * subject too. Who does not come to it has a holding of its own, and is held as
+ * anybody is.
  */
 #ifndef CORDON_COMMONS_H
 #define CORDON_COMMONS_H
 
-/* Removes a user of the commons @number; the last one is its end. */
-static __noinline int commons_leave(__u32 number)
+/*
+ * Removes a user of the commons @number; the last one is its end. A pool that
+ * has nobody left begins anew with the next.
+ */
+__noinline int commons_leave(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	struct sharing *found;
+	__u32 others;
 	__u64 id;
 
-	if (!c || __sync_fetch_and_sub(&c->users, 1) != 1)
+	if (!c)
+		return 0;
+	others = __sync_fetch_and_sub(&c->users, 1) - 1;
+	if (others == 1 && c->pool) {
+		id = c->pool;
+		found = bpf_map_lookup_elem(&shared, &id);
+		if (found && found->commons == number &&
+		    !bpf_map_delete_elem(&shared, &id))
+			others = __sync_fetch_and_sub(&c->users, 1) - 1;
+	}
+	if (others)
 		return 0;
 	id = c->holding;
 	if (!bpf_map_delete_elem(&commons, &number) && id)
@@ -102,14 +122,31 @@ static __noinline int shared_count(const struct inode *inode, int n)
 	return 0;
 }
 
+/* Is it the number of a subject, and no address? */
+static __always_inline int is_pool(__u64 object)
+{
+	return !(object >> 32);
+}
+
+/* Returns 0, or below that if there is no room, or another was first. */
+static __noinline int shared_put(__u64 object, __u32 number)
+{
+	struct sharing new = {.commons = number};
+
+	if (!is_pool(object))
+		inode_key((const struct inode *)object, &new.file);
+	return bpf_map_update_elem(&shared, &object, &new, BPF_NOEXIST);
+}
+
 static __noinline int shared_drop(const struct inode *inode)
 {
 	__u64 key = (__u64)inode;
-	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct sharing *found = bpf_map_lookup_elem(&shared, &key);
+	__u32 number;
 
 	if (!found)
 		return 0;
-	number = *found;
+	number = found->commons;
 	if (bpf_map_delete_elem(&shared, &key))
 		return 0;
 	shared_count(inode, -1);
@@ -121,13 +158,14 @@ static __noinline int shared_drop(const struct inode *inode)
 static __noinline __u64 shared_by(const struct inode *inode)
 {
 	__u64 key = (__u64)inode, id;
-	__u32 *found = bpf_map_lookup_elem(&shared, &key), number;
+	struct sharing *found = bpf_map_lookup_elem(&shared, &key);
 	struct commons *c;
 	struct holding *h;
+	__u32 number;
 
 	if (!found)
 		return 0;
-	number = *found;
+	number = found->commons;
 	c = bpf_map_lookup_elem(&commons, &number);
 	if (!c)
 		return 0;
@@ -215,7 +253,7 @@ static long settle_point(struct bpf_map *map, __u32 *key, __u32 *number,
 }
 
 /* Makes the holdings of all members one, if any of them has one. */
-static __noinline int commons_settle(__u32 number)
+__noinline int commons_settle(__u32 number)
 {
 	struct commons *c = bpf_map_lookup_elem(&commons, &number);
 	struct settling s = {.number = number};
@@ -236,6 +274,8 @@ static __noinline int commons_settle(__u32 number)
 		}
 	}
 	bpf_for_each_map_elem(&sharers, settle_point, &s, 0);
+	/* The files that they have mapped carry as much from here on. */
+	unsaved();
 	/* What threads remember of their holding is of another one. */
 	if (s.moved)
 		__sync_fetch_and_add(&state.epoch, 1);
@@ -253,14 +293,6 @@ static __noinline int commons_begin(const struct task_struct *task)
 	if (!number || !holding_make_for(task, tgid))
 		return 0;
 	return commons_settle(number);
-}
-
-/* The same for the current one, if it holds nothing. In a hook's own frame. */
-static __noinline int commons_begin_now(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-
-	return is_holder(task->tgid) ? 0 : commons_begin(task);
 }
 
 /* ---- coming together --------------------------------------------------- */
@@ -282,7 +314,7 @@ static long unite_user(struct bpf_map *map, void *key, __u32 *number,
 	return 0;
 }
 
-static __noinline int commons_unite(__u32 from, __u32 to)
+__noinline int commons_unite(__u32 from, __u32 to)
 {
 	struct commons *a = bpf_map_lookup_elem(&commons, &from);
 	struct commons *b = bpf_map_lookup_elem(&commons, &to);
@@ -294,6 +326,8 @@ static __noinline int commons_unite(__u32 from, __u32 to)
 		return 0;
 	/* Before: who comes to it from now on may be passed over. */
 	a->into = to;
+	if (!b->pool)
+		b->pool = a->pool;
 	id = a->holding;
 	if (id && b->holding) {
 		holding_take(b->holding, id, STEP_MEMORY);
@@ -318,21 +352,47 @@ static __noinline int commons_full(__u32 tgid)
 	return 0;
 }
 
+/* @object, which had none, has the commons @number. Returns 0 or -1: no room */
+static __always_inline int commons_found(__u64 object, __u32 number)
+{
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+	struct sharing *found;
+
+	if (!c)
+		return -1;
+	/* First: who reads the file must not stop at the count. */
+	if (!is_pool(object))
+		shared_count((const struct inode *)object, 1);
+	commons_enter(number);
+	if (!shared_put(object, number)) {
+		if (is_pool(object))
+			c->pool = (__u32)object;
+		return 0;
+	}
+	commons_leave(number);
+	if (!is_pool(object))
+		shared_count((const struct inode *)object, -1);
+	/* Another may have been first. */
+	found = bpf_map_lookup_elem(&shared, &object);
+	return found ? commons_unite(number, found->commons) : -1;
+}
+
 /*
  * The current process shares the memory behind @object, or, 0, memory that
- * only its children can come by. Returns 0 or -EPERM.
+ * only its children can come by; or it is of the pool @object. Returns 0 or
+ * -EPERM.
  */
 __noinline int commons_join(__u64 object)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	__u32 tgid = task->tgid, own = sharer_of(tgid), its = 0, number;
+	struct sharing *found;
 	struct commons *c;
-	__u32 *found;
 
 	if (object) {
 		found = bpf_map_lookup_elem(&shared, &object);
 		if (found)
-			its = *found;
+			its = found->commons;
 	}
 	if (own && (own == its || !object))
 		return 0;
@@ -345,22 +405,64 @@ __noinline int commons_join(__u64 object)
 		commons_unite(own, its);
 	if (!own && sharer_set(tgid, number))
 		goto full;
-	if (object && !its) {
-		/* First: who reads the file must not stop at the count. */
-		shared_count((const struct inode *)object, 1);
-		if (bpf_map_update_elem(&shared, &object, &number,
-					BPF_NOEXIST)) {
-			shared_count((const struct inode *)object, -1);
-			goto full;
-		}
-		commons_enter(number);
-	}
+	if (object && !its && commons_found(object, number))
+		goto full;
+	number = sharer_of(tgid);
 	c = bpf_map_lookup_elem(&commons, &number);
 	if (c && (c->holding || is_holder(tgid)))
 		commons_settle(number);
 	return 0;
 full:
 	return commons_full(tgid);
+}
+
+/* The pool of the current process; 0: none. Where narrow_now() can be. */
+__noinline int pool_now(void)
+{
+	__u64 policy = policy_now();
+	__u32 slot = policy >> 32 & 1;
+	struct subject_set set = {};
+	struct subject_dims *d;
+	int bit;
+
+	if (!state.pools[slot])
+		return 0;
+	d = bpf_map_lookup_elem(&dims, &slot);
+	if (!d)
+		return 0;
+	subjects_of(policy, &set);
+	bit = lowest_of_both(&set, &d->pools);
+	return bit < 0 ? 0 : (int)d->pool[bit & (CORDON_SUBJECTS - 1)];
+}
+
+/*
+ * The current process, which holds nothing, is about to become a holder and
+ * comes to its pool. Refused or not: without one it is held as anybody is.
+ */
+static __always_inline int commons_begin_own(void)
+{
+	int pool = pool_now();
+
+	if (pool)
+		commons_join((__u32)pool);
+	return commons_begin(bpf_get_current_task_btf());
+}
+
+/* The same where it may hold something already. */
+static __noinline int commons_begin_now(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+
+	return is_holder(task->tgid) ? 0 : commons_begin_own();
+}
+
+/* Is the process in the commons of its pool, as a program that it executes? */
+static __noinline int pool_keeps(__u32 tgid)
+{
+	__u32 number = sharer_of(tgid);
+	struct commons *c = bpf_map_lookup_elem(&commons, &number);
+
+	return c && c->pool && c->pool == (__u32)pool_now();
 }
 
 /*

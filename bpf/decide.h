@@ -16,6 +16,22 @@
 #	define __always_inline inline __attribute__((always_inline))
 #endif
 
+/* ---- without branches --------------------------------------------------- */
+
+/*
+ * All bits, or none. To the verifier a branch in a loop of eight is 2^8 ways,
+ * and it goes all of them in every program that comes there.
+ */
+static __always_inline __u64 is_zero(__u32 x)
+{
+	return 0 - (((__u64)x - 1) >> 63);
+}
+
+static __always_inline __u64 not_zero(__u32 x)
+{
+	return ~is_zero(x);
+}
+
 /* ---- windows ----------------------------------------------------------- */
 
 /* Length of a part; rounded up, so that the parts cover the window. */

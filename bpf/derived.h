@@ -31,12 +31,6 @@
 #ifndef CORDON_DERIVED_H
 #define CORDON_DERIVED_H
 
-/* Does the policy say that files carry? */
-static __always_inline int follows_files(void)
-{
-	return state.follow_files[policy_now() >> 32 & 1];
-}
-
 /* Are there bytes in the files of such a file system, as they were written? */
 static __always_inline int keeps_bytes(__u64 magic, __u64 flags)
 {
@@ -76,8 +70,10 @@ static __noinline int derived_new(struct file_key *key, __u64 holding)
 	/* In this order: who finds nothing there must not have missed it. */
 	derived_count(key->ino, key->dev, 1);
 	r = bpf_map_update_elem(&derived, key, &new, BPF_NOEXIST);
-	if (!r)
+	if (!r) {
+		unsaved();
 		return 0;
+	}
 	derived_count(key->ino, key->dev, -1);
 	holding_drop(carried(&new));
 	return (int)r;
@@ -257,6 +253,7 @@ static __noinline int derived_end(const struct inode *inode)
 		return 0;
 	derived_count(key.ino, key.dev, -1);
 	holding_drop(id);
+	unsaved();
 	return 0;
 }
 

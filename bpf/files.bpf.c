@@ -955,9 +955,12 @@ static __always_inline int on_file_ioctl(struct file *file, __u32 cmd)
 	struct task_struct *task;
 	const struct inode *inode;
 
-	if ((!exchanges(cmd) && !sets_loop(cmd)) || !state.armed)
+	if ((!exchanges(cmd) && !sets_loop(cmd) && IOC_TYPE(cmd) != UFFDIO) ||
+	    !state.armed)
 		return 0;
 	probed(HOOK_FILE_IOCTL);
+	if (IOC_TYPE(cmd) == UFFDIO)
+		return on_userfault(file);
 	inode = file->f_inode;
 	if (sets_loop(cmd))
 		return on_loop_set(file);
@@ -1072,6 +1075,8 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 	if (mode != S_IFREG) {
 		if (mode == S_IFIFO)
 			return on_pipe_permission(inode, mask);
+		if (mode == S_IFSOCK)
+			return on_socket_permission(inode, mask);
 		if (mode != S_IFCHR && mode != S_IFBLK)
 			return 0;
 	}
@@ -1212,8 +1217,7 @@ static __always_inline int on_mmap_file(struct file *file, __u64 flags)
 	task = bpf_get_current_task_btf();
 	if (state.agent == (__u32)task->tgid)
 		return 0;
-	if (state.commons)
-		commons_begin_now();
+	commons_begin_now();
 	policy = policy_now();
 	m = memo_of(policy, &same);
 	place = memo_place(m, same, policy, l->dataset);

@@ -33,6 +33,7 @@
 
 #include "net.bpf.c"
 #include "hops.bpf.c"
+#include "objects.bpf.c"
 #include "ways.bpf.c"
 #include "files.bpf.c"
 #include "process.bpf.c"
@@ -223,3 +224,15 @@ JUDGED_TWICE(file_receive, on_file_receive(file), struct file *file)
 
 JUDGED_TWICE(key_alloc, on_key_alloc(key), struct key *key,
 	     const struct cred *cred, unsigned long flags)
+
+/* Since 6.15 it has one argument more, so ret is not asked. */
+#define ASKED_OF_BPF(section, program)    \
+	SEC(section)                      \
+	int BPF_PROG(program, int cmd)    \
+	{                                 \
+		return verdict(on_bpf()); \
+	}
+
+ASKED_OF_BPF("lsm/bpf", lsm_bpf)
+ASKED_OF_BPF("fmod_ret/security_bpf", fmod_bpf)
+ASKED_OF_BPF("fmod_ret/security_bpf", again_bpf)

@@ -10,8 +10,9 @@
 /* What a holding has of one dataset. */
 struct held {
 	__u64 records;
-	__u32 origin;
-	__u32 dataset;
+	__u32 origin; /* of the first share */
+	__u16 dataset;
+	__u16 only; /* all is of this origin, which has a number of its own */
 };
 
 /*
@@ -22,9 +23,8 @@ struct held {
 __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 {
 	struct holding *h = bpf_map_lookup_elem(&holdings, &id);
-	__u64 records = state.zero;
-	__u32 j, origin, dataset;
-	int seen = 0;
+	__u64 records = state.zero, other = 0, mask;
+	__u32 j, origin, dataset, seen = 0;
 
 	if (!h || !ret)
 		return 0;
@@ -32,20 +32,20 @@ __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 	bpf_spin_lock(&h->lock);
 	origin = h->shares[i].origin;
 	dataset = h->shares[i].dataset;
-	/* Unrolled it is 2^8 paths to the verifier. */
 #pragma clang loop unroll(disable)
 	for (j = 0; j < CORDON_SHARES; j++) {
 		struct share *s = &h->shares[j];
 
-		if (!s->origin || s->dataset != dataset)
-			continue;
-		records += s->records;
-		if (j < i)
-			seen = 1;
+		mask = not_zero(s->origin) & is_zero(s->dataset ^ dataset);
+		records += s->records & mask;
+		other |= not_zero(j ^ i) & mask;
+		/* All bits where j < i. */
+		seen |= (__u32)(((__u64)j - i) >> 32) & (__u32)mask;
 	}
 	bpf_spin_unlock(&h->lock);
 	ret->records = records;
 	ret->origin = origin;
+	ret->only = !other && origin < CORDON_ORIGIN_REST;
 	ret->dataset = dataset;
 	return origin && !seen;
 }

@@ -410,7 +410,7 @@ static __always_inline int on_msgrcv(const struct kern_ipc_perm *queue,
 		return 0;
 	if (task->pid == target->pid)
 		return carried_in(queue, BYTES_UNKNOWN, again, STEP_QUEUE);
-	return carried_to(queue, target);
+	return handed_to(carried_at((__u64)queue), target, STEP_QUEUE);
 }
 
 HOP(hop_msgrcv, "fentry/security_msg_queue_msgrcv",
@@ -468,8 +468,8 @@ HOP(hop_mq_receive, "fexit/do_mq_timedreceive", on_mq_receive(ctx, fd, again),
 
 /* ---- another's memory -------------------------------------------------- */
 
-/* What a process that is about to end has can be taken once more. */
-static __noinline int take_last(__u32 from)
+/* The current process takes what another one has now, and no more. */
+static __noinline int take_once(__u32 from, __u32 kind)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(from);
@@ -485,9 +485,15 @@ static __noinline int take_last(__u32 from)
 		holder_mark(task->tgid);
 	} else if (h->id != id) {
 		step_by_current(
-			holding_take(h->id, id, STEP_MEMORY | STEP_BY_CURRENT));
+			holding_take(h->id, id, kind | STEP_BY_CURRENT));
 	}
 	return 0;
+}
+
+/* Of a process that is about to end. */
+static __always_inline int take_last(__u32 from)
+{
+	return take_once(from, STEP_MEMORY);
 }
 
 /* @task has got at the memory of the current process, or the reverse. */

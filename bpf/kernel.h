@@ -17,13 +17,14 @@
 #define EFAULT 14
 
 /* include/uapi/linux/stat.h */
-#define S_IFMT	0170000
-#define S_IFREG 0100000
-#define S_IFDIR 0040000
-#define S_IFBLK 0060000
-#define S_IFLNK 0120000
-#define S_IFCHR 0020000
-#define S_IFIFO 0010000
+#define S_IFMT	 0170000
+#define S_IFREG	 0100000
+#define S_IFDIR	 0040000
+#define S_IFBLK	 0060000
+#define S_IFLNK	 0120000
+#define S_IFCHR	 0020000
+#define S_IFIFO	 0010000
+#define S_IFSOCK 0140000
 
 /* include/linux/fs.h */
 #define MAY_WRITE   2
@@ -60,6 +61,12 @@
 #define LOOP_SET_FD	      0x4c00
 #define LOOP_CHANGE_FD	      0x4c06
 #define LOOP_CONFIGURE	      0x4c0a
+
+/* include/uapi/linux/userfaultfd.h: the type alone, of all of them; and
+ * include/uapi/linux/seccomp.h: type and number */
+#define IOC_TYPE(cmd)	      ((cmd) >> 8 & 0xff)
+#define UFFDIO		      0xaa
+#define SECCOMP_NOTIF_RECV_NR 0x2100
 
 /* include/uapi/linux/major.h, include/uapi/asm-generic/ioctls.h */
 #define MEM_MAJOR		1
@@ -105,6 +112,9 @@
 #define SOL_TCP		6
 #define SOL_IPV6	41
 #define SOL_SCTP	132
+#define SOL_SOCKET	1
+#define SOL_PACKET	263
+#define SOL_ALG		279
 #define SOCK_STREAM	1
 #define SOCK_DGRAM	2
 #define SOCK_RAW	3
@@ -141,6 +151,11 @@
 #define IPV6_RTHDRDSTOPTS	  55
 #define IPV6_RTHDR		  57
 #define IPV6_DSTOPTS		  59
+
+/* include/uapi/asm-generic/socket.h, include/uapi/linux/if_packet.h */
+#define SO_ATTACH_FILTER	 26
+#define SO_ATTACH_REUSEPORT_CBPF 51
+#define PACKET_FANOUT_DATA	 22
 
 /* include/uapi/linux/tcp.h; TCP-AO since 6.7 */
 #define TCP_MD5SIG	 14
@@ -207,6 +222,20 @@
 
 /* include/linux/ptrace.h: its memory can be read and written */
 #define PTRACE_MODE_ATTACH 2
+
+/* include/uapi/linux/sem.h */
+#define GETPID	11
+#define GETZCNT 15 /* the numbers between ask for something too */
+#define SETVAL	16
+#define SETALL	17
+
+/* include/uapi/asm-generic/siginfo.h: tkill(2), which has no value */
+#define SI_TKILL -6
+
+/* include/uapi/linux/capability.h */
+#define CAP_NET_ADMIN 12
+#define CAP_SYS_ADMIN 21
+#define CAP_BPF	      39
 
 /* include/linux/errno.h: the bytes come later, from somewhere else */
 #define EIOCBQUEUED 529

@@ -49,12 +49,13 @@ MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(derived, HASH, struct file_key, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
 MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
-MAP(shared, HASH, __u64, __u32, 65536, BPF_F_NO_PREALLOC);
+MAP(shared, HASH, __u64, struct sharing, 65536, BPF_F_NO_PREALLOC);
 /*
  * What was taken of whom before. A cache: what it has forgotten is taken in
  * once more, too much and never too little.
  */
 MAP(seen_by, LRU_HASH, struct seen_key, struct seen, CORDON_SEEN, 0);
+MAP(sent_by, LRU_HASH, struct sent_key, struct sent, CORDON_SENT, 0);
 /* How it came to that; what is lost was overwritten: see struct step. */
 MAP(steps, ARRAY, __u32, struct step, CORDON_STEPS, 0);
 MAP(origins, ARRAY, __u32, struct origin, CORDON_ORIGINS, 0);

@@ -6,8 +6,9 @@
  *   inet_sendpage    the same for sendfile and splice up to 6.4, which ask
  *                    nobody who could refuse: the socket is stopped instead
  *   socket_connect   judges a handshake like a send of no bytes
- *   socket_setsockopt, key_alloc
- *                    refuse to holders what goes out without a send
+ *   socket_setsockopt
+ *                    refuses to holders what goes out without a send, or stays
+ *                    for another
  *   egress           knows the packet: meters what leaves a tagged socket
  *   inet_release     gives back what a closed socket never took
  *
@@ -273,36 +274,95 @@ static __always_inline void charge_more(struct act *a, struct holding *h,
 	bpf_spin_unlock(&h->lock);
 }
 
+static __always_inline void sent_key_of(const struct act *a, __u32 origin,
+					struct sent_key *key)
+{
+	key->origin = origin;
+	key->rule = a->rule;
+	key->who = a->who;
+	key->dest = a->dest;
+}
+
+/*
+ * Of @due records of a holding that is all of @origin, how many @a's budget was
+ * not charged yet: its processes cannot have sent more records than it has
+ * read, so that number, charged in a window, is enough for all of them.
+ */
+static __noinline __u64 sent_due(struct act *a, __u32 origin, __u64 due)
+{
+	struct sent_key key;
+	struct origin *o;
+	struct sent *sent;
+	__u64 before, read;
+
+	sent_key_of(a, origin, &key);
+	sent = bpf_map_lookup_elem(&sent_by, &key);
+	o = bpf_map_lookup_elem(&origins, &origin);
+	if (!sent || !o || a->now - sent->since_ns >= a->window_ns)
+		return due;
+	before = sent->records;
+	read = o->read_records;
+	if (read <= before)
+		return 0;
+	return read - before < due ? read - before : due;
+}
+
+/* @n were. What is lost where two begin at once is charged once more. */
+static __noinline int sent_note(struct act *a, __u32 origin, __u64 n)
+{
+	struct sent new = {.since_ns = a->now, .records = n};
+	struct sent_key key;
+	struct sent *sent;
+
+	sent_key_of(a, origin, &key);
+	sent = bpf_map_lookup_elem(&sent_by, &key);
+	if (sent && a->now - sent->since_ns < a->window_ns)
+		__sync_fetch_and_add(&sent->records, n);
+	else
+		bpf_map_update_elem(&sent_by, &key, &new, BPF_ANY);
+	return 0;
+}
+
 /*
  * Charges the records that the holding was not charged here before, to the
  * budget of @a's max and window_ns. Returns what budget_charge() does.
  */
 static __always_inline int release_records(struct act *a, struct holding *h,
-					   __u64 held)
+					   const struct held *held)
 {
 	int take = act_enforced(a) ? TAKE_CHARGE : TAKE_FORCE;
+	__u64 due, paid = 0;
 	int bad = 0, first;
-	__u64 due;
 	__s64 twice;
 
-	due = charge_due(a, h, held);
+	due = charge_due(a, h, held->records);
 	a->records = due;
 	a->unit = UNIT_RECORDS;
 	if (due && a->window_ns) {
-		bad = budget_charge(a, due, take);
+		paid = held->only ? sent_due(a, held->origin, due) : due;
+		a->records = paid;
+		if (paid)
+			bad = budget_charge(a, paid, take);
 		if (bad && take == TAKE_CHARGE)
 			return bad;
 	}
-	twice = charge_note(a, h, held, due, &first);
-	if (a->window_ns && twice > 0)
+	twice = charge_note(a, h, held->records, due, &first);
+	if (a->window_ns && twice > 0) {
+		if (twice > (__s64)paid)
+			twice = (__s64)paid;
 		budget_give_back(a, a->part, twice);
+		paid -= twice;
+	}
 	if (twice < 0) {
 		if (a->window_ns)
 			bad = budget_charge(a, -twice, take);
 		if (bad && take == TAKE_CHARGE)
 			return bad;
 		charge_more(a, h, -twice);
+		paid += -twice;
 	}
+	if (paid && held->only)
+		sent_note(a, held->origin, paid);
 	if (first)
 		event_send(a, EVENT_FIRST_RELEASE, VERDICT_ALLOW, 0, 0);
 	return bad;
@@ -348,19 +408,16 @@ static __always_inline int uncounted(const struct act *a,
 }
 
 /*
- * Releases all that a holding has. @m NULL: a channel that nothing can meter,
- * allowed where the release is unlimited, or uncounted() says no. @free:
- * nothing would be charged for more bytes to the same destination.
+ * Releases all that the holding @id has. @free: nothing would be charged for
+ * more bytes to the same destination.
  */
 struct release_all {
 	struct act a;
-	struct holding *h;
-	struct memo *m; /* says to the meter what the bytes are charged to */
-	struct subject_set *set;
+	__u64 id;
 	__u32 dest;
 	__u32 count;
 	__u32 free;
-	int r;
+	__u32 pad;
 };
 
 /*
@@ -368,8 +425,10 @@ struct release_all {
  * the channel has a meter, says afterwards what its bytes are charged to.
  * Returns 0 or a negative errno.
  */
-static __always_inline int
-release_dataset(struct release_all *all, struct held *held, struct metered *to)
+static __always_inline int release_dataset(struct release_all *all,
+					   struct holding *h, struct held *held,
+					   struct subject_set *set,
+					   struct metered *to)
 {
 	__u32 free = all->free;
 	const struct grant *grant = NULL;
@@ -392,7 +451,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 		a->flags = RULE_BLOCK;
 		return act_fault(a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
 	}
-	rule = rule_at(a, rule_place(a->slot, a->dataset, all->set));
+	rule = rule_at(a, rule_place(a->slot, a->dataset, set));
 	/* How many bytes will follow this judgement is not known. */
 	if (a->many || (a->flags & RULE_EXE && is_foreign()))
 		a->flags &= ~RULE_NARROW;
@@ -421,7 +480,7 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 				return r;
 		}
 		limit_of(a, &grant->records, UNIT_RECORDS);
-		bad = release_records(a, all->h, held->records);
+		bad = release_records(a, h, held);
 		r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL, EPERM) : 0;
 		if (r) {
 			if (bytes) {
@@ -441,47 +500,59 @@ release_dataset(struct release_all *all, struct held *held, struct metered *to)
 	return meter_tell(a, to, bytes, flags, part);
 }
 
-static __noinline long release_share(__u32 i, struct release_all *all)
+/*
+ * Of the @i-th share, by a member of @set. @m says to the meter what the bytes
+ * are charged to; NULL: nothing can meter them, and it is allowed where the
+ * release is unlimited, or uncounted() says no. Returns 0, a negative errno, or
+ * 1: no more can be told to the meter, which is let pass.
+ */
+__noinline int release_share(struct release_all *all, struct subject_set *set,
+			     struct memo *m, __u32 i)
 {
 	struct metered *to = NULL;
 	struct held held = {};
+	struct holding *h;
+	__u64 id;
+	int r;
 
-	/* Most are free, and need no look-up. */
-	if (!all->h->shares[i & (CORDON_SHARES - 1)].origin ||
-	    !held_of(all->h->id, i, &held))
+	if (!all || !set)
+		return -EPERM;
+	id = all->id;
+	h = bpf_map_lookup_elem(&holdings, &id);
+	if (!h)
+		return act_fault(&all->a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 1;
+	/* Most are free. */
+	if (!h->shares[i & (CORDON_SHARES - 1)].origin ||
+	    !held_of(id, i, &held))
 		return 0;
-	if (all->m) {
+	if (m) {
 		if (all->count >= CORDON_METERED) {
 			/* Its rule was not asked whether to observe. */
 			all->free = 0;
 			all->a.flags = RULE_BLOCK;
-			all->r = act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
-								       : 0;
-			return 1;
+			return act_fault(&all->a, FAULT_SOCKET_FULL) ? -EPERM
+								     : 1;
 		}
-		to = &all->m->to[all->count & (CORDON_METERED - 1)];
+		to = &m->to[all->count & (CORDON_METERED - 1)];
 	}
 	all->a.dest = all->dest;
-	all->r = release_dataset(all, &held, to);
-	if (all->r)
-		return 1;
-	all->count++;
-	return 0;
+	r = release_dataset(all, h, &held, set, to);
+	if (!r)
+		all->count++;
+	return r;
 }
 
-static __noinline int refuse_holder(struct release_all *all, __u32 error)
+/* Of all of them. Returns 0 or a negative errno. */
+static __always_inline int
+release_shares(struct release_all *all, struct subject_set *set, struct memo *m)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
+	int r = 0;
+	__u32 i;
 
-	all->dest = CORDON_DEST_ANY;
-	all->count = state.zero; /* see rows_touch() */
-	all->m = NULL;
-	all->h = holding_of(task->tgid);
-	if (!all->h)
-		return act_fault(&all->a, FAULT_UNKNOWN_HOLDING) ? -(int)error
-								 : 0;
-	bpf_loop(CORDON_SHARES, release_share, all, 0);
-	return all->r ? -(int)error : 0;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < CORDON_SHARES && !r; i++)
+		r = release_share(all, set, m, i);
+	return r < 0 ? r : 0;
 }
 
 static __noinline int judge_unasked(struct held *held, __u64 policy, int place)
@@ -508,6 +579,18 @@ static __always_inline int held_first(struct held *ret)
 	if (h)
 		held_of(h->id, 0, ret);
 	return 1;
+}
+
+/*
+ * Is this a holder in name only? Then it is like one without a holding: it must
+ * not write another's meter either.
+ */
+static __noinline int holds_nothing(void)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+
+	return h && holding_empty(h);
 }
 
 /*
@@ -721,12 +804,12 @@ static __noinline int send_facts(struct act *a, struct sock *sk,
  * first message of many, go by what stands here. So where a holding sends
  * such, that stays; then it returns 1, and the send of another is not noted.
  */
-static __noinline int meter_reserve(struct release_all *all, struct meter *m)
+static __noinline int meter_reserve(struct release_all *all, struct memo *memo,
+				    struct meter *m)
 {
 	struct act *a = &all->a;
-	struct memo *memo = all->m;
 	__u32 dest = all->dest;
-	__u64 id = all->h->id;
+	__u64 id = all->id;
 	int alone, others;
 
 	if (a->channel == CHANNEL_RAW)
@@ -817,53 +900,41 @@ static __noinline int send_passes(struct sock *sk, struct msghdr *msg,
 static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 				 __u64 size, struct sender *sender)
 {
-	struct release_all all = {.set = &sender->set};
-	struct task_struct *task;
+	struct release_all all = {.id = holding_id()};
+	struct memo *memo = sender->memo;
 	struct meter *m;
+	int r;
 
-	task = bpf_get_current_task_btf();
-	all.h = holding_of(task->tgid);
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	all.a.bytes = size;
 	send_facts(&all.a, sk, msg);
-	if (all.a.channel == CHANNEL_OTHER)
-		return refuse_holder(&all, EPERM);
-	if (!all.h)
+	if (!all.id)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	all.m = sender->memo;
-	m = all.m ? meter_of(sk, all.a.channel, all.m, all.h->id) : NULL;
+	/* Nothing can meter it. */
+	if (all.a.channel == CHANNEL_OTHER) {
+		all.dest = CORDON_DEST_ANY;
+		return release_shares(&all, &sender->set, NULL);
+	}
+	m = memo ? meter_of(sk, all.a.channel, memo, all.id) : NULL;
 	if (!m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	/* Before the shares: see holding_grew(). */
-	all.m->grown_at = grown_place(all.h->id);
-	all.m->grown = state.grown[grown_place(all.h->id)];
+	memo->grown_at = grown_place(all.id);
+	memo->grown = state.grown[grown_place(all.id)];
 	all.dest = all.a.dest;
 	all.free = 1;
-	all.count = state.zero; /* see rows_touch() */
-	bpf_loop(CORDON_SHARES, release_share, &all, 0);
-	if (!all.r && m->stopped)
-		all.r = act_over(&all.a, EPERM);
-	if (!all.r) {
-		if (!meter_reserve(&all, m))
+	r = release_shares(&all, &sender->set, memo);
+	if (!r && m->stopped)
+		r = act_over(&all.a, EPERM);
+	if (!r) {
+		if (!meter_reserve(&all, memo, m))
 			return 0;
-		all.r = act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
+		r = act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	}
 	/* Those before were charged for what will not be sent. */
-	if (size && all.r)
-		meter_give_back(all.m->to, size, all.count);
-	return all.r;
-}
-
-/*
- * Is this a holder in name only? Then it is like one without a holding: it must
- * not write another's meter either.
- */
-static __noinline int holds_nothing(void)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct holding *h = holding_of(task->tgid);
-
-	return h && holding_empty(h);
+	if (size && r)
+		meter_give_back(memo->to, size, all.count);
+	return r;
 }
 
 /* What a holder sends on @sk is for another process of the host, or may be. */
@@ -881,6 +952,28 @@ static __noinline int send_carried(struct sock *sk, const struct msghdr *msg,
 	return carry_out(&carry);
 }
 
+/*
+ * Is what is sent on a netlink socket for another process, and not for the
+ * kernel? Nobody knows then who will take it. udev's daemon, which tells others
+ * by it, has the right to configure the network: it is root's.
+ */
+static __noinline int netlink_goes_on(struct sock *sk, const struct msghdr *msg)
+{
+	const struct netlink_sock *nl = (struct netlink_sock *)sk;
+	struct sockaddr_nl to = {};
+	const void *name;
+
+	if (msg && msg->msg_namelen) {
+		name = msg->msg_name;
+		bpf_probe_read_kernel(&to, sizeof(to), name);
+	} else {
+		to.nl_pid = BPF_CORE_READ(nl, dst_portid);
+		to.nl_groups = BPF_CORE_READ(nl, dst_group);
+	}
+	return (to.nl_pid || to.nl_groups) &&
+	       !privileged(1ULL << CAP_NET_ADMIN);
+}
+
 static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 				    __u64 size)
 {
@@ -890,7 +983,10 @@ static __always_inline int send_any(struct sock *sk, struct msghdr *msg,
 	/* These stay on the host. */
 	if (family == AF_UNIX)
 		return send_carried(sk, msg, size);
-	if (family == AF_NETLINK || family == AF_ALG)
+	if (family == AF_ALG ||
+	    (family == AF_NETLINK && netlink_goes_on(sk, msg)))
+		return refuse_unasked();
+	if (family == AF_NETLINK)
 		return 0;
 	/* Before the subjects: what changes meanwhile is noticed after. */
 	sender.memo = memo_now(sender.policy);
@@ -934,25 +1030,22 @@ static __noinline int connect_facts(struct act *a, struct sock *sk,
 static __noinline int connect_judge(struct sock *sk, struct sockaddr *address,
 				    struct sender *sender)
 {
-	struct release_all all = {.set = &sender->set};
-	struct task_struct *task;
+	struct release_all all = {.id = holding_id()};
 
-	task = bpf_get_current_task_btf();
-	all.h = holding_of(task->tgid);
 	act_begin(&all.a, sender->policy, 0, CHANNEL_OTHER);
 	if (connect_facts(&all.a, sk, address))
 		return 0;
-	if (all.a.channel == CHANNEL_OTHER)
-		return refuse_holder(&all, EPERM);
-	if (!all.h)
+	if (!all.id)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	all.m = sender->memo;
-	if (!all.m)
+	/* Nothing can meter it. */
+	if (all.a.channel == CHANNEL_OTHER) {
+		all.dest = CORDON_DEST_ANY;
+		return release_shares(&all, &sender->set, NULL);
+	}
+	if (!sender->memo)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
 	all.dest = all.a.dest;
-	all.count = state.zero; /* see rows_touch() */
-	bpf_loop(CORDON_SHARES, release_share, &all, 0);
-	return all.r;
+	return release_shares(&all, &sender->set, sender->memo);
 }
 
 /* Of datagrams nothing leaves before they are sent. */
@@ -1018,6 +1111,13 @@ static const __u64 carried_both =
 	OPTION(MCAST_JOIN_GROUP) | OPTION(MCAST_BLOCK_SOURCE) |
 	OPTION(MCAST_UNBLOCK_SOURCE) | OPTION(MCAST_JOIN_SOURCE_GROUP) |
 	OPTION(MCAST_LEAVE_SOURCE_GROUP) | OPTION(MCAST_MSFILTER);
+/*
+ * Filters, which who shares the socket takes back, or tries out: a constant in
+ * each instruction, 32 KiB of them. How many there are stands in memory that
+ * can change after it was looked at; so short ones are refused too.
+ */
+static const __u64 kept_filter = OPTION(SO_ATTACH_FILTER) |
+				 OPTION(SO_ATTACH_REUSEPORT_CBPF);
 /* Keys, of which a SYN shows a digest, and their numbers. */
 static const __u64 carried_tcp =
 	OPTION(TCP_MD5SIG) | OPTION(TCP_MD5SIG_EXT) | OPTION(TCP_FASTOPEN_KEY) |
@@ -1027,8 +1127,11 @@ static __always_inline int option_is_carried(__u32 level, __u32 name)
 {
 	__u64 mask = 0;
 
-	/* Addresses to bind to, which the first packet lists, and more. */
-	if (level == SOL_SCTP)
+	/*
+	 * Addresses to bind to, which the first packet lists, and more. Keys
+	 * of ciphers, which show in what comes out.
+	 */
+	if (level == SOL_SCTP || level == SOL_ALG)
 		return 1;
 	if (level == SOL_IP)
 		mask = carried_v4 | carried_both;
@@ -1036,11 +1139,15 @@ static __always_inline int option_is_carried(__u32 level, __u32 name)
 		mask = carried_v6 | carried_both;
 	else if (level == SOL_TCP)
 		mask = carried_tcp;
+	else if (level == SOL_SOCKET)
+		mask = kept_filter;
+	else if (level == SOL_PACKET)
+		mask = OPTION(PACKET_FANOUT_DATA);
 	return name < 64 && mask >> name & 1;
 }
 
 /*
- * They go out with packets without payload too, on sockets on which nothing
+ * Most go out with packets without payload too, on sockets on which nothing
  * was ever sent: a SYN with a header of a kilobyte.
  */
 static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
@@ -1052,24 +1159,21 @@ static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
 }
 
 /*
- * For a key that is not there the kernel asks a program of its own, as root,
- * and tells it what was asked for: a DNS name, for one. It makes a key of this
- * kind before, and for nothing else.
+ * A cipher's socket gives what is written to it to whoever reads there. Up to
+ * 6.4 splice(2) asks nobody else.
  */
-static __always_inline int on_key_alloc(const struct key *key)
+static __noinline int on_socket_permission(const struct inode *inode, int mask)
 {
-	static const char upcall[] = ".request_key_auth";
-	char name[sizeof(upcall)] = {};
-	__u32 i;
+	const struct socket_alloc *alloc = NULL;
+	const struct sock *sk;
 
-	probed(HOOK_KEY_ALLOC);
-	if (!holds())
+	if (!(mask & MAY_WRITE) || !holds())
 		return 0;
-	bpf_probe_read_kernel_str(name, sizeof(name),
-				  BPF_CORE_READ(key, type, name));
-	for (i = 0; i < sizeof(name); i++)
-		if (name[i] != upcall[i])
-			return 0;
+	alloc = (void *)(number_of(inode) -
+			 bpf_core_field_offset(alloc->vfs_inode));
+	sk = BPF_CORE_READ(alloc, socket.sk);
+	if (BPF_CORE_READ(sk, __sk_common.skc_family) != AF_ALG)
+		return 0;
 	return refuse_unasked();
 }
 

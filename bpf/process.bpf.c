@@ -188,8 +188,11 @@ static __noinline int on_process_exec(struct task_struct *task)
 	if (is_holder(tgid))
 		process_executes(task);
 	bpf_task_storage_delete(&memos, task);
-	if (state.commons)
+	if (state.commons) {
+		if (pool_keeps(tgid))
+			return 0;
 		sharer_drop(tgid);
+	}
 	if (!is_holder(tgid))
 		return 0;
 	p = bpf_map_lookup_elem(&processes, &tgid);

@@ -34,26 +34,26 @@ static __always_inline struct step *step_at(__u64 serial)
 static __always_inline void step_amount(struct step *s, struct holding *h,
 					__u32 origin)
 {
-	__u64 bytes = state.zero, records = state.zero;
-	__u32 dataset = 0, several = 0, i;
+	__u64 bytes = state.zero, records = state.zero, some = 0, all = ~0ULL;
+	__u64 mask;
+	__u32 i;
 
 	bpf_spin_lock(&h->lock);
 #pragma clang loop unroll(disable)
 	for (i = 0; i < CORDON_SHARES; i++) {
 		struct share *share = &h->shares[i];
 
-		if (!share->origin || (origin && share->origin != origin))
-			continue;
-		bytes += share->bytes;
-		records += share->records;
-		if (dataset && dataset != share->dataset)
-			several = 1;
-		dataset = share->dataset;
+		mask = not_zero(share->origin) &
+		       (is_zero(origin) | is_zero(share->origin ^ origin));
+		bytes += share->bytes & mask;
+		records += share->records & mask;
+		some |= share->dataset & mask;
+		all &= share->dataset | ~mask;
 	}
 	bpf_spin_unlock(&h->lock);
 	s->bytes = bytes;
 	s->records = records;
-	s->dataset = several ? 0 : dataset;
+	s->dataset = some == all ? some : 0;
 }
 
 /*

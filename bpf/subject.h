@@ -230,6 +230,21 @@ static __always_inline int lowest_bit(__u64 x)
 	return bits_set((x & -x) - 1);
 }
 
+/* The lowest bit, the most specific subject, that is in both sets. -1: none. */
+static __always_inline int lowest_of_both(const struct subject_set *a,
+					  const struct subject_set *b)
+{
+	__u64 both;
+	int i;
+
+	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
+		both = a->bits[i] & b->bits[i];
+		if (both)
+			return i * 64 + lowest_bit(both);
+	}
+	return -1;
+}
+
 /*
  * The place of the rule that decides over what a member of @set does with
  * @dataset: the one of the most specific subject that has any. -1: none.

@@ -203,23 +203,18 @@ static __noinline struct memo *way_who(__u64 policy)
 static __noinline int way_judge(const struct file *file, int how, __u64 policy,
 				struct memo *m)
 {
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct release_all all = {};
+	struct release_all all = {.id = holding_id()};
 
 	act_begin(&all.a, policy, 0, CHANNEL_DEVICE);
-	all.h = holding_of(task->tgid);
-	if (!all.h || !m)
+	if (!all.id || !m)
 		return act_fault(&all.a, FAULT_UNKNOWN_HOLDING) ? -EPERM : 0;
-	if (holding_empty(all.h))
+	if (holds_nothing())
 		return 0;
 	way_facts(&all.a, file, how);
 	if (!way_bytes(&all.a, how))
 		return 0;
-	all.set = &m->set;
 	all.dest = all.a.dest;
-	all.count = state.zero; /* see rows_touch() */
-	bpf_loop(CORDON_SHARES, release_share, &all, 0);
-	return all.r;
+	return release_shares(&all, &m->set, NULL);
 }
 
 static __noinline int judge_refused(struct held *held, __u64 policy, int place,

@@ -52,6 +52,7 @@ struct agent {
 	int lock_fd;
 	int signal_fd;
 	int save_fd; /* timers */
+	int files_fd;
 	int sweep_fd;
 	bool refused;	 /* a verdict was among the events just taken */
 	bool progressed; /* the status tells of a scan */
@@ -59,6 +60,9 @@ struct agent {
 	int expiry_fd;
 	bool saving; /* save_fd runs */
 	bool save_failed;
+	bool files_open; /* files_fd runs: more may come */
+	bool files_failed;
+	struct guard_kept *kept; /* while it starts */
 	bool log_failed;
 	uint64_t faults_told; /* bit per enum fault */
 	uint32_t swept;	      /* state->touches after the last sweep */
@@ -99,7 +103,8 @@ int agent_policy_apply(struct agent *agent, struct policy *policy);
 /* All of these; what was in force stays if one fails. */
 void agent_policy_reload(struct agent *agent);
 
-/* Wakes the agent when the policy ends; says that it has. */
+/* Wakes the agent when the policy ends, or the clock is set; says that it has
+ * ended. */
 void agent_policy_watch_end(struct agent *agent);
 void agent_policy_tell_end(const struct agent *agent);
 

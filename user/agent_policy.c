@@ -23,6 +23,9 @@
 /* Time that a scan asks of systemd at a time. */
 #define START_EXTEND_USEC "60000000"
 
+/* Beyond every clock, and less than what a timer takes. */
+#define NEVER_S (1LL << 33)
+
 /* ---- telling systemd ---------------------------------------------------- */
 
 void agent_notify(const char *format, ...)
@@ -215,12 +218,12 @@ static void tell_applied(const struct policy *policy,
 			    applied->unresolved);
 }
 
-/* Wakes the agent once, when the policy ends: the clock may be set too. */
+/* Wakes the agent once, when the policy ends, and when the clock is set. */
 void agent_policy_watch_end(struct agent *agent)
 {
-	struct itimerspec when = {0};
+	struct itimerspec when = {.it_value.tv_sec = NEVER_S};
 
-	if (agent->policy->expires_s != INT64_MAX &&
+	if (agent->policy->expires_s < NEVER_S &&
 	    agent->policy->expires_s > time(NULL))
 		when.it_value.tv_sec = agent->policy->expires_s;
 	(void)timerfd_settime(agent->expiry_fd,

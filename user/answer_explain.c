@@ -201,6 +201,17 @@ static bool holds_unknown(const struct asked *asked)
 	       guard_is_holder(guard, asked->pid) > 0;
 }
 
+/* Whose one holding it has. */
+static void put_pool(json_t *line, const struct asked *asked)
+{
+	uint32_t subject;
+
+	if (!guard_pool(asked->agent->guard, asked->pid, &subject))
+		put(line, "pool",
+		    json_string(guard_name(asked->agent->guard, NAME_SUBJECT,
+					   subject)));
+}
+
 static void reply_process(struct asked *asked, const struct alive *alive,
 			  const struct event_who *who)
 {
@@ -219,6 +230,7 @@ static void reply_process(struct asked *asked, const struct alive *alive,
 		put(line, "login", account(alive->login));
 		put_session(line, alive->session);
 		put_unit(line, who);
+		put_pool(line, asked);
 	} else if (asked->last.tgid) {
 		put_who(line, &asked->last);
 	}
@@ -369,7 +381,10 @@ static void reply_gap(struct asked *asked, uint64_t holding)
 	const struct step_who *who;
 	bool several;
 
-	put(line, "why", json_string("lost"));
+	put(line, "why",
+	    json_string(holding == guard_state(asked->agent->guard)->unclean
+				? "unclean"
+				: "lost"));
 	put(line, "holding", number(holding));
 	who = chain_who(&asked->chain, holding, UINT64_MAX, &several);
 	if (who)
@@ -701,6 +716,7 @@ static void reply_file(struct asked *asked, const char *path,
 	put(line, "directory", json_boolean(dir));
 	put(line, "holds", json_boolean(file->holding != 0));
 	put(line, "mixed", json_boolean(file->mixed));
+	put(line, "unclean", json_boolean(file->unclean));
 	if (file->since_ns)
 		put(line, "since", when(file->since_ns));
 	reply(asked, line);

@@ -160,6 +160,10 @@ const char *chain_kind_name(uint32_t kind)
 		[STEP_QUEUE] = "message queue",
 		[STEP_FILE] = "file",
 		[STEP_MEMORY] = "memory",
+		[STEP_KEY] = "key",
+		[STEP_SEMAPHORE] = "semaphore",
+		[STEP_SIGNAL] = "signal",
+		[STEP_CALL] = "system call",
 	};
 
 	return kind < STEP_KINDS && names[kind] ? names[kind] : "?";

@@ -18,6 +18,7 @@ struct showing {
 	bool json;
 	bool file;
 	bool holds;
+	bool unclean; /* a file, since the host broke down */
 	bool alive;
 	bool known; /* something is told of it */
 	const char *section;
@@ -87,6 +88,9 @@ static void show_process(const json_t *line, struct showing *showing)
 	if (exe[0])
 		(void)printf(", %s", exe);
 	(void)printf("%s\n", showing->alive ? "" : ": gone");
+	if (json_object_get(line, "pool"))
+		(void)printf("of the pool %s: holds what all of it hold\n",
+			     cmd_text(line, "pool"));
 	if (json_object_get(line, "unknown"))
 		(void)printf("%sholds, but what is not known: all it sends is "
 			     "refused where a rule blocks%s\n",
@@ -104,12 +108,18 @@ static void show_file(const json_t *line, struct showing *showing)
 
 	showing->file = true;
 	showing->holds = json_is_true(json_object_get(line, "holds"));
+	showing->unclean = json_is_true(json_object_get(line, "unclean"));
 	(void)printf("%s: ", cmd_text(line, "file"));
 	if (dataset[0] && json_is_true(json_object_get(line, "directory")))
 		(void)printf("a directory of the dataset %s", dataset);
 	else if (dataset[0])
 		(void)printf("of the dataset %s, file %" PRIu64, dataset,
 			     cmd_number(line, "record"));
+	else if (showing->unclean)
+		(void)printf("held at the upper bound because the host ended "
+			     "uncleanly: it changed after the last save, and a "
+			     "holder may have written anything to it; who "
+			     "reads it holds what is below");
 	else if (showing->holds)
 		(void)printf("%s wrote to it%s%.19s%s; who reads it holds what "
 			     "is below",
@@ -135,7 +145,10 @@ static void show_holding(const json_t *line, struct showing *showing)
 	(void)printf("  ");
 	print_amount(line);
 	if (json_object_get(line, "folded")) {
-		(void)printf(", of more origins than are kept apart\n");
+		(void)printf(showing->unclean
+				     ? ", of origins that nobody knows\n"
+				     : ", of more origins than are kept "
+				       "apart\n");
 		return;
 	}
 	(void)printf(", origin %" PRIu64 ": begun %.19sZ by ",
@@ -180,6 +193,10 @@ static void print_hop(const json_t *line, const char *kind)
 		{"message queue", "by a message queue"},
 		{"file", "by a file"},
 		{"memory", "by memory they share"},
+		{"key", "by a key"},
+		{"semaphore", "by a semaphore"},
+		{"signal", "by a signal"},
+		{"system call", "by system calls that it was told of"},
 		{"fork", "as its child"},
 		{"mix", "by what several write to"},
 		{"narrow", "by the bytes that a narrow subject let out"},
@@ -222,6 +239,11 @@ static void show_gap(const json_t *line, struct showing *showing)
 	if (strcmp(cmd_text(line, "why"), "long") == 0) {
 		(void)printf("there is more than is shown here: this chain is "
 			     "not complete");
+	} else if (strcmp(cmd_text(line, "why"), "unclean") == 0) {
+		(void)printf("holding %" PRIu64 " is that of files which "
+			     "changed before the host ended uncleanly: who "
+			     "wrote what to them is not known",
+			     cmd_number(line, "holding"));
 	} else {
 		(void)printf("a gap: how ");
 		print_to(line);

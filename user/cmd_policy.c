@@ -309,6 +309,33 @@ static void explain_declassifier(const struct policy *policy,
 		     subject->name, cap);
 }
 
+/* The pool that its processes share a holding in; NULL: each has its own. */
+static const struct policy_subject *
+pool_of(const struct policy *policy, const struct policy_explanation *why)
+{
+	const struct policy_subject *subject;
+
+	for (size_t i = 0; i < why->n_subjects; i++) {
+		subject = &policy->subjects[why->subjects[i]];
+		if (subject->pool)
+			return subject;
+	}
+	return NULL;
+}
+
+static void explain_pool(const struct policy *policy,
+			 const struct policy_explanation *why)
+{
+	const struct policy_subject *subject = pool_of(policy, why);
+
+	if (subject)
+		(void)printf(
+			"\nas %s it is of a pool: once it holds something, "
+			"it holds what all of them hold, and what they "
+			"send to one place is charged once\n",
+			subject->name);
+}
+
 /* The narrow subject whose rule decides; NULL: whose rule does is not. */
 static const struct policy_subject *
 narrow_of(const struct policy *policy, const struct policy_explanation *why)
@@ -379,6 +406,7 @@ static void explain_text(const struct question *question,
 		(void)printf(" %s", policy->subjects[why->subjects[i]].name);
 	(void)putchar('\n');
 	explain_declassifier(policy, why);
+	explain_pool(policy, why);
 	explain_quiet(policy);
 	(void)printf("\nrules, in the order of decision:\n");
 	for (size_t i = 0; i < why->n_candidates; i++) {
@@ -435,6 +463,7 @@ static void explain_json(const struct question *question,
 {
 	const struct policy_dataset *dataset = &policy->datasets[why->dataset];
 	const struct policy_subject *narrow = narrow_of(policy, why);
+	const struct policy_subject *pool = pool_of(policy, why);
 	json_t *subjects = json_array(), *candidates = json_array(), *line;
 	char text[256];
 
@@ -465,6 +494,9 @@ static void explain_json(const struct question *question,
 		(void)json_object_set_new(
 			line, "line",
 			json_integer(policy->rules[why->rule].pos.line));
+	if (line && pool)
+		(void)json_object_set_new(line, "pool",
+					  json_string(pool->name));
 	if (line && narrow) {
 		(void)json_object_set_new(line, "narrow",
 					  json_string(narrow->name));

@@ -646,6 +646,15 @@ static void compile_narrow(struct compiling *c, size_t i)
 	c->out->narrow = 1;
 }
 
+static void compile_pool(struct compiling *c, size_t i)
+{
+	if (!c->policy->subjects[i].pool)
+		return;
+	subject_set_add(&c->out->dims.pools, c->bits[i]);
+	c->out->dims.pool[c->bits[i]] = c->subject_ids[i];
+	c->out->pools = 1;
+}
+
 static int compile_subjects(struct compiling *c)
 {
 	uint32_t next = CGROUP_FIRST;
@@ -659,6 +668,7 @@ static int compile_subjects(struct compiling *c)
 			return r;
 		compile_intake(c, i);
 		compile_narrow(c, i);
+		compile_pool(c, i);
 	}
 	inherit_cgroups(c->out);
 	return 0;

@@ -66,6 +66,7 @@ struct compiled {
 	uint32_t mode; /* enum guard_mode */
 	uint32_t follow_files;
 	uint32_t narrow; /* is any subject? */
+	uint32_t pools;	 /* likewise */
 	struct rule rules[CORDON_RULES];
 	size_t n_rules; /* the policy's, in its order */
 	struct release *releases;

@@ -34,6 +34,9 @@
 #define SAVE_AGAIN_S  60 /* after a save that failed */
 #define SWEEP_AGAIN_S 60 /* while hardly any room is left */
 #define COUNT_FILES   65536U
+#define FILES_AGAIN_S 10 /* between saves of what files carry */
+#define FILES_TRIES   3	 /* when it stops */
+#define FILES_SHARE   50 /* of the time at most: one part in so many */
 #define STATE_FILE    "state"
 #define FILES_FILE    "files"
 #define EVENTS_FILE   "events.jsonl"
@@ -116,6 +119,13 @@ static void set_timer(int fd, time_t seconds)
 	(void)timerfd_settime(fd, 0, &when, NULL);
 }
 
+static void drain(int fd)
+{
+	uint64_t n;
+
+	(void)!read(fd, &n, sizeof(n));
+}
+
 static void save_later(struct agent *agent, time_t seconds)
 {
 	if (agent->saving)
@@ -162,13 +172,63 @@ void agent_save(struct agent *agent)
 		save_later(agent, SAVE_AGAIN_S);
 }
 
-/* Not with every budget: there can be as many as files in a dataset. */
-static void save_files(struct agent *agent)
+/*
+ * What files carry, apart from the budgets: there can be as many as files in a
+ * dataset. As long as there was something new at each save, the last one is
+ * left open, and another follows; the last of all says that nothing came after
+ * it, and then the agent sleeps.
+ */
+static void save_files(struct agent *agent, bool open)
 {
+	int64_t begun_ms = clock_ms(), seconds;
 	char path[4096];
+	int r;
 
-	if (!path_in(agent->opts->state_dir, FILES_FILE, path, sizeof(path)))
-		(void)guard_save_files(agent->guard, path, &agent_say);
+	r = path_in(agent->opts->state_dir, FILES_FILE, path, sizeof(path));
+	if (!r)
+		r = guard_save_files(agent->guard, path, open,
+				     agent->files_failed ? NULL : &agent_say);
+	if (!r && agent->files_failed)
+		log_notice("%s: what files carry is saved again", path);
+	agent->files_failed = r != 0;
+	agent->files_open = open || r;
+	if (!agent->files_open)
+		return;
+	seconds = (clock_ms() - begun_ms) * FILES_SHARE / 1000;
+	if (seconds < FILES_AGAIN_S)
+		seconds = FILES_AGAIN_S;
+	set_timer(agent->files_fd, r ? SAVE_AGAIN_S : seconds);
+}
+
+/*
+ * The first that is new is put down at once: a host that breaks down from here
+ * on leaves files that nobody knows of.
+ */
+static void save_files_if_new(struct agent *agent)
+{
+	if (guard_state(agent->guard)->unsaved && !agent->files_open)
+		save_files(agent, true);
+}
+
+/* Nobody writes any more, as a rule: what comes later nobody would save. */
+static void save_files_last(struct agent *agent)
+{
+	for (int i = 0; i < FILES_TRIES; i++) {
+		save_files(agent, false);
+		if (agent->files_failed || !guard_state(agent->guard)->unsaved)
+			return;
+	}
+	save_files(agent, true);
+	log_warning("holders are at work while the agent stops: files that "
+		    "change from here on are held at the upper bound after a "
+		    "reboot, unless an agent is started before; let what reads "
+		    "the datasets stop first");
+}
+
+static void take_files(struct agent *agent)
+{
+	drain(agent->files_fd);
+	save_files(agent, guard_state(agent->guard)->unsaved);
 }
 
 /* ---- sweeping ----------------------------------------------------------- */
@@ -236,7 +296,7 @@ static int take_event(const struct event *event, void *arg)
 	int64_t now_ns;
 	int r;
 
-	/* See save_if_dirty() and guard_notice(). */
+	/* See save_if_dirty(), save_files_if_new() and guard_notice(). */
 	if (event->type == EVENT_DIRTY || event->type == EVENT_NOTICE)
 		return 0;
 	/* Refused, perhaps, because somebody is not known under a new file. */
@@ -259,6 +319,8 @@ static void take_events(struct agent *agent)
 	int r;
 
 	r = guard_events(agent->guard, take_event, agent);
+	/* Before all that can wait. */
+	save_files_if_new(agent);
 	if (r >= 0)
 		r = eventlog_sync(agent->log);
 	if (r < 0 && !agent->log_failed)
@@ -290,13 +352,6 @@ static int watch_fd(struct agent *agent, int fd)
 	return 0;
 }
 
-static void drain(int fd)
-{
-	uint64_t n;
-
-	(void)!read(fd, &n, sizeof(n));
-}
-
 /* Returns false when the agent is to end. */
 static bool take_signal(struct agent *agent)
 {
@@ -318,6 +373,9 @@ static bool take_signal(struct agent *agent)
 static void take_expiry(struct agent *agent)
 {
 	drain(agent->expiry_fd);
+	/* The clock was set: what is compared with it has to be of it. */
+	if (agent->files_open)
+		save_files(agent, true);
 	if (!agent->policy)
 		return;
 	agent_policy_tell_end(agent);
@@ -348,6 +406,8 @@ static bool dispatch(struct agent *agent, int fd)
 			log_error("control socket: %s", strerror(-r));
 	} else if (fd == agent->save_fd) {
 		take_save(agent);
+	} else if (fd == agent->files_fd) {
+		take_files(agent);
 	} else if (fd == agent->sweep_fd) {
 		drain(fd);
 		sweep(agent, true);
@@ -471,6 +531,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->save_fd);
 	if (!r)
+		r = open_timer(CLOCK_MONOTONIC, &agent->files_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->sweep_fd);
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
@@ -480,6 +542,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->signal_fd);
 	if (!r)
 		r = watch_fd(agent, agent->save_fd);
+	if (!r)
+		r = watch_fd(agent, agent->files_fd);
 	if (!r)
 		r = watch_fd(agent, agent->sweep_fd);
 	if (!r)
@@ -561,6 +625,73 @@ static uint32_t records_of(const struct policy *policy)
 	return n < GUARD_RECORDS_MAX ? (uint32_t)n : GUARD_RECORDS_MAX;
 }
 
+/* ---- what files carry over from the boot before -------------------------- */
+
+static void search_progress(uint64_t files, void *arg)
+{
+	(void)arg;
+	agent_notify("EXTEND_TIMEOUT_USEC=60000000\n"
+		     "STATUS=the host ended uncleanly: looking for files that "
+		     "changed since, %" PRIu64 " seen",
+		     files);
+}
+
+/* What was saved and, if the boot before broke down, what changed since. */
+static int find_kept(struct agent *agent, const struct policy *policy)
+{
+	char path[4096], except[PATH_MAX];
+	int r;
+
+	r = path_in(agent->opts->state_dir, FILES_FILE, path, sizeof(path));
+	if (!r)
+		r = guard_kept_read(path, &agent_say, &agent->kept);
+	if (r || !guard_kept_unclean(agent->kept))
+		return r;
+	if (!policy || !policy->follow_files) {
+		log_notice("the host ended uncleanly while holders were at "
+			   "work; the policy follows no files, so none that "
+			   "changed since is held");
+		return 0;
+	}
+	log_notice("the host ended uncleanly while holders were at work: "
+		   "looking for the files that changed since");
+	/* The agent's own, which holders are not written down in. */
+	if (!realpath(agent->opts->state_dir, except))
+		return -errno;
+	return guard_kept_search(agent->kept, except, search_progress, agent,
+				 &agent_say);
+}
+
+/* As many records as it takes for there to be room for as many files, and a
+ * quarter more. */
+static uint32_t records_for_files(const struct agent *agent)
+{
+	uint64_t n = guard_kept_files(agent->kept) * 5 / 2;
+
+	return n < GUARD_RECORDS_MAX ? (uint32_t)n : GUARD_RECORDS_MAX;
+}
+
+static uint32_t records_for(const struct agent *agent,
+			    const struct policy *policy)
+{
+	uint32_t records = records_of(policy);
+	uint32_t files = records_for_files(agent);
+
+	return files > records ? files : records;
+}
+
+/*
+ * Once the policy is in force, and before anybody is told that it is. What
+ * could not be held is said, and no reason to protect nothing.
+ */
+static void hold_changed(struct agent *agent)
+{
+	(void)guard_hold_changed(agent->guard, agent->kept, &agent_say);
+	guard_kept_free(agent->kept);
+	agent->kept = NULL;
+	save_files(agent, guard_state(agent->guard)->unsaved);
+}
+
 /* policy is NULL if it is bad; then there is a guard that has one. */
 static int start_guard(struct agent *agent, const struct policy *policy)
 {
@@ -568,8 +699,17 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 	char path[4096];
 	int r;
 
+	if (!guard_is_pinned(agent->opts)) {
+		r = find_kept(agent, policy);
+		if (r) {
+			log_error("what files carry cannot be taken from the "
+				  "boot before: %s",
+				  strerror(-r));
+			return r;
+		}
+	}
 	if (policy && !options.max_records && !guard_is_pinned(agent->opts)) {
-		options.max_records = records_of(policy);
+		options.max_records = records_for(agent, policy);
 		if (options.max_records > GUARD_RECORDS_DEFAULT)
 			log_info("the guard is loaded with room for %" PRIu32
 				 " files, a quarter more than there are",
@@ -597,13 +737,14 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 	/* Empty budgets are said, loudly; unprotected data would be worse. */
 	if (r == -EUCLEAN)
 		r = 0;
+	if (!r && !agent->kept)
+		r = find_kept(agent, policy);
 	if (!r)
-		r = path_in(agent->opts->state_dir, FILES_FILE, path,
-			    sizeof(path));
-	if (!r)
-		r = guard_load_files(agent->guard, path, &agent_say);
+		r = guard_load_files(agent->guard, agent->kept, &agent_say);
 	if (r)
-		log_error("%s: %s", path, strerror(-r));
+		log_error("%s: what the boot before left cannot be given to "
+			  "the guard: %s",
+			  agent->opts->state_dir, strerror(-r));
 	return r;
 }
 
@@ -728,6 +869,7 @@ static int start(struct agent *agent)
 	}
 	if (r)
 		goto out;
+	hold_changed(agent);
 	r = test_hooks(agent);
 	if (r)
 		goto out;
@@ -773,7 +915,7 @@ static void stop_guard(struct agent *agent)
 	}
 	/* Whether or not it is known that there is anything to save. */
 	agent_save(agent);
-	save_files(agent);
+	save_files_last(agent);
 	if (agent->opts->detach) {
 		if (guard_detach(agent->guard, &agent_say) == 0)
 			log_notice("stopped; the guard is detached: nothing "
@@ -792,9 +934,11 @@ static void stop(struct agent *agent)
 	control_free(agent->control);
 	stop_guard(agent);
 	eventlog_free(agent->log);
+	guard_kept_free(agent->kept);
 	guard_close(agent->guard);
 	policy_free(agent->policy);
 	close_fd(agent->save_fd);
+	close_fd(agent->files_fd);
 	close_fd(agent->sweep_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
@@ -812,6 +956,7 @@ static int serve(const struct agent_options *opts)
 		.lock_fd = -1,
 		.signal_fd = -1,
 		.save_fd = -1,
+		.files_fd = -1,
 		.sweep_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,

@@ -361,11 +361,34 @@ static void unescape(char *s)
 	*to = '\0';
 }
 
+/* The next word of a line, cut off and as it was before it was written. */
+static char *next_word(char **at)
+{
+	char *word = *at;
+
+	*at += strcspn(word, " \n");
+	if (**at)
+		*(*at)++ = '\0';
+	unescape(word);
+	return word;
+}
+
+/* Behind words that there are any number of. */
+static const char *type_behind(char *rest)
+{
+	char *at = strstr(rest, " - ");
+
+	if (!at)
+		return "";
+	at += strlen(" - ");
+	return next_word(&at);
+}
+
 int dataset_each_mount(dataset_any_mount_fn fn, void *arg)
 {
 	struct dataset_mount mount;
 	unsigned int major, minor;
-	char *line = NULL, *path;
+	char *line = NULL, *rest;
 	size_t size = 0;
 	int at, r = 0;
 	FILE *f;
@@ -375,15 +398,15 @@ int dataset_each_mount(dataset_any_mount_fn fn, void *arg)
 		return -errno;
 	while (!r && getline(&line, &size, f) > 0) {
 		at = 0;
-		if (sscanf(line, "%u %*u %u:%u %*s %n", &mount.id, &major,
-			   &minor, &at) < 3 ||
+		if (sscanf(line, "%u %*u %u:%u %n", &mount.id, &major, &minor,
+			   &at) < 3 ||
 		    !at)
 			continue;
-		path = line + at;
-		path[strcspn(path, " \n")] = '\0';
-		unescape(path);
+		rest = line + at;
 		mount.dev = major << 20 | minor;
-		mount.path = path;
+		mount.root = next_word(&rest);
+		mount.path = next_word(&rest);
+		mount.type = type_behind(rest);
 		r = fn(&mount, arg);
 	}
 	if (!r && ferror(f))

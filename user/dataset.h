@@ -71,13 +71,15 @@ typedef int (*dataset_mount_fn)(uint32_t id, const char *path, void *arg);
 int dataset_mounts(const char *dir, dataset_mount_fn fn, void *arg);
 
 /*
- * The same for everything that is mounted; dev is as the kernel has it (abi.h).
- * path lives no longer than the call.
+ * The same for everything that is mounted; dev is as the kernel has it (abi.h),
+ * root is which of its directories is. No text lives longer than the call.
  */
 struct dataset_mount {
 	uint32_t id;
 	uint32_t dev;
 	const char *path;
+	const char *root;
+	const char *type; /* as mount(8) has it */
 };
 typedef int (*dataset_any_mount_fn)(const struct dataset_mount *mount,
 				    void *arg);

@@ -73,7 +73,7 @@ static const struct map_form forms[MAP_COUNT] = {
 	[MAP_CARRIERS] = {"carriers", 8, sizeof(struct carrier), false},
 	[MAP_COMMONS] = {"commons", 4, sizeof(struct commons), false},
 	[MAP_SHARERS] = {"sharers", 4, 4, false},
-	[MAP_SHARED_FILES] = {"shared", 8, 4, false},
+	[MAP_SHARED_FILES] = {"shared", 8, sizeof(struct sharing), false},
 	[MAP_DERIVED] = {"derived", sizeof(struct file_key),
 			 sizeof(struct carrier), false},
 	[MAP_ORIGINS] = {"origins", 4, sizeof(struct origin), false},

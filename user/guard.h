@@ -51,7 +51,7 @@ enum guard_attach {
  * struct guard_probe. remedy is "" when all is well. */
 enum guard_status { GUARD_GOOD, GUARD_POOR, GUARD_MISSING };
 
-#define GUARD_FINDINGS_MAX 64
+#define GUARD_FINDINGS_MAX 96
 
 struct guard_finding {
 	enum guard_status status; /* MISSING: guard_open() would fail */
@@ -226,14 +226,54 @@ int guard_load_state(struct guard *guard, const char *path,
 		     const struct guard_say *say);
 
 /*
- * The same for what files outside the datasets carry (kept.h): saved when the
- * agent stops, and loaded behind the state. What cannot be saved, found again
- * or given to the guard is said, and carries nothing then.
+ * The same for what files outside the datasets carry (kept.h). state->unsaved
+ * asks for it, and is cleared before the guard is read. open: more may come
+ * that is not in it, which is said of it anyway when that has happened
+ * meanwhile.
  */
-int guard_save_files(struct guard *guard, const char *path,
+int guard_save_files(struct guard *guard, const char *path, bool open,
 		     const struct guard_say *say);
-int guard_load_files(struct guard *guard, const char *path,
+
+struct guard_kept;
+
+/*
+ * What was saved, before a guard is loaded. A bad file is told, and path.old
+ * taken as one that was left open. 0, or -ENOMEM. *ret_kept is for
+ * guard_kept_free(), NULL if nothing was saved.
+ */
+int guard_kept_read(const char *path, const struct guard_say *say,
+		    struct guard_kept **ret_kept);
+void guard_kept_free(struct guard_kept *kept);
+
+/* Was it left open, in another boot than this one? */
+bool guard_kept_unclean(const struct guard_kept *kept);
+
+/*
+ * Then all files on file systems of this host are looked at, but for those
+ * below the directory except: which changed since? progress (may be NULL) is
+ * told how many were seen so far. What cannot be looked at is said. 0, -ENOMEM.
+ */
+int guard_kept_search(struct guard_kept *kept, const char *except,
+		      guard_progress_fn progress, void *arg,
+		      const struct guard_say *say);
+
+/* How many files the guard will need room for. */
+uint64_t guard_kept_files(const struct guard_kept *kept);
+
+/*
+ * Gives the guard what was saved, behind the state; but for what changed since.
+ * What cannot be found again or given to it is said, and carries nothing.
+ */
+int guard_load_files(struct guard *guard, const struct guard_kept *kept,
 		     const struct guard_say *say);
+
+/*
+ * Once the policy is in force: what guard_kept_search() found carries, as long
+ * as it is there, all of every dataset, unless it is a dataset's or quiet. What
+ * finds no room is said, and counts as a fault.
+ */
+int guard_hold_changed(struct guard *guard, const struct guard_kept *kept,
+		       const struct guard_say *say);
 
 /*
  * The highest serial of a policy that was in force on this host, as far as the
@@ -304,6 +344,8 @@ int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg);
 int guard_is_holder(struct guard *guard, uint32_t tgid);
 /* The holding of the process: -ENOENT if it has none. */
 int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id);
+/* The number of the subject in whose pool it is: -ENOENT if in none. */
+int guard_pool(const struct guard *guard, uint32_t tgid, uint32_t *ret_subject);
 /* -ENOENT: it is gone. */
 int guard_holding(const struct guard *guard, uint64_t id,
 		  struct holding *ret_holding);
@@ -317,6 +359,7 @@ struct guard_file {
 	struct label label; /* all zero: not of a dataset */
 	uint64_t holding;   /* that holders left in it; 0: none */
 	bool mixed;	    /* of more than one */
+	bool unclean;	    /* held because a host ended uncleanly */
 	uint64_t since_ns;  /* boottime of the first of them; 0: not known */
 };
 

@@ -9,6 +9,7 @@
 #include "guard.h"
 
 #include "compile.h"
+#include "kept.h"
 #include "registry.h"
 #include "watch.h"
 
@@ -74,6 +75,7 @@ struct guard {
 	struct bpf_link **own_links;
 	size_t n_own_links;
 	uint64_t serial_saved; /* guard_serial_seen() before this boot */
+	uint64_t lost_files;   /* that guard_save_files() told of */
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
 	uint32_t touches_max;	   /* entries of MAP_TOUCHED */
@@ -272,6 +274,48 @@ int guard_root_refresh(struct guard *guard, struct guard_root *root,
  */
 int guard_mounts_refresh(struct guard *guard, bool all,
 			 const struct guard_say *say);
+
+/* ---- files that carry (guard_kept.c) ------------------------------------- */
+
+struct guard_mounted {
+	struct kept_fs fs;
+	uint32_t dev;
+	bool remote;	       /* its files lie elsewhere */
+	bool local;	       /* it keeps them on this host */
+	char root[KEPT_PLACE]; /* which directory of it; "": too long */
+};
+
+struct guard_mounts {
+	struct guard_mounted *mounts;
+	size_t n;
+};
+
+/* Adds all that is mounted; .mounts is for free(3), whatever it returns. */
+int guard_mounts_list(struct guard_mounts *mounts);
+
+/* Where a file system is that was saved; NULL: it is not there. */
+const struct guard_mounted *guard_mount_again(const struct guard_mounts *mounts,
+					      const struct kept_fs *fs);
+
+/* The kernel's number of this boot; "": it does not say. */
+void guard_boot_id(char boot[KEPT_BOOT]);
+
+/* What was saved, between guard_kept_read() and guard_hold_changed(). */
+struct guard_kept {
+	struct kept kept;
+	struct guard_mounts mounts;
+	bool unclean;
+	bool searched;
+	struct file_key *changed; /* sorted */
+	size_t n_changed;
+	char **paths; /* of some of them, for people */
+	struct file_key *path_keys;
+	size_t n_paths;
+};
+
+/* Says that the file of this key carries what the holding has. */
+int guard_derived_put(struct guard *guard, struct guard_state *tables,
+		      const struct file_key *key, uint64_t holding);
 
 /* ---- the kernel (guard_probe.c) ----------------------------------------- */
 

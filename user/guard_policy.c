@@ -254,6 +254,7 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 	state->mode[slot] = c->mode;
 	state->follow_files[slot] = c->follow_files;
 	state->narrow[slot] = c->narrow;
+	state->pools[slot] = c->pools;
 	__atomic_store_n(&state->generation, generation, __ATOMIC_SEQ_CST);
 
 	/* To give the room back; the next policy would clear it too. */

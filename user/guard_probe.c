@@ -12,6 +12,7 @@
 #include <linux/keyctl.h>
 #include <linux/magic.h>
 #include <netinet/in.h>
+#include <signal.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -20,6 +21,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/mount.h>
+#include <sys/sem.h>
 #include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
@@ -216,6 +218,9 @@ static const struct target targets[] = {
 	{"security_socket_connect", false, true},
 	{"security_file_receive", false, true},
 	{"security_key_alloc", false, true},
+	{"security_key_permission", false, true},
+	{"security_key_free", false, true},
+	{"security_bpf", false, true},
 	{"security_d_instantiate", false, true},
 	{"security_inode_free", false, true},
 	{"task_newtask", true, true},
@@ -240,6 +245,12 @@ static const struct target targets[] = {
 	{"security_msg_queue_msgsnd", false, true},
 	{"security_msg_queue_msgrcv", false, true},
 	{"security_msg_queue_free", false, true},
+	{"security_sem_semop", false, true},
+	{"security_sem_semctl", false, true},
+	{"security_sem_free", false, true},
+	{"security_task_kill", false, true},
+	{"seccomp_notify_ioctl", false, true},
+	{"dump_emit", false, true},
 	{"do_mq_timedsend", false, true},
 	{"do_mq_timedreceive", false, true},
 	{"security_ptrace_access_check", false, true},
@@ -628,6 +639,18 @@ static void act_key(void)
 			      KEY_SPEC_PROCESS_KEYRING);
 }
 
+static void act_semaphore(void)
+{
+	struct sembuf raise = {.sem_op = 1};
+	int set = semget(IPC_PRIVATE, 1, 0600);
+
+	if (set < 0)
+		return;
+	tried(semop(set, &raise, 1));
+	tried(semctl(set, 0, GETVAL));
+	(void)semctl(set, 0, IPC_RMID);
+}
+
 /* The child says itself that it is the one to look for. */
 static int act_child(struct guard *guard)
 {
@@ -690,6 +713,7 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 {
 	struct guard_state *state = guard->state;
 	struct guard_hooks hooks = {0};
+	struct label label;
 	uint64_t untried = 0;
 	uint32_t hook;
 	char temp[256];
@@ -717,6 +741,9 @@ int guard_probe_hooks(struct guard *guard, const char *dir,
 		untried = 1ULL << HOOK_TTY_WRITE | 1ULL << HOOK_TTY_READ;
 	act_sends();
 	act_key();
+	act_semaphore();
+	tried(kill(getpid(), 0));
+	tried(guard_map_lookup(guard, MAP_LABELS, &spare_key, &label));
 	if (!r)
 		r = act_child(guard);
 	__atomic_store_n(&state->probe_tid, 0, __ATOMIC_SEQ_CST);

@@ -131,6 +131,11 @@ const char *guard_hook_name(uint32_t hook)
 		[HOOK_INODE_GETXATTR] = "inode_getxattr",
 		[HOOK_INODE_SYMLINK] = "inode_symlink",
 		[HOOK_INODE_READLINK] = "inode_readlink",
+		[HOOK_KEY_PERMISSION] = "key_permission",
+		[HOOK_SEM_SEMOP] = "sem_semop",
+		[HOOK_SEM_SEMCTL] = "sem_semctl",
+		[HOOK_TASK_KILL] = "task_kill",
+		[HOOK_BPF] = "bpf",
 	};
 
 	return hook < HOOK_MAX && names[hook] ? names[hook] : "?";
@@ -214,6 +219,22 @@ int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
 	return r;
 }
 
+int guard_pool(const struct guard *guard, uint32_t tgid, uint32_t *ret_subject)
+{
+	struct commons commons = {0};
+	uint32_t number;
+	int r;
+
+	r = guard_map_lookup(guard, MAP_SHARERS, &tgid, &number);
+	if (!r)
+		r = guard_map_lookup(guard, MAP_COMMONS, &number, &commons);
+	if (!r && !commons.pool)
+		r = -ENOENT;
+	if (!r)
+		*ret_subject = commons.pool;
+	return r;
+}
+
 int guard_holding(const struct guard *guard, uint64_t id,
 		  struct holding *ret_holding)
 {
@@ -273,6 +294,8 @@ int guard_file(struct guard *guard, const char *path,
 		file.holding = carrier.holding & ~CARRIER_MIXED;
 		file.mixed = carrier.holding & CARRIER_MIXED;
 		file.since_ns = carrier.since_ns;
+		file.unclean = file.holding &&
+			       file.holding == guard->state->unclean;
 	}
 	if (r && r != -ENOENT)
 		return r;

@@ -10,12 +10,23 @@
 #include <string.h>
 #include <zlib.h>
 
-#define MAGIC 0x317470656b434443ULL /* the format is a part of it */
+#define MAGIC 0x327470656b434443ULL /* the format is a part of it */
+
+/* A file's ctime is a tick behind the clock, and on some of them whole. */
+#define SLACK_NS 2000000000ULL
+
+/*
+ * Who has a page of a file mapped writes to it without a new ctime until the
+ * page was written back, half a minute later or, on a host that is busy, a few.
+ */
+#define MAPPED_NS 300000000000ULL
 
 struct header {
 	uint64_t magic;
+	uint64_t saved_ns;
+	char boot[KEPT_BOOT];
+	uint32_t open;
 	uint32_t n[5];
-	uint32_t pad;
 };
 
 /* One of the arrays. */
@@ -54,18 +65,34 @@ void kept_release(struct kept *kept)
 	memset(kept, 0, sizeof(*kept));
 }
 
+void kept_since(const struct kept *kept, uint64_t now_ns,
+		uint64_t *ret_since_ns, uint64_t *ret_mapped_ns)
+{
+	uint64_t since_ns = kept->saved_ns;
+
+	if (since_ns < MAPPED_NS || now_ns < since_ns - SLACK_NS) {
+		*ret_since_ns = 0;
+		*ret_mapped_ns = 0;
+		return;
+	}
+	*ret_since_ns = since_ns - SLACK_NS;
+	*ret_mapped_ns = since_ns - MAPPED_NS;
+}
+
 /* ---- writing ----------------------------------------------------------- */
 
 int kept_write(const struct kept *kept, const char *path)
 {
 	struct kept copy = *kept; /* of the addresses */
-	struct header header = {.magic = MAGIC};
+	struct header header = {
+		.magic = MAGIC, .saved_ns = kept->saved_ns, .open = kept->open};
 	struct part parts[PARTS];
 	size_t len = sizeof(header) + sizeof(uint32_t), at, i;
 	unsigned char *bytes;
 	uint32_t crc;
 	int r;
 
+	memcpy(header.boot, kept->boot, sizeof(header.boot));
 	parts_of(&copy, parts);
 	for (i = 0; i < PARTS; i++) {
 		header.n[i] = *parts[i].n;
@@ -139,12 +166,16 @@ static const char *bad_entry(const struct kept *kept)
 	for (i = 0; i < kept->n_origins; i++)
 		if (kept->origins[i].dataset >= CORDON_DATASETS)
 			return "an origin is of no dataset";
-	for (i = 0; i < kept->n_holdings; i++)
+	for (i = 0; i < kept->n_holdings; i++) {
+		if (kept->holdings[i].unclean > 1)
+			return "a holding is neither of one boot nor another";
 		for (j = 0; j < CORDON_SHARES; j++)
 			if (!share_is_good(kept, &kept->holdings[i].shares[j]))
 				return "a share is of no origin or dataset";
+	}
 	for (i = 0; i < kept->n_files; i++)
-		if (kept->files[i].fs >= kept->n_fs ||
+		if (kept->files[i].mapped > 1 ||
+		    kept->files[i].fs >= kept->n_fs ||
 		    kept->files[i].holding >= kept->n_holdings)
 			return "a file is nowhere, or holds nothing";
 	return NULL;
@@ -166,7 +197,8 @@ static int parse(struct kept *kept, const unsigned char *bytes, size_t len,
 	memcpy(&header, bytes, sizeof(header));
 	left = len - sizeof(crc);
 	memcpy(&crc, bytes + left, sizeof(crc));
-	if (header.magic != MAGIC || header.pad)
+	if (header.magic != MAGIC || header.open > 1 ||
+	    !text_ends(header.boot, sizeof(header.boot)))
 		return -EUCLEAN;
 	if (crc != crc32_z(0, bytes, left)) {
 		(void)snprintf(why, size, "it was changed");
@@ -174,6 +206,9 @@ static int parse(struct kept *kept, const unsigned char *bytes, size_t len,
 	}
 	bytes += sizeof(header);
 	left -= sizeof(header);
+	kept->saved_ns = header.saved_ns;
+	kept->open = header.open;
+	memcpy(kept->boot, header.boot, sizeof(kept->boot));
 	parts_of(kept, parts);
 	for (i = 0; i < PARTS; i++) {
 		r = copy_out(&parts[i], header.n[i], &bytes, &left);

@@ -181,6 +181,7 @@ struct policy_subject {
 	struct policy_account group; /* one of its groups */
 	enum policy_login login;     /* audit login user, kept by sudo */
 	struct policy_account login_user;
+	bool pool; /* its processes share one holding */
 	bool narrow;
 	/* Of a narrow one: as those of a dataset, which count where they are
 	 * tighter. 0: absent. */

@@ -410,6 +410,24 @@ static void take_narrow(struct parser *ps, const struct policy_yaml *narrow,
 			  squeeze ? "squeeze" : "floor");
 }
 
+/* Who takes in without holding has nothing to share. */
+static void take_pool(struct parser *ps, const struct policy_yaml *pool,
+		      struct policy_subject *subject)
+{
+	subject->pool = take_yes(ps, pool, "pool");
+	if (!subject->pool)
+		return;
+	if (!subject->unit && !subject->cgroup)
+		take_fail(ps, pool->pos,
+			  "a pool of processes from anywhere; expected unit or "
+			  "cgroup as well");
+	if (subject->declassifier)
+		take_fail(
+			ps, pool->pos,
+			"a pool with \"carries: no\", which has no holding to "
+			"share; expected one of them");
+}
+
 static int take_subject(struct parser *ps, const struct policy_yaml *node,
 			struct policy_subject *subject)
 {
@@ -420,6 +438,7 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		USER,
 		GROUP,
 		LOGIN,
+		POOL,
 		NARROW,
 		SQUEEZE,
 		FLOOR,
@@ -428,12 +447,12 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		N_KEYS
 	};
 	static const struct take_key keys[] = {
-		[UNIT] = {"unit", NULL},     [CGROUP] = {"cgroup", NULL},
-		[EXE] = {"exe", NULL},	     [USER] = {"user", NULL},
-		[GROUP] = {"group", NULL},   [LOGIN] = {"login", NULL},
-		[NARROW] = {"narrow", NULL}, [SQUEEZE] = {"squeeze", NULL},
-		[FLOOR] = {"floor", NULL},   [CARRIES] = {"carries", NULL},
-		[CAP] = {"cap", NULL},
+		[UNIT] = {"unit", NULL},       [CGROUP] = {"cgroup", NULL},
+		[EXE] = {"exe", NULL},	       [USER] = {"user", NULL},
+		[GROUP] = {"group", NULL},     [LOGIN] = {"login", NULL},
+		[POOL] = {"pool", NULL},       [NARROW] = {"narrow", NULL},
+		[SQUEEZE] = {"squeeze", NULL}, [FLOOR] = {"floor", NULL},
+		[CARRIES] = {"carries", NULL}, [CAP] = {"cap", NULL},
 	};
 	static const struct take_schema schema = {"a subject", keys, N_KEYS};
 	const struct policy_yaml *v[N_KEYS];
@@ -478,6 +497,7 @@ static int take_subject(struct parser *ps, const struct policy_yaml *node,
 		return r;
 	take_narrow(ps, v[NARROW], v[SQUEEZE], v[FLOOR], subject);
 	take_declassifier(ps, v[CARRIES], v[CAP], subject);
+	take_pool(ps, v[POOL], subject);
 	return 0;
 }
 

@@ -11,8 +11,11 @@
 #include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/bpf.h>
 #include <linux/filter.h>
+#include <linux/if_alg.h>
 #include <linux/if_tun.h>
+#include <linux/netlink.h>
 #include <linux/tls.h>
 #include <net/if.h>
 #include <netinet/in.h>
@@ -30,6 +33,7 @@
 #include <sys/mman.h>
 #include <sys/ptrace.h>
 #include <sys/socket.h>
+#include <sys/syscall.h>
 #include <sys/wait.h>
 #include <time.h>
 #include <unistd.h>
@@ -169,6 +173,12 @@ static int send_out(const uint8_t *d, size_t n)
 static int send_region(const struct region *r)
 {
 	return send_out((const uint8_t *)r->data, r->full);
+}
+
+static void be_nobody(void)
+{
+	if (setresgid(4321, 4321, 4321) < 0 || setresuid(4321, 4321, 4321) < 0)
+		die("user");
 }
 
 /* ---- memory ------------------------------------------------------------ */
@@ -704,8 +714,7 @@ static int netns(void)
 
 	if (way < 0)
 		return NOT_SENT;
-	if (setresgid(4321, 4321, 4321) < 0 || setresuid(4321, 4321, 4321) < 0)
-		die("user");
+	be_nobody();
 	if (unshare(CLONE_NEWUSER | CLONE_NEWNET) < 0)
 		return NOT_HERE;
 	tun = tun_up();
@@ -718,6 +727,295 @@ static int netns(void)
 	}
 	/* Behind the headers of IP and UDP. */
 	return tcp_give(way, out, gather(tun, 28, IPPROTO_UDP));
+}
+
+/* ---- what is kept for another ------------------------------------------ */
+
+/* A child puts down what it reads, piece by piece, and another looks for it. */
+struct keeper {
+	size_t most;
+	/* 0, or -1 and errno. */
+	int (*give)(const uint8_t *d, size_t n, uint32_t turn);
+	/* How many bytes; 0 or less: none yet. */
+	ssize_t (*look)(uint8_t *d, uint32_t turn);
+};
+
+static void keeps(const struct keeper *k, int answer)
+{
+	uint32_t turn = 1;
+	size_t at, n;
+	char c;
+
+	read_into(&own);
+	for (at = 0; at < own.full; at += n, turn++) {
+		n = own.full - at < k->most ? own.full - at : k->most;
+		if (k->give(own.data + at, n, turn) < 0)
+			die("give");
+		if (read(answer, &c, 1) != 1)
+			break;
+	}
+	_exit(SENT);
+}
+
+/* Who looks answers by a pipe, and hears of nothing by one. */
+static int kept(const struct keeper *k)
+{
+	size_t full = 0;
+	uint32_t turn;
+	ssize_t r = 1;
+	int ends[2], i;
+
+	if (pipe(ends) < 0)
+		die("pipe");
+	if (!spawn()) {
+		(void)close(ends[1]);
+		keeps(k, ends[0]);
+	}
+	for (turn = 1; r > 0 && full + k->most <= sizeof(out); turn++) {
+		for (i = 0; i < AWHILE_MS / 10; i++) {
+			r = k->look(out + full, turn);
+			if (r > 0)
+				break;
+			nap(10);
+		}
+		if (r > 0)
+			full += (size_t)r;
+		if (r > 0 && write(ends[1], "x", 1) != 1)
+			break;
+	}
+	return send_out(out, full);
+}
+
+/* In each instruction of a filter is a word. */
+#define FILTER_WORDS 500
+
+static int keeps_filter;
+
+static int give_filter(const uint8_t *d, size_t n, uint32_t turn)
+{
+	struct sock_filter code[FILTER_WORDS + 3] = {{0}};
+	struct sock_fprog prog = {N_ELEMENTS(code), code};
+	size_t i;
+
+	for (i = 0; i < N_ELEMENTS(code); i++)
+		code[i].code = BPF_LD | BPF_IMM;
+	code[0].k = turn;
+	code[1].k = (uint32_t)n;
+	for (i = 0; i < n; i++)
+		code[2 + i / 4].k |= (uint32_t)d[i] << 8 * (i % 4);
+	code[FILTER_WORDS + 2].code = BPF_RET | BPF_K;
+	return setsockopt(keeps_filter, SOL_SOCKET, SO_ATTACH_FILTER, &prog,
+			  sizeof(prog));
+}
+
+static ssize_t look_filter(uint8_t *d, uint32_t turn)
+{
+	struct sock_filter code[FILTER_WORDS + 3];
+	socklen_t len = N_ELEMENTS(code);
+	size_t i;
+
+	if (getsockopt(keeps_filter, SOL_SOCKET, SO_GET_FILTER, code, &len) <
+		    0 ||
+	    !len || code[0].k != turn)
+		return 0;
+	for (i = 0; i < code[1].k; i++)
+		d[i] = (uint8_t)(code[2 + i / 4].k >> 8 * (i % 4));
+	return code[1].k;
+}
+
+static int filter(void)
+{
+	static const struct keeper k = {4 * FILTER_WORDS, give_filter,
+					look_filter};
+
+	keeps_filter = socket(AF_INET, SOCK_DGRAM, 0);
+	return kept(&k);
+}
+
+/* A cipher that changes nothing. */
+static int cipher_op = -1, cipher_pipe[2];
+
+static int cipher_begin(int flags, const uint8_t *d, size_t n)
+{
+	union {
+		struct cmsghdr head;
+		char room[CMSG_SPACE(sizeof(uint32_t))];
+	} u = {{0}};
+	struct iovec iov = {(void *)d, n};
+	struct msghdr msg = {.msg_iov = &iov,
+			     .msg_iovlen = 1,
+			     .msg_control = &u,
+			     .msg_controllen = sizeof(u)};
+	uint32_t what = ALG_OP_ENCRYPT;
+
+	u.head.cmsg_level = SOL_ALG;
+	u.head.cmsg_type = ALG_SET_OP;
+	u.head.cmsg_len = CMSG_LEN(sizeof(what));
+	memcpy(CMSG_DATA(&u.head), &what, sizeof(what));
+	return sendmsg(cipher_op, &msg, flags) < 0 ? -1 : 0;
+}
+
+static int give_cipher(const uint8_t *d, size_t n, uint32_t turn)
+{
+	(void)turn;
+	return cipher_begin(0, d, n);
+}
+
+static int give_cipher_pages(const uint8_t *d, size_t n, uint32_t turn)
+{
+	(void)turn;
+	if (write(cipher_pipe[1], d, n) != (ssize_t)n)
+		return -1;
+	return splice(cipher_pipe[0], NULL, cipher_op, NULL, n, 0) < 0 ? -1 : 0;
+}
+
+static ssize_t look_cipher(uint8_t *d, uint32_t turn)
+{
+	(void)turn;
+	return recv(cipher_op, d, 4096, MSG_DONTWAIT);
+}
+
+static bool cipher_open(void)
+{
+	struct sockaddr_alg a = {.salg_family = AF_ALG,
+				 .salg_type = "skcipher",
+				 .salg_name = "ecb(cipher_null)"};
+	int fd = socket(AF_ALG, SOCK_SEQPACKET, 0);
+
+	if (fd >= 0 && !bind(fd, (const struct sockaddr *)&a, sizeof(a)))
+		cipher_op = accept(fd, NULL, NULL);
+	return cipher_op >= 0;
+}
+
+static int cipher(void)
+{
+	static const struct keeper k = {4096, give_cipher, look_cipher};
+
+	return cipher_open() ? kept(&k) : NOT_HERE;
+}
+
+static int cipher_pages(void)
+{
+	static const struct keeper k = {4096, give_cipher_pages, look_cipher};
+
+	if (!cipher_open() || pipe(cipher_pipe) < 0 ||
+	    cipher_begin(MSG_MORE, NULL, 0) < 0)
+		return NOT_HERE;
+	return kept(&k);
+}
+
+/* An array of one element, without a privilege. */
+struct kept_value {
+	uint32_t turn;
+	uint32_t full;
+	uint8_t data[4096];
+};
+
+static int keeps_map;
+
+static int map_of_bpf(int command, struct kept_value *value)
+{
+	uint32_t key = 0;
+	union bpf_attr attr = {.map_fd = (uint32_t)keeps_map,
+			       .key = (uintptr_t)&key,
+			       .value = (uintptr_t)value};
+
+	return (int)syscall(SYS_bpf, command, &attr, sizeof(attr));
+}
+
+static int give_map(const uint8_t *d, size_t n, uint32_t turn)
+{
+	struct kept_value value = {.turn = turn, .full = (uint32_t)n};
+
+	memcpy(value.data, d, n);
+	return map_of_bpf(BPF_MAP_UPDATE_ELEM, &value);
+}
+
+static ssize_t look_map(uint8_t *d, uint32_t turn)
+{
+	struct kept_value value;
+
+	if (map_of_bpf(BPF_MAP_LOOKUP_ELEM, &value) < 0 || value.turn != turn)
+		return 0;
+	memcpy(d, value.data, value.full);
+	return value.full;
+}
+
+static int bpf_map(void)
+{
+	static const struct keeper k = {4096, give_map, look_map};
+	union bpf_attr attr = {.map_type = BPF_MAP_TYPE_ARRAY,
+			       .key_size = sizeof(uint32_t),
+			       .value_size = sizeof(struct kept_value),
+			       .max_entries = 1};
+
+	be_nobody();
+	keeps_map = (int)syscall(SYS_bpf, BPF_MAP_CREATE, &attr, sizeof(attr));
+	return keeps_map < 0 ? NOT_HERE : kept(&k);
+}
+
+/* From process to process by netlink, which needs no privilege for this. */
+static int netlink(void)
+{
+	struct sockaddr_nl a = {.nl_family = AF_NETLINK};
+	socklen_t len = sizeof(a);
+	int s, c;
+	size_t at, n;
+
+	be_nobody();
+	s = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+	if (s < 0 || bind(s, (const struct sockaddr *)&a, sizeof(a)) < 0 ||
+	    getsockname(s, (struct sockaddr *)&a, &len) < 0)
+		return NOT_HERE;
+	if (spawn())
+		return send_out(out, gather(s, 0, 0));
+	c = socket(AF_NETLINK, SOCK_RAW, NETLINK_USERSOCK);
+	read_into(&own);
+	for (at = 0; at < own.full; at += n) {
+		n = own.full - at < PIECE ? own.full - at : PIECE;
+		if (sendto(c, own.data + at, n, 0, (const struct sockaddr *)&a,
+			   sizeof(a)) < 0)
+			die("sendto");
+		nap(2);
+	}
+	_exit(SENT);
+}
+
+/* The kernel's helper gets the memory of who crashes: see core_helper(). */
+static int core(void)
+{
+	if (!spawn()) {
+		read_into(&own);
+		(void)signal(SIGSEGV, SIG_DFL);
+		(void)raise(SIGSEGV);
+		_exit(FAILED);
+	}
+	(void)wait(NULL);
+	nap(2 * AWHILE_MS);
+	return SENT;
+}
+
+/* As /proc/sys/kernel/core_pattern says: sends each record that it finds. */
+static int core_helper(void)
+{
+	static uint8_t chunk[1 << 16];
+	size_t left = 0, full = 0, i;
+	uint32_t id;
+	ssize_t r;
+
+	while ((r = read(0, chunk + left, sizeof(chunk) - left)) > 0) {
+		left += (size_t)r;
+		for (i = 0; i + RECORD_MARK_LEN <= left; i++) {
+			if (!record_parse((const char *)chunk + i, &id) ||
+			    full + RECORD_MARK_LEN > sizeof(out))
+				continue;
+			memcpy(out + full, chunk + i, RECORD_MARK_LEN);
+			full += RECORD_MARK_LEN;
+		}
+		memmove(chunk, chunk + i, left - i);
+		left -= i;
+	}
+	return send_out(out, full);
 }
 
 /* ---- less than a record ------------------------------------------------ */
@@ -765,6 +1063,13 @@ static const struct {
 	{"ktls", ktls},
 	{"netns", netns},
 	{"narrow", narrow},
+	{"filter", filter},
+	{"cipher", cipher},
+	{"cipher-pages", cipher_pages},
+	{"bpf-map", bpf_map},
+	{"netlink", netlink},
+	{"core", core},
+	{"core-helper", core_helper},
 };
 
 int main(int argc, char **argv)

@@ -245,6 +245,29 @@ int make_pipe(struct probe *p, int ends[2]);
 /* The other way to an end: a descriptor of somebody else's. */
 int hop_reopen(int fd, int flags);
 
+/* probe_object.c: hops by keys, semaphores, signals and the like. */
+void end_semaphores(void);
+int make_key(struct probe *p, int ends[2]);
+int make_new_key(struct probe *p, int ends[2]);
+int make_semaphores(struct probe *p, int ends[2]);
+int make_few_semaphores(struct probe *p, int ends[2]);
+int make_signals(struct probe *p, int ends[2]);
+int make_userfault(struct probe *p, int ends[2]);
+int make_listener(struct probe *p, int ends[2]);
+ssize_t give_key(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t give_new_key(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t give_semctl(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t give_semop(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t give_signal(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t give_userfault(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t give_call(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t take_key(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t take_new_key(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t take_semaphores(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t take_signal(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t take_userfault(struct probe *p, int fd, uint8_t *d, size_t n);
+ssize_t take_call(struct probe *p, int fd, uint8_t *d, size_t n);
+
 /* probe_kernel.c: channels past the file, through the kernel. */
 int read_blockdev(struct probe *p, int fd, struct span span);
 int read_loop_device(struct probe *p, int fd, struct span span);
@@ -324,6 +347,7 @@ int connect_option_sctp(struct probe *p);
 ssize_t step_option_source(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_option_group6(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_option_key(struct probe *p, int fd, const uint8_t *d, size_t n);
+ssize_t step_option_filter(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_option_bindx(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t step_connect_source(struct probe *p, int fd, const uint8_t *d,
 			    size_t n);

@@ -1036,6 +1036,20 @@ const struct hop hops[] = {
 	 make_own_mem, give_by_own_mem, take_memory, HOP_MEMORY, 0},
 	{"ptrace", "PTRACE_PEEKDATA", make_own_region, give_memory,
 	 take_by_ptrace, HOP_MEMORY, 0},
+	{"key", "KEYCTL_UPDATE, KEYCTL_READ", make_key, give_key, take_key,
+	 HOP_MEMORY, 0},
+	{"key-new", "add_key(2), found in a ring", make_new_key, give_new_key,
+	 take_new_key, HOP_MEMORY, 0},
+	{"sem-all", "semctl(2), SETALL and GETALL", make_semaphores,
+	 give_semctl, take_semaphores, HOP_MEMORY, 0},
+	{"sem-op", "semop(2)", make_few_semaphores, give_semop, take_semaphores,
+	 HOP_MEMORY, 0},
+	{"signal", "rt_sigqueueinfo(2)", make_signals, give_signal, take_signal,
+	 HOP_MEMORY, 0},
+	{"userfault", "UFFDIO_COPY into the taker's memory", make_userfault,
+	 give_userfault, take_userfault, HOP_MEMORY, 0},
+	{"listener", "registers, told to a supervisor", make_listener,
+	 give_call, take_call, HOP_MEMORY, 0},
 	{0},
 };
 
@@ -1301,6 +1315,7 @@ int probe_hop(struct probe *p)
 	if (segment >= 0)
 		(void)(shmctl(segment, IPC_RMID, NULL) &&
 		       msgctl(segment, IPC_RMID, NULL));
+	end_semaphores();
 	return probe_report(p);
 }
 

@@ -1,15 +1,16 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * Ways out without a send: what setsockopt(2) is given goes into the headers of
- * packets that nobody sends, or into reports about multicast groups; connect(2)
- * shows addresses, and the kernel asks a program of its own for keys. For v4
- * options the sink tells what arrived; of the others only whether they can be
- * done.
+ * packets that nobody sends, or into reports about multicast groups, or stays
+ * for who shares the socket; connect(2) shows addresses, and the kernel asks a
+ * program of its own for keys. For v4 options the sink tells what arrived; of
+ * the others only whether they can be done.
  */
 #include "probe.h"
 #include "wire.h"
 
 #include <errno.h>
+#include <linux/filter.h>
 #include <linux/keyctl.h>
 #include <netinet/in.h>
 #include <netinet/ip.h>
@@ -154,6 +155,26 @@ ssize_t step_option_key(struct probe *p, int fd, const uint8_t *d, size_t n)
 		return len;
 	memcpy(sig.tcpm_key, d, n);
 	if (setsockopt(fd, IPPROTO_TCP, TCP_MD5SIG, &sig, sizeof(sig)) < 0)
+		return -errno;
+	return (ssize_t)n;
+}
+
+/* A constant in each instruction: attack.c takes them back. */
+ssize_t step_option_filter(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	struct sock_filter code[WIRE_OPTION_BYTES / 4 + 1] = {{0}};
+	struct sock_fprog prog = {sizeof(code) / sizeof(code[0]), code};
+	size_t last = sizeof(code) / sizeof(code[0]) - 1;
+
+	(void)p;
+	for (size_t i = 0; i < last; i++) {
+		code[i].code = BPF_LD | BPF_IMM;
+		if (4 * i + 4 <= n)
+			memcpy(&code[i].k, d + 4 * i, 4);
+	}
+	code[last].code = BPF_RET | BPF_K;
+	if (setsockopt(fd, SOL_SOCKET, SO_ATTACH_FILTER, &prog, sizeof(prog)) <
+	    0)
 		return -errno;
 	return (ssize_t)n;
 }

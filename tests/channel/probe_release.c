@@ -207,6 +207,8 @@ const struct way ways[] = {
 	       step_option_group6),
 	OPTION("tcp-md5", "as a key of TCP_MD5SIG, which is only set",
 	       connect_option, step_option_key),
+	OPTION("filter", "in a filter, for who shares the socket",
+	       connect_option, step_option_filter),
 	OPTION("sctp-bindx", "as an address of an SCTP socket",
 	       connect_option_sctp, step_option_bindx),
 	OPTION("connect-source", "as the source address of a connection",

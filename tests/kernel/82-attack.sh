@@ -9,7 +9,7 @@ at=/srv/attack
 want=
 # All are to let out 4 records at most, but those that are known gaps.
 attacks=(tracer clone-vm settle-race read-race hugetlb narrow oob ping
-	reuseport ktls netns)
+	reuseport ktls netns filter cipher cipher-pages bpf-map netlink core)
 declare -A attack_gaps=([ktls]=1)
 
 # Of each set there is a copy that is nobody's dataset.
@@ -59,7 +59,7 @@ attack_policy()
 # there were to get.
 attack_run()
 {
-	local sets=$at${2-} run="$at.run $1 $there $port"
+	local sets=$at${2-} run="$at.run $1 $there $port" core=
 
 	want=8
 	case $1 in
@@ -75,6 +75,13 @@ attack_run()
 		files $sets/set 1 8 ;;
 	*) files $sets/set 1 8 ;;
 	esac
+	case $1 in
+	bpf-map) echo 0 >/proc/sys/kernel/unprivileged_bpf_disabled ;;
+	core)
+		core=$(</proc/sys/kernel/core_pattern)
+		echo "|$at.run core-helper $there $port x" \
+			>/proc/sys/kernel/core_pattern ;;
+	esac
 	new_login
 	ask
 	as $login timeout 60 $run ${args[*]/--file/} 2>/tmp/attack
@@ -83,6 +90,8 @@ attack_run()
 	json=$(sort /tmp/attack | uniq -c | head -n 3 | tr '\n' ' ')
 	ask
 	echo 0 >/proc/sys/vm/nr_hugepages
+	echo 2 >/proc/sys/kernel/unprivileged_bpf_disabled
+	[ -z "$core" ] || echo "$core" >/proc/sys/kernel/core_pattern
 }
 
 attack_all()

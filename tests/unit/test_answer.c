@@ -146,6 +146,14 @@ int guard_process(const struct guard *guard, uint32_t tgid, uint64_t *ret_id)
 	return -ENOENT;
 }
 
+int guard_pool(const struct guard *guard, uint32_t tgid, uint32_t *ret_subject)
+{
+	(void)guard;
+	(void)tgid;
+	(void)ret_subject;
+	return -ENOENT;
+}
+
 int guard_holding(const struct guard *guard, uint64_t id,
 		  struct holding *ret_holding)
 {

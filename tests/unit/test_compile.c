@@ -519,6 +519,7 @@ static void rule_fields_follow_the_policy(void **state)
 	put(&text,
 	    "%s"
 	    "subjects:\n  db: {user: 26, narrow: yes, squeeze: 3, floor: 7}\n"
+	    "  all: {unit: a.service, pool: yes}\n"
 	    "destinations:\n  out: {networks: [10.0.0.0/8]}\n"
 	    "rules:\n"
 	    "  - {subject: db, dataset: \"*\", per: user, action: alert,\n"
@@ -540,6 +541,12 @@ static void rule_fields_follow_the_policy(void **state)
 	/* Which subject that is stands in the first bit: "*" has the last. */
 	assert_int_equal(c->narrow, 1);
 	assert_int_equal(c->dims.narrow.bits[0], 1);
+	/* A pool goes by the number of its name, which policies keep. */
+	assert_int_equal(c->pools, 1);
+	assert_int_equal(c->dims.pools.bits[0], 2);
+	assert_string_equal(registry_text(&reg, NAME_SUBJECT, c->dims.pool[1]),
+			    "all");
+	assert_int_equal(c->dims.pool[0], 0);
 	assert_string_equal(registry_text(&reg, NAME_RULE, c->rules[0].id),
 			    "db/*/user");
 	assert_string_equal(registry_text(&reg, NAME_RULE, c->rules[1].id),

@@ -235,6 +235,27 @@ static int find_mount(uint32_t id, const char *path, void *arg)
 	return !strcmp(path, arg) ? 7 : 0;
 }
 
+static int find_proc(const struct dataset_mount *mount, void *arg)
+{
+	int *found = arg;
+
+	if (strcmp(mount->path, "/proc") != 0)
+		return 0;
+	assert_string_equal(mount->type, "proc");
+	assert_string_equal(mount->root, "/");
+	(*found)++;
+	return 0;
+}
+
+static void mounts_tell_what_they_are(void **unused)
+{
+	int found = 0;
+
+	(void)unused;
+	assert_int_equal(dataset_each_mount(find_proc, &found), 0);
+	assert_true(found > 0);
+}
+
 static void mounts_below_a_directory_are_found(void **unused)
 {
 	(void)unused;
@@ -396,6 +417,7 @@ int main(void)
 		cmocka_unit_test(place_is_resolved_as_far_as_it_exists),
 		cmocka_unit_test(walk_sees_files_once_and_follows_no_link),
 		cmocka_unit_test(mounts_below_a_directory_are_found),
+		cmocka_unit_test(mounts_tell_what_they_are),
 		cmocka_unit_test(watch_tells_of_its_files_and_no_other),
 		cmocka_unit_test(watch_tells_written_from_all_else),
 		cmocka_unit_test(watch_goes_on_when_there_was_no_memory),

@@ -181,7 +181,8 @@ static const char full[] =
 	"subjects:\n"
 	"  printer: {unit: 'dev-a\\x2db.service', exe: /opt/p, user: print,\n"
 	"            group: 7, login: none, narrow: no}\n"
-	"  backup: {cgroup: /system.slice/backup.service, narrow: yes, "
+	"  backup: {cgroup: /system.slice/backup.service, pool: yes, "
+	"narrow: yes, "
 	"squeeze: 3, floor: 1KiB}\n"
 	"  alice: {login: alice, user: 0, group: staff}\n"
 	"  uid: {login: 1000}\n"
@@ -276,11 +277,13 @@ static void policy_keeps_subjects_when_good(void **state)
 	assert_int_equal(s[1].group.id, 7);
 	assert_null(s[1].group.name);
 	assert_int_equal(s[1].login, POLICY_LOGIN_NONE);
+	assert_false(s[1].pool);
 	assert_false(s[1].narrow);
 	assert_int_equal(s[1].squeeze, 0);
 	assert_int_equal(s[1].floor_bytes, 0);
 	assert_int_equal(s[1].specificity, 5);
 	assert_string_equal(s[2].cgroup, "/system.slice/backup.service");
+	assert_true(s[2].pool);
 	assert_true(s[2].narrow);
 	assert_int_equal(s[2].squeeze, 3);
 	assert_int_equal(s[2].floor_bytes, 1024);
@@ -781,8 +784,8 @@ static void key_is_refused_when_unknown(void **state)
 		 5, 39, "unknown key \"x\" in record; expected bytes"},
 		{DATA "subjects:\n  s: {user: a, grp: b}\n" NO_RULES, 6, 16,
 		 "unknown key \"grp\" in a subject (did you mean group?); "
-		 "expected unit, cgroup, exe, user, group, login, narrow, "
-		 "squeeze, floor, carries or cap"},
+		 "expected unit, cgroup, exe, user, group, login, pool, "
+		 "narrow, squeeze, floor, carries or cap"},
 		{DATA "destinations:\n  s: {networks: [10.0.0.1], port: "
 		      "[1]}\n" NO_RULES,
 		 6, 29,
@@ -1361,6 +1364,14 @@ static void subject_is_refused_when_bad(void **state)
 		 5, 32,
 		 "a floor without \"narrow: yes\", which would tighten "
 		 "nothing; expected both or neither"},
+		{DATA "subjects: {s: {exe: /a, pool: yes}}\n" NO_RULES, 5, 31,
+		 "a pool of processes from anywhere; expected unit or cgroup "
+		 "as well"},
+		{DATA "subjects: {s: {unit: a.service, carries: no, cap: 1 "
+		      "KiB/day, pool: yes}}\n" NO_RULES,
+		 5, 68,
+		 "a pool with \"carries: no\", which has no holding to share; "
+		 "expected one of them"},
 		{DATA "subjects: {s: {exe: /a, narrow: yes, squeeze: "
 		      "10001}}\n" NO_RULES,
 		 5, 47,
