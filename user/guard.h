@@ -269,8 +269,8 @@ int guard_load_files(struct guard *guard, const struct guard_kept *kept,
 
 /*
  * Once the policy is in force: what guard_kept_search() found carries, as long
- * as it is there, all of every dataset, unless it is a dataset's or quiet. What finds no
- * room is said, and counts as a fault.
+ * as it is there, all of every dataset, unless it is a dataset's or quiet. What
+ * finds no room is said, and counts as a fault.
  */
 int guard_hold_changed(struct guard *guard, const struct guard_kept *kept,
 		       const struct guard_say *say);
