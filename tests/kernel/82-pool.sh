@@ -4,6 +4,7 @@
 # What several processes are charged together. Records of one origin are charged
 # once at a place, whichever of its processes sends them. What is of several
 # origins each holding is charged for; the processes of a pool have one.
+# It comes before the part that fills the table of origins.
 
 po=/srv/pool
 
