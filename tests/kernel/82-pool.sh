@@ -159,6 +159,7 @@ pool_look()
 	done
 	kill -CONT "${pids[0]}"
 	wait "$job"
+	ask # what they sent is nobody's case
 }
 
 pool_sessions()
