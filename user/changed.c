@@ -15,6 +15,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "dataset.h"
 
 struct walk {
 	const struct changed_visitor *visitor;
@@ -62,17 +63,6 @@ static bool has_attributes(int fd)
 		if (!strncmp(name, "user.", 5) || !strncmp(name, "trusted.", 8))
 			return true;
 	return false;
-}
-
-static int open_dir(int at, const char *name)
-{
-	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
-	int fd;
-
-	fd = openat(at, name, flags | O_NOATIME);
-	if (fd < 0 && errno == EPERM)
-		fd = openat(at, name, flags);
-	return fd;
 }
 
 static void walk_dir(struct walk *w, int at, const char *name, int depth);
@@ -147,13 +137,17 @@ static void walk_dir(struct walk *w, int at, const char *name, int depth)
 				 w->visitor->arg);
 		return;
 	}
-	fd = open_dir(at, name);
-	dir = fd < 0 ? NULL : fdopendir(fd);
+	fd = dataset_open_dir(at, name);
+	if (fd < 0) {
+		walk_skip(w, -fd);
+		return;
+	}
+	dir = fdopendir(fd);
 	if (!dir || fstat(fd, &st) < 0) {
 		walk_skip(w, errno);
 		if (dir)
 			(void)closedir(dir);
-		else if (fd >= 0)
+		else
 			(void)close(fd);
 		return;
 	}

@@ -201,7 +201,7 @@ static void walk_skip(const struct walk *w, const char *why)
 		w->visitor->skip(w->path, why, w->visitor->arg);
 }
 
-static int open_dir(int at, const char *name)
+int dataset_open_dir(int at, const char *name)
 {
 	int flags = O_RDONLY | O_DIRECTORY | O_CLOEXEC | O_NOFOLLOW;
 	int fd;
@@ -229,7 +229,7 @@ static int walk_child(struct walk *w, int dir, const char *name, dev_t dev,
 	}
 	if (w->visitor->dir)
 		w->visitor->dir(dir, name, w->path, w->visitor->arg);
-	fd = open_dir(dir, name);
+	fd = dataset_open_dir(dir, name);
 	if (fd < 0) {
 		if (fd != -ENOENT)
 			walk_skip(w, strerror(-fd));
@@ -331,7 +331,7 @@ int dataset_walk(const char *path, const struct dataset_visitor *visitor)
 			visitor->file(AT_FDCWD, path, path, visitor->arg);
 		return 0;
 	}
-	fd = open_dir(AT_FDCWD, path);
+	fd = dataset_open_dir(AT_FDCWD, path);
 	if (fd < 0)
 		return fd;
 	if (fstat(fd, &st) < 0) {

@@ -50,6 +50,10 @@ struct dataset_visitor {
 	void *arg;
 };
 
+/* Opens a directory to be listed, its times untouched where that is allowed. No
+ * symlink. Returns a descriptor, or a negative errno. */
+int dataset_open_dir(int at, const char *name);
+
 /* Levels of directories a walk goes down, each with a descriptor open. */
 #define DATASET_DEPTH_MAX 60
 
