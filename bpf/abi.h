@@ -157,6 +157,10 @@ struct release {
 	struct grant grant;
 };
 
+struct subject_set {
+	__u64 bits[CORDON_SUBJECTS / 64];
+};
+
 /*
  * What a policy says of one dataset: which rule each subject has. `has` is
  * the set of subjects that have one; subjects are numbered so that a lower
@@ -166,12 +170,8 @@ struct dataset_rules {
 	__u32 record_bytes; /* bytes of a row; 0: a record is a file */
 	struct narrow narrow;
 	__u32 pad;
-	__u64 has[CORDON_SUBJECTS / 64];
+	struct subject_set has;
 	__u16 rule[CORDON_SUBJECTS];
-};
-
-struct subject_set {
-	__u64 bits[CORDON_SUBJECTS / 64];
 };
 
 /* The conditions a subject can make. */

@@ -27,17 +27,6 @@ struct giving {
 	__u64 policy;
 };
 
-static __always_inline int set_meets(const struct subject_set *a,
-				     const struct subject_set *b)
-{
-	__u64 both = 0;
-	int i;
-
-	for (i = 0; i < CORDON_SUBJECTS / 64; i++)
-		both |= a->bits[i] & b->bits[i];
-	return both != 0;
-}
-
 /* NARROW_FOREIGN: executed by a narrow one. */
 enum narrowness { NARROW_NOT, NARROW_OWN, NARROW_FOREIGN };
 
@@ -77,7 +66,7 @@ __noinline int narrow_now(void)
 	subjects_of(policy, &set);
 	m->set = set;
 	m->narrow = NARROW_NOT;
-	if (set_meets(&set, &d->narrow))
+	if (lowest_of_both(&set, &d->narrow) >= 0)
 		m->narrow = is_foreign() ? NARROW_FOREIGN : NARROW_OWN;
 	m->asked = policy;
 	/* Moved to another cgroup meanwhile: of which of them is this? */

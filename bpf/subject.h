@@ -251,10 +251,9 @@ static __always_inline int lowest_of_both(const struct subject_set *a,
  */
 __noinline int rule_place(__u32 slot, __u32 dataset, struct subject_set *set)
 {
-	__u32 at, subject = CORDON_SUBJECTS;
 	struct dataset_rules *d;
-	__u64 both;
-	int i;
+	int subject;
+	__u32 at;
 
 	if (!set)
 		return -1;
@@ -262,14 +261,8 @@ __noinline int rule_place(__u32 slot, __u32 dataset, struct subject_set *set)
 	d = bpf_map_lookup_elem(&datasets, &at);
 	if (!d)
 		return -1;
-	for (i = 0; i < CORDON_SUBJECTS / 64; i++) {
-		both = set->bits[i] & d->has[i];
-		if (both) {
-			subject = i * 64 + lowest_bit(both);
-			break;
-		}
-	}
-	if (subject >= CORDON_SUBJECTS)
+	subject = lowest_of_both(set, &d->has);
+	if (subject < 0)
 		return -1;
 	at = d->rule[subject & (CORDON_SUBJECTS - 1)];
 	if (at >= CORDON_RULES)

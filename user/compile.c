@@ -343,9 +343,9 @@ static void compile_datasets(struct compiling *c, const uint32_t *record_bytes)
 			    rule->dataset != i)
 				continue;
 			bit = c->bits[rule->subject];
-			if (to->has[bit / 64] & 1ULL << bit % 64)
+			if (to->has.bits[bit / 64] & 1ULL << bit % 64)
 				continue;
-			to->has[bit / 64] |= 1ULL << bit % 64;
+			subject_set_add(&to->has, bit);
 			to->rule[bit] = (uint16_t)index;
 		}
 	}

@@ -94,7 +94,7 @@ static int count_datasets(struct counting *c)
 			return r;
 		registry_count(c->names, NAME_SUBJECT, quiet.subject);
 		if (quiet.subject ||
-		    memcmp(rules.has, none.has, sizeof(rules.has)) != 0)
+		    memcmp(&rules.has, &none.has, sizeof(rules.has)) != 0)
 			registry_count(c->names, NAME_DATASET, i);
 	}
 	return 0;

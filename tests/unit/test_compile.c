@@ -242,7 +242,8 @@ static uint32_t rule_of(const struct compiled *c, uint32_t dataset,
 	uint32_t bit;
 
 	for (bit = 0; bit < CORDON_SUBJECTS; bit++)
-		if (set->bits[bit / 64] & d->has[bit / 64] & 1ULL << bit % 64)
+		if (set->bits[bit / 64] & d->has.bits[bit / 64] &
+		    1ULL << bit % 64)
 			return d->rule[bit];
 	return POLICY_NO_RULE;
 }
@@ -765,7 +766,7 @@ static void all_255_subjects_have_a_bit(void **state)
 	for (i = 0; i < CORDON_SUBJECTS; i++)
 		assert_int_equal(c->datasets[c->dataset_ids[0]].rule[i], i);
 	for (i = 0; i < 4; i++)
-		assert_true(c->datasets[c->dataset_ids[0]].has[i] ==
+		assert_true(c->datasets[c->dataset_ids[0]].has.bits[i] ==
 			    UINT64_MAX);
 	for (i = 0; i < DIM_MAX; i++)
 		assert_true(c->dims.any[i].bits[3] >> 63);
