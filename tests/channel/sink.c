@@ -686,20 +686,26 @@ static int control_address(const char *path, struct sockaddr_un *ret)
 	return 0;
 }
 
+/* The name is there when it answers: who finds it never comes too early. */
 static int listen_control(struct sink *s, const char *path)
 {
 	struct sockaddr_un at;
+	char early[sizeof(at.sun_path)];
 	int fd, r;
 
-	r = control_address(path, &at);
+	(void)snprintf(early, sizeof(early), "%s.early", path);
+	r = control_address(early, &at);
 	if (r < 0)
 		return r;
 	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
-	(void)unlink(path);
+	(void)unlink(early);
 	if (fd < 0 || bind(fd, (struct sockaddr *)&at, sizeof(at)) < 0 ||
 	    listen(fd, BACKLOG) < 0)
 		return -errno;
-	return watch(s, fd, P_TCP, on_control, NULL);
+	r = watch(s, fd, P_TCP, on_control, NULL);
+	if (r == 0 && rename(early, path) < 0)
+		r = -errno;
+	return r;
 }
 
 static int watch_signals(struct sink *s)
