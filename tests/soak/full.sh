@@ -21,7 +21,8 @@ small_reads()
 	local last=$1
 	shift
 
-	got=$("$@" "$crowd" $small/photos 1 "$last" 1 2 1)
+	hear "$@" "$crowd" $small/photos 1 "$last" 1 2 1
+	got=$json
 }
 
 told()
@@ -114,6 +115,7 @@ budgets_begin()
 	for ((i = 1; i <= 400; i++)); do
 		as $((40000 + i)) "$crowd" $small/photos $i $i 1 4 4
 	done >/tmp/begin
+	forget /tmp/begin
 	got=$(sort /tmp/begin | uniq -c | tr '\n' ';')
 	check all_are_read_when_budgets_begin_at_once "$got" \
 		[ "$(grep -c 'read 1 refused 0' /tmp/begin)" = 400 ]

@@ -44,6 +44,7 @@ load_run()
 		pids+=($!)
 	done
 	wait "${pids[@]}"
+	forget "$2"/{send,read,reads}.*
 	sort -n "$2"/reads.* >"$2/reads"
 }
 
@@ -55,7 +56,8 @@ logins_come_and_go()
 	local end=$((SECONDS + $1)) who=35000
 
 	while ((SECONDS < end)); do
-		as $((++who)) "$crowd" $wire 1 2000 1 2 1
+		hear as $((++who)) "$crowd" $wire 1 2000 1 2 1
+		echo "$json"
 		sleep $((1 + minutes / 50))
 	done >"$2/logins"
 }

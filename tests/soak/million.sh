@@ -24,7 +24,8 @@ make_million()
 # every STEP-th record.
 everyone()
 {
-	got=$("$crowd" $million 1 "$records" "$1" 4 "$2")
+	hear "$crowd" $million 1 "$records" "$1" 4 "$2"
+	got=$json
 }
 
 million_policy()
