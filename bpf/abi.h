@@ -24,7 +24,7 @@ enum cordon_limits {
 	CORDON_SUBJECTS = 256, /* bit 255 is "*", the least specific */
 	CORDON_DESTS = 255,    /* of a policy, with "*" */
 	CORDON_RULES = 1024,
-	CORDON_RELEASES = 16384, /* all rules together, a policy slot */
+	CORDON_RELEASES = 8192, /* all rules together, a policy slot */
 	CORDON_RULE_RELEASES = 17,
 	CORDON_PORTS = 16, /* port ranges a prefix can carry */
 	CORDON_NAME = 64,  /* longest name with its final NUL */

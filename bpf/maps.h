@@ -23,7 +23,7 @@
 struct guard_state state;
 
 /* Labels and names to come. */
-MAP(labels, HASH, struct file_key, struct label, 262144, BPF_F_NO_PREALLOC);
+MAP(labels, HASH, struct file_key, struct label, 131072, BPF_F_NO_PREALLOC);
 MAP(awaited, HASH, struct awaited_key, struct label, 8192, BPF_F_NO_PREALLOC);
 
 /* Policy, in two slots. */
@@ -46,7 +46,7 @@ MAP(ways, HASH, struct way_key, __u32, CORDON_WAYS, BPF_F_NO_PREALLOC);
 MAP(processes, HASH, __u32, struct process, 16384, BPF_F_NO_PREALLOC);
 MAP(holdings, HASH, __u64, struct holding, 32768, BPF_F_NO_PREALLOC);
 MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
-MAP(derived, HASH, struct file_key, struct carrier, 131072, BPF_F_NO_PREALLOC);
+MAP(derived, HASH, struct file_key, struct carrier, 65536, BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
 MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
 MAP(shared, HASH, __u64, struct sharing, 65536, BPF_F_NO_PREALLOC);
@@ -61,7 +61,7 @@ MAP(steps, ARRAY, __u32, struct step, CORDON_STEPS, 0);
 MAP(origins, ARRAY, __u32, struct origin, CORDON_ORIGINS, 0);
 MAP(origin_of, HASH, struct origin_key, __u32, CORDON_ORIGINS,
     BPF_F_NO_PREALLOC);
-MAP(touched, HASH, struct touch_key, struct touch, 524288, BPF_F_NO_PREALLOC);
+MAP(touched, HASH, struct touch_key, struct touch, 262144, BPF_F_NO_PREALLOC);
 
 /* What was used, and what was done. */
 MAP(budgets, HASH, struct budget_key, struct budget, 16384, BPF_F_NO_PREALLOC);

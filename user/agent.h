@@ -56,6 +56,7 @@ struct agent {
 	int sweep_fd;
 	bool refused;	 /* a verdict was among the events just taken */
 	bool progressed; /* the status tells of a scan */
+	int64_t scan_told_ms; /* clock_ms(); 0: not yet */
 	int watchdog_fd;
 	int expiry_fd;
 	bool saving; /* save_fd runs */

@@ -27,7 +27,7 @@ static const char usage[] =
 	"  --cgroup PATH      root of cgroup2, default: found\n"
 	"  --max-records N    labelled files the guard has room for; default: "
 	"those\n"
-	"                     there are and a quarter more, at least 262144\n"
+	"                     there are and a quarter more, at least 131072\n"
 	"  --foreground       stay in the foreground: the default\n"
 	"  --detach           take the guard away, without an agent; with\n"
 	"                     --foreground: run, and take it away at the end\n"

@@ -23,6 +23,9 @@
 /* Time that a scan asks of systemd at a time. */
 #define START_EXTEND_USEC "60000000"
 
+/* No more lines of the log than one in so long tell of a scan. */
+#define SCAN_TELL_MS 2000
+
 /* Beyond every clock, and less than what a timer takes. */
 #define NEVER_S (1LL << 33)
 
@@ -191,7 +194,10 @@ static void progress(uint64_t files, void *arg)
 			     "STATUS=measuring the lines of datasets");
 		return;
 	}
-	log_info("scanning datasets: %" PRIu64 " files seen", files);
+	if (clock_ms() - agent->scan_told_ms >= SCAN_TELL_MS) {
+		agent->scan_told_ms = clock_ms();
+		log_info("scanning datasets: %" PRIu64 " files seen", files);
+	}
 	agent_notify("EXTEND_TIMEOUT_USEC=" START_EXTEND_USEC "\nWATCHDOG=1\n"
 		     "STATUS=scanning datasets: %" PRIu64 " files seen",
 		     files);

@@ -620,8 +620,6 @@ static uint32_t records_of(const struct policy *policy)
 		count_paths(policy->quiet[i].paths, policy->quiet[i].n_paths,
 			    &n);
 	n += n / 4;
-	if (n <= GUARD_RECORDS_DEFAULT)
-		return GUARD_RECORDS_DEFAULT;
 	return n < GUARD_RECORDS_MAX ? (uint32_t)n : GUARD_RECORDS_MAX;
 }
 
@@ -676,8 +674,14 @@ static uint32_t records_for(const struct agent *agent,
 {
 	uint32_t records = records_of(policy);
 	uint32_t files = records_for_files(agent);
+	uint32_t n = GUARD_RECORDS_DEFAULT;
 
-	return files > records ? files : records;
+	if (files > records)
+		records = files;
+	/* A table takes as much for any number up to the next power of 2. */
+	while (n < records)
+		n *= 2;
+	return n;
 }
 
 /*
@@ -712,7 +716,7 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 		options.max_records = records_for(agent, policy);
 		if (options.max_records > GUARD_RECORDS_DEFAULT)
 			log_info("the guard is loaded with room for %" PRIu32
-				 " files, a quarter more than there are",
+				 " files",
 				 options.max_records);
 	}
 	r = guard_open(&options, &agent_say, &agent->guard, &agent->adopted);
@@ -1089,6 +1093,8 @@ int main(int argc, char **argv)
 		return r < 0 ? EXIT_USAGE : EXIT_OK;
 	log_open("cordond", opts.debug);
 	(void)umask(077);
+	/* What is large is given back at once, not kept for the next time. */
+	(void)mallopt(M_MMAP_THRESHOLD, 64 * 1024);
 	if (opts.doctor)
 		return doctor(&opts);
 	if (geteuid() != 0) {

@@ -104,7 +104,7 @@ struct guard_options {
 	bool unpinned;
 };
 
-#define GUARD_RECORDS_DEFAULT 262144U
+#define GUARD_RECORDS_DEFAULT 131072U /* a power of 2, see records_for() */
 #define GUARD_RECORDS_MAX     (1U << 24)
 
 /*
