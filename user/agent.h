@@ -54,8 +54,8 @@ struct agent {
 	int save_fd; /* timers */
 	int files_fd;
 	int sweep_fd;
-	bool refused;	 /* a verdict was among the events just taken */
-	bool progressed; /* the status tells of a scan */
+	bool refused;	      /* a verdict was among the events just taken */
+	bool progressed;      /* the status tells of a scan */
 	int64_t scan_told_ms; /* clock_ms(); 0: not yet */
 	int watchdog_fd;
 	int expiry_fd;
