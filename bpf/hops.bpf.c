@@ -301,6 +301,35 @@ static __always_inline int on_udp_recv(const struct sock *sk,
 	return carried_in(sk, BPF_CORE_READ(skb, len), again, STEP_LOOPBACK);
 }
 
+/* From then on the kernel decrypts what arrives: net.bpf.c. */
+static __always_inline int on_tls_receive(const struct socket *sock, int level,
+					  int option, int again)
+{
+	const struct sock *sk = sock->sk;
+
+	if (level != SOL_TLS || option != TLS_RX || !may_carry(sk))
+		return 0;
+	return carried_in(sk, BYTES_UNKNOWN, again, STEP_LOOPBACK);
+}
+
+/* Pages of what arrived, mapped. */
+static __always_inline int on_tcp_zerocopy(const struct sock *sk, int level,
+					   int option, int again)
+{
+	if (level != SOL_TCP || option != TCP_ZEROCOPY_RECEIVE ||
+	    !may_carry(sk))
+		return 0;
+	return carried_in(sk, BYTES_UNKNOWN, again, STEP_LOOPBACK);
+}
+
+HOP(hop_tls_receive, "fentry/security_socket_setsockopt",
+    on_tls_receive(sock, level, option, again), struct socket *sock, int level,
+    int option)
+
+HOP(hop_tcp_zerocopy, "fexit/tcp_getsockopt",
+    on_tcp_zerocopy(sk, level, option, again), struct sock *sk, int level,
+    int option)
+
 HOP(hop_udp_recv, "fexit/__skb_recv_udp", on_udp_recv(sk, skb, again),
     struct sock *sk, unsigned int flags, int *off, int *err,
     struct sk_buff *skb)

@@ -158,12 +158,17 @@
 #define PACKET_FANOUT_DATA	 22
 
 /* include/uapi/linux/tcp.h; TCP-AO since 6.7 */
-#define TCP_MD5SIG	 14
-#define TCP_MD5SIG_EXT	 32
-#define TCP_FASTOPEN_KEY 33
-#define TCP_AO_ADD_KEY	 38
-#define TCP_AO_DEL_KEY	 39
-#define TCP_AO_INFO	 40
+#define TCP_MD5SIG	     14
+#define TCP_MD5SIG_EXT	     32
+#define TCP_FASTOPEN_KEY     33
+#define TCP_ZEROCOPY_RECEIVE 35
+#define TCP_AO_ADD_KEY	     38
+#define TCP_AO_DEL_KEY	     39
+#define TCP_AO_INFO	     40
+
+/* include/linux/socket.h, include/uapi/linux/tls.h */
+#define SOL_TLS 282
+#define TLS_RX	2
 
 /* include/net/ipv6.h: extension headers that may stand before the payload */
 #define NEXTHDR_HOP	0

@@ -1631,23 +1631,40 @@ static __noinline int arrives_at_each(const struct sock_reuseport *group,
 	return 0;
 }
 
-/* Returns 1 if it cannot be noted that @peer carries what @from holds. */
-static __noinline int arrives_at(__u64 object, __u64 from)
+/* What became of a holder's packet on the loopback. */
+enum arrival {
+	ARRIVES,
+	ARRIVES_UNNOTED,    /* there is no room to note who takes it */
+	ARRIVES_UNFOLLOWED, /* who takes it does so where no hook sees it */
+};
+
+/*
+ * Who has the kernel decrypt (kTLS) gets at it past the hooks: that is looked
+ * at after it was noted, and who asks for that takes what was noted before
+ * (hops.bpf.c).
+ */
+static __noinline int arrives_at(__u64 object, __u64 from, int tcp)
 {
 	const struct sock *peer = (const struct sock *)object;
+	const struct inet_connection_sock *tcp_peer = (const void *)peer;
 	const struct sock_reuseport *group;
 
 	if (carry_on(object, from))
-		return 1;
+		return ARRIVES_UNNOTED;
+	if (tcp)
+		return BPF_CORE_READ(tcp_peer, icsk_ulp_ops)
+			       ? ARRIVES_UNFOLLOWED
+			       : ARRIVES;
 	group = BPF_CORE_READ(peer, sk_reuseport_cb);
-	return group ? arrives_at_each(group, from) : 0;
+	return group && arrives_at_each(group, from) ? ARRIVES_UNNOTED
+						     : ARRIVES;
 }
 
 /*
  * A holder's packet is on the loopback: the socket it is for carries what the
  * holder holds before it can be read there, and whoever reads takes it from
  * that (hops.bpf.c). A connection that is not made yet has no such socket: TCP
- * sends again. Returns 1 to drop it.
+ * sends again. Returns an enum arrival.
  */
 static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 {
@@ -1676,7 +1693,7 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 					       &to.ipv6.sport, 4);
 	}
 	if (r)
-		return 1;
+		return ARRIVES_UNNOTED;
 	if (tcp)
 		peer = bpf_sk_lookup_tcp(skb, &to, size, BPF_F_CURRENT_NETNS,
 					 0);
@@ -1685,9 +1702,9 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 					 0);
 	if (!peer)
 		return 0;
-	r = 1;
+	r = ARRIVES_UNNOTED;
 	if (!tcp || peer->state != TCP_LISTEN)
-		r = arrives_at(number_of(peer), from);
+		r = arrives_at(number_of(peer), from, tcp);
 	bpf_sk_release(peer);
 	return r;
 }
@@ -1700,7 +1717,7 @@ int egress(struct __sk_buff *skb)
 	struct meter *m;
 	__u64 now, need = 0;
 	__u32 new, stopped;
-	int strange, local;
+	int strange, local, arrival = ARRIVES;
 
 	if (state.probe_tid)
 		__sync_fetch_and_or(&state.probed, 1ULL << HOOK_EGRESS);
@@ -1729,8 +1746,11 @@ int egress(struct __sk_buff *skb)
 		strange = payload_unfollowed(&p);
 	if (strange && egress_strange(m, &p))
 		return 0;
-	if (local && p.bytes && p.port && !m->stopped &&
-	    arrives(skb, sk, p.tcp)) {
+	if (local && p.bytes && p.port && !m->stopped)
+		arrival = arrives(skb, sk, p.tcp);
+	if (arrival == ARRIVES_UNFOLLOWED && egress_strange(m, &p))
+		return 0;
+	if (arrival == ARRIVES_UNNOTED) {
 		__sync_fetch_and_add(&state.dropped, 1);
 		return 0;
 	}

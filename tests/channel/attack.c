@@ -32,6 +32,7 @@
 #include <sys/ioctl.h>
 #include <sys/mman.h>
 #include <sys/ptrace.h>
+#include <sys/sendfile.h>
 #include <sys/socket.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
@@ -43,6 +44,7 @@
 #define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 #define ROOM (1 << 18)
+#define PAGE 4096
 
 /* What a datagram carries here; and how long to wait for the next one. */
 #define PIECE	  1000
@@ -657,25 +659,107 @@ static bool tls_keys(int fd, int which)
 	       !setsockopt(fd, SOL_TLS, which, &k, sizeof(k));
 }
 
+/* What @fd gets, until nothing comes any more. */
+static size_t take(int fd)
+{
+	size_t full = 0;
+	ssize_t r;
+
+	while (full < sizeof(out) && can_read(fd, POLLIN, AWHILE_MS)) {
+		r = recv(fd, out + full, sizeof(out) - full, 0);
+		if (r <= 0)
+			break;
+		full += (size_t)r;
+	}
+	return full;
+}
+
+/* Encrypts what it reads; who receives can decrypt while this is there. */
+static void tls_give(uint16_t at)
+{
+	int s = connect_at(at, SOCK_STREAM), r;
+
+	if (!tls_keys(s, TLS_TX))
+		die("tls");
+	read_into(&own);
+	r = tcp_give(s, own.data, own.full);
+	(void)can_read(s, POLLIN, 4 * AWHILE_MS);
+	_exit(r);
+}
+
 /* Who receives lets the kernel decrypt, into its memory. */
 static int ktls(void)
 {
 	int l = listen_at(7003), s;
-	size_t full = 0;
-	ssize_t r;
 
-	if (!spawn()) {
-		s = connect_at(7003, SOCK_STREAM);
-		if (!tls_keys(s, TLS_TX))
-			die("tls");
-		read_into(&own);
-		_exit(tcp_give(s, own.data, own.full));
-	}
+	if (!spawn())
+		tls_give(7003);
 	s = accept(l, NULL, NULL);
 	if (!tls_keys(s, TLS_RX))
 		return NOT_HERE;
-	while ((r = recv(s, out + full, sizeof(out) - full, 0)) > 0)
-		full += (size_t)r;
+	return send_out(out, take(s));
+}
+
+/* The same, but that all has arrived before. */
+static int ktls_late(void)
+{
+	int l = listen_at(7004), s;
+
+	if (!spawn())
+		tls_give(7004);
+	s = accept(l, NULL, NULL);
+	(void)can_read(s, POLLIN, AWHILE_MS);
+	nap(500);
+	if (!tls_keys(s, TLS_RX))
+		return NOT_HERE;
+	return send_out(out, take(s));
+}
+
+/* Whole pages, from a file in memory. */
+static int pages_give(int s)
+{
+	int file = memfd_create("pages", 0);
+	size_t all = (own.full + PAGE - 1) / PAGE * PAGE;
+	off_t at = 0;
+
+	if (file < 0 || write(file, own.data, all) != (ssize_t)all)
+		die("memfd");
+	while ((size_t)at < all)
+		if (sendfile(s, file, &at, all - (size_t)at) <= 0)
+			return NOT_SENT;
+	return SENT;
+}
+
+/* Who receives maps the pages that arrived, and copies nothing. */
+static int tcp_zerocopy(void)
+{
+	struct tcp_zerocopy_receive z;
+	int l = listen_at(7005), s;
+	socklen_t len = sizeof(z);
+	size_t full = 0;
+	uint8_t *map;
+
+	if (!spawn()) {
+		s = connect_at(7005, SOCK_STREAM);
+		read_into(&own);
+		_exit(pages_give(s));
+	}
+	s = accept(l, NULL, NULL);
+	map = mmap(NULL, ROOM, PROT_READ, MAP_SHARED, s, 0);
+	if (map == MAP_FAILED)
+		die("mmap");
+	while (full < ROOM && can_read(s, POLLIN, AWHILE_MS)) {
+		memset(&z, 0, sizeof(z));
+		z.address = (uintptr_t)map;
+		z.length = ROOM;
+		if (getsockopt(s, IPPROTO_TCP, TCP_ZEROCOPY_RECEIVE, &z, &len) <
+		    0)
+			break; /* EIO: this was the end */
+		if (!z.length || z.length > ROOM - full)
+			break;
+		memcpy(out + full, map, z.length);
+		full += z.length;
+	}
 	return send_out(out, full);
 }
 
@@ -1061,6 +1145,8 @@ static const struct {
 	{"ping", ping},
 	{"reuseport", reuseport},
 	{"ktls", ktls},
+	{"ktls-late", ktls_late},
+	{"tcp-zerocopy", tcp_zerocopy},
 	{"netns", netns},
 	{"narrow", narrow},
 	{"filter", filter},

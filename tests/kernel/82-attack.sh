@@ -7,10 +7,9 @@
 
 at=/srv/attack
 want=
-# All are to let out 4 records at most, but those that are known gaps.
+# All are to let out 4 records at most.
 attacks=(tracer clone-vm settle-race read-race hugetlb narrow oob ping
-	reuseport ktls netns filter cipher cipher-pages bpf-map netlink core)
-declare -A attack_gaps=([ktls]=1)
+	reuseport ktls ktls-late tcp-zerocopy netns filter cipher cipher-pages bpf-map netlink core)
 
 # Of each set there is a copy that is nobody's dataset.
 attack_prepare()
@@ -126,12 +125,7 @@ attack_cases()
 		check attack/${name}_passes_when_bystander \
 			"exit $rc $json $got" attack_all
 		attack_run $name
-		if [ -n "${attack_gaps[$name]-}" ]; then
-			check attack/${name}_passes_in_a_gap \
-				"exit $rc $json $got" attack_all
-		else
-			check attack/${name}_stops_when_beyond \
-				"exit $rc $json $got" attack_at_most 4
-		fi
+		check attack/${name}_stops_when_beyond \
+			"exit $rc $json $got" attack_at_most 4
 	done
 }
