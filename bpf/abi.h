@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 13
+#define CORDON_ABI 14
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -29,9 +29,10 @@ enum cordon_limits {
 	CORDON_PORTS = 16, /* port ranges a prefix can carry */
 	CORDON_NAME = 64,  /* longest name with its final NUL */
 	CORDON_SLOTS = 2,
-	CORDON_SHARES = 8,   /* origins a holding tells apart */
-	CORDON_CHARGES = 16, /* destinations a holding remembers */
-	CORDON_METERED = 4,  /* datasets that one socket can be charged for */
+	CORDON_SHARES = 8,     /* origins a holding tells apart */
+	CORDON_CHARGES = 16,   /* destinations a holding remembers */
+	CORDON_CHARGED = 8192, /* holdings that do, at a time */
+	CORDON_METERED = 4,    /* datasets that one socket can be charged for */
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
@@ -39,7 +40,7 @@ enum cordon_limits {
 	CORDON_FS = 256,    /* places of state.fs, a power of 2 */
 	CORDON_GROWN = 256, /* places of state.grown, a power of 2 */
 	CORDON_CARRIER_BITS = 14,
-	CORDON_TOOK = 4,      /* takings a process remembers, a power of 2 */
+	CORDON_TOOK = 4,      /* takings a holding remembers, a power of 2 */
 	CORDON_CAME = 4,      /* steps a holding remembers, a power of 2 */
 	CORDON_STEPS = 16384, /* steps kept, a power of 2 */
 	CORDON_SEEN = 4096,   /* pairs of holdings, of which one took */
@@ -382,6 +383,13 @@ struct charge {
 
 #define CHARGE_COPIED (1ULL << 63)
 
+/* What a holding was charged, by its id; most send nothing, and have none. */
+struct charges {
+	struct bpf_spin_lock lock;
+	__u32 pad;
+	struct charge at[CORDON_CHARGES];
+};
+
 /* ---- how it came ------------------------------------------------------- */
 
 enum step_kind {
@@ -456,8 +464,8 @@ struct holding {
 	struct bpf_spin_lock lock;
 	__u32 refs; /* processes and carriers */
 	struct share shares[CORDON_SHARES];
-	struct charge charges[CORDON_CHARGES];
 	__u64 id;
+	__u64 took[CORDON_TOOK]; /* what came in before: see carry.h */
 	__u64 only;  /* the one holding that all of this came from */
 	__u64 first; /* serial of its first step; 0: there is none yet */
 	struct came came[CORDON_CAME];
@@ -496,8 +504,7 @@ struct sent {
 /* Processes by tgid: who holds. A holder without an entry is unknown: held. */
 struct process {
 	__u64 holding;
-	__u64 took[CORDON_TOOK]; /* what came in before: see carry.h */
-	__u32 executed;		 /* enum executed */
+	__u32 executed; /* enum executed */
 	__u32 pad;
 };
 
@@ -929,7 +936,8 @@ CORDON_ASSERT_SIZE(budget_key, 16);
 CORDON_ASSERT_SIZE(window, 152);
 CORDON_ASSERT_SIZE(budget, 176);
 CORDON_ASSERT_SIZE(step, 104);
-CORDON_ASSERT_SIZE(holding, 848);
+CORDON_ASSERT_SIZE(holding, 368);
+CORDON_ASSERT_SIZE(charges, 520);
 CORDON_ASSERT_SIZE(sharing, 24);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);

@@ -844,7 +844,29 @@ static __always_inline void holding_drop(__u64 id)
 	if (h && __sync_fetch_and_sub(&h->refs, 1) == 1) {
 		step_end(id);
 		bpf_map_delete_elem(&holdings, &id);
+		/* In this order: see charges_make(). */
+		bpf_map_delete_elem(&charges, &id);
 	}
+}
+
+static const char zero_charges[sizeof(struct charges)];
+
+/*
+ * What the holding @id was charged, made if it was not yet. NULL: there is no
+ * room, or the holding has gone meanwhile, and would never take it along.
+ */
+static __noinline struct charges *charges_make(__u64 id)
+{
+	struct charges *all = bpf_map_lookup_elem(&charges, &id);
+
+	if (all)
+		return all;
+	bpf_map_update_elem(&charges, &id, zero_charges, BPF_NOEXIST);
+	if (!bpf_map_lookup_elem(&holdings, &id)) {
+		bpf_map_delete_elem(&charges, &id);
+		return NULL;
+	}
+	return bpf_map_lookup_elem(&charges, &id);
 }
 
 /* The holding of the process @tgid, which @task is of, made if it has none. */

@@ -349,7 +349,7 @@ static __noinline int intake_takes(__u64 policy, __u32 place, __u64 from,
 
 /* ---- hops -------------------------------------------------------------- */
 
-/* Where a process remembers what it took out of the holding @id. */
+/* Where a holding remembers what it took out of the holding @id. */
 static __always_inline __u32 took_place(__u64 id)
 {
 	return id & (CORDON_TOOK - 1);
@@ -378,7 +378,10 @@ static __always_inline int carry_take(struct carry *carry, int early)
 		p = bpf_map_lookup_elem(&processes, &tgid);
 		if (!p)
 			return 0; /* unknown: as much as there is */
-		if (p->holding == from || p->took[took_place(from)] == took)
+		if (p->holding == from)
+			return 0;
+		h = bpf_map_lookup_elem(&holdings, &p->holding);
+		if (h && h->took[took_place(from)] == took)
 			return 0;
 	} else {
 		policy = policy_now();
@@ -393,13 +396,11 @@ static __always_inline int carry_take(struct carry *carry, int early)
 		return -1;
 	step_by_current(
 		holding_take(h->id, from, carry->kind | STEP_BY_CURRENT));
+	h->took[took_place(from)] = took;
 	p = bpf_map_lookup_elem(&processes, &tgid);
-	if (!p)
-		return 0;
 	/* Another one meanwhile: see read_account(). */
-	if (p->holding != h->id)
+	if (p && p->holding != h->id)
 		holding_take(p->holding, from, carry->kind);
-	p->took[took_place(from)] = took;
 	return 0;
 }
 

@@ -45,6 +45,8 @@ MAP(ways, HASH, struct way_key, __u32, CORDON_WAYS, BPF_F_NO_PREALLOC);
 /* Who holds what. */
 MAP(processes, HASH, __u32, struct process, 16384, BPF_F_NO_PREALLOC);
 MAP(holdings, HASH, __u64, struct holding, 32768, BPF_F_NO_PREALLOC);
+/* Beyond, what is sent is charged anew: too much and never too little. */
+MAP(charges, HASH, __u64, struct charges, CORDON_CHARGED, BPF_F_NO_PREALLOC);
 MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(derived, HASH, struct file_key, struct carrier, 65536, BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);

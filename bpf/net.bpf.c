@@ -219,15 +219,20 @@ static __always_inline __u64 charge_wire(const struct charge *c, __u32 floor)
 static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held)
 {
 	__u32 floor = a->flags & RULE_NARROW ? a->floor : 0;
-	struct charge *c = &h->charges[charge_place(a)];
-	__u64 before = 0, wire = 0;
+	__u64 before = 0, wire = 0, id = h->id;
+	struct charges *all;
+	struct charge *c;
 
-	bpf_spin_lock(&h->lock);
-	if (charge_is(c, a)) {
-		before = c->records;
-		wire = charge_wire(c, floor);
+	all = bpf_map_lookup_elem(&charges, &id);
+	if (all) {
+		c = &all->at[charge_place(a)];
+		bpf_spin_lock(&all->lock);
+		if (charge_is(c, a)) {
+			before = c->records;
+			wire = charge_wire(c, floor);
+		}
+		bpf_spin_unlock(&all->lock);
 	}
-	bpf_spin_unlock(&h->lock);
 	return records_due(held, floor, wire + a->bytes, before);
 }
 
@@ -239,12 +244,17 @@ static __noinline __u64 charge_due(struct act *a, struct holding *h, __u64 held)
 static __noinline __s64 charge_note(struct act *a, struct holding *h,
 				    __u64 held, __u64 due, int *ret_first)
 {
-	struct charge *c = &h->charges[charge_place(a)];
 	__u32 floor = a->flags & RULE_NARROW ? a->floor : 0;
+	struct charges *all = charges_make(h->id);
+	struct charge *c;
 	__u64 now;
 	int first;
 
-	bpf_spin_lock(&h->lock);
+	*ret_first = 0;
+	if (!all)
+		return 0;
+	c = &all->at[charge_place(a)];
+	bpf_spin_lock(&all->lock);
 	first = !charge_is(c, a);
 	if (first) {
 		c->dataset = a->dataset;
@@ -257,7 +267,7 @@ static __noinline __s64 charge_note(struct act *a, struct holding *h,
 	c->wire_bytes = charge_wire(c, floor) + a->bytes;
 	now = records_due(held, floor, c->wire_bytes, c->records);
 	c->records += now < due ? now : due;
-	bpf_spin_unlock(&h->lock);
+	bpf_spin_unlock(&all->lock);
 	*ret_first = first;
 	return due - now;
 }
@@ -266,12 +276,17 @@ static __noinline __s64 charge_note(struct act *a, struct holding *h,
 static __always_inline void charge_more(struct act *a, struct holding *h,
 					__u64 n)
 {
-	struct charge *c = &h->charges[charge_place(a)];
+	__u64 id = h->id;
+	struct charges *all = bpf_map_lookup_elem(&charges, &id);
+	struct charge *c;
 
-	bpf_spin_lock(&h->lock);
+	if (!all)
+		return;
+	c = &all->at[charge_place(a)];
+	bpf_spin_lock(&all->lock);
 	if (charge_is(c, a))
 		c->records += n;
-	bpf_spin_unlock(&h->lock);
+	bpf_spin_unlock(&all->lock);
 }
 
 static __always_inline void sent_key_of(const struct act *a, __u32 origin,

@@ -11,20 +11,34 @@
  * is made, before it first runs.
  */
 
+static __noinline int charges_copy(__u64 from, __u64 to)
+{
+	struct charges *all = bpf_map_lookup_elem(&charges, &from), *copy;
+	__u32 i;
+
+	if (!all)
+		return 0;
+	copy = charges_make(to);
+	if (!copy)
+		return 0;
+	bpf_spin_lock(&all->lock);
+	__builtin_memcpy(copy->at, all->at, sizeof(copy->at));
+	bpf_spin_unlock(&all->lock);
+#pragma clang loop unroll(disable)
+	for (i = 0; i < CORDON_CHARGES; i++)
+		copy->at[i].wire_bytes |= CHARGE_COPIED;
+	return 0;
+}
+
 /* Copies @from into @to, which nobody else can see yet, for @task. */
 static __noinline int holding_copy(struct holding *from, struct holding *to,
 				   const struct task_struct *task)
 {
-	__u32 i;
-
 	bpf_spin_lock(&from->lock);
 	__builtin_memcpy(to->shares, from->shares, sizeof(to->shares));
-	__builtin_memcpy(to->charges, from->charges, sizeof(to->charges));
 	to->only = from->only;
 	bpf_spin_unlock(&from->lock);
-#pragma clang loop unroll(disable)
-	for (i = 0; i < CORDON_CHARGES; i++)
-		to->charges[i].wire_bytes |= CHARGE_COPIED;
+	charges_copy(from->id, to->id);
 	/*
 	 * Who is a mere copy and did nothing is left out of the chain; but what
 	 * the first one came by after that is not in this copy.

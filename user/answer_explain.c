@@ -38,6 +38,7 @@ struct asked {
 	bool live;	      /* the holding is there still */
 	struct step_who last; /* who a process was that is gone; or tgid 0 */
 	struct holding holding;
+	struct charges charges; /* of it; zero: none */
 	struct chain chain;
 	int limits;
 	int r;
@@ -491,15 +492,14 @@ static void reply_grant(struct limit_line *l,
 
 static void charged_of(struct limit_line *l)
 {
-	const struct holding *h = &l->asked->holding;
+	const struct charge *charge = l->asked->charges.at;
 
 	l->charged = 0;
 	for (size_t i = 0; i < CORDON_CHARGES; i++)
-		if (h->charges[i].dataset == l->dataset &&
-		    h->charges[i].dest == l->dest &&
-		    h->charges[i].rule == l->rule_id &&
-		    h->charges[i].who == l->who)
-			l->charged = h->charges[i].records;
+		if (charge[i].dataset == l->dataset &&
+		    charge[i].dest == l->dest && charge[i].rule == l->rule_id &&
+		    charge[i].who == l->who)
+			l->charged = charge[i].records;
 }
 
 static void reply_rule(struct limit_line *l, const struct policy *policy)
@@ -648,6 +648,7 @@ static int find_holding(struct asked *asked)
 		return 0;
 	asked->live =
 		!guard_holding(asked->agent->guard, asked->id, &asked->holding);
+	(void)guard_charges(asked->agent->guard, asked->id, &asked->charges);
 	return find_chain(asked);
 }
 

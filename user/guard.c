@@ -70,6 +70,7 @@ static const struct map_form forms[MAP_COUNT] = {
 			 sizeof(struct budget), true},
 	[MAP_PROCESSES] = {"processes", 4, sizeof(struct process), false},
 	[MAP_HOLDINGS] = {"holdings", 8, sizeof(struct holding), true},
+	[MAP_CHARGES] = {"charges", 8, sizeof(struct charges), true},
 	[MAP_CARRIERS] = {"carriers", 8, sizeof(struct carrier), false},
 	[MAP_COMMONS] = {"commons", 4, sizeof(struct commons), false},
 	[MAP_SHARERS] = {"sharers", 4, 4, false},
@@ -1329,7 +1330,7 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 		MAP_DERIVED,	  MAP_ORIGIN_OF, MAP_BUDGETS,	MAP_LEDGER_OF,
 		MAP_NAMES,	  MAP_SUBJECTS,	 MAP_CGROUPS,	MAP_DESTS,
 		MAP_AWAITED,	  MAP_CARRIERS,	 MAP_COMMONS,	MAP_SHARERS,
-		MAP_SHARED_FILES,
+		MAP_SHARED_FILES, MAP_CHARGES,
 	};
 	struct guard_stats stats = {0};
 	struct bpf_map_info info;

@@ -349,6 +349,9 @@ int guard_pool(const struct guard *guard, uint32_t tgid, uint32_t *ret_subject);
 /* -ENOENT: it is gone. */
 int guard_holding(const struct guard *guard, uint64_t id,
 		  struct holding *ret_holding);
+/* What it was charged: -ENOENT if nothing. */
+int guard_charges(const struct guard *guard, uint64_t id,
+		  struct charges *ret_charges);
 
 /* The steps that are kept, the newest first. */
 typedef int (*guard_step_fn)(const struct step *step, void *arg);

@@ -123,11 +123,21 @@ static int count_holding(const void *key, const void *value, void *arg)
 	for (i = 0; i < CORDON_SHARES; i++)
 		registry_count(c->names, NAME_DATASET,
 			       holding.shares[i].dataset);
+	return 0;
+}
+
+static int count_charges(const void *key, const void *value, void *arg)
+{
+	struct counting *c = arg;
+	struct charges charges;
+	size_t i;
+
+	(void)key;
+	memcpy(&charges, value, sizeof(charges));
 	for (i = 0; i < CORDON_CHARGES; i++) {
-		registry_count(c->names, NAME_DATASET,
-			       holding.charges[i].dataset);
-		registry_count(c->names, NAME_DEST, holding.charges[i].dest);
-		registry_count(c->names, NAME_RULE, holding.charges[i].rule);
+		registry_count(c->names, NAME_DATASET, charges.at[i].dataset);
+		registry_count(c->names, NAME_DEST, charges.at[i].dest);
+		registry_count(c->names, NAME_RULE, charges.at[i].rule);
 	}
 	return 0;
 }
@@ -225,6 +235,8 @@ int guard_numbers_count(struct guard *guard, const struct policy *policy,
 		r = count_labels(&c);
 	if (!r)
 		r = guard_map_each(guard, MAP_HOLDINGS, count_holding, &c);
+	if (!r)
+		r = guard_map_each(guard, MAP_CHARGES, count_charges, &c);
 	if (!r)
 		r = guard_map_each(guard, MAP_BUDGETS, count_budget, &c);
 	if (!r)

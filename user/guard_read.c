@@ -241,6 +241,12 @@ int guard_holding(const struct guard *guard, uint64_t id,
 	return guard_map_lookup(guard, MAP_HOLDINGS, &id, ret_holding);
 }
 
+int guard_charges(const struct guard *guard, uint64_t id,
+		  struct charges *ret_charges)
+{
+	return guard_map_lookup(guard, MAP_CHARGES, &id, ret_charges);
+}
+
 int guard_each_step(const struct guard *guard, guard_step_fn fn, void *arg)
 {
 	uint64_t serial = guard->state->next_step, oldest = 1;

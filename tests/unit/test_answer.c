@@ -163,6 +163,15 @@ int guard_holding(const struct guard *guard, uint64_t id,
 	return -ENOENT;
 }
 
+int guard_charges(const struct guard *guard, uint64_t id,
+		  struct charges *ret_charges)
+{
+	(void)guard;
+	(void)id;
+	(void)ret_charges;
+	return -ENOENT;
+}
+
 /* Of the first the step before is lost. */
 int guard_each_step(const struct guard *guard, guard_step_fn fn, void *arg)
 {
