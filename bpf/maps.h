@@ -51,7 +51,7 @@ MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(derived, HASH, struct file_key, struct carrier, 65536, BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
 MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
-MAP(shared, HASH, __u64, struct sharing, 65536, BPF_F_NO_PREALLOC);
+MAP(shared, HASH, __u64, struct sharing, 32768, BPF_F_NO_PREALLOC);
 /*
  * What was taken of whom before. A cache: what it has forgotten is taken in
  * once more, too much and never too little.

@@ -10,6 +10,8 @@
 #include <string.h>
 #include <unistd.h>
 
+#include "clock.h"
+
 #define DEPTH	       8
 #define WAIT_S	       10
 #define SQPOLL_IDLE_MS 50
@@ -46,15 +48,17 @@ static int ring_init(struct probe *p, struct io_uring *ring, unsigned int flags)
 static int ring_run(struct io_uring *ring, unsigned int *ret_flags)
 {
 	struct __kernel_timespec limit = {.tv_sec = WAIT_S};
+	int64_t end = clock_ms() + WAIT_S * 1000;
 	struct io_uring_cqe *cqe;
 	int r;
 
 	r = io_uring_submit(ring);
 	if (r < 0)
 		return r;
+	/* An alarm that comes again and again is not to be waited out. */
 	do
 		r = io_uring_wait_cqe_timeout(ring, &cqe, &limit);
-	while (r == -EINTR);
+	while (r == -EINTR && clock_ms() < end);
 	if (r < 0)
 		return r == -ETIME ? -ETIMEDOUT : r;
 	r = cqe->res;
@@ -287,17 +291,17 @@ int open_by_uring(struct probe *p, const char *path)
 /* ---- ways out: one ring for the whole run ---- */
 
 static struct io_uring out_ring;
-static bool out_ready;
+static pid_t out_owner; /* 0: there is none yet; a child needs its own */
 
 static int out_ring_init(struct probe *p, unsigned int flags)
 {
 	int r;
 
-	if (out_ready)
+	if (out_owner == getpid())
 		return 0;
 	r = ring_init(p, &out_ring, flags);
 	if (r == 0)
-		out_ready = true;
+		out_owner = getpid();
 	return r;
 }
 
