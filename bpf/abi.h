@@ -530,7 +530,7 @@ struct seen {
 
 struct carrier {
 	__u64 holding;	/* with CARRIER_MIXED if it is no process's */
-	__u64 took;	/* what came in last, as of a process */
+	__u64 took;	/* what came in last, as of a holding */
 	__u64 since_ns; /* when a holder first wrote to it; 0: not known */
 };
 
@@ -663,6 +663,7 @@ enum fault {
 	FAULT_CARRIER_FULL,
 	FAULT_COMMONS_FULL,
 	FAULT_DERIVED_FULL,
+	FAULT_CHARGES_FULL,
 	FAULT_MAX,
 };
 

@@ -866,7 +866,10 @@ static __noinline struct charges *charges_make(__u64 id)
 		bpf_map_delete_elem(&charges, &id);
 		return NULL;
 	}
-	return bpf_map_lookup_elem(&charges, &id);
+	all = bpf_map_lookup_elem(&charges, &id);
+	if (!all)
+		__sync_fetch_and_add(&state.faults[FAULT_CHARGES_FULL], 1);
+	return all;
 }
 
 /* The holding of the process @tgid, which @task is of, made if it has none. */

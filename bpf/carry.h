@@ -37,9 +37,13 @@ struct carry {
  */
 #define CARRY_SENT 1
 
+/* And the next one says that who takes what arrives does so unseen. */
+#define CARRY_UNSEEN 2
+
 static __always_inline __u32 carrier_place(__u32 low)
 {
-	return (low & ~CARRY_SENT) * 0x9e3779b1U >> (32 - CORDON_CARRIER_BITS);
+	return (low & ~(CARRY_SENT | CARRY_UNSEEN)) * 0x9e3779b1U >>
+	       (32 - CORDON_CARRIER_BITS);
 }
 
 /* An address as a number, which the verifier lets be added to. */
@@ -242,6 +246,30 @@ static __always_inline __u64 carried_at(__u64 key)
 	struct carrier *c = bpf_map_lookup_elem(&carriers, &key);
 
 	return c ? carried(c) : 0;
+}
+
+static __always_inline int is_unseen(__u64 sk)
+{
+	__u64 key = sk | CARRY_UNSEEN;
+
+	return bpf_map_lookup_elem(&carriers, &key) != NULL;
+}
+
+/*
+ * From now on who takes what arrives at the socket does so where no hook sees
+ * it. Returns 0, or -1 if that cannot be noted.
+ */
+static __noinline int carrier_unseen(const struct sock *sk)
+{
+	__u64 object = number_of(sk);
+
+	/* Only what this host says to itself is asked about. */
+	if (BPF_CORE_READ(sk, sk_dst_cache) &&
+	    BPF_CORE_READ(sk, sk_dst_cache, dev, ifindex) != LOOPBACK_IFINDEX)
+		return 0;
+	if (is_unseen(object) || !carrier_new(object | CARRY_UNSEEN, 0))
+		return 0;
+	return is_unseen(object) ? 0 : carry_fault(FAULT_CARRIER_FULL);
 }
 
 static __noinline int carrier_end(__u64 key, __u32 place)

@@ -214,7 +214,7 @@ int BPF_PROG(again_socket_sendmsg, struct socket *sock, struct msghdr *msg,
 	return ret ? ret : verdict(send_verdict_again(sock));
 }
 
-JUDGED_TWICE(socket_setsockopt, on_socket_setsockopt(level, optname),
+JUDGED_TWICE(socket_setsockopt, on_socket_setsockopt(sock, level, optname),
 	     struct socket *sock, int level, int optname)
 
 JUDGED_TWICE(socket_connect, on_socket_connect(sock, address),

@@ -17,6 +17,8 @@
  *   skb_copy_datagram_iter, skb_splice_bits
  *                      a reader, before it gets the bytes
  *   sk_free            the end of a socket, in net.bpf.c
+ *   socket_setsockopt, tcp_getsockopt
+ *                      who is going to take what arrives by TCP unseen
  *   egress             TCP and UDP on the loopback: what arrives, in net.bpf.c
  *   __skb_recv_udp     a reader of UDP, before it gets the bytes; of TCP it is
  *                      the same as of unix sockets
@@ -301,7 +303,7 @@ static __always_inline int on_udp_recv(const struct sock *sk,
 	return carried_in(sk, BPF_CORE_READ(skb, len), again, STEP_LOOPBACK);
 }
 
-/* From then on the kernel decrypts what arrives: net.bpf.c. */
+/* The kernel is to decrypt what arrives: see decrypts() in net.bpf.c. */
 static __always_inline int on_tls_receive(const struct socket *sock, int level,
 					  int option, int again)
 {
@@ -312,12 +314,18 @@ static __always_inline int on_tls_receive(const struct socket *sock, int level,
 	return carried_in(sk, BYTES_UNKNOWN, again, STEP_LOOPBACK);
 }
 
-/* Pages of what arrived, mapped. */
+/*
+ * Pages of what has arrived are mapped, and of what arrives meanwhile, which is
+ * not seen any more: so nothing of a holder's is to arrive from now on.
+ */
 static __always_inline int on_tcp_zerocopy(const struct sock *sk, int level,
 					   int option, int again)
 {
-	if (level != SOL_TCP || option != TCP_ZEROCOPY_RECEIVE ||
-	    !may_carry(sk))
+	if (level != SOL_TCP || option != TCP_ZEROCOPY_RECEIVE)
+		return 0;
+	if (carrier_unseen(sk))
+		return carry_unknown();
+	if (!may_carry(sk))
 		return 0;
 	return carried_in(sk, BYTES_UNKNOWN, again, STEP_LOOPBACK);
 }
@@ -326,7 +334,7 @@ HOP(hop_tls_receive, "fentry/security_socket_setsockopt",
     on_tls_receive(sock, level, option, again), struct socket *sock, int level,
     int option)
 
-HOP(hop_tcp_zerocopy, "fexit/tcp_getsockopt",
+HOP(hop_tcp_zerocopy, "fentry/tcp_getsockopt",
     on_tcp_zerocopy(sk, level, option, again), struct sock *sk, int level,
     int option)
 

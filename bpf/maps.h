@@ -5,7 +5,7 @@
  * The sizes here are the ones of a small host; the agent raises those that
  * grow with the datasets before it loads the guard. Nothing that a verdict
  * rests on lives in a map that evicts: when one is full, the act is refused
- * inside scope, and counted.
+ * inside scope, or charged anew (charges), and counted.
  */
 #ifndef CORDON_MAPS_H
 #define CORDON_MAPS_H
@@ -49,8 +49,8 @@ MAP(holdings, HASH, __u64, struct holding, 32768, BPF_F_NO_PREALLOC);
 MAP(charges, HASH, __u64, struct charges, CORDON_CHARGED, BPF_F_NO_PREALLOC);
 MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(derived, HASH, struct file_key, struct carrier, 65536, BPF_F_NO_PREALLOC);
-MAP(commons, HASH, __u32, struct commons, 32768, BPF_F_NO_PREALLOC);
-MAP(sharers, HASH, __u32, __u32, 32768, BPF_F_NO_PREALLOC);
+MAP(commons, HASH, __u32, struct commons, 16384, BPF_F_NO_PREALLOC);
+MAP(sharers, HASH, __u32, __u32, 16384, BPF_F_NO_PREALLOC);
 MAP(shared, HASH, __u64, struct sharing, 32768, BPF_F_NO_PREALLOC);
 /*
  * What was taken of whom before. A cache: what it has forgotten is taken in

@@ -250,9 +250,9 @@ static __noinline __s64 charge_note(struct act *a, struct holding *h,
 	__u64 now;
 	int first;
 
-	*ret_first = 0;
+	*ret_first = 1;
 	if (!all)
-		return 0;
+		return 0; /* charged anew the next time, and told */
 	c = &all->at[charge_place(a)];
 	bpf_spin_lock(&all->lock);
 	first = !charge_is(c, a);
@@ -933,7 +933,7 @@ static __noinline int send_judge(struct sock *sk, struct msghdr *msg,
 	m = memo ? meter_of(sk, all.a.channel, memo, all.id) : NULL;
 	if (!m)
 		return act_fault(&all.a, FAULT_SOCKET_FULL) ? -EPERM : 0;
-	/* Before the shares: see holding_grew(). */
+	/* Before the shares: see holding_swelled(). */
 	memo->grown_at = grown_place(all.id);
 	memo->grown = state.grown[grown_place(all.id)];
 	all.dest = all.a.dest;
@@ -1162,12 +1162,28 @@ static __always_inline int option_is_carried(__u32 level, __u32 name)
 }
 
 /*
+ * Whoever has the socket takes from then on what the kernel decrypts, where no
+ * hook sees it: so there must be nothing of a holder's in it. (The current
+ * process has taken that before: hops.bpf.c.)
+ */
+static __noinline int decrypts(const struct sock *sk)
+{
+	if (carrier_unseen(sk))
+		return -EPERM;
+	return may_carry(sk) && carried_at(number_of(sk)) ? refuse_unasked()
+							  : 0;
+}
+
+/*
  * Most go out with packets without payload too, on sockets on which nothing
  * was ever sent: a SYN with a header of a kilobyte.
  */
-static __always_inline int on_socket_setsockopt(__u32 level, __u32 name)
+static __always_inline int on_socket_setsockopt(const struct socket *sock,
+						__u32 level, __u32 name)
 {
 	probed(HOOK_SOCKET_SETSOCKOPT);
+	if (level == SOL_TLS && name == TLS_RX)
+		return decrypts(sock->sk);
 	if (!holds() || !option_is_carried(level, name))
 		return 0;
 	return refuse_unasked();
@@ -1339,6 +1355,7 @@ static __always_inline int on_sk_free(const struct sock *sk)
 	if (!may_carry(sk))
 		return 0;
 	carrier_end(carrier_sent(sk), carrier_place(low_half(sk)));
+	carrier_end(number_of(sk) | CARRY_UNSEEN, carrier_place(low_half(sk)));
 	return carried_end(sk);
 }
 
@@ -1653,21 +1670,31 @@ enum arrival {
 	ARRIVES_UNFOLLOWED, /* who takes it does so where no hook sees it */
 };
 
+/* Something over TCP takes what arrives; kTLS tells when (hops.bpf.c). */
+static __always_inline int is_taken_by_others(const struct sock *sk)
+{
+	const struct inet_connection_sock *tcp = (const void *)sk;
+	char name[4] = {};
+
+	if (!BPF_CORE_READ(tcp, icsk_ulp_ops))
+		return 0;
+	BPF_CORE_READ_INTO(&name, tcp, icsk_ulp_ops, name);
+	return name[0] != 't' || name[1] != 'l' || name[2] != 's' || name[3];
+}
+
 /*
- * Who has the kernel decrypt (kTLS) gets at it past the hooks: that is looked
- * at after it was noted, and who asks for that takes what was noted before
- * (hops.bpf.c).
+ * First it is noted, then it is asked whether who takes it is seen: who changes
+ * that does so in the other order.
  */
 static __noinline int arrives_at(__u64 object, __u64 from, int tcp)
 {
 	const struct sock *peer = (const struct sock *)object;
-	const struct inet_connection_sock *tcp_peer = (const void *)peer;
 	const struct sock_reuseport *group;
 
 	if (carry_on(object, from))
 		return ARRIVES_UNNOTED;
 	if (tcp)
-		return BPF_CORE_READ(tcp_peer, icsk_ulp_ops)
+		return is_unseen(object) || is_taken_by_others(peer)
 			       ? ARRIVES_UNFOLLOWED
 			       : ARRIVES;
 	group = BPF_CORE_READ(peer, sk_reuseport_cb);

@@ -34,11 +34,12 @@ static __noinline int charges_copy(__u64 from, __u64 to)
 static __noinline int holding_copy(struct holding *from, struct holding *to,
 				   const struct task_struct *task)
 {
+	/* First: of something that comes meanwhile it was charged nothing. */
+	charges_copy(from->id, to->id);
 	bpf_spin_lock(&from->lock);
 	__builtin_memcpy(to->shares, from->shares, sizeof(to->shares));
 	to->only = from->only;
 	bpf_spin_unlock(&from->lock);
-	charges_copy(from->id, to->id);
 	/*
 	 * Who is a mere copy and did nothing is left out of the chain; but what
 	 * the first one came by after that is not in this copy.

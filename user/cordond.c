@@ -84,6 +84,8 @@ static const char *const fault_remedies[FAULT_MAX] = {
 	[FAULT_COMMONS_FULL] = "who shares memory could not be kept: holders "
 			       "are refused to map it, and what others read "
 			       "into it is not followed",
+	[FAULT_CHARGES_FULL] = "what some holders were charged where could not "
+			       "be kept, so each send is charged anew",
 	[FAULT_DERIVED_FULL] =
 		"which files holders wrote to could not be kept, "
 		"so writing to more of them is refused: delete "

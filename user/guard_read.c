@@ -88,6 +88,7 @@ const char *guard_fault_name(uint32_t fault)
 		[FAULT_CARRIER_FULL] = "carrier table full",
 		[FAULT_COMMONS_FULL] = "table of shared memory full",
 		[FAULT_DERIVED_FULL] = "table of derived files full",
+		[FAULT_CHARGES_FULL] = "table of charges full",
 	};
 
 	return fault < FAULT_MAX && names[fault] ? names[fault] : "?";

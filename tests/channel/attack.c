@@ -715,6 +715,30 @@ static int ktls_late(void)
 	return send_out(out, take(s));
 }
 
+/* One asks the kernel to decrypt what has arrived, another takes it. */
+static int ktls_by_two(void)
+{
+	int l = listen_at(7006), s, go[2], status;
+	char c;
+
+	if (!spawn())
+		tls_give(7006);
+	s = accept(l, NULL, NULL);
+	if (pipe(go) < 0)
+		die("pipe");
+	if (!spawn()) {
+		(void)!read(go[0], &c, 1);
+		_exit(send_out(out, take(s)));
+	}
+	(void)can_read(s, POLLIN, AWHILE_MS);
+	nap(500);
+	if (!tls_keys(s, TLS_RX))
+		return NOT_HERE;
+	(void)!write(go[1], "x", 1);
+	(void)wait(&status);
+	return WEXITSTATUS(status);
+}
+
 /* Whole pages, from a file in memory. */
 static int pages_give(int s)
 {
@@ -1146,6 +1170,7 @@ static const struct {
 	{"reuseport", reuseport},
 	{"ktls", ktls},
 	{"ktls-late", ktls_late},
+	{"ktls-by-two", ktls_by_two},
 	{"tcp-zerocopy", tcp_zerocopy},
 	{"netns", netns},
 	{"narrow", narrow},

@@ -9,7 +9,8 @@ at=/srv/attack
 want=
 # All are to let out 4 records at most.
 attacks=(tracer clone-vm settle-race read-race hugetlb narrow oob ping
-	reuseport ktls ktls-late tcp-zerocopy netns filter cipher cipher-pages bpf-map netlink core)
+	reuseport ktls ktls-late ktls-by-two tcp-zerocopy netns filter cipher
+	cipher-pages bpf-map netlink core)
 
 # Of each set there is a copy that is nobody's dataset.
 attack_prepare()
