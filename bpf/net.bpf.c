@@ -1181,9 +1181,11 @@ static __noinline int decrypts(const struct sock *sk)
 static __always_inline int on_socket_setsockopt(const struct socket *sock,
 						__u32 level, __u32 name)
 {
+	const struct sock *sk = sock->sk;
+
 	probed(HOOK_SOCKET_SETSOCKOPT);
 	if (level == SOL_TLS && name == TLS_RX)
-		return decrypts(sock->sk);
+		return sk ? decrypts(sk) : 0;
 	if (!holds() || !option_is_carried(level, name))
 		return 0;
 	return refuse_unasked();
