@@ -71,7 +71,7 @@ alone_cases()
 	on_one cordond --doctor >/out/doctor-alone 2>&1
 	check doctor_finds_hooks_alive_when_alone \
 		"$(grep hooks /out/doctor-alone)" \
-		grep -qE 'hooks +35 of 35 acts' /out/doctor-alone
+		grep -qE 'hooks +([1-9][0-9]*) of \1 acts' /out/doctor-alone
 	check doctor_leaves_no_pin_when_alone "$(ls /sys/fs/bpf)" \
 		[ -z "$(ls /sys/fs/bpf)" ]
 	alone_runs_full
