@@ -690,7 +690,7 @@ static int control_address(const char *path, struct sockaddr_un *ret)
 static int listen_control(struct sink *s, const char *path)
 {
 	struct sockaddr_un at;
-	char early[sizeof(at.sun_path)];
+	char early[sizeof(at.sun_path) + sizeof(".early")]; /* or too long */
 	int fd, r;
 
 	(void)snprintf(early, sizeof(early), "%s.early", path);
