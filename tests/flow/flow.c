@@ -345,17 +345,17 @@ static bool is_gone(pid_t pid)
 
 static void end_processes(struct run *run)
 {
-	int64_t end;
+	double end;
+	bool gone;
 
 	for (int i = 0; i < PROCS; i++)
 		if (run->process[i].pid > 0)
 			(void)kill(run->process[i].pid, SIGKILL);
-	end = (int64_t)(now() * 1000) + ANSWER_MS;
+	end = now() + ANSWER_MS / 1000.0;
 	for (unsigned int i = 0; i < PROCS; i++) {
-		while (!is_gone(run->process[i].pid) &&
-		       (int64_t)(now() * 1000) < end)
+		while (!(gone = is_gone(run->process[i].pid)) && now() < end)
 			(void)poll(NULL, 0, 1);
-		if (!is_gone(run->process[i].pid))
+		if (!gone)
 			wrong(run, "process %u cannot be ended", i);
 	}
 }
