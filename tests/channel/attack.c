@@ -687,51 +687,47 @@ static void tls_give(uint16_t at)
 	_exit(r);
 }
 
+/* A connection that is encrypted to; @late: and all has arrived. */
+static int tls_accept(uint16_t at, bool late)
+{
+	int l = listen_at(at), s;
+
+	if (!spawn())
+		tls_give(at);
+	s = accept(l, NULL, NULL);
+	if (late && can_read(s, POLLIN, AWHILE_MS))
+		nap(500);
+	return s;
+}
+
+static int tls_take(int s)
+{
+	return tls_keys(s, TLS_RX) ? send_out(out, take(s)) : NOT_HERE;
+}
+
 /* Who receives lets the kernel decrypt, into its memory. */
 static int ktls(void)
 {
-	int l = listen_at(7003), s;
-
-	if (!spawn())
-		tls_give(7003);
-	s = accept(l, NULL, NULL);
-	if (!tls_keys(s, TLS_RX))
-		return NOT_HERE;
-	return send_out(out, take(s));
+	return tls_take(tls_accept(7003, false));
 }
 
-/* The same, but that all has arrived before. */
 static int ktls_late(void)
 {
-	int l = listen_at(7004), s;
-
-	if (!spawn())
-		tls_give(7004);
-	s = accept(l, NULL, NULL);
-	(void)can_read(s, POLLIN, AWHILE_MS);
-	nap(500);
-	if (!tls_keys(s, TLS_RX))
-		return NOT_HERE;
-	return send_out(out, take(s));
+	return tls_take(tls_accept(7004, true));
 }
 
 /* One asks the kernel to decrypt what has arrived, another takes it. */
 static int ktls_by_two(void)
 {
-	int l = listen_at(7006), s, go[2], status;
+	int s = tls_accept(7006, true), go[2], status;
 	char c;
 
-	if (!spawn())
-		tls_give(7006);
-	s = accept(l, NULL, NULL);
 	if (pipe(go) < 0)
 		die("pipe");
 	if (!spawn()) {
 		(void)!read(go[0], &c, 1);
 		_exit(send_out(out, take(s)));
 	}
-	(void)can_read(s, POLLIN, AWHILE_MS);
-	nap(500);
 	if (!tls_keys(s, TLS_RX))
 		return NOT_HERE;
 	(void)!write(go[1], "x", 1);
