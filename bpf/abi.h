@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 14
+#define CORDON_ABI 15
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -29,10 +29,11 @@ enum cordon_limits {
 	CORDON_PORTS = 16, /* port ranges a prefix can carry */
 	CORDON_NAME = 64,  /* longest name with its final NUL */
 	CORDON_SLOTS = 2,
-	CORDON_SHARES = 8,     /* origins a holding tells apart */
-	CORDON_CHARGES = 16,   /* destinations a holding remembers */
-	CORDON_CHARGED = 8192, /* holdings that do, at a time */
-	CORDON_METERED = 4,    /* datasets that one socket can be charged for */
+	CORDON_SHARES = 8,	 /* origins a holding tells apart */
+	CORDON_CHARGES = 16,	 /* destinations a holding remembers */
+	CORDON_CHARGED = 8192,	 /* holdings that do, at a time */
+	CORDON_CROSSINGS = 8192, /* ends in ten seconds: crossing.h */
+	CORDON_METERED = 4, /* datasets that one socket can be charged for */
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
 	CORDON_WALK = 64,   /* directory levels above a file */
@@ -406,8 +407,9 @@ enum step_kind {
 	STEP_MEMORY, /* shared, or another's */
 	STEP_KEY,    /* of a key ring */
 	STEP_SEMAPHORE,
-	STEP_SIGNAL, /* with a value */
-	STEP_CALL,   /* the registers of another's system calls */
+	STEP_SIGNAL,   /* with a value */
+	STEP_CALL,     /* the registers of another's system calls */
+	STEP_CROSSING, /* from one network of the host to another */
 	STEP_KINDS,
 };
 
@@ -532,6 +534,11 @@ struct carrier {
 	__u64 holding;	/* with CARRIER_MIXED if it is no process's */
 	__u64 took;	/* what came in last, as of a holding */
 	__u64 since_ns; /* when a holder first wrote to it; 0: not known */
+};
+
+/* An end of a connection between networks of the host: see crossing.h. */
+struct crossing {
+	__u64 noted_ns; /* when a holder last sent something */
 };
 
 /* What processes have in common that share memory: see commons.h. */
@@ -754,8 +761,14 @@ struct meter {
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
-	__u32 first; /* TCP: number after the last connection's SYN */
-	__u32 apart; /* in a network of a user's own: it goes to "*" */
+	__u32 first;   /* TCP: number after the last connection's SYN */
+	__u32 apart;   /* in a network of a user's own: it goes to "*" */
+	__u32 device;  /* by which the last packet left */
+	__u32 crosses; /* is it one without hardware? See crossing.h */
+	__u64 crossed; /* the holding that was noted last of those that left */
+	__u64 crossed_ns;    /* by such a device, when, */
+	__u32 crossed_first; /* and of which connection: see `first' */
+	__u32 pad;
 	struct metered to[CORDON_METERED];
 };
 
@@ -887,9 +900,11 @@ struct guard_state {
 	__u32 again;	 /* second programs are attached: again.h */
 	__u32 commons;	 /* set once, for the first commons */
 	__u32 next_commons;
-	__u32 noticed; /* something came into a directory of `notice` */
-	__u32 untold;  /* a ticket for a send found no room, set once */
-	__u32 unsaved; /* files may carry more than what was saved of them */
+	__u32 noticed;	 /* something came into a directory of `notice` */
+	__u32 untold;	 /* a ticket for a send found no room, set once */
+	__u32 unsaved;	 /* files may carry more than what was saved of them */
+	__u32 crossings; /* entries of `crossings' */
+	__u32 crossing_waits; /* something does that nobody could look at */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 next_step;

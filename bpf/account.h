@@ -196,7 +196,7 @@ __noinline int event_send(struct act *a, __u32 type, __u32 verdict, __u32 error,
 }
 
 /* One with nothing in it: there is no room for an act where this is called. */
-__noinline int unsaved_tell(void)
+__noinline int dirty_tell(void)
 {
 	struct event *e = bpf_ringbuf_reserve(&events, sizeof(*e), 0);
 
@@ -220,7 +220,7 @@ static __always_inline void unsaved(void)
 	if (state.unsaved || !follows_files())
 		return;
 	state.unsaved = 1;
-	unsaved_tell();
+	dirty_tell();
 }
 
 /*

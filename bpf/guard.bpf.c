@@ -30,6 +30,7 @@
 #include "narrow.h"
 #include "carry.h"
 #include "derived.h"
+#include "crossing.h"
 
 #include "net.bpf.c"
 #include "hops.bpf.c"

@@ -252,6 +252,8 @@ static __always_inline int on_skb_copy(const struct sk_buff *skb, int hook,
 	int local;
 
 	probed(hook);
+	if (state.crossings)
+		crossed_in_tcp(sk, bytes, again);
 	if (!may_carry(sk))
 		return 0;
 	local = BPF_CORE_READ(sk, __sk_common.skc_family) == AF_UNIX;
@@ -298,6 +300,8 @@ static __always_inline int on_udp_recv(const struct sock *sk,
 				       const struct sk_buff *skb, int again)
 {
 	probed(HOOK_UDP_RECV);
+	if (skb && state.crossings)
+		crossed_in_udp(skb, again);
 	if (!skb || !may_carry(sk))
 		return 0;
 	return carried_in(sk, BPF_CORE_READ(skb, len), again, STEP_LOOPBACK);

@@ -49,6 +49,8 @@ MAP(holdings, HASH, __u64, struct holding, 32768, BPF_F_NO_PREALLOC);
 MAP(charges, HASH, __u64, struct charges, CORDON_CHARGED, BPF_F_NO_PREALLOC);
 MAP(carriers, HASH, __u64, struct carrier, 131072, BPF_F_NO_PREALLOC);
 MAP(derived, HASH, struct file_key, struct carrier, 65536, BPF_F_NO_PREALLOC);
+MAP(crossings, HASH, __u64, struct crossing, CORDON_CROSSINGS,
+    BPF_F_NO_PREALLOC);
 MAP(commons, HASH, __u32, struct commons, 16384, BPF_F_NO_PREALLOC);
 MAP(sharers, HASH, __u32, __u32, 16384, BPF_F_NO_PREALLOC);
 MAP(shared, HASH, __u64, struct sharing, 32768, BPF_F_NO_PREALLOC);
@@ -159,7 +161,7 @@ struct {
 } meters SEC(".maps");
 
 /* Sockets to be stopped that had no room for a meter, by address. */
-MAP(unmetered, HASH, __u64, __u8, 16384, BPF_F_NO_PREALLOC);
+MAP(unmetered, HASH, __u64, __u8, 4096, BPF_F_NO_PREALLOC);
 
 /*
  * Which subjects the facts of a process meet: a cache of a pure function of

@@ -86,20 +86,6 @@ static __always_inline int dest_of(const struct act *a, struct sock *sk)
 			    : dest_find(a->slot, a->addr, a->port);
 }
 
-/* Where something goes; network order. */
-struct peer {
-	__u8 addr[16];
-	__u16 port;
-} __attribute__((aligned(8)));
-
-static __always_inline void peer_v4(struct peer *peer, __u32 addr)
-{
-	__builtin_memset(peer->addr, 0, 10);
-	peer->addr[10] = 0xff;
-	peer->addr[11] = 0xff;
-	__builtin_memcpy(peer->addr + 12, &addr, 4);
-}
-
 /*
  * Where the datagram goes that is corked on @sk: a send adds to it, whatever
  * address it names. 0: nothing is corked.
@@ -1665,7 +1651,7 @@ static __noinline int arrives_at_each(const struct sock_reuseport *group,
 	return 0;
 }
 
-/* What became of a holder's packet on the loopback. */
+/* What became of a holder's packet on the loopback, or between networks. */
 enum arrival {
 	ARRIVES,
 	ARRIVES_UNNOTED,    /* there is no room to note who takes it */
@@ -1704,6 +1690,64 @@ static __noinline int arrives_at(__u64 object, __u64 from, int tcp)
 						     : ARRIVES;
 }
 
+/* From where the packet comes and where it goes. Returns 0 or -1. */
+static __noinline int ends_of(struct __sk_buff *skb, int tcp, struct ends *ret)
+{
+	__u16 ports[2];
+	__u32 v4[2];
+	int r;
+
+	ret->protocol = tcp ? IPPROTO_TCP : IPPROTO_UDP;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		r = bpf_skb_load_bytes(skb, offsetof(struct iphdr, saddr), v4,
+				       sizeof(v4));
+		if (!r)
+			r = bpf_skb_load_bytes(skb, sizeof(struct iphdr), ports,
+					       sizeof(ports));
+		if (r)
+			return -1;
+		peer_v4(&ret->from, v4[0]);
+		peer_v4(&ret->to, v4[1]);
+	} else {
+		r = bpf_skb_load_bytes(skb, offsetof(struct ipv6hdr, saddr),
+				       ret->from.addr, 16);
+		if (!r)
+			r = bpf_skb_load_bytes(skb,
+					       offsetof(struct ipv6hdr, daddr),
+					       ret->to.addr, 16);
+		if (!r)
+			r = bpf_skb_load_bytes(skb, sizeof(struct ipv6hdr),
+					       ports, sizeof(ports));
+		if (r)
+			return -1;
+	}
+	ret->from.port = ports[0];
+	ret->to.port = ports[1];
+	return 0;
+}
+
+/* The same as the kernel wants it. Returns its size, or 0. */
+static __noinline __u32 tuple_of(struct __sk_buff *skb, int tcp,
+				 struct bpf_sock_tuple *ret)
+{
+	struct ends ends = {};
+
+	if (ends_of(skb, tcp, &ends))
+		return 0;
+	if (skb->protocol == bpf_htons(ETH_P_IP)) {
+		__builtin_memcpy(&ret->ipv4.saddr, ends.from.addr + 12, 4);
+		__builtin_memcpy(&ret->ipv4.daddr, ends.to.addr + 12, 4);
+		ret->ipv4.sport = ends.from.port;
+		ret->ipv4.dport = ends.to.port;
+		return sizeof(ret->ipv4);
+	}
+	__builtin_memcpy(ret->ipv6.saddr, ends.from.addr, 16);
+	__builtin_memcpy(ret->ipv6.daddr, ends.to.addr, 16);
+	ret->ipv6.sport = ends.from.port;
+	ret->ipv6.dport = ends.to.port;
+	return sizeof(ret->ipv6);
+}
+
 /*
  * A holder's packet is on the loopback: the socket it is for carries what the
  * holder holds before it can be read there, and whoever reads takes it from
@@ -1714,29 +1758,15 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 {
 	struct bpf_sock_tuple to = {};
 	struct bpf_sock *peer;
-	__u64 from;
 	__u32 size;
+	__u64 from;
 	int r;
 
 	from = may_carry(sk) ? carried_at(carrier_sent(sk)) : 0;
 	if (!from)
 		return 0;
-	if (skb->protocol == bpf_htons(ETH_P_IP)) {
-		size = sizeof(to.ipv4);
-		r = bpf_skb_load_bytes(skb, offsetof(struct iphdr, saddr),
-				       &to.ipv4.saddr, 8);
-		if (!r)
-			r = bpf_skb_load_bytes(skb, sizeof(struct iphdr),
-					       &to.ipv4.sport, 4);
-	} else {
-		size = sizeof(to.ipv6);
-		r = bpf_skb_load_bytes(skb, offsetof(struct ipv6hdr, saddr),
-				       to.ipv6.saddr, 32);
-		if (!r)
-			r = bpf_skb_load_bytes(skb, sizeof(struct ipv6hdr),
-					       &to.ipv6.sport, 4);
-	}
-	if (r)
+	size = tuple_of(skb, tcp, &to);
+	if (!size)
 		return ARRIVES_UNNOTED;
 	if (tcp)
 		peer = bpf_sk_lookup_tcp(skb, &to, size, BPF_F_CURRENT_NETNS,
@@ -1751,6 +1781,62 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 		r = arrives_at(number_of(peer), from, tcp);
 	bpf_sk_release(peer);
 	return r;
+}
+
+/* Is no hardware behind the device of this number, which @sk sends by? */
+static __noinline int is_virtual(const void *sk, __u32 ifindex)
+{
+	const struct sock *from = (const struct sock *)number_of(sk);
+	const struct net_device *dev = BPF_CORE_READ(from, sk_dst_cache, dev);
+
+	if (!dev || (__u32)BPF_CORE_READ(dev, ifindex) != ifindex)
+		return 1; /* it may be */
+	return !BPF_CORE_READ(dev, dev.parent);
+}
+
+/* Not in crosses(), whose stack is deep enough. Returns 0 or -1. */
+static __noinline int crossing_keys_of(struct __sk_buff *skb, int tcp,
+				       __u64 *ret_from, __u64 *ret_to)
+{
+	struct ends ends = {};
+
+	if (ends_of(skb, tcp, &ends))
+		return -1;
+	crossing_keys(&ends, ret_from, ret_to);
+	return 0;
+}
+
+/*
+ * A holder's packet leaves this network of the host, and may arrive in another
+ * one: see crossing.h. Returns an enum arrival.
+ */
+static __noinline int crosses(struct __sk_buff *skb, const void *sk,
+			      struct meter *m, int tcp)
+{
+	__u64 key_from = 0, key_to = 0, from, now;
+	__u32 ifindex = skb->ifindex;
+
+	if (m->device != ifindex) {
+		m->crosses = is_virtual(sk, ifindex);
+		m->device = ifindex;
+	}
+	if (!m->crosses)
+		return ARRIVES;
+	now = bpf_ktime_get_boot_ns();
+	if (tcp && m->crossed == m->holding && m->crossed_first == m->first &&
+	    now - m->crossed_ns < CROSSING_AGAIN_NS)
+		return ARRIVES;
+	from = may_carry(sk) ? carried_at(carrier_sent(sk)) : 0;
+	if (!from)
+		return ARRIVES;
+	if (crossing_keys_of(skb, tcp, &key_from, &key_to) ||
+	    (key_from && crossing_note_end(key_from, from, now)) ||
+	    (key_to && crossing_note_end(key_to, from, now)))
+		return ARRIVES_UNNOTED;
+	m->crossed = m->holding;
+	m->crossed_first = m->first;
+	m->crossed_ns = now;
+	return ARRIVES;
 }
 
 SEC("cgroup_skb/egress")
@@ -1790,8 +1876,9 @@ int egress(struct __sk_buff *skb)
 		strange = payload_unfollowed(&p);
 	if (strange && egress_strange(m, &p))
 		return 0;
-	if (local && p.bytes && p.port && !m->stopped)
-		arrival = arrives(skb, sk, p.tcp);
+	if (p.bytes && p.port && !m->stopped)
+		arrival = local ? arrives(skb, sk, p.tcp)
+				: crosses(skb, sk, m, p.tcp);
 	if (arrival == ARRIVES_UNFOLLOWED && egress_strange(m, &p))
 		return 0;
 	if (arrival == ARRIVES_UNNOTED) {

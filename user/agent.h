@@ -54,6 +54,8 @@ struct agent {
 	int save_fd; /* timers */
 	int files_fd;
 	int sweep_fd;
+	int crossings_fd;
+	bool crossings_soon;  /* its timer runs */
 	bool refused;	      /* a verdict was among the events just taken */
 	bool progressed;      /* the status tells of a scan */
 	int64_t scan_told_ms; /* clock_ms(); 0: not yet */

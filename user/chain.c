@@ -149,21 +149,14 @@ const struct step_who *chain_who(const struct chain *chain, uint64_t holding,
 const char *chain_kind_name(uint32_t kind)
 {
 	static const char *const names[STEP_KINDS] = {
-		[STEP_READ] = "read",
-		[STEP_FORK] = "fork",
-		[STEP_MIX] = "mix",
-		[STEP_NARROW] = "narrow",
-		[STEP_PIPE] = "pipe",
-		[STEP_UNIX] = "unix socket",
-		[STEP_LOOPBACK] = "loopback",
-		[STEP_TTY] = "terminal",
-		[STEP_QUEUE] = "message queue",
-		[STEP_FILE] = "file",
-		[STEP_MEMORY] = "memory",
-		[STEP_KEY] = "key",
-		[STEP_SEMAPHORE] = "semaphore",
-		[STEP_SIGNAL] = "signal",
-		[STEP_CALL] = "system call",
+		[STEP_READ] = "read",	      [STEP_FORK] = "fork",
+		[STEP_MIX] = "mix",	      [STEP_NARROW] = "narrow",
+		[STEP_PIPE] = "pipe",	      [STEP_UNIX] = "unix socket",
+		[STEP_LOOPBACK] = "loopback", [STEP_CROSSING] = "network",
+		[STEP_TTY] = "terminal",      [STEP_QUEUE] = "message queue",
+		[STEP_FILE] = "file",	      [STEP_MEMORY] = "memory",
+		[STEP_KEY] = "key",	      [STEP_SEMAPHORE] = "semaphore",
+		[STEP_SIGNAL] = "signal",     [STEP_CALL] = "system call",
 	};
 
 	return kind < STEP_KINDS && names[kind] ? names[kind] : "?";

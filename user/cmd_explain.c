@@ -189,6 +189,7 @@ static void print_hop(const json_t *line, const char *kind)
 		{"pipe", "by a pipe"},
 		{"unix socket", "by a unix socket"},
 		{"loopback", "by the loopback"},
+		{"network", "between networks of this host"},
 		{"terminal", "by a terminal"},
 		{"message queue", "by a message queue"},
 		{"file", "by a file"},

@@ -33,6 +33,7 @@
 #define SAVE_AFTER_S  5	 /* of the first budget used since */
 #define SAVE_AGAIN_S  60 /* after a save that failed */
 #define SWEEP_AGAIN_S 60 /* while hardly any room is left */
+#define CROSSINGS_S   10 /* while something goes between networks */
 #define COUNT_FILES   65536U
 #define FILES_AGAIN_S 10 /* between saves of what files carry */
 #define FILES_TRIES   3	 /* when it stops */
@@ -80,7 +81,8 @@ static const char *const fault_remedies[FAULT_MAX] = {
 				  "it is taken to hold everything until it "
 				  "ends",
 	[FAULT_CARRIER_FULL] = "what carries a holding on could not be kept, "
-			       "so writing to it is refused",
+			       "so writing to it is refused, and what would "
+			       "go to another network of this host is dropped",
 	[FAULT_COMMONS_FULL] = "who shares memory could not be kept: holders "
 			       "are refused to map it, and what others read "
 			       "into it is not followed",
@@ -272,6 +274,27 @@ static void sweep(struct agent *agent, bool full)
 		set_timer(agent->sweep_fd, SWEEP_AGAIN_S);
 }
 
+static void sweep_crossings_later(struct agent *agent)
+{
+	if (agent->crossings_soon || !guard_state(agent->guard)->crossings)
+		return;
+	agent->crossings_soon = true;
+	set_timer(agent->crossings_fd, CROSSINGS_S);
+}
+
+static void sweep_crossings(struct agent *agent)
+{
+	int r = guard_sweep_crossings(agent->guard);
+
+	if (r)
+		log_error("what went between networks of this host cannot be "
+			  "forgotten: %s; what holders send there will be "
+			  "dropped when its table is full",
+			  strerror(-r));
+	agent->crossings_soon = false;
+	sweep_crossings_later(agent);
+}
+
 /* ---- events ------------------------------------------------------------- */
 
 static void tell_event(const struct event *event, const struct event_who *who,
@@ -340,6 +363,7 @@ static void take_events(struct agent *agent)
 	save_if_dirty(agent);
 	check_faults(agent);
 	sweep(agent, false);
+	sweep_crossings_later(agent);
 	control_wake(agent->control);
 }
 
@@ -413,6 +437,9 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent->sweep_fd) {
 		drain(fd);
 		sweep(agent, true);
+	} else if (fd == agent->crossings_fd) {
+		drain(fd);
+		sweep_crossings(agent);
 	} else if (fd == agent->watchdog_fd) {
 		drain(fd);
 		agent_notify("WATCHDOG=1");
@@ -537,6 +564,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->sweep_fd);
 	if (!r)
+		r = open_timer(CLOCK_MONOTONIC, &agent->crossings_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
 	if (!r)
 		r = open_timer(CLOCK_REALTIME, &agent->expiry_fd);
@@ -548,6 +577,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->files_fd);
 	if (!r)
 		r = watch_fd(agent, agent->sweep_fd);
+	if (!r)
+		r = watch_fd(agent, agent->crossings_fd);
 	if (!r)
 		r = watch_fd(agent, agent->watchdog_fd);
 	if (!r)
@@ -889,6 +920,7 @@ static int start(struct agent *agent)
 	if (r)
 		goto out;
 	save_if_dirty(agent);
+	sweep_crossings_later(agent);
 	start_watchdog(agent);
 	/* Loading and testing the guard takes much memory for a short time. */
 	(void)malloc_trim(0);
@@ -946,6 +978,7 @@ static void stop(struct agent *agent)
 	close_fd(agent->save_fd);
 	close_fd(agent->files_fd);
 	close_fd(agent->sweep_fd);
+	close_fd(agent->crossings_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
 	close_fd(agent->signal_fd);
@@ -964,6 +997,7 @@ static int serve(const struct agent_options *opts)
 		.save_fd = -1,
 		.files_fd = -1,
 		.sweep_fd = -1,
+		.crossings_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
 	};

@@ -434,6 +434,31 @@ bool guard_is_attached(const struct guard *guard, const char *program)
 	return !pin_path(guard, "link_", program, path) && !access(path, F_OK);
 }
 
+int guard_iterate(const struct guard *guard, const char *program)
+{
+	char path[512], nothing[64];
+	int r, link, iter = -1;
+	ssize_t n;
+
+	r = pin_path(guard, "link_", program, path);
+	if (r)
+		return r;
+	link = bpf_obj_get(path);
+	if (link < 0)
+		return -errno;
+	iter = bpf_iter_create(link);
+	r = iter < 0 ? -errno : 0;
+	(void)close(link);
+	if (r)
+		return r;
+	do
+		n = read(iter, nothing, sizeof(nothing));
+	while (n > 0 || (n < 0 && errno == EAGAIN));
+	r = n < 0 ? -errno : 0;
+	(void)close(iter);
+	return r;
+}
+
 /* ---- loading ----------------------------------------------------------- */
 
 /* The guard that this program carries. A check against mix-ups, no more. */

@@ -115,6 +115,9 @@ int guard_map_update(struct guard *guard, enum guard_map map, const void *key,
 /* 0 also if it was not there. */
 int guard_map_delete(struct guard *guard, enum guard_map map, const void *key);
 
+/* Runs a pinned program that looks at one thing after the other. */
+int guard_iterate(const struct guard *guard, const char *program);
+
 /*
  * Calls fn for every entry of a hash or LPM map. Nobody may delete from an LPM
  * map meanwhile; deleting from a hash is allowed to fn too. fn as in guard.h.

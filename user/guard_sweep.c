@@ -254,3 +254,8 @@ int guard_sweep(struct guard *guard, uint64_t *ret_swept)
 		*ret_swept = s.swept;
 	return r;
 }
+
+int guard_sweep_crossings(struct guard *guard)
+{
+	return guard_iterate(guard, "crossing_sweep");
+}

@@ -50,6 +50,7 @@ enum option_number {
 	N_GIVERS,
 	N_GIVER_UID,
 	N_ROUNDS,
+	N_PAUSE,
 };
 
 struct option {
@@ -93,6 +94,7 @@ static const struct option options[] = {
 	{"--givers", NUMBER, .number = N_GIVERS, .lo = 1, .hi = 16},
 	{"--giver-uid", NUMBER, .number = N_GIVER_UID, .hi = 0x7fffffff},
 	{"--rounds", NUMBER, .number = N_ROUNDS, .hi = 1000000},
+	{"--pause-ms", NUMBER, .number = N_PAUSE, .hi = 600000},
 	{"--apart", FLAG, AT(apart)},
 	{"--squeeze", FLAG, AT(squeeze)},
 	{"--hold-file", TEXT, AT(hold_file)},
@@ -404,6 +406,9 @@ static void set_number(struct probe *p, enum option_number which,
 	case N_ROUNDS:
 		p->rounds = v;
 		break;
+	case N_PAUSE:
+		p->pause_ms = v;
+		break;
 	case N_TIMEOUT:
 		p->timeout_s = (unsigned int)v;
 		break;
@@ -532,7 +537,7 @@ static int usage(const char *wrong)
 		"              [--move-cgroup DIR] [--move-netns FILE]\n"
 		"              [--move-uid N] [--wait-ms N]]\n"
 		"             [--hop HOP [--givers N [--apart]] [--rounds N]\n"
-		"              [--giver-uid N] [--squeeze]]\n"
+		"              [--giver-uid N] [--squeeze] [--pause-ms N]]\n"
 		"For the names: probe list\n",
 		wrong);
 	return 64;

@@ -146,8 +146,10 @@ struct probe {
 	unsigned long givers; /* of a hop, each with its part of the files */
 	int giver_uid;	      /* or -1 */
 	unsigned long rounds; /* that giver and taker go before */
-	bool apart;	      /* a carrier for each giver */
-	bool squeeze;	      /* by runs of the same byte, on the way */
+	unsigned long
+		pause_ms; /* once the giver has ended, if that is awaited */
+	bool apart;	  /* a carrier for each giver */
+	bool squeeze;	  /* by runs of the same byte, on the way */
 	char **argv;
 
 	/* What the run holds. */

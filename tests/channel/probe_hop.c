@@ -6,11 +6,13 @@
  */
 #include "probe.h"
 
+#include <arpa/inet.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <netinet/in.h>
 #include <mqueue.h>
 #include <poll.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -486,6 +488,135 @@ static int make_tcp_own(struct probe *p, int ends[2])
 static int make_udp_own(struct probe *p, int ends[2])
 {
 	return make_own(p, ends, SOCK_DGRAM);
+}
+
+/* ---- between networks of the host -------------------------------------- */
+
+/*
+ * The suite makes a network with such addresses, and a pair of devices that
+ * leads there.
+ */
+#define BESIDE	      "/run/netns/beside"
+#define BESIDE_ADDR   "10.98.0.2"
+#define BESIDE_HIDDEN "10.98.0.3"
+#define BESIDE_SHOWN  "10.98.0.9" /* for the one before */
+#define BESIDE_ADDR6  "fd98:1::2"
+#define BESIDE_PORT   7098
+
+static int enter(int netns)
+{
+	return setns(netns, CLONE_NEWNET) < 0 ? -errno : 0;
+}
+
+/* A socket that was made in the other network. */
+static int socket_beside(struct probe *p, int family, int type)
+{
+	int own = open("/proc/self/ns/net", O_RDONLY | O_CLOEXEC), fd = -1, r;
+	int there = open(BESIDE, O_RDONLY | O_CLOEXEC);
+
+	if (there < 0)
+		r = probe_missing(p, "a network beside this one");
+	else
+		r = own < 0 ? -errno : enter(there);
+	if (r == 0) {
+		fd = socket(family, type | SOCK_CLOEXEC, 0);
+		r = fd < 0 ? -errno : 0;
+		if (enter(own) < 0)
+			_exit(1); /* nothing would be where it is looked for */
+	}
+	if (own >= 0)
+		(void)close(own);
+	if (there >= 0)
+		(void)close(there);
+	return r < 0 ? r : fd;
+}
+
+static socklen_t address_beside(const char *text, struct sockaddr_storage *ret)
+{
+	struct sockaddr_in6 *in6 = (struct sockaddr_in6 *)ret;
+	struct sockaddr_in *in = (struct sockaddr_in *)ret;
+
+	*ret = (struct sockaddr_storage){.ss_family = AF_INET6};
+	in6->sin6_port = htons(BESIDE_PORT);
+	if (inet_pton(AF_INET6, text, &in6->sin6_addr) == 1)
+		return sizeof(*in6);
+	*ret = (struct sockaddr_storage){.ss_family = AF_INET};
+	in->sin_port = htons(BESIDE_PORT);
+	(void)inet_pton(AF_INET, text, &in->sin_addr);
+	return sizeof(*in);
+}
+
+/* ends[0] is there and the server, at @addr; it is connected to by @as. */
+static int make_beside(struct probe *p, int type, const char *addr,
+		       const char *as, int ends[2])
+{
+	struct sockaddr_storage at, to;
+	socklen_t len = address_beside(addr, &at);
+	int one = 1, listener, r = 0;
+
+	(void)address_beside(as, &to);
+	listener = socket_beside(p, at.ss_family, type);
+	if (listener < 0)
+		return listener;
+	ends[1] = socket(at.ss_family, type | SOCK_CLOEXEC, 0);
+	if (ends[1] < 0 ||
+	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
+		    0 ||
+	    bind(listener, (struct sockaddr *)&at, len) < 0 ||
+	    (type == SOCK_STREAM && listen(listener, 1) < 0) ||
+	    connect(ends[1], (struct sockaddr *)&to, len) < 0)
+		r = -errno;
+	ends[0] = listener;
+	if (r == 0 && type == SOCK_STREAM) {
+		ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+		r = ends[0] < 0 ? -errno : 0;
+		(void)close(listener);
+	}
+	return r;
+}
+
+static int swap_ends(int r, int ends[2])
+{
+	int server = ends[0];
+
+	ends[0] = ends[1];
+	ends[1] = server;
+	return r;
+}
+
+static int make_net_tcp(struct probe *p, int ends[2])
+{
+	return make_beside(p, SOCK_STREAM, BESIDE_ADDR, BESIDE_ADDR, ends);
+}
+
+static int make_net_tcp_back(struct probe *p, int ends[2])
+{
+	return swap_ends(make_net_tcp(p, ends), ends);
+}
+
+static int make_net_tcp6(struct probe *p, int ends[2])
+{
+	return make_beside(p, SOCK_STREAM, BESIDE_ADDR6, BESIDE_ADDR6, ends);
+}
+
+static int make_net_udp(struct probe *p, int ends[2])
+{
+	return make_beside(p, SOCK_DGRAM, BESIDE_ADDR, BESIDE_ADDR, ends);
+}
+
+static int make_net_udp6(struct probe *p, int ends[2])
+{
+	return make_beside(p, SOCK_DGRAM, BESIDE_ADDR6, BESIDE_ADDR6, ends);
+}
+
+static int make_net_nat(struct probe *p, int ends[2])
+{
+	return make_beside(p, SOCK_STREAM, BESIDE_HIDDEN, BESIDE_SHOWN, ends);
+}
+
+static int make_net_nat_back(struct probe *p, int ends[2])
+{
+	return swap_ends(make_net_nat(p, ends), ends);
 }
 
 /* ---- terminals --------------------------------------------------------- */
@@ -1002,6 +1133,27 @@ const struct hop hops[] = {
 	{"udp6", "::1", make_udp6, give_sendmsg, take_recv, 0, 0},
 	{"udp-own", "an address of the host", make_udp_own, give_write,
 	 take_read, 0, 0},
+	{"net-tcp", "to another network of the host", make_net_tcp, give_write,
+	 take_read, 0, 0},
+	{"net-tcp-late", "read when the giver has ended", make_net_tcp,
+	 give_write, take_read, HOP_LATE, 0},
+	{"net-tcp-back", "by who was connected to", make_net_tcp_back,
+	 give_write, take_read, 0, 0},
+	{"net-tcp6", "the same by IPv6", make_net_tcp6, give_sendmsg, take_recv,
+	 0, 0},
+	{"net-splice", "the taker splices to a pipe", make_net_tcp, give_write,
+	 take_unix_splice, 0, 0},
+	{"net-sendfile", "the giver sends the file", make_net_tcp, NULL,
+	 take_read, 0, give_sendfile},
+	{"net-udp", "datagrams", make_net_udp, give_write, take_read, 0, 0},
+	{"net-udp-late", "read when the giver has ended", make_net_udp,
+	 give_write, take_read, HOP_LATE, 0},
+	{"net-udp6", "the same by IPv6", make_net_udp6, give_sendmsg, take_recv,
+	 0, 0},
+	{"net-nat", "to an address that is translated", make_net_nat,
+	 give_write, take_read, 0, 0},
+	{"net-nat-back", "by who was connected to that way", make_net_nat_back,
+	 give_write, take_read, 0, 0},
 	{"pty", "written at the slave", make_pty, give_write, take_read, 0, 0},
 	{"pty-in", "written at the master", make_pty_in, give_write, take_read,
 	 0, 0},
@@ -1222,10 +1374,12 @@ static int take_all(struct probe *p, int fd, pid_t pid)
 		(void)close(ended);
 		return r;
 	}
-	if (p->hop->flags & HOP_LATE)
+	if (p->hop->flags & HOP_LATE) {
 		(void)poll(of, 1, -1);
-	else
+		(void)poll(NULL, 0, (int)p->pause_ms);
+	} else {
 		r = take_some(p, fd);
+	}
 	while (r > 0) {
 		if (poll(of, 2, -1) < 0 && errno != EINTR)
 			r = -errno;

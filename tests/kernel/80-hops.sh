@@ -6,9 +6,40 @@
 # that releases has opened no file of the dataset.
 
 hops_pairs=2000
+hops_later=(--pause-ms 24000 --timeout 60)
+
+# Another network of this host, as a container has: 10.98.0.2 and, by an address
+# that is translated on the way, 10.98.0.3.
+hops_network()
+{
+	local dad=net/ipv6/conf
+
+	ip netns add beside
+	ip netns exec beside sh -c "echo 0 >/proc/sys/$dad/default/accept_dad"
+	ip -batch - <<-EOF
+	link add beside index 30 type veth peer name eth0 netns beside
+	addr add 10.98.0.1/24 dev beside
+	addr add fd98:1::1/64 dev beside nodad
+	link set beside up
+	route add 10.98.0.9/32 via 10.98.0.2
+	EOF
+	ip -n beside -batch - <<-EOF
+	link set lo up
+	addr add 10.98.0.2/24 dev eth0
+	addr add 10.98.0.3/24 dev eth0
+	addr add fd98:1::2/64 dev eth0 nodad
+	link set eth0 up
+	EOF
+	tc -batch - <<-EOF
+	qdisc add dev beside clsact
+	filter add dev beside egress matchall action nat ingress 10.98.0.9/32 10.98.0.3
+	filter add dev beside ingress matchall action nat egress 10.98.0.3/32 10.98.0.9
+	EOF
+}
 
 hops_prepare()
 {
+	[ -e /run/netns/beside ] || hops_network
 	[ -c /dev/pts/ptmx ] || {
 		mkdir -p /dev/pts && mount -t devpts devpts /dev/pts
 	}
@@ -27,7 +58,8 @@ hops_policy()
 	datasets:
 	  records: {paths: [$re/photos], record: file}
 	destinations:
-	  itself: {networks: [127.0.0.0/8, "::1/128", 10.99.0.1/32]}
+	  itself: {networks: [127.0.0.0/8, "::1/128", 10.99.0.1/32,
+	                      10.98.0.0/24, "fd98:1::/64"]}
 	rules:
 	  - {subject: "*", dataset: records, per: user, read: unlimited,
 	     release: {itself: unlimited,
@@ -84,6 +116,11 @@ hops_twins()
 	files $re 1 8
 	for hop in $(names hop); do
 		hops_twin $hop 24000 8 --hop $hop "${args[@]}"
+	done
+	# Whoever waits longer than the guard remembers what went there.
+	for hop in net-tcp-late net-udp-late; do
+		hops_twin $hop-later 24000 8 --hop $hop "${hops_later[@]}" \
+			"${args[@]}"
 	done
 	hops_twin squeezed 24000 8 --hop pipe --squeeze "${args[@]}"
 	hops_twin rounds 24000 8 --hop pipe --rounds 1000 "${args[@]}"
@@ -224,6 +261,19 @@ hops_aside()
 		[ "$told" = '["intake",6000,7000,true]' ]
 }
 
+# Nothing goes there for longer than the guard remembers it.
+hops_nothing_crosses()
+{
+	local i
+
+	for ((i = 0; i < 40; i++)); do
+		[ "$(hops_count crossings)" = 0 ] && break
+		sleep 1
+	done
+	check hops/what_went_between_networks_is_forgotten "$i s" \
+		[ "$(hops_count crossings)" = 0 ]
+}
+
 # hops_full HOP: there is no room to note what the carrier carries.
 hops_full()
 {
@@ -249,6 +299,12 @@ hops_cases()
 		hops_refuses "hop/${hop}_refuses_when_beyond" 8 --hop $hop
 		hops_bystander "hop/${hop}_passes_when_bystander" --hop $hop
 	done
+	for hop in net-tcp-late net-udp-late; do
+		proved "hop/$hop-later" "hop/$hop-later" || continue
+		hops_refuses hop/$hop-later_refuses_when_beyond 8 --hop $hop \
+			"${hops_later[@]}"
+	done
+	hops_nothing_crosses
 	hops_passes squeezed_passes_when_within_budget --hop pipe --squeeze
 	hops_refuses squeezed_refuses_when_beyond 8 --hop pipe --squeeze
 	# Each half alone is within the budget.
