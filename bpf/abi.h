@@ -883,6 +883,7 @@ struct guard_state {
 	__u64 policy_serial[CORDON_SLOTS];
 	__u32 mode[CORDON_SLOTS];	  /* enum guard_mode */
 	__u32 follow_files[CORDON_SLOTS]; /* do files carry? derived.h */
+	__u32 follow_names[CORDON_SLOTS]; /* and names, and command lines? */
 	__u32 narrow[CORDON_SLOTS];	  /* is any subject narrow? */
 	__u32 pools[CORDON_SLOTS];	  /* or a pool? */
 	__u32 epoch;			  /* raised when a subject changes */

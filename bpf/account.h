@@ -68,6 +68,12 @@ static __always_inline int follows_files(void)
 	return state.follow_files[policy_now() >> 32 & 1];
 }
 
+/* And that names do, of files and in command lines? */
+static __always_inline int follows_names(void)
+{
+	return state.follow_names[policy_now() >> 32 & 1];
+}
+
 static __always_inline void act_begin(struct act *a, __u64 policy,
 				      __u32 dataset, __u32 channel)
 {

@@ -784,6 +784,51 @@ full:
 	return NULL;
 }
 
+/*
+ * A holder gives something a name in @dir, which who lists it reads. In those of
+ * a dataset names say as little as those of its files.
+ */
+static __noinline int name_put(const struct inode *dir)
+{
+	struct task_struct *task = bpf_get_current_task_btf();
+	struct holding *h = holding_of(task->tgid);
+	struct file_key key;
+	struct label *l;
+
+	if (!follows_names() || (h && holding_empty(h)) || is_kernels(task) ||
+	    !derived_key(dir, &key))
+		return 0;
+	l = label_read(dir);
+	if (l && is_of_dataset(l->kind))
+		return 0;
+	return derived_note(&key);
+}
+
+static __noinline int name_opened(const struct file *file)
+{
+	return name_put(BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode));
+}
+
+/* Nothing can be refused: see carried_off(). */
+static __always_inline int name_made(const struct inode *dir)
+{
+	if (holds() && name_put(dir))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+/* A directory that a holder left a name in is about to be listed. */
+static __noinline int name_take(const struct inode *dir)
+{
+	return follows_names() ? derived_take(dir, BYTES_UNKNOWN) : 0;
+}
+
+HOP(hop_mkdir, "fentry/vfs_mkdir", name_made(dir), void *owners,
+    struct inode *dir)
+
+HOP(hop_mknod, "fentry/vfs_mknod", name_made(dir), void *owners,
+    struct inode *dir)
+
 static __always_inline int on_file_open(struct file *file)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
@@ -802,6 +847,8 @@ static __always_inline int on_file_open(struct file *file)
 	    (mode == S_IFREG || mode == S_IFDIR) && captured(file, inode))
 		return 0;
 	probed(HOOK_FILE_OPEN);
+	if (file->f_mode & FMODE_CREATED && holds() && name_opened(file))
+		return -EPERM;
 	if (mode == S_IFDIR)
 		return label_directory(file->f_path.dentry, inode);
 	if (way_opened(file, inode, mode)) {
@@ -1077,6 +1124,9 @@ static __always_inline int on_file_permission(struct file *file, int mask)
 			return on_pipe_permission(inode, mask);
 		if (mode == S_IFSOCK)
 			return on_socket_permission(inode, mask);
+		if (mode == S_IFDIR && mask & MAY_READ &&
+		    derived_possible(inode->i_ino, inode->i_sb->s_dev))
+			return name_take(inode);
 		if (mode != S_IFCHR && mode != S_IFBLK)
 			return 0;
 	}
@@ -1234,7 +1284,8 @@ static __noinline int refuse_unlabelled(__u32 dataset)
 }
 
 /* A second name. The one in the dataset may not have been seen yet. */
-static __always_inline int on_inode_link(struct dentry *old)
+static __always_inline int on_inode_link(struct dentry *old,
+					 const struct inode *dir)
 {
 	const struct inode *inode = old->d_inode;
 	__u32 dataset;
@@ -1242,6 +1293,8 @@ static __always_inline int on_inode_link(struct dentry *old)
 	if (!state.armed || !inode)
 		return 0;
 	probed(HOOK_INODE_LINK);
+	if (holds() && name_put(dir))
+		return -EPERM;
 	if ((inode->i_mode & S_IFMT) != S_IFREG ||
 	    !fs_named(inode->i_sb->s_dev))
 		return 0;
@@ -1287,12 +1340,14 @@ static __always_inline int renamed(struct dentry *dentry, struct dentry *to)
 }
 
 /* Two that change places are asked about one by one: see guard.bpf.c. */
-static __always_inline int on_inode_rename(struct dentry *old,
-					   struct dentry *new)
+static __always_inline int
+on_inode_rename(struct dentry *old, const struct inode *dir, struct dentry *new)
 {
 	if (!state.armed)
 		return 0;
 	probed(HOOK_INODE_RENAME);
+	if (holds() && name_put(dir))
+		return -EPERM;
 	notice(old);
 	notice(new);
 	return renamed(old, new);
@@ -1354,7 +1409,8 @@ static __always_inline int on_inode_getxattr(struct dentry *dentry,
 }
 
 /* Which file it is, fentry_d_instantiate() is told. */
-static __always_inline int on_inode_symlink(struct dentry *dentry)
+static __always_inline int on_inode_symlink(const struct inode *dir,
+					    struct dentry *dentry)
 {
 	struct memo *m;
 
@@ -1363,6 +1419,8 @@ static __always_inline int on_inode_symlink(struct dentry *dentry)
 	probed(HOOK_INODE_SYMLINK);
 	if (!holds() || !follows_files())
 		return 0;
+	if (name_put(dir))
+		return -EPERM;
 	m = bpf_task_storage_get(&memos, bpf_get_current_task_btf(), 0,
 				 BPF_LOCAL_STORAGE_GET_F_CREATE);
 	if (m)

@@ -150,14 +150,14 @@ SEC("lsm/inode_link")
 int BPF_PROG(lsm_inode_link, struct dentry *old, struct inode *dir,
 	     struct dentry *new, int ret)
 {
-	return ret ? ret : verdict(on_inode_link(old));
+	return ret ? ret : verdict(on_inode_link(old, dir));
 }
 
 SEC("fmod_ret/security_inode_link")
 int BPF_PROG(fmod_inode_link, struct dentry *old, struct inode *dir,
 	     struct dentry *new, int ret)
 {
-	return ret ? ret : verdict(on_inode_link(old));
+	return ret ? ret : verdict(on_inode_link(old, dir));
 }
 
 SEC("lsm/inode_rename")
@@ -168,17 +168,17 @@ int BPF_PROG(lsm_inode_rename, struct inode *old_dir, struct dentry *old,
 	 * The last argument differs between kernels, so ret is not asked. Of
 	 * two that change places this is called for each.
 	 */
-	return verdict(on_inode_rename(old, new));
+	return verdict(on_inode_rename(old, new_dir, new));
 }
 
 SEC("fmod_ret/security_inode_rename")
 int BPF_PROG(fmod_inode_rename, struct inode *old_dir, struct dentry *old,
 	     struct inode *new_dir, struct dentry *new, unsigned int flags)
 {
-	int r = on_inode_rename(old, new);
+	int r = on_inode_rename(old, new_dir, new);
 
 	if (!r && flags & RENAME_EXCHANGE)
-		r = on_inode_rename(new, old);
+		r = on_inode_rename(new, old_dir, old);
 	return verdict(r);
 }
 
@@ -189,7 +189,7 @@ JUDGED_TWICE(inode_setxattr, on_inode_setxattr(dentry, name), void *owners,
 JUDGED_TWICE(inode_getxattr, on_inode_getxattr(dentry, name),
 	     struct dentry *dentry, const char *name)
 
-JUDGED_TWICE(inode_symlink, on_inode_symlink(dentry), struct inode *dir,
+JUDGED_TWICE(inode_symlink, on_inode_symlink(dir, dentry), struct inode *dir,
 	     struct dentry *dentry, const char *to)
 
 JUDGED_TWICE(inode_readlink, on_inode_readlink(dentry), struct dentry *dentry)

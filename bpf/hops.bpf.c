@@ -28,6 +28,7 @@
  *                      POSIX message queues
  *   ptrace_access_check, ptrace_traceme, arch_ptrace, mem_read, mem_write
  *                      who gets at another's memory: commons.h
+ *   access_remote_vm   who is shown a bit of it: command lines, environments
  *   tty_write, tty_read, tty_ioctl, pty_cleanup
  *                      pseudo terminals, each direction on its own
  *
@@ -583,6 +584,34 @@ static __always_inline int on_mem(const struct file *file)
 		bpf_send_signal(SIGKILL);
 	return 0;
 }
+
+/*
+ * What a process shows of its memory to whoever asks: its command line, its
+ * environment. Nobody is let at more by that, so they share nothing.
+ */
+static __always_inline int on_memory_shown(const struct mm_struct *mm,
+					   __u64 bytes, int again)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	struct carry carry = {
+		.bytes = bytes, .again = again, .kind = STEP_MEMORY};
+	struct holding *h;
+	__u32 tgid;
+
+	if (!follows_names())
+		return 0;
+	tgid = BPF_CORE_READ(mm, owner, tgid);
+	h = tgid == (__u32)current->tgid ? NULL : holding_of(tgid);
+	if (!h || holding_empty(h))
+		return 0;
+	carry.object = number_of(mm);
+	carry.from = h->id;
+	return carry_in(&carry);
+}
+
+HOP(hop_memory_shown, "fentry/access_remote_vm",
+    on_memory_shown(mm, (__u32)len, again), struct mm_struct *mm,
+    unsigned long addr, void *buf, int len)
 
 HOP(hop_trace, "fentry/arch_ptrace", on_ptrace(child),
     struct task_struct *child)

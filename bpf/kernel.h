@@ -27,10 +27,11 @@
 #define S_IFSOCK 0140000
 
 /* include/linux/fs.h */
-#define MAY_WRITE   2
-#define MAY_READ    4
-#define FMODE_READ  1
-#define FMODE_WRITE 2
+#define MAY_WRITE     2
+#define MAY_READ      4
+#define FMODE_READ    1
+#define FMODE_WRITE   2
+#define FMODE_CREATED 0x100000
 
 /* include/uapi/linux/mman.h */
 #define MAP_SHARED 1

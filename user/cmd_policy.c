@@ -99,14 +99,15 @@ static void report_policy(const struct checking *checking,
 	if (checking->json) {
 		print_json(json_pack(
 			"{s:i, s:s, s:s, s:b, s:b, s:s, s:I, s:s, s:i, s:i, "
-			"s:i, s:b}",
+			"s:i, s:b, s:b}",
 			"cordon", 1, "type", "policy", "file", checking->file,
 			"good", !expired, "expired", expired, "issuer",
 			policy->issuer, "serial", (json_int_t)policy->serial,
 			"mode", policy_mode_name(policy->mode), "datasets",
 			(int)policy->n_datasets, "rules", (int)policy->n_rules,
 			"warnings", warnings, "follow_files",
-			policy->follow_files));
+			policy->follow_files, "follow_names",
+			policy->follow_names));
 		return;
 	}
 	(void)printf("%s%s%s: %s: %s, serial %" PRIu64 ", mode %s%s, %zu "
@@ -116,7 +117,9 @@ static void report_policy(const struct checking *checking,
 		     term_end(colour, checking->colour), checking->file,
 		     policy->issuer, policy->serial,
 		     policy_mode_name(policy->mode),
-		     policy->follow_files ? ", files followed" : "",
+		     policy->follow_names   ? ", files and names followed"
+		     : policy->follow_files ? ", files followed"
+					    : "",
 		     policy->n_datasets, policy->n_datasets == 1 ? "" : "s",
 		     policy->n_rules, policy->n_rules == 1 ? "" : "s", warnings,
 		     warnings == 1 ? "" : "s");

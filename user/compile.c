@@ -922,6 +922,7 @@ int compile_policy(const struct policy *policy, const uint32_t *record_bytes,
 	c.out->mode = policy->mode == POLICY_OBSERVE ? MODE_OBSERVE
 						     : MODE_ENFORCE;
 	c.out->follow_files = policy->follow_files;
+	c.out->follow_names = policy->follow_names;
 
 	r = number_subjects(&c);
 	if (r)

@@ -65,6 +65,7 @@ struct compiled {
 	uint64_t serial;
 	uint32_t mode; /* enum guard_mode */
 	uint32_t follow_files;
+	uint32_t follow_names;
 	uint32_t narrow; /* is any subject? */
 	uint32_t pools;	 /* likewise */
 	struct rule rules[CORDON_RULES];

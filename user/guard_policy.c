@@ -253,6 +253,7 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 	state->policy_serial[slot] = c->serial;
 	state->mode[slot] = c->mode;
 	state->follow_files[slot] = c->follow_files;
+	state->follow_names[slot] = c->follow_names;
 	state->narrow[slot] = c->narrow;
 	state->pools[slot] = c->pools;
 	__atomic_store_n(&state->generation, generation, __ATOMIC_SEQ_CST);

@@ -281,6 +281,7 @@ struct policy {
 	struct policy_pos expires_pos;
 	enum policy_mode mode;
 	bool follow_files; /* what holders write to files goes with these */
+	bool follow_names; /* and with the names that they give, and more */
 	struct policy_host *hosts; /* ["*"] if the file has none */
 	size_t n_hosts;
 	struct policy_dataset *datasets;

@@ -979,6 +979,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		HOSTS,
 		MODE,
 		FOLLOW_FILES,
+		FOLLOW_NAMES,
 		PRESETS,
 		DATASETS,
 		SUBJECTS,
@@ -996,6 +997,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		[HOSTS] = {"hosts", NULL},
 		[MODE] = {"mode", NULL},
 		[FOLLOW_FILES] = {"follow-files", NULL},
+		[FOLLOW_NAMES] = {"follow-names", NULL},
 		[PRESETS] = {"presets", NULL},
 		[DATASETS] = {"datasets",
 			      "{photos: {paths: [/srv/photos], record: file}}"},
@@ -1037,6 +1039,11 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	if (v[MODE])
 		take_mode(ps, v[MODE], &p->mode);
 	p->follow_files = take_yes(ps, v[FOLLOW_FILES], "follow-files");
+	p->follow_names = take_yes(ps, v[FOLLOW_NAMES], "follow-names");
+	if (p->follow_names && !p->follow_files)
+		take_fail(ps, v[FOLLOW_NAMES]->pos,
+			  "follow-names is yes, but files carry nothing; "
+			  "expected \"follow-files: yes\" beside it");
 
 	/* rules last: they refer to the rest */
 	if (!r)

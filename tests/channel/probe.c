@@ -262,6 +262,8 @@ static int list(void)
 		print_table("hop", h->name, h->what);
 	for (const struct hop *h = files; h->name; h++)
 		print_table("derived", h->name, h->what);
+	for (const struct hop *h = named; h->name; h++)
+		print_table("named", h->name, h->what);
 	return fflush(stdout) == 0 ? PROBE_ALLOWED : PROBE_OTHER_ERROR;
 }
 
@@ -291,7 +293,8 @@ static bool choose(struct probe *p, size_t at, const char *name)
 			if (strcmp(p->way->name, name) == 0)
 				return true;
 	} else if (at == offsetof(struct probe, hop)) {
-		return choose_hop(p, hops, name) || choose_hop(p, files, name);
+		return choose_hop(p, hops, name) ||
+		       choose_hop(p, files, name) || choose_hop(p, named, name);
 	} else {
 		for (p->life = lives; p->life->name; p->life++)
 			if (strcmp(p->life->name, name) == 0)

@@ -181,6 +181,7 @@ extern const struct way ways[];
 extern const struct life lives[];
 extern const struct hop hops[];
 extern const struct hop files[]; /* by way of a file */
+extern const struct hop named[]; /* by what it is called */
 
 /* probe_serve.c */
 

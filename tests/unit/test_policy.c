@@ -767,13 +767,13 @@ static void key_is_refused_when_unknown(void **state)
 		{DATA NO_RULES "host: [a]\n", 6, 1,
 		 "unknown key \"host\" in the policy (did you mean hosts?); "
 		 "expected cordon, issuer, serial, not-before, expires, hosts, "
-		 "mode, follow-files, presets, datasets, subjects, "
-		 "quiet-files, destinations or rules"},
+		 "mode, follow-files, follow-names, presets, datasets, "
+		 "subjects, quiet-files, destinations or rules"},
 		{DATA NO_RULES "<<: {a: 1}\n", 6, 1,
 		 "unknown key \"<<\" in the policy; expected cordon, issuer, "
 		 "serial, not-before, expires, hosts, mode, follow-files, "
-		 "presets, datasets, subjects, quiet-files, destinations or "
-		 "rules"},
+		 "follow-names, presets, datasets, subjects, quiet-files, "
+		 "destinations or rules"},
 		{TOP "datasets:\n  d: {paths: [/d], record: file, sqeeze: "
 		     "2}\n" NO_RULES,
 		 5, 34,
@@ -1053,6 +1053,31 @@ static void files_are_followed_when_the_policy_says_so(void **state)
 	p = parse(DATA NO_RULES "follow-files: yes\n");
 	assert_true(p->follow_files);
 	policy_free(p);
+}
+
+static void names_are_followed_when_the_policy_says_so(void **state)
+{
+	struct policy *p;
+
+	(void)state;
+	p = parse(DATA NO_RULES "follow-files: yes\n");
+	assert_false(p->follow_names);
+	policy_free(p);
+	p = parse(DATA NO_RULES "follow-names: yes\nfollow-files: yes\n");
+	assert_true(p->follow_names);
+	policy_free(p);
+}
+
+static void names_are_refused_when_files_are_not_followed(void **state)
+{
+	static const struct bad bad[] = {
+		{DATA NO_RULES "follow-names: yes\n", 6, 15,
+		 "follow-names is yes, but files carry nothing; expected "
+		 "\"follow-files: yes\" beside it"},
+	};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
 }
 
 static void files_are_refused_when_neither_yes_nor_no(void **state)
@@ -4290,6 +4315,8 @@ int main(void)
 		cmocka_unit_test(mode_is_refused_when_unknown),
 		cmocka_unit_test(files_are_followed_when_the_policy_says_so),
 		cmocka_unit_test(files_are_refused_when_neither_yes_nor_no),
+		cmocka_unit_test(names_are_followed_when_the_policy_says_so),
+		cmocka_unit_test(names_are_refused_when_files_are_not_followed),
 		cmocka_unit_test(hosts_are_refused_when_bad),
 		cmocka_unit_test(datasets_are_refused_when_bad),
 		cmocka_unit_test(path_is_refused_when_not_normal),
