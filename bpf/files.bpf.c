@@ -785,8 +785,8 @@ full:
 }
 
 /*
- * A holder gives something a name in @dir, which who lists it reads. In those of
- * a dataset names say as little as those of its files.
+ * A holder gives something a name in @dir, which who lists it reads. In those
+ * of a dataset names say as little as those of its files.
  */
 static __noinline int name_put(const struct inode *dir)
 {

@@ -28,6 +28,7 @@
  *                      POSIX message queues
  *   ptrace_access_check, ptrace_traceme, arch_ptrace, mem_read, mem_write
  *                      who gets at another's memory: commons.h
+ *   io_msg_ring        messages from one io_uring to another
  *   access_remote_vm   who is shown a bit of it: command lines, environments
  *   tty_write, tty_read, tty_ioctl, pty_cleanup
  *                      pseudo terminals, each direction on its own
@@ -584,6 +585,28 @@ static __always_inline int on_mem(const struct file *file)
 		bpf_send_signal(SIGKILL);
 	return 0;
 }
+
+/*
+ * A message to another process's ring: it is handed to whoever made that, and
+ * no hook sees him take it. So from now on they are one.
+ */
+static __always_inline int on_msg_ring(const struct io_kiocb *req)
+{
+	struct task_struct *current = bpf_get_current_task_btf();
+	const struct io_ring_ctx *ring;
+	__u32 tgid;
+
+	if (!is_holder(current->tgid))
+		return 0;
+	ring = BPF_CORE_READ(req, file, private_data);
+	tgid = BPF_CORE_READ(ring, mm_account, owner, tgid);
+	if (tgid && tgid != (__u32)current->tgid &&
+	    commons_pair(current->tgid, tgid))
+		bpf_send_signal(SIGKILL);
+	return 0;
+}
+
+HOP(hop_msg_ring, "fentry/io_msg_ring", on_msg_ring(req), struct io_kiocb *req)
 
 /*
  * What a process shows of its memory to whoever asks: its command line, its

@@ -1154,6 +1154,8 @@ const struct hop hops[] = {
 	 give_write, take_read, 0, 0},
 	{"net-nat-back", "by who was connected to that way", make_net_nat_back,
 	 give_write, take_read, 0, 0},
+	{"uring-message", "IORING_OP_MSG_RING", make_messages, give_message,
+	 take_message, HOP_MEMORY, 0},
 	{"pty", "written at the slave", make_pty, give_write, take_read, 0, 0},
 	{"pty-in", "written at the master", make_pty_in, give_write, take_read,
 	 0, 0},

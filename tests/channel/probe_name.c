@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Hops by names: what a process leaves beside the contents of files, or shows of
- * itself. The bytes are written in hexadecimal.
+ * Hops by names: what a process leaves beside the contents of files, or shows
+ * of itself. The bytes are written in hexadecimal.
  */
 #include "probe.h"
 

@@ -274,6 +274,8 @@ hops_cases()
 	# after derived, which has a guard of its own too.
 	[ -n "${hops_alone-}" ] || agent_gone
 	agent_with < <(hops_policy yes) || return
+	# First: what went between networks is remembered for some seconds.
+	hops_freed
 	for hop in $(names hop); do
 		proved "hop/$hop" "hop/$hop" || continue
 		hops_passes "hop/${hop}_passes_when_within_budget" --hop $hop
@@ -308,7 +310,6 @@ hops_cases()
 	new_login
 	hops_chain 8
 	check chain_is_refused_when_beyond "exit $rc $got" came total_bytes 0
-	hops_freed
 	"$bin/tests/kernel/pins" fill carriers >/tmp/pins
 	hops_full pipe-late
 	hops_full unix-late
