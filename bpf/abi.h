@@ -29,10 +29,10 @@ enum cordon_limits {
 	CORDON_PORTS = 16, /* port ranges a prefix can carry */
 	CORDON_NAME = 64,  /* longest name with its final NUL */
 	CORDON_SLOTS = 2,
-	CORDON_SHARES = 8,	 /* origins a holding tells apart */
-	CORDON_CHARGES = 16,	 /* destinations a holding remembers */
-	CORDON_CHARGED = 8192,	 /* holdings that do, at a time */
-	CORDON_CROSSINGS = 8192, /* ends in ten seconds: crossing.h */
+	CORDON_SHARES = 8,	  /* origins a holding tells apart */
+	CORDON_CHARGES = 16,	  /* destinations a holding remembers */
+	CORDON_CHARGED = 8192,	  /* holdings that do, at a time */
+	CORDON_CROSSINGS = 16384, /* ends in fifteen seconds: crossing.h */
 	CORDON_METERED = 4, /* datasets that one socket can be charged for */
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
@@ -761,14 +761,12 @@ struct meter {
 	__u32 fresh;   /* TCP: sent_end is not known before the SYN */
 	__u32 stopped; /* over the budget: no payload any more */
 	__u32 count;
-	__u32 first;   /* TCP: number after the last connection's SYN */
-	__u32 apart;   /* in a network of a user's own: it goes to "*" */
-	__u32 device;  /* by which the last packet left */
-	__u32 crosses; /* is it one without hardware? See crossing.h */
-	__u64 crossed; /* the holding that was noted last of those that left */
-	__u64 crossed_ns;    /* by such a device, when, */
-	__u32 crossed_first; /* and of which connection: see `first' */
-	__u32 pad;
+	__u32 first;	     /* TCP: number after the last connection's SYN */
+	__u32 apart;	     /* in a network of a user's own: it goes to "*" */
+	__u32 way;	     /* twice the last device, and 1 without hardware */
+	__u32 crossed_first; /* which connection was noted last by such, */
+	__u64 crossed_ns;    /* when, */
+	__u64 crossed;	     /* and what was in it: took_of() */
 	struct metered to[CORDON_METERED];
 };
 
@@ -906,6 +904,7 @@ struct guard_state {
 	__u32 unsaved;	 /* files may carry more than what was saved of them */
 	__u32 crossings; /* entries of `crossings' */
 	__u32 crossing_waits; /* something does that nobody could look at */
+	__u64 crossing_seed;  /* a secret; set once, before programs run */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 next_step;

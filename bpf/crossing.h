@@ -11,9 +11,14 @@
  * server's end; one that changes the other is not seen through.
  *
  * Only what leaves by a device without hardware is noted, for the rest leaves
- * the host. How long it takes on its way nobody tells either, so what was noted
- * stays as long as it is said again, and some time longer. When it goes (the
- * agent calls crossing_sweep), what still waits in a socket is noted there.
+ * the host. (Bonds, VLANs and bridges have none of their own: what leaves by
+ * them is noted too, and nobody asks for it.) How long it takes on its way
+ * nobody tells either, so what was noted stays as long as it is said again, and
+ * some time longer. When it goes (the agent calls crossing_sweep), what still
+ * waits in a socket is noted there.
+ *
+ * In the network of a user's own he says what addresses there are: an end there
+ * is another one than the same outside.
  */
 #ifndef CORDON_CROSSING_H
 #define CORDON_CROSSING_H
@@ -25,14 +30,20 @@
 /* net/ipv4/af_inet.c: where the ports begin that the kernel chooses. */
 #define EPHEMERAL_PORT 32768
 
-/* It is said again at most so often, and forgotten so much later; while there
- * are connections that nobody has accepted yet, after an hour. */
+/*
+ * It is said again at most so often, and marked to be forgotten when nothing
+ * was said for so long; after an hour, if more waits than can be looked at.
+ */
 #define CROSSING_AGAIN_NS  1000000000ULL
-#define CROSSING_OLD_NS	   (10 * CROSSING_AGAIN_NS)
+#define CROSSING_OLD_NS	   (5 * CROSSING_AGAIN_NS)
 #define CROSSING_LATEST_NS (3600 * CROSSING_AGAIN_NS)
 
-/* Datagrams of a socket that are looked at. */
-#define CROSSING_WAITING 128
+/* In place of the time: it goes with the next sweep, or is going now. */
+#define CROSSING_MARKED 0
+#define CROSSING_GOES	1
+
+/* Datagrams of a socket, or connections to accept, that are looked at. */
+#define CROSSING_WAITING 4096
 
 /* One end of a connection, or of a datagram's way; network order. */
 struct peer {
@@ -44,7 +55,7 @@ struct ends {
 	struct peer from;
 	struct peer to;
 	__u32 protocol;
-	__u32 pad;
+	__u32 owner; /* of the network: see owner_of() */
 };
 
 static __always_inline void peer_v4(struct peer *peer, __u32 addr)
@@ -65,14 +76,27 @@ static __always_inline __u64 crossing_mix(__u64 h)
 	return (h ^ h >> 32) * 0x9e3779b97f4a7c15ULL;
 }
 
-/* What stands for an end in `carriers'. @to: the one that receives. */
+/* The user namespace of the network that the socket is in; 0: the host's. */
+static __noinline __u32 owner_of(const struct sock *sk)
+{
+	const struct user_namespace *ns =
+		BPF_CORE_READ(sk, __sk_common.skc_net.net, user_ns);
+
+	return BPF_CORE_READ(ns, level) ? BPF_CORE_READ(ns, ns.inum) : 0;
+}
+
+/*
+ * What stands for an end in `carriers'. @to: the one that receives. Nobody can
+ * choose an address that stands for another one too, for the seed is secret.
+ */
 static __noinline __u64 crossing_key(const struct ends *ends, int to)
 {
 	const struct peer *peer = to ? &ends->to : &ends->from;
 	const __u64 *addr = (const __u64 *)peer->addr;
 	__u64 h = (__u64)peer->port << 32 | ends->protocol << 1 | !!to;
 
-	h = crossing_mix(h);
+	h = crossing_mix(h ^ state.crossing_seed);
+	h = crossing_mix(h ^ ends->owner);
 	h = crossing_mix(h ^ addr[0]);
 	h = crossing_mix(h ^ addr[1]);
 	return CROSSING_KEY | ((h ^ h >> 32) & CROSSING_KEY_MASK);
@@ -80,9 +104,28 @@ static __noinline __u64 crossing_key(const struct ends *ends, int to)
 
 /* ---- who sends --------------------------------------------------------- */
 
+/* Says that something goes there now. Returns 0, or -1 if it cannot be said. */
+static __always_inline int crossing_say(struct crossing *c, __u64 now)
+{
+	__u64 before = c->noted_ns;
+
+	if (before == CROSSING_GOES)
+		return -1;
+	if (__sync_val_compare_and_swap(&c->noted_ns, before, now) == before)
+		return 0;
+	/* It was marked meanwhile, or another said the same. */
+	before = c->noted_ns;
+	return before == CROSSING_GOES ||
+			       __sync_val_compare_and_swap(&c->noted_ns, before,
+							   now) != before
+		       ? -1
+		       : 0;
+}
+
 /*
  * Notes that the end carries what is in the holding @from. Returns 0, or -1 if
- * that cannot be noted.
+ * that cannot be noted. In this order: what was said a moment ago is not
+ * forgotten before that is noted.
  */
 static __noinline int crossing_note_end(__u64 key, __u64 from, __u64 now)
 {
@@ -100,33 +143,38 @@ static __noinline int crossing_note_end(__u64 key, __u64 from, __u64 now)
 		__sync_fetch_and_add(&state.faults[FAULT_CARRIER_FULL], 1);
 		return -1;
 	}
-	if (carry_on(key, from))
-		return -1;
-	__sync_lock_test_and_set(&c->noted_ns, now);
-	/* Else it is being forgotten just now: see crossing_forget(). */
-	return bpf_map_lookup_elem(&crossings, &key) == c ? 0 : -1;
+	return crossing_say(c, now) ? -1 : carry_on(key, from);
 }
 
-/* What is noted of both ends, 0: nothing. */
-static __always_inline void crossing_keys(const struct ends *ends,
+/*
+ * What is noted of both ends, 0: nothing. @own: the port that is sent from was
+ * chosen by the process, as no server's is on a connection to it.
+ */
+static __always_inline void crossing_keys(const struct ends *ends, int own,
 					  __u64 *ret_from, __u64 *ret_to)
 {
 	*ret_to = is_ephemeral(&ends->to) ? crossing_key(ends, 1) : 0;
-	*ret_from = !*ret_to || is_ephemeral(&ends->from)
+	*ret_from = !*ret_to || own || is_ephemeral(&ends->from)
 			    ? crossing_key(ends, 0)
 			    : 0;
 }
 
 /* ---- who receives ------------------------------------------------------ */
 
-/* The ends of a TCP socket, as the receiver of what comes in. */
+/*
+ * The ends of a TCP socket, as the receiver of what comes in. The port that is
+ * kept with the addresses goes when the connection is closed; what has arrived
+ * can still be read then.
+ */
 static __noinline int ends_of_tcp(const struct sock *sk, struct ends *ret)
 {
+	const struct inet_sock *inet = (const void *)sk;
 	struct in6_addr v6;
 
 	ret->protocol = IPPROTO_TCP;
+	ret->owner = owner_of(sk);
 	ret->from.port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-	ret->to.port = bpf_htons(BPF_CORE_READ(sk, __sk_common.skc_num));
+	ret->to.port = BPF_CORE_READ(inet, inet_sport);
 	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
 		peer_v4(&ret->from, BPF_CORE_READ(sk, __sk_common.skc_daddr));
 		peer_v4(&ret->to, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
@@ -139,7 +187,7 @@ static __noinline int ends_of_tcp(const struct sock *sk, struct ends *ret)
 	return 0;
 }
 
-/* Of a datagram, by its headers. -1: they are not there. */
+/* Of a datagram, by its headers, but the owner. -1: they are not there. */
 static __noinline int ends_of_udp(const struct sk_buff *skb, struct ends *ret)
 {
 	const void *head = BPF_CORE_READ(skb, head);
@@ -175,49 +223,66 @@ static __always_inline int crossing_carries(__u64 key)
 	return state.carriers[carrier_place(key)] != 0;
 }
 
+/* Does TCP bring what the socket's reader gets? MPTCP may come down to it. */
+static __noinline int is_by_tcp(const struct sock *sk)
+{
+	__u32 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	__u32 protocol = BPF_CORE_READ(sk, sk_protocol);
+
+	return (family == AF_INET || family == AF_INET6) &&
+	       BPF_CORE_READ(sk, sk_type) == SOCK_STREAM &&
+	       (protocol == IPPROTO_TCP || protocol == IPPROTO_MPTCP);
+}
+
 /* The current process takes @bytes of what went from end to end. */
-static __always_inline int crossed_in(const struct ends *ends, __u64 bytes,
-				      int again)
+static __always_inline void crossed_in(const struct ends *ends, __u64 bytes,
+				       int again)
 {
 	struct carry carry = {
 		.bytes = bytes, .again = again, .kind = STEP_CROSSING};
+	__u64 from, before = 0;
 	int to;
 
 #pragma clang loop unroll(disable)
 	for (to = 0; to < 2; to++) {
 		carry.object = crossing_key(ends, to);
-		if (crossing_carries(carry.object))
-			carry_in(&carry);
+		from = crossing_carries(carry.object) ? carried_at(carry.object)
+						      : 0;
+		/* Both may have been noted of the same. */
+		if (!from || from == before)
+			continue;
+		before = from;
+		carry.from = from;
+		carry_in(&carry);
 	}
-	return 0;
 }
 
-static __always_inline int crossed_in_tcp(const struct sock *sk, __u64 bytes,
-					  int again)
+static __always_inline void crossed_in_tcp(const struct sock *sk, __u64 bytes,
+					   int again)
 {
-	__u32 family = BPF_CORE_READ(sk, __sk_common.skc_family);
 	struct ends ends = {};
 
-	if ((family != AF_INET && family != AF_INET6) ||
-	    BPF_CORE_READ(sk, sk_protocol) != IPPROTO_TCP)
-		return 0;
+	if (!is_by_tcp(sk))
+		return;
 	ends_of_tcp(sk, &ends);
-	return crossed_in(&ends, bytes, again);
+	crossed_in(&ends, bytes, again);
 }
 
-static __always_inline int crossed_in_udp(const struct sk_buff *skb, int again)
+static __always_inline void crossed_in_udp(const struct sock *sk,
+					   const struct sk_buff *skb, int again)
 {
 	struct ends ends = {};
 
 	if (ends_of_udp(skb, &ends))
-		return 0;
-	return crossed_in(&ends, BPF_CORE_READ(skb, len), again);
+		return;
+	ends.owner = owner_of(sk);
+	crossed_in(&ends, BPF_CORE_READ(skb, len), again);
 }
 
 /* ---- what is forgotten ------------------------------------------------- */
 
 /* What went from end to end waits in the socket: it carries that itself now. */
-static __always_inline int crossed_waits(const struct ends *ends, __u64 sk)
+static __always_inline void crossed_waits(const struct ends *ends, __u64 sk)
 {
 	__u64 key, from;
 	int to;
@@ -229,84 +294,121 @@ static __always_inline int crossed_waits(const struct ends *ends, __u64 sk)
 		if (from && carry_on(sk, from))
 			state.crossing_waits = 1;
 	}
-	return 0;
 }
 
-/* The datagrams of a queue, one after the other. */
-struct queued {
-	const struct sk_buff *skb;
-	const struct sk_buff_head *queue;
-	__u64 sk;
+/* A list in the kernel, of datagrams or connections, one after the other. */
+struct waiting {
+	const void *next;
+	const void *end;
+	const struct sock *sk;
+	__u32 owner;
+	__u32 pad;
 };
 
-static long datagram_waits(__u32 i, struct queued *q)
+static long datagram_waits(__u32 i, struct waiting *w)
 {
-	const struct sk_buff *skb = q->skb;
+	const struct sk_buff *skb = w->next;
+	const void *end = w->end;
 	struct ends ends = {};
 
-	if ((const void *)skb == q->queue)
+	if (skb == end)
 		return 1;
+	ends.owner = w->owner;
 	if (!ends_of_udp(skb, &ends))
-		crossed_waits(&ends, q->sk);
-	q->skb = BPF_CORE_READ(skb, next);
+		crossed_waits(&ends, number_of(w->sk));
+	w->next = BPF_CORE_READ(skb, next);
 	return 0;
 }
 
-static __always_inline int queue_waits(const struct sk_buff_head *queue,
-				       __u64 sk)
+static __always_inline void queue_waits(const struct sk_buff_head *queue,
+					const struct sock *sk)
 {
-	struct queued q = {.queue = queue, .sk = sk};
+	struct waiting w = {.end = queue, .sk = sk};
 
-	q.skb = BPF_CORE_READ(queue, next);
-	bpf_loop(CROSSING_WAITING, datagram_waits, &q, 0);
-	if ((const void *)q.skb != queue)
+	w.owner = owner_of(sk);
+	w.next = BPF_CORE_READ(queue, next);
+	bpf_loop(CROSSING_WAITING, datagram_waits, &w, 0);
+	if (w.next != queue)
 		state.crossing_waits = 1;
-	return 0;
 }
 
-static __always_inline int socket_waits(const struct sock *sk)
+/* One that nobody has accepted yet. */
+static long connection_waits(__u32 i, struct waiting *w)
 {
-	__u32 family = BPF_CORE_READ(sk, __sk_common.skc_family);
-	__u32 protocol = BPF_CORE_READ(sk, sk_protocol);
-	const struct udp_sock *udp = (const void *)sk;
-	__u32 type = BPF_CORE_READ(sk, sk_type);
+	const struct request_sock *request = w->next;
+	const struct sock *sk;
 	struct ends ends = {};
 
-	if (family != AF_INET && family != AF_INET6)
-		return 0;
-	/* Raw sockets have protocols too. */
-	if (type == SOCK_DGRAM && protocol == IPPROTO_UDP) {
-		queue_waits(&sk->sk_receive_queue, number_of(sk));
-		return queue_waits(&udp->reader_queue, number_of(sk));
-	}
-	if (type != SOCK_STREAM || protocol != IPPROTO_TCP)
-		return 0;
-	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
-		if (BPF_CORE_READ(sk, sk_ack_backlog))
-			state.crossing_waits = 1;
-		return 0;
-	}
-	if (!BPF_CORE_READ(sk, sk_receive_queue.qlen))
-		return 0;
+	if (!request)
+		return 1;
+	sk = BPF_CORE_READ(request, sk);
 	ends_of_tcp(sk, &ends);
-	return crossed_waits(&ends, number_of(sk));
+	crossed_waits(&ends, number_of(sk));
+	w->next = BPF_CORE_READ(request, dl_next);
+	return 0;
 }
 
+static __always_inline void listener_waits(const struct sock *sk)
+{
+	const struct inet_connection_sock *tcp = (const void *)sk;
+	struct waiting w = {};
+
+	w.next = BPF_CORE_READ(tcp, icsk_accept_queue.rskq_accept_head);
+	bpf_loop(CROSSING_WAITING, connection_waits, &w, 0);
+	if (w.next)
+		state.crossing_waits = 1;
+}
+
+static __always_inline void socket_waits(const struct sock *sk)
+{
+	__u32 protocol = BPF_CORE_READ(sk, sk_protocol);
+	__u32 family = BPF_CORE_READ(sk, __sk_common.skc_family);
+	const struct udp_sock *udp = (const void *)sk;
+	struct ends ends = {};
+
+	/* Raw sockets have protocols too. */
+	if ((family == AF_INET || family == AF_INET6) &&
+	    BPF_CORE_READ(sk, sk_type) == SOCK_DGRAM &&
+	    (protocol == IPPROTO_UDP || protocol == IPPROTO_UDPLITE)) {
+		queue_waits(&sk->sk_receive_queue, sk);
+		queue_waits(&udp->reader_queue, sk);
+		return;
+	}
+	if (!is_by_tcp(sk))
+		return;
+	if (BPF_CORE_READ(sk, __sk_common.skc_state) == TCP_LISTEN) {
+		if (protocol == IPPROTO_TCP)
+			listener_waits(sk);
+		return;
+	}
+	/* Wherever it is: in its queue, or behind who reads there now. */
+	ends_of_tcp(sk, &ends);
+	crossed_waits(&ends, number_of(sk));
+}
+
+/*
+ * What was marked by the sweep before, and was not said again, goes; who notes
+ * it in that moment is refused. Not earlier: who said it is still noting it.
+ */
 static long crossing_forget(struct bpf_map *map, __u64 *key, struct crossing *c,
 			    __u64 *now)
 {
 	__u64 old = state.crossing_waits ? CROSSING_LATEST_NS : CROSSING_OLD_NS;
-	struct crossing again = {.noted_ns = *now};
-	__u64 end = *key;
+	__u64 noted = c->noted_ns, end = *key;
 
-	if (*now - c->noted_ns < old || bpf_map_delete_elem(map, &end))
+	if (noted > CROSSING_GOES) {
+		if (noted + old < *now)
+			__sync_val_compare_and_swap(&c->noted_ns, noted,
+						    CROSSING_MARKED);
 		return 0;
-	/* Who notes it meanwhile either is seen here, or sees that it went. */
-	if (*now - c->noted_ns < old &&
-	    !bpf_map_update_elem(map, &end, &again, BPF_NOEXIST))
+	}
+	if (noted == CROSSING_MARKED &&
+	    __sync_val_compare_and_swap(&c->noted_ns, CROSSING_MARKED,
+					CROSSING_GOES) != CROSSING_MARKED)
 		return 0;
-	__sync_fetch_and_sub(&state.crossings, 1);
 	carrier_end(end, carrier_place(end));
+	if (!bpf_map_delete_elem(map, &end))
+		__sync_fetch_and_sub(&state.crossings, 1);
 	return 0;
 }
 
@@ -329,7 +431,8 @@ int crossing_sweep(struct bpf_iter__task_file *ctx)
 	    (BPF_CORE_READ(file, f_inode, i_mode) & S_IFMT) != S_IFSOCK)
 		return 0;
 	sock = BPF_CORE_READ(file, private_data);
-	return socket_waits(BPF_CORE_READ(sock, sk));
+	socket_waits(BPF_CORE_READ(sock, sk));
+	return 0;
 }
 
 #endif

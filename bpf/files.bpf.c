@@ -14,6 +14,9 @@
  *   file_permission, mmap_file, file_open, inode_free, inode_setxattr,
  *   inode_getxattr, inode_symlink, d_instantiate, inode_readlink
  *                        files outside that holders write to: derived.h
+ *   file_open, vfs_create, vfs_mkdir, vfs_mknod, inode_link, inode_rename,
+ *   inode_symlink, file_permission
+ *                        names that holders give, directories that show them
  *   file_permission, mmap_file, file_open, file_ioctl
  *                        files that lie elsewhere, devices: ways.bpf.c
  *
@@ -784,35 +787,43 @@ full:
 	return NULL;
 }
 
-/*
- * A holder gives something a name in @dir, which who lists it reads. In those
- * of a dataset names say as little as those of its files.
- */
-static __noinline int name_put(const struct inode *dir)
+/* A holder leaves something beside the contents of the file. 0 or -EPERM. */
+static __noinline int beside_put(const struct inode *inode)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct holding *h = holding_of(task->tgid);
 	struct file_key key;
-	struct label *l;
 
-	if (!follows_names() || (h && holding_empty(h)) || is_kernels(task) ||
-	    !derived_key(dir, &key))
-		return 0;
-	l = label_read(dir);
-	if (l && is_of_dataset(l->kind))
+	if ((h && holding_empty(h)) || is_kernels(task) ||
+	    !derived_key(inode, &key))
 		return 0;
 	return derived_note(&key);
 }
 
-static __noinline int name_opened(const struct file *file)
+/*
+ * A holder gives something a name in @dir, which who lists it reads: all that
+ * it holds, for the verifier of 7.2 follows no number that far. In those of a
+ * dataset names say as little as those of its files.
+ */
+static __noinline int name_put(const struct inode *dir)
 {
-	return name_put(BPF_CORE_READ(file, f_path.dentry, d_parent, d_inode));
+	struct label *l;
+
+	if (!follows_names())
+		return 0;
+	l = label_read(dir);
+	return l && is_of_dataset(l->kind) ? 0 : beside_put(dir);
+}
+
+static __always_inline int name_above(const struct dentry *dentry)
+{
+	return name_put(BPF_CORE_READ(dentry, d_parent, d_inode));
 }
 
 /* Nothing can be refused: see carried_off(). */
-static __always_inline int name_made(const struct inode *dir)
+static __always_inline int name_made(const struct dentry *dentry)
 {
-	if (holds() && name_put(dir))
+	if (holds() && name_above(dentry))
 		bpf_send_signal(SIGKILL);
 	return 0;
 }
@@ -823,11 +834,36 @@ static __noinline int name_take(const struct inode *dir)
 	return follows_names() ? derived_take(dir, BYTES_UNKNOWN) : 0;
 }
 
-HOP(hop_mkdir, "fentry/vfs_mkdir", name_made(dir), void *owners,
-    struct inode *dir)
+HOP(hop_mkdir, "fentry/vfs_mkdir", name_made(dentry), void *owners,
+    struct inode *dir, struct dentry *dentry)
 
-HOP(hop_mknod, "fentry/vfs_mknod", name_made(dir), void *owners,
-    struct inode *dir)
+HOP(hop_mknod, "fentry/vfs_mknod", name_made(dentry), void *owners,
+    struct inode *dir, struct dentry *dentry)
+
+/* What came with the kernels whose vfs_create() has no directory any more. */
+struct delegated_inode___since {
+	int unused;
+};
+
+/* mknod(2) of a regular file, which no open follows. */
+static __always_inline int on_vfs_create(const __u64 *ctx)
+{
+	if (bpf_core_type_exists(struct delegated_inode___since))
+		return name_made((const struct dentry *)ctx[1]);
+	return name_made((const struct dentry *)ctx[2]);
+}
+
+SEC("fentry/vfs_create")
+int hop_vfs_create(__u64 *ctx)
+{
+	return on_vfs_create(ctx);
+}
+
+SEC("fentry/vfs_create")
+int again_hop_vfs_create(__u64 *ctx)
+{
+	return on_vfs_create(ctx);
+}
 
 static __always_inline int on_file_open(struct file *file)
 {
@@ -847,7 +883,8 @@ static __always_inline int on_file_open(struct file *file)
 	    (mode == S_IFREG || mode == S_IFDIR) && captured(file, inode))
 		return 0;
 	probed(HOOK_FILE_OPEN);
-	if (file->f_mode & FMODE_CREATED && holds() && name_opened(file))
+	if (file->f_mode & FMODE_CREATED && holds() &&
+	    name_above(BPF_CORE_READ(file, f_path.dentry)))
 		return -EPERM;
 	if (mode == S_IFDIR)
 		return label_directory(file->f_path.dentry, inode);
@@ -1364,18 +1401,6 @@ static __noinline int is_attribute(const char *name)
 		return 0;
 	return !bpf_strncmp(text, sizeof("user.") - 1, "user.") ||
 	       !bpf_strncmp(text, sizeof("trusted.") - 1, "trusted.");
-}
-
-static __noinline int beside_put(const struct inode *inode)
-{
-	struct task_struct *task = bpf_get_current_task_btf();
-	struct holding *h = holding_of(task->tgid);
-	struct file_key key;
-
-	if ((h && holding_empty(h)) || is_kernels(task) ||
-	    !derived_key(inode, &key))
-		return 0;
-	return derived_note(&key);
 }
 
 static __noinline int beside_take(const struct inode *inode, __u64 bytes)

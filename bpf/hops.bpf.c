@@ -19,7 +19,8 @@
  *   sk_free            the end of a socket, in net.bpf.c
  *   socket_setsockopt, tcp_getsockopt
  *                      who is going to take what arrives by TCP unseen
- *   egress             TCP and UDP on the loopback: what arrives, in net.bpf.c
+ *   egress             TCP and UDP on the loopback and between the networks of
+ *                      the host: what arrives, in net.bpf.c and crossing.h
  *   __skb_recv_udp     a reader of UDP, before it gets the bytes; of TCP it is
  *                      the same as of unix sockets
  *   msg_queue_msgsnd, msg_queue_msgrcv, msg_queue_free
@@ -28,7 +29,8 @@
  *                      POSIX message queues
  *   ptrace_access_check, ptrace_traceme, arch_ptrace, mem_read, mem_write
  *                      who gets at another's memory: commons.h
- *   io_msg_ring        messages from one io_uring to another
+ *   io_msg_ring, io_uring_sync_msg_ring
+ *                      messages from one io_uring to another
  *   access_remote_vm   who is shown a bit of it: command lines, environments
  *   tty_write, tty_read, tty_ioctl, pty_cleanup
  *                      pseudo terminals, each direction on its own
@@ -303,7 +305,7 @@ static __always_inline int on_udp_recv(const struct sock *sk,
 {
 	probed(HOOK_UDP_RECV);
 	if (skb && state.crossings)
-		crossed_in_udp(skb, again);
+		crossed_in_udp(sk, skb, again);
 	if (!skb || !may_carry(sk))
 		return 0;
 	return carried_in(sk, BPF_CORE_READ(skb, len), again, STEP_LOOPBACK);
@@ -463,17 +465,24 @@ HOP(hop_msgrcv, "fentry/security_msg_queue_msgrcv",
 HOP(hop_msg_free, "fentry/security_msg_queue_free",
     may_carry(queue) ? carried_end(queue) : 0, struct kern_ipc_perm *queue)
 
-/* The inode behind a descriptor of the current process. NULL: there is none. */
-static __noinline struct inode *inode_at(__u32 fd)
+/* The file behind a descriptor of the current process. NULL: there is none. */
+static __noinline struct file *file_at(__u32 fd)
 {
 	struct task_struct *task = bpf_get_current_task_btf();
 	struct fdtable *table = BPF_CORE_READ(task, files, fdt);
 	struct file **files = BPF_CORE_READ(table, fd), *file;
 
 	if (fd >= BPF_CORE_READ(table, max_fds) ||
-	    bpf_probe_read_kernel(&file, sizeof(file), &files[fd]) || !file)
+	    bpf_probe_read_kernel(&file, sizeof(file), &files[fd]))
 		return NULL;
-	return BPF_CORE_READ(file, f_inode);
+	return file;
+}
+
+static __always_inline struct inode *inode_at(__u32 fd)
+{
+	struct file *file = file_at(fd);
+
+	return file ? BPF_CORE_READ(file, f_inode) : NULL;
 }
 
 static __always_inline int on_mq_send(__u32 fd, __u64 bytes)
@@ -586,27 +595,48 @@ static __always_inline int on_mem(const struct file *file)
 	return 0;
 }
 
+/* Is it an io_uring? Nobody has looked yet whether it is. */
+static __noinline int is_ring(const struct file *file)
+{
+	char name[sizeof("[io_uring]")] = {};
+
+	if (BPF_CORE_READ(file, f_inode, i_sb, s_magic) != ANON_INODE_FS_MAGIC)
+		return 0;
+	bpf_probe_read_kernel_str(
+		name, sizeof(name),
+		BPF_CORE_READ(file, f_path.dentry, d_name.name));
+	return !bpf_strncmp(name, sizeof(name) - 1, "[io_uring]");
+}
+
 /*
  * A message to another process's ring: it is handed to whoever made that, and
- * no hook sees him take it. So from now on they are one.
+ * no hook sees him take it. So from now on they are one. Of a ring whose maker
+ * has gone, or is another program by now, nobody knows who takes.
  */
-static __always_inline int on_msg_ring(const struct io_kiocb *req)
+static __noinline int on_message(const struct file *to)
 {
 	struct task_struct *current = bpf_get_current_task_btf();
 	const struct io_ring_ctx *ring;
 	__u32 tgid;
 
-	if (!is_holder(current->tgid))
+	if (!is_holder(current->tgid) || is_kernels(current) || !is_ring(to))
 		return 0;
-	ring = BPF_CORE_READ(req, file, private_data);
+	ring = BPF_CORE_READ(to, private_data);
 	tgid = BPF_CORE_READ(ring, mm_account, owner, tgid);
-	if (tgid && tgid != (__u32)current->tgid &&
-	    commons_pair(current->tgid, tgid))
+	if (tgid == (__u32)current->tgid)
+		return 0;
+	if (!tgid || commons_pair(current->tgid, tgid))
 		bpf_send_signal(SIGKILL);
 	return 0;
 }
 
-HOP(hop_msg_ring, "fentry/io_msg_ring", on_msg_ring(req), struct io_kiocb *req)
+HOP(hop_msg_ring, "fentry/io_msg_ring", on_message(BPF_CORE_READ(req, file)),
+    struct io_kiocb *req)
+
+/* Since 6.13, without a ring of one's own. */
+HOP(hop_sync_msg_ring, "fentry/io_uring_sync_msg_ring",
+    on_message(file_at((__u32)BPF_CORE_READ(sqe, fd))),
+    struct io_uring_sqe *sqe)
 
 /*
  * What a process shows of its memory to whoever asks: its command line, its
@@ -624,8 +654,12 @@ static __always_inline int on_memory_shown(const struct mm_struct *mm,
 	if (!follows_names())
 		return 0;
 	tgid = BPF_CORE_READ(mm, owner, tgid);
-	h = tgid == (__u32)current->tgid ? NULL : holding_of(tgid);
-	if (!h || holding_empty(h))
+	if (!tgid || tgid == (__u32)current->tgid || !is_holder(tgid))
+		return 0;
+	h = holding_of(tgid);
+	if (!h)
+		return is_kernels(current) ? 0 : carry_unknown();
+	if (holding_empty(h))
 		return 0;
 	carry.object = number_of(mm);
 	carry.from = h->id;

@@ -109,6 +109,7 @@
 #define IPPROTO_UDP	17
 #define IPPROTO_ICMPV6	58
 #define IPPROTO_UDPLITE 136
+#define IPPROTO_MPTCP	262
 #define SOL_IP		0
 #define SOL_TCP		6
 #define SOL_IPV6	41
@@ -124,6 +125,9 @@
 #define TCP_ESTABLISHED 1
 #define TCP_CLOSE	7
 #define TCP_LISTEN	10
+
+/* include/net/sock.h: the process chose the port */
+#define SOCK_BINDPORT_LOCK 8
 
 /* include/net/flow.h: the same in every network namespace */
 #define LOOPBACK_IFINDEX 1

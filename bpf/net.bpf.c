@@ -1795,14 +1795,19 @@ static __noinline int is_virtual(const void *sk, __u32 ifindex)
 }
 
 /* Not in crosses(), whose stack is deep enough. Returns 0 or -1. */
-static __noinline int crossing_keys_of(struct __sk_buff *skb, int tcp,
-				       __u64 *ret_from, __u64 *ret_to)
+static __noinline int crossing_keys_of(struct __sk_buff *skb, const void *sk,
+				       int tcp, __u64 *ret_from, __u64 *ret_to)
 {
+	const struct sock *from = (const struct sock *)number_of(sk);
 	struct ends ends = {};
+	int own;
 
 	if (ends_of(skb, tcp, &ends))
 		return -1;
-	crossing_keys(&ends, ret_from, ret_to);
+	ends.owner = owner_of(from);
+	own = tcp && BPF_CORE_READ_BITFIELD_PROBED(from, sk_userlocks) &
+			     SOCK_BINDPORT_LOCK;
+	crossing_keys(&ends, own, ret_from, ret_to);
 	return 0;
 }
 
@@ -1813,27 +1818,30 @@ static __noinline int crossing_keys_of(struct __sk_buff *skb, int tcp,
 static __noinline int crosses(struct __sk_buff *skb, const void *sk,
 			      struct meter *m, int tcp)
 {
-	__u64 key_from = 0, key_to = 0, from, now;
-	__u32 ifindex = skb->ifindex;
+	__u32 device = skb->ifindex << 1 | 1, way = m->way;
+	__u64 key_from = 0, key_to = 0, from, now, took;
 
-	if (m->device != ifindex) {
-		m->crosses = is_virtual(sk, ifindex);
-		m->device = ifindex;
+	/* One word: sends by two devices at once must not mix. */
+	if (way != device && way != (device ^ 1)) {
+		way = is_virtual(sk, skb->ifindex) ? device : device ^ 1;
+		m->way = way;
 	}
-	if (!m->crosses)
-		return ARRIVES;
-	now = bpf_ktime_get_boot_ns();
-	if (tcp && m->crossed == m->holding && m->crossed_first == m->first &&
-	    now - m->crossed_ns < CROSSING_AGAIN_NS)
+	if (!(way & 1))
 		return ARRIVES;
 	from = may_carry(sk) ? carried_at(carrier_sent(sk)) : 0;
 	if (!from)
 		return ARRIVES;
-	if (crossing_keys_of(skb, tcp, &key_from, &key_to) ||
+	now = bpf_ktime_get_boot_ns();
+	/* Before it is noted: what comes in meanwhile is noted next time. */
+	took = took_of(from);
+	if (tcp && m->crossed == took && m->crossed_first == m->first &&
+	    now - m->crossed_ns < CROSSING_AGAIN_NS)
+		return ARRIVES;
+	if (crossing_keys_of(skb, sk, tcp, &key_from, &key_to) ||
 	    (key_from && crossing_note_end(key_from, from, now)) ||
 	    (key_to && crossing_note_end(key_to, from, now)))
 		return ARRIVES_UNNOTED;
-	m->crossed = m->holding;
+	m->crossed = took;
 	m->crossed_first = m->first;
 	m->crossed_ns = now;
 	return ARRIVES;
@@ -1881,7 +1889,7 @@ int egress(struct __sk_buff *skb)
 				: crosses(skb, sk, m, p.tcp);
 	if (arrival == ARRIVES_UNFOLLOWED && egress_strange(m, &p))
 		return 0;
-	if (arrival == ARRIVES_UNNOTED) {
+	if (arrival == ARRIVES_UNNOTED && !meter_forced(m)) {
 		__sync_fetch_and_add(&state.dropped, 1);
 		return 0;
 	}

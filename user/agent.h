@@ -55,10 +55,12 @@ struct agent {
 	int files_fd;
 	int sweep_fd;
 	int crossings_fd;
-	bool crossings_soon;  /* its timer runs */
-	bool refused;	      /* a verdict was among the events just taken */
-	bool progressed;      /* the status tells of a scan */
-	int64_t scan_told_ms; /* clock_ms(); 0: not yet */
+	bool crossings_soon;   /* its timer runs */
+	bool crossings_failed; /* the last sweep did, and that was told */
+	pid_t crossings_pid;   /* who sweeps now; 0: nobody */
+	bool refused;	       /* a verdict was among the events just taken */
+	bool progressed;       /* the status tells of a scan */
+	int64_t scan_told_ms;  /* clock_ms(); 0: not yet */
 	int watchdog_fd;
 	int expiry_fd;
 	bool saving; /* save_fd runs */

@@ -26,6 +26,7 @@
 #include <sys/signalfd.h>
 #include <sys/stat.h>
 #include <sys/timerfd.h>
+#include <sys/wait.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -33,7 +34,7 @@
 #define SAVE_AFTER_S  5	 /* of the first budget used since */
 #define SAVE_AGAIN_S  60 /* after a save that failed */
 #define SWEEP_AGAIN_S 60 /* while hardly any room is left */
-#define CROSSINGS_S   10 /* while something goes between networks */
+#define CROSSINGS_S   5	 /* while something goes between networks */
 #define COUNT_FILES   65536U
 #define FILES_AGAIN_S 10 /* between saves of what files carry */
 #define FILES_TRIES   3	 /* when it stops */
@@ -276,22 +277,44 @@ static void sweep(struct agent *agent, bool full)
 
 static void sweep_crossings_later(struct agent *agent)
 {
-	if (agent->crossings_soon || !guard_state(agent->guard)->crossings)
+	if (agent->crossings_soon || (!guard_state(agent->guard)->crossings &&
+				      agent->crossings_pid <= 0))
 		return;
 	agent->crossings_soon = true;
 	set_timer(agent->crossings_fd, CROSSINGS_S);
 }
 
+/*
+ * By a process of its own: it looks at every open file of the host, and users
+ * say how many there are.
+ */
 static void sweep_crossings(struct agent *agent)
 {
-	int r = guard_sweep_crossings(agent->guard);
+	int status = 0;
+	pid_t pid = agent->crossings_pid;
 
-	if (r)
+	agent->crossings_soon = false;
+	if (pid > 0 && !waitpid(pid, &status, WNOHANG)) {
+		sweep_crossings_later(agent);
+		return;
+	}
+	if (status && !agent->crossings_failed)
 		log_error("what went between networks of this host cannot be "
 			  "forgotten: %s; what holders send there will be "
-			  "dropped when its table is full",
-			  strerror(-r));
-	agent->crossings_soon = false;
+			  "dropped when the table crossings is full",
+			  WIFEXITED(status) ? strerror(WEXITSTATUS(status))
+					    : "who does that was ended");
+	agent->crossings_failed = status != 0;
+	agent->crossings_pid = 0;
+	if (!guard_state(agent->guard)->crossings)
+		return;
+	pid = fork();
+	if (!pid) {
+		/* The lock is the agent's, who may end before. */
+		(void)close(agent->lock_fd);
+		_exit(-guard_sweep_crossings(agent->guard));
+	}
+	agent->crossings_pid = pid;
 	sweep_crossings_later(agent);
 }
 

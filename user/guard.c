@@ -20,6 +20,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
+#include <sys/random.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
 #include <sys/vfs.h>
@@ -72,6 +73,7 @@ static const struct map_form forms[MAP_COUNT] = {
 	[MAP_HOLDINGS] = {"holdings", 8, sizeof(struct holding), true},
 	[MAP_CHARGES] = {"charges", 8, sizeof(struct charges), true},
 	[MAP_CARRIERS] = {"carriers", 8, sizeof(struct carrier), false},
+	[MAP_CROSSINGS] = {"crossings", 8, sizeof(struct crossing), false},
 	[MAP_COMMONS] = {"commons", 4, sizeof(struct commons), false},
 	[MAP_SHARERS] = {"sharers", 4, 4, false},
 	[MAP_SHARED_FILES] = {"shared", 8, sizeof(struct sharing), false},
@@ -99,7 +101,8 @@ static const char *const optional[] = {
 	"again_file_ioctl_compat",  "hop_pipe_read",
 	"again_hop_pipe_read",	    "hop_anon_pipe_read",
 	"again_hop_anon_pipe_read", "hop_trace_compat",
-	"again_hop_trace_compat",
+	"again_hop_trace_compat",   "hop_sync_msg_ring",
+	"again_hop_sync_msg_ring",
 };
 
 /* A function that has another name on some kernels: one of them is needed. */
@@ -858,6 +861,13 @@ static int load(struct guard *guard, const struct guard_options *opts,
 		goto out;
 	}
 	skeleton->bss->state.abi = CORDON_ABI;
+	if (getrandom(&skeleton->bss->state.crossing_seed,
+		      sizeof(skeleton->bss->state.crossing_seed), 0) < 0) {
+		r = -errno;
+		guard_say(say, GUARD_ERROR, "no random number (%s)",
+			  strerror(-r));
+		goto out;
+	}
 	skeleton->bss->state.again = preempts;
 
 	if (!opts->unpinned)
@@ -1355,7 +1365,7 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 		MAP_DERIVED,	  MAP_ORIGIN_OF, MAP_BUDGETS,	MAP_LEDGER_OF,
 		MAP_NAMES,	  MAP_SUBJECTS,	 MAP_CGROUPS,	MAP_DESTS,
 		MAP_AWAITED,	  MAP_CARRIERS,	 MAP_COMMONS,	MAP_SHARERS,
-		MAP_SHARED_FILES, MAP_CHARGES,
+		MAP_SHARED_FILES, MAP_CHARGES,	 MAP_CROSSINGS,
 	};
 	struct guard_stats stats = {0};
 	struct bpf_map_info info;

@@ -424,7 +424,7 @@ int guard_sweep(struct guard *guard, uint64_t *ret_swept);
  * Forgets what went between networks of the host some time ago; what waits in
  * sockets still stays known there. Call it some seconds after state->crossings
  * is no longer 0, and again as long as it is not. It looks at every open file
- * of the host. Returns 0 or -errno.
+ * of the host, which can take long. Returns 0 or -errno.
  */
 int guard_sweep_crossings(struct guard *guard);
 

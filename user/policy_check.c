@@ -516,6 +516,11 @@ static void note_quiet(struct checker *c)
 		     "from holders without becoming carriers",
 		     quiet->name, paths, cap);
 	}
+	if (p->follow_names)
+		tell(c, POLICY_NOTE, (struct policy_pos){1, 1},
+		     "names are followed: who lists /tmp after a holder made "
+		     "something there, or runs ps while one runs, holds what "
+		     "it does");
 	if (p->follow_files && !p->n_quiet)
 		tell(c, POLICY_NOTE, (struct policy_pos){1, 1},
 		     "no preset \"system-files\", and no \"quiet-files\": what "

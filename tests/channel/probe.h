@@ -289,6 +289,8 @@ int read_dedupe_into(struct probe *p, int fd, struct span span);
 /* A hop by messages from one io_uring to another: see struct hop. */
 int make_messages(struct probe *p, int ends[2]);
 ssize_t give_message(struct probe *p, int fd, const uint8_t *d, size_t n);
+int make_sync_messages(struct probe *p, int ends[2]);
+ssize_t give_sync_message(struct probe *p, int fd, const uint8_t *d, size_t n);
 ssize_t take_message(struct probe *p, int fd, uint8_t *d, size_t n);
 
 /* An unlinked temporary file in the work directory, read and write. */

@@ -546,9 +546,12 @@ static socklen_t address_beside(const char *text, struct sockaddr_storage *ret)
 	return sizeof(*in);
 }
 
-/* ends[0] is there and the server, at @addr; it is connected to by @as. */
-static int make_beside(struct probe *p, int type, const char *addr,
-		       const char *as, int ends[2])
+/*
+ * ends[0] is there and the server, at @addr; it is connected to as @as, by
+ * @protocol.
+ */
+static int make_beside(struct probe *p, int type, int protocol,
+		       const char *addr, const char *as, int ends[2])
 {
 	struct sockaddr_storage at, to;
 	socklen_t len = address_beside(addr, &at);
@@ -558,7 +561,9 @@ static int make_beside(struct probe *p, int type, const char *addr,
 	listener = socket_beside(p, at.ss_family, type);
 	if (listener < 0)
 		return listener;
-	ends[1] = socket(at.ss_family, type | SOCK_CLOEXEC, 0);
+	ends[1] = socket(at.ss_family, type | SOCK_CLOEXEC, protocol);
+	if (ends[1] < 0 && protocol)
+		return probe_missing(p, "MPTCP");
 	if (ends[1] < 0 ||
 	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
 		    0 ||
@@ -586,7 +591,7 @@ static int swap_ends(int r, int ends[2])
 
 static int make_net_tcp(struct probe *p, int ends[2])
 {
-	return make_beside(p, SOCK_STREAM, BESIDE_ADDR, BESIDE_ADDR, ends);
+	return make_beside(p, SOCK_STREAM, 0, BESIDE_ADDR, BESIDE_ADDR, ends);
 }
 
 static int make_net_tcp_back(struct probe *p, int ends[2])
@@ -596,27 +601,60 @@ static int make_net_tcp_back(struct probe *p, int ends[2])
 
 static int make_net_tcp6(struct probe *p, int ends[2])
 {
-	return make_beside(p, SOCK_STREAM, BESIDE_ADDR6, BESIDE_ADDR6, ends);
+	return make_beside(p, SOCK_STREAM, 0, BESIDE_ADDR6, BESIDE_ADDR6, ends);
 }
 
 static int make_net_udp(struct probe *p, int ends[2])
 {
-	return make_beside(p, SOCK_DGRAM, BESIDE_ADDR, BESIDE_ADDR, ends);
+	return make_beside(p, SOCK_DGRAM, 0, BESIDE_ADDR, BESIDE_ADDR, ends);
 }
 
 static int make_net_udp6(struct probe *p, int ends[2])
 {
-	return make_beside(p, SOCK_DGRAM, BESIDE_ADDR6, BESIDE_ADDR6, ends);
+	return make_beside(p, SOCK_DGRAM, 0, BESIDE_ADDR6, BESIDE_ADDR6, ends);
 }
 
 static int make_net_nat(struct probe *p, int ends[2])
 {
-	return make_beside(p, SOCK_STREAM, BESIDE_HIDDEN, BESIDE_SHOWN, ends);
+	return make_beside(p, SOCK_STREAM, 0, BESIDE_HIDDEN, BESIDE_SHOWN,
+			   ends);
 }
 
 static int make_net_nat_back(struct probe *p, int ends[2])
 {
 	return swap_ends(make_net_nat(p, ends), ends);
+}
+
+/* Of MPTCP only the taker knows, so it comes down to TCP. */
+static int make_net_mptcp(struct probe *p, int ends[2])
+{
+	return swap_ends(make_beside(p, SOCK_STREAM, IPPROTO_MPTCP, BESIDE_ADDR,
+				     BESIDE_ADDR, ends),
+			 ends);
+}
+
+static int left_open; /* the giver's end, in the taker */
+
+/* The taker says at once that it has nothing to say. */
+static int make_net_closed(struct probe *p, int ends[2])
+{
+	int r = make_net_tcp_back(p, ends);
+
+	left_open = ends[1];
+	return r < 0 || shutdown(ends[0], SHUT_WR) == 0 ? r : -errno;
+}
+
+/* And reads when the connection is no more. */
+static ssize_t take_closed(struct probe *p, int fd, uint8_t *d, size_t n)
+{
+	struct pollfd hung_up = {.fd = fd, .events = POLLRDHUP};
+
+	if (left_open >= 0) {
+		(void)close(left_open);
+		(void)poll(&hung_up, 1, 5000);
+		left_open = -1;
+	}
+	return take_read(p, fd, d, n);
 }
 
 /* ---- terminals --------------------------------------------------------- */
@@ -1139,12 +1177,16 @@ const struct hop hops[] = {
 	 give_write, take_read, HOP_LATE, 0},
 	{"net-tcp-back", "by who was connected to", make_net_tcp_back,
 	 give_write, take_read, 0, 0},
+	{"net-tcp-closed", "read when the connection is no more",
+	 make_net_closed, give_write, take_closed, HOP_LATE, 0},
+	{"net-mptcp", "the taker asked for MPTCP", make_net_mptcp, give_write,
+	 take_read, 0, 0},
+	{"net-sendfile", "the giver sends the file", make_net_tcp, NULL,
+	 take_read, 0, give_sendfile},
 	{"net-tcp6", "the same by IPv6", make_net_tcp6, give_sendmsg, take_recv,
 	 0, 0},
 	{"net-splice", "the taker splices to a pipe", make_net_tcp, give_write,
 	 take_unix_splice, 0, 0},
-	{"net-sendfile", "the giver sends the file", make_net_tcp, NULL,
-	 take_read, 0, give_sendfile},
 	{"net-udp", "datagrams", make_net_udp, give_write, take_read, 0, 0},
 	{"net-udp-late", "read when the giver has ended", make_net_udp,
 	 give_write, take_read, HOP_LATE, 0},
@@ -1156,6 +1198,8 @@ const struct hop hops[] = {
 	 give_write, take_read, 0, 0},
 	{"uring-message", "IORING_OP_MSG_RING", make_messages, give_message,
 	 take_message, HOP_MEMORY, 0},
+	{"uring-sync-message", "IORING_REGISTER_SEND_MSG_RING",
+	 make_sync_messages, give_sync_message, take_message, HOP_MEMORY, 0},
 	{"pty", "written at the slave", make_pty, give_write, take_read, 0, 0},
 	{"pty-in", "written at the master", make_pty_in, give_write, take_read,
 	 0, 0},

@@ -78,6 +78,11 @@ static int name_mknod(int dir, const char *name)
 	return mknodat(dir, name, S_IFIFO | 0600, 0);
 }
 
+static int name_mknod_file(int dir, const char *name)
+{
+	return mknodat(dir, name, S_IFREG | 0600, 0);
+}
+
 static int name_symlink(int dir, const char *name)
 {
 	return symlinkat("x", dir, name);
@@ -127,6 +132,7 @@ static ssize_t give_names(int dir, const uint8_t *d, size_t n,
 GIVE(created)
 GIVE(mkdir)
 GIVE(mknod)
+GIVE(mknod_file)
 GIVE(symlink)
 GIVE(link)
 GIVE(rename)
@@ -262,6 +268,8 @@ const struct hop named[] = {
 	 HOP_LATE, 0},
 	{"name-mknod", "of a FIFO", make_names, give_mknod, take_names,
 	 HOP_LATE, 0},
+	{"name-mknod-file", "of a file that nobody opens", make_names,
+	 give_mknod_file, take_names, HOP_LATE, 0},
 	{"name-symlink", "of a symbolic link", make_names, give_symlink,
 	 take_names, HOP_LATE, 0},
 	{"name-link", "another one of a file", make_names, give_link,

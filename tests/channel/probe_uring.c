@@ -8,6 +8,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/syscall.h>
 #include <unistd.h>
 
 #include "clock.h"
@@ -419,6 +420,9 @@ ssize_t step_uring_splice(struct probe *p, int fd, const uint8_t *d, size_t n)
 
 #define MESSAGES 4096 /* that wait to be taken */
 
+/* enum io_uring_register_op, since 6.13 */
+#define REGISTER_SEND_MSG_RING 31
+
 static struct io_uring taken_by;
 
 int make_messages(struct probe *p, int ends[2])
@@ -464,6 +468,44 @@ ssize_t give_message(struct probe *p, int fd, const uint8_t *d, size_t n)
 	} while (r == -EOVERFLOW);
 	if (r == -EINVAL)
 		return probe_missing(p, "IORING_OP_MSG_RING");
+	return r < 0 ? r : (ssize_t)n;
+}
+
+static int send_message(int fd, size_t n, uint64_t message)
+{
+	struct io_uring_sqe sqe = {.opcode = IORING_OP_MSG_RING,
+				   .fd = fd,
+				   .len = (uint32_t)n,
+				   .off = message};
+
+	return syscall(SYS_io_uring_register, -1, REGISTER_SEND_MSG_RING, &sqe,
+		       1) < 0
+		       ? -errno
+		       : 0;
+}
+
+int make_sync_messages(struct probe *p, int ends[2])
+{
+	if (send_message(-1, 0, 0) != -EBADF)
+		return probe_missing(p, "messages without a ring");
+	return make_messages(p, ends);
+}
+
+/* As give_message(), without a ring of one's own. */
+ssize_t give_sync_message(struct probe *p, int fd, const uint8_t *d, size_t n)
+{
+	uint64_t message = 0;
+	int r;
+
+	(void)p;
+	if (n > sizeof(message))
+		n = sizeof(message);
+	memcpy(&message, d, n);
+	do {
+		r = send_message(fd, n, message);
+		if (r == -EOVERFLOW)
+			(void)usleep(1000);
+	} while (r == -EOVERFLOW);
 	return r < 0 ? r : (ssize_t)n;
 }
 

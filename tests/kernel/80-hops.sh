@@ -284,6 +284,9 @@ hops_cases()
 	done
 	hops_passes squeezed_passes_when_within_budget --hop pipe --squeeze
 	hops_refuses squeezed_refuses_when_beyond 8 --hop pipe --squeeze
+	# What comes later on the same connection, in a moment, counts as well.
+	hops_refuses moment_refuses_when_halves_add_up 6 --hop net-sendfile \
+		--givers 2
 	# Each half alone is within the budget.
 	hops_refuses shared_refuses_when_halves_add_up 6 --hop pipe --givers 2
 	hops_passes shared_passes_when_halves_are_within --hop pipe --givers 2

@@ -3912,6 +3912,7 @@ static void findings_tell_when_quiet_files_or_following_is_missing(void **state)
 		"warning 6:11: quiet files preset-sudo-records, but no file "
 		"carries anything: write \"follow-files: yes\" if files are to "
 		"be followed\n";
+	static const char names[] = "note 1:1: names are followed: ";
 	struct findings f = {.all = true};
 	struct policy *p;
 
@@ -3919,6 +3920,12 @@ static void findings_tell_when_quiet_files_or_following_is_missing(void **state)
 	p = parse(DATED "follow-files: yes\nrules:\n" STAR);
 	assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 0);
 	assert_non_null(strstr(f.b.s, none));
+	assert_null(strstr(f.b.s, names));
+	drop(&f.b);
+	policy_free(p);
+	p = parse(DATED "follow-files: yes\nfollow-names: yes\nrules:\n" STAR);
+	assert_int_equal(policy_check_warnings(p, NOW, collect, &f), 0);
+	assert_non_null(strstr(f.b.s, names));
 	drop(&f.b);
 	policy_free(p);
 	p = parse(DATED "presets: [sudo-records]\nfollow-files: no\n"
