@@ -161,31 +161,46 @@ static __always_inline void crossing_keys(const struct ends *ends, int own,
 
 /* ---- who receives ------------------------------------------------------ */
 
+/* Of a socket that the verifier knows, without a call for each field. */
+static __always_inline __u32 owner_known(const struct sock *sk)
+{
+	const struct user_namespace *ns = sk->__sk_common.skc_net.net->user_ns;
+
+	return ns->level ? BPF_CORE_READ(ns, ns.inum) : 0;
+}
+
+#define SOCK_KNOWN(sk, field) ((sk)->__sk_common.field)
+#define SOCK_READ(sk, field)  BPF_CORE_READ(sk, __sk_common.field)
+
 /*
  * The ends of a TCP socket, as the receiver of what comes in. The port that is
  * kept with the addresses goes when the connection is closed; what has arrived
  * can still be read then.
  */
-static __noinline int ends_of_tcp(const struct sock *sk, struct ends *ret)
-{
-	const struct inet_sock *inet = (const void *)sk;
-	struct in6_addr v6;
-
-	ret->protocol = IPPROTO_TCP;
-	ret->owner = owner_of(sk);
-	ret->from.port = BPF_CORE_READ(sk, __sk_common.skc_dport);
-	ret->to.port = BPF_CORE_READ(inet, inet_sport);
-	if (BPF_CORE_READ(sk, __sk_common.skc_family) == AF_INET) {
-		peer_v4(&ret->from, BPF_CORE_READ(sk, __sk_common.skc_daddr));
-		peer_v4(&ret->to, BPF_CORE_READ(sk, __sk_common.skc_rcv_saddr));
-		return 0;
+#define ENDS_OF_TCP(function, read, owner_of_it)                    \
+	static __always_inline void function(const struct sock *sk, \
+					     struct ends *ret)      \
+	{                                                           \
+		const struct inet_sock *inet = (const void *)sk;    \
+		struct in6_addr v6;                                 \
+                                                                    \
+		ret->protocol = IPPROTO_TCP;                        \
+		ret->owner = owner_of_it(sk);                       \
+		ret->from.port = read(sk, skc_dport);               \
+		ret->to.port = BPF_CORE_READ(inet, inet_sport);     \
+		if (read(sk, skc_family) == AF_INET) {              \
+			peer_v4(&ret->from, read(sk, skc_daddr));   \
+			peer_v4(&ret->to, read(sk, skc_rcv_saddr)); \
+			return;                                     \
+		}                                                   \
+		v6 = read(sk, skc_v6_daddr);                        \
+		__builtin_memcpy(ret->from.addr, &v6, 16);          \
+		v6 = read(sk, skc_v6_rcv_saddr);                    \
+		__builtin_memcpy(ret->to.addr, &v6, 16);            \
 	}
-	v6 = BPF_CORE_READ(sk, __sk_common.skc_v6_daddr);
-	__builtin_memcpy(ret->from.addr, &v6, 16);
-	v6 = BPF_CORE_READ(sk, __sk_common.skc_v6_rcv_saddr);
-	__builtin_memcpy(ret->to.addr, &v6, 16);
-	return 0;
-}
+
+ENDS_OF_TCP(ends_of_known, SOCK_KNOWN, owner_known)
+ENDS_OF_TCP(ends_of_tcp, SOCK_READ, owner_of)
 
 /* Of a datagram, by its headers, but the owner. -1: they are not there. */
 static __noinline int ends_of_udp(const struct sk_buff *skb, struct ends *ret)
@@ -260,11 +275,16 @@ static __always_inline void crossed_in(const struct ends *ends, __u64 bytes,
 static __always_inline void crossed_in_tcp(const struct sock *sk, __u64 bytes,
 					   int again)
 {
+	__u32 family = sk->__sk_common.skc_family, protocol = sk->sk_protocol;
 	struct ends ends = {};
 
-	if (!is_by_tcp(sk))
+	/* Most of what a host says, it says to itself. */
+	if ((family != AF_INET && family != AF_INET6) ||
+	    sk->sk_type != SOCK_STREAM ||
+	    sk->sk_rx_dst_ifindex == LOOPBACK_IFINDEX ||
+	    (protocol != IPPROTO_TCP && protocol != IPPROTO_MPTCP))
 		return;
-	ends_of_tcp(sk, &ends);
+	ends_of_known(sk, &ends);
 	crossed_in(&ends, bytes, again);
 }
 
@@ -273,9 +293,10 @@ static __always_inline void crossed_in_udp(const struct sock *sk,
 {
 	struct ends ends = {};
 
-	if (ends_of_udp(skb, &ends))
+	if ((__u32)BPF_CORE_READ(skb, skb_iif) == LOOPBACK_IFINDEX ||
+	    ends_of_udp(skb, &ends))
 		return;
-	ends.owner = owner_of(sk);
+	ends.owner = owner_known(sk);
 	crossed_in(&ends, BPF_CORE_READ(skb, len), again);
 }
 

@@ -1783,15 +1783,35 @@ static __noinline int arrives(struct __sk_buff *skb, const void *sk, int tcp)
 	return r;
 }
 
-/* Is no hardware behind the device of this number, which @sk sends by? */
+/* Devices that share a place in the kernel's table, net/core/dev.h. */
+#define DEVICE_HASH	256
+#define DEVICES_A_PLACE 64
+
+/*
+ * Is no hardware behind the device of this number, in the network of @sk? What
+ * the socket keeps of its way is that of its connection, if it has one.
+ */
 static __noinline int is_virtual(const void *sk, __u32 ifindex)
 {
 	const struct sock *from = (const struct sock *)number_of(sk);
-	const struct net_device *dev = BPF_CORE_READ(from, sk_dst_cache, dev);
+	const struct hlist_head *heads =
+		BPF_CORE_READ(from, __sk_common.skc_net.net, dev_index_head);
+	const struct hlist_node *node;
+	const struct net_device *dev = NULL;
+	int i;
 
-	if (!dev || (__u32)BPF_CORE_READ(dev, ifindex) != ifindex)
-		return 1; /* it may be */
-	return !BPF_CORE_READ(dev, dev.parent);
+	if (bpf_probe_read_kernel(&node, sizeof(node),
+				  &heads[ifindex % DEVICE_HASH]))
+		return 1;
+#pragma clang loop unroll(disable)
+	for (i = 0; i < DEVICES_A_PLACE && node; i++) {
+		dev = (const void *)((__u64)node -
+				     bpf_core_field_offset(dev->index_hlist));
+		if ((__u32)BPF_CORE_READ(dev, ifindex) == ifindex)
+			return !BPF_CORE_READ(dev, dev.parent);
+		node = BPF_CORE_READ(node, next);
+	}
+	return 1; /* it may be */
 }
 
 /* Not in crosses(), whose stack is deep enough. Returns 0 or -1. */

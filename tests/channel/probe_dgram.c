@@ -254,6 +254,8 @@ ssize_t step_udp_gso(struct probe *p, int fd, const uint8_t *d, size_t n)
 	if (setsockopt(fd, IPPROTO_UDP, UDP_SEGMENT, &size, sizeof(size)) < 0)
 		return probe_missing(p, "UDP_SEGMENT");
 	r = result(send(fd, d, n, 0));
+	if (r == -EIO)
+		return probe_missing(p, "a card with checksums");
 	net_pace((unsigned int)(n / DATAGRAM_BYTES));
 	return r;
 }
