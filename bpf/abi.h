@@ -29,10 +29,10 @@ enum cordon_limits {
 	CORDON_PORTS = 16, /* port ranges a prefix can carry */
 	CORDON_NAME = 64,  /* longest name with its final NUL */
 	CORDON_SLOTS = 2,
-	CORDON_SHARES = 8,	  /* origins a holding tells apart */
-	CORDON_CHARGES = 16,	  /* destinations a holding remembers */
-	CORDON_CHARGED = 8192,	  /* holdings that do, at a time */
-	CORDON_CROSSINGS = 16384, /* ends in fifteen seconds: crossing.h */
+	CORDON_SHARES = 8,	 /* origins a holding tells apart */
+	CORDON_CHARGES = 16,	 /* destinations a holding remembers */
+	CORDON_CHARGED = 8192,	 /* holdings that do, at a time */
+	CORDON_CROSSINGS = 8192, /* ends in fifteen seconds: crossing.h */
 	CORDON_METERED = 4, /* datasets that one socket can be charged for */
 	CORDON_ORIGINS = 4096,
 	CORDON_GROUPS = 32, /* supplementary groups looked at */
@@ -767,6 +767,7 @@ struct meter {
 	__u32 crossed_first; /* which connection was noted last by such, */
 	__u64 crossed_ns;    /* when, */
 	__u64 crossed;	     /* and what was in it: took_of() */
+	__u64 crossed_keys;  /* and the ends that were noted, both in one */
 	struct metered to[CORDON_METERED];
 };
 

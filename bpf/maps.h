@@ -94,7 +94,7 @@ struct pending {
 	__u32 pad;
 };
 
-MAP(pendings, HASH, __u32, struct pending, 16384, BPF_F_NO_PREALLOC);
+MAP(pendings, HASH, __u32, struct pending, 8192, BPF_F_NO_PREALLOC);
 
 /*
  * A verdict that one program of a hook leaves for the next one of the same

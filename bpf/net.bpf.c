@@ -1840,6 +1840,7 @@ static __noinline int crosses(struct __sk_buff *skb, const void *sk,
 {
 	__u32 device = skb->ifindex << 1 | 1, way = m->way;
 	__u64 key_from = 0, key_to = 0, from, now, took;
+	int same;
 
 	/* One word: sends by two devices at once must not mix. */
 	if (way != device && way != (device ^ 1)) {
@@ -1854,15 +1855,19 @@ static __noinline int crosses(struct __sk_buff *skb, const void *sk,
 	now = bpf_ktime_get_boot_ns();
 	/* Before it is noted: what comes in meanwhile is noted next time. */
 	took = took_of(from);
-	if (tcp && m->crossed == took && m->crossed_first == m->first &&
-	    now - m->crossed_ns < CROSSING_AGAIN_NS)
+	same = m->crossed == took && now - m->crossed_ns < CROSSING_AGAIN_NS;
+	if (same && tcp && m->crossed_first == m->first)
 		return ARRIVES;
-	if (crossing_keys_of(skb, sk, tcp, &key_from, &key_to) ||
-	    (key_from && crossing_note_end(key_from, from, now)) ||
+	if (crossing_keys_of(skb, sk, tcp, &key_from, &key_to))
+		return ARRIVES_UNNOTED;
+	if (same && m->crossed_keys == (key_from ^ key_to))
+		return ARRIVES;
+	if ((key_from && crossing_note_end(key_from, from, now)) ||
 	    (key_to && crossing_note_end(key_to, from, now)))
 		return ARRIVES_UNNOTED;
 	m->crossed = took;
 	m->crossed_first = m->first;
+	m->crossed_keys = key_from ^ key_to;
 	m->crossed_ns = now;
 	return ARRIVES;
 }
