@@ -2,9 +2,10 @@
 /*
  * sink: receives what the probe releases and counts it.
  *
- *	sink --port P [--socket PATH [--quiet MS]]
+ *	sink --port P [--socket PATH [--quiet MS [--wire ADDR]]]
  *		listens until SIGTERM or "stop"; answers when nothing came for
- *		MS (50) milliseconds
+ *		MS (50) milliseconds, and when an echo has come back from ADDR,
+ *		behind what that has sent before
  *	sink --query PATH [WORDS]	asks a listening sink; WORDS is one of
  *		totals (default), ids, reset, stop, "pull ADDR PORT"; or "-":
  *		asks each line of standard input
@@ -43,10 +44,13 @@
 #define BACKLOG	       1024
 #define QUIET_MS       50 /* nothing for so long: all has arrived */
 #define QUIET_MAX_MS   1000
-#define ANSWER_MS      3000 /* answer then at the latest */
-#define PULL_TRY_MS    50
-#define PULL_WAIT_MS   10000
-#define PATH_BYTES     108
+/* linux/icmp.h, beside which netinet/ip_icmp.h cannot be */
+#define ICMP_FILTER 1
+
+#define ANSWER_MS    3000 /* answer then at the latest */
+#define PULL_TRY_MS  50
+#define PULL_WAIT_MS 10000
+#define PATH_BYTES   108
 
 #ifndef IPPROTO_MPTCP
 #	define IPPROTO_MPTCP 262
@@ -86,6 +90,9 @@ struct sink {
 	struct source *asking; /* waits for its answer, or NULL */
 	int64_t asked_ms;
 	int quiet_ms;
+	int wire;      /* for echoes; -1: there is nobody to ask */
+	uint16_t echo; /* number of the last one */
+	bool echoed;   /* it has come back, or was not sent */
 	char buf[BUFFER_BYTES];
 };
 
@@ -419,6 +426,67 @@ static void answer(struct sink *s, struct source *src)
 	(void)fclose(out);
 }
 
+/* ---- the wire ---- */
+
+static uint16_t echo_sum(const struct icmphdr *echo)
+{
+	const uint16_t *word = (const void *)echo;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i < sizeof(*echo) / sizeof(*word); i++)
+		sum += word[i];
+	sum = (sum & 0xffff) + (sum >> 16);
+	return (uint16_t) ~(sum + (sum >> 16));
+}
+
+static void echo_send(struct sink *s)
+{
+	struct icmphdr echo = {.type = ICMP_ECHO};
+
+	s->echoed = true;
+	if (s->wire < 0)
+		return;
+	echo.un.echo.id = htons((uint16_t)getpid());
+	echo.un.echo.sequence = htons(++s->echo);
+	echo.checksum = echo_sum(&echo);
+	s->echoed = send(s->wire, &echo, sizeof(echo), 0) < 0;
+}
+
+static void on_echo(struct sink *s, struct source *src)
+{
+	ssize_t n = recv(src->fd, s->buf, sizeof(s->buf), MSG_DONTWAIT);
+	const struct iphdr *ip = (void *)s->buf;
+	const struct icmphdr *echo;
+
+	if (n < (ssize_t)(sizeof(*ip) + sizeof(*echo)) ||
+	    n < (ssize_t)(ip->ihl * 4 + sizeof(*echo)))
+		return;
+	echo = (void *)(s->buf + ip->ihl * 4);
+	if (echo->un.echo.id == htons((uint16_t)getpid()) &&
+	    echo->un.echo.sequence == htons(s->echo))
+		s->echoed = true;
+}
+
+/* Only what is an answer, and from there. */
+static int watch_wire(struct sink *s, const char *addr)
+{
+	uint32_t others = ~(1U << ICMP_ECHOREPLY);
+	struct sockaddr_in to = {.sin_family = AF_INET};
+
+	s->wire = -1;
+	if (!addr)
+		return 0;
+	if (inet_pton(AF_INET, addr, &to.sin_addr) != 1)
+		return -EINVAL;
+	s->wire = socket(AF_INET, SOCK_RAW | SOCK_CLOEXEC, IPPROTO_ICMP);
+	if (s->wire < 0 ||
+	    setsockopt(s->wire, SOL_RAW, ICMP_FILTER, &others, sizeof(others)) <
+		    0 ||
+	    connect(s->wire, (struct sockaddr *)&to, sizeof(to)) < 0)
+		return -errno;
+	return watch(s, s->wire, P_ICMP, on_echo, NULL);
+}
+
 /* A question ends with a newline. Its answer waits until all is quiet. */
 static void on_question(struct sink *s, struct source *src)
 {
@@ -443,6 +511,7 @@ static void on_question(struct sink *s, struct source *src)
 	}
 	s->asking = src;
 	s->asked_ms = clock_ms();
+	echo_send(s);
 }
 
 static void on_control(struct sink *s, struct source *src)
@@ -737,8 +806,8 @@ static void loop(struct sink *s)
 
 			src->ready(s, src);
 		}
-		if (s->asking &&
-		    (n == 0 || clock_ms() - s->asked_ms > ANSWER_MS)) {
+		if (s->asking && ((n == 0 && s->echoed) ||
+				  clock_ms() - s->asked_ms > ANSWER_MS)) {
 			answer(s, s->asking);
 			forget(s->asking);
 			s->asking = NULL;
@@ -752,7 +821,8 @@ static int fail(const char *what, int r)
 	return 1;
 }
 
-static int serve(uint16_t port, const char *control, int quiet_ms)
+static int serve(uint16_t port, const char *control, int quiet_ms,
+		 const char *wire)
 {
 	static struct sink s;
 	int r;
@@ -766,6 +836,9 @@ static int serve(uint16_t port, const char *control, int quiet_ms)
 	r = watch_signals(&s);
 	if (r < 0)
 		return fail("signals", r);
+	r = watch_wire(&s, wire);
+	if (r < 0)
+		return fail("wire", r);
 	r = listen_all(&s);
 	if (r < 0)
 		return fail("listening", r);
@@ -900,7 +973,8 @@ static bool parse_port(const char *text, uint16_t *ret)
 
 static int usage(void)
 {
-	(void)fputs("usage: sink --port P [--socket PATH [--quiet MS]]\n"
+	(void)fputs("usage: sink --port P [--socket PATH [--quiet MS "
+		    "[--wire ADDR]]]\n"
 		    "       sink --query PATH [-|totals|ids|reset|stop|"
 		    "\"pull ADDR PORT\"]\n"
 		    "       sink --pull ADDR PORT\n"
@@ -926,11 +1000,15 @@ int main(int argc, char **argv)
 	if (strcmp(argv[1], "--port") != 0 || !parse_port(argv[2], &port))
 		return usage();
 	if (argc == 3)
-		return serve(port, NULL, QUIET_MS);
-	if (argc == 7 && (strcmp(argv[5], "--quiet") != 0 ||
+		return serve(port, NULL, QUIET_MS, NULL);
+	if (argc == 9 && strcmp(argv[7], "--wire") != 0)
+		return usage();
+	if (argc >= 7 && (strcmp(argv[5], "--quiet") != 0 ||
 			  !parse_number(argv[6], QUIET_MAX_MS, &quiet_ms)))
 		return usage();
-	if ((argc == 5 || argc == 7) && strcmp(argv[3], "--socket") == 0)
-		return serve(port, argv[4], (int)quiet_ms);
+	if ((argc == 5 || argc == 7 || argc == 9) &&
+	    strcmp(argv[3], "--socket") == 0)
+		return serve(port, argv[4], (int)quiet_ms,
+			     argc == 9 ? argv[8] : NULL);
 	return usage();
 }

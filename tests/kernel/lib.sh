@@ -353,7 +353,7 @@ sink_start()
 	fi
 
 	ip netns exec outside "$sink" --port $port --socket /run/sink.sock \
-		--quiet 20 >/dev/null &
+		--quiet 20 --wire 10.99.0.1 >/dev/null &
 	sink_pid=$!
 	for ((i = 0; i < 100; i++)); do
 		if [ -S /run/sink.sock ]; then
