@@ -404,7 +404,5 @@ int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex);
  * backlog drops them in silence.
  */
 void net_pace(unsigned int datagrams);
-/* Internet checksum of n bytes. */
-uint16_t net_checksum(const void *data, size_t n);
 
 #endif

@@ -270,7 +270,7 @@ static ssize_t send_echo(int fd, uint8_t type, const uint8_t *d, size_t n)
 
 	packet.head.un.echo.id = htons((uint16_t)getpid());
 	memcpy(packet.data, d, n);
-	packet.head.checksum = net_checksum(&packet, sizeof(packet.head) + n);
+	packet.head.checksum = wire_checksum(&packet, sizeof(packet.head) + n);
 	net_pace(1);
 	r = send(fd, &packet, sizeof(packet.head) + n, 0);
 	return r < 0 ? -errno : r - (ssize_t)sizeof(packet.head);

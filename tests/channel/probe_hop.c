@@ -400,30 +400,37 @@ static ssize_t take_unix_splice(struct probe *p, int fd, uint8_t *d, size_t n)
 
 /* ---- the loopback ------------------------------------------------------ */
 
+/* ends[0], which is bound, is connected to by ends[1] at @to. */
+static int join_ends(const struct sockaddr *to, socklen_t len, int type,
+		     int ends[2])
+{
+	int listener = ends[0], r;
+
+	if (type == SOCK_STREAM && listen(listener, 1) < 0)
+		return -errno;
+	if (connect(ends[1], to, len) < 0)
+		return -errno;
+	if (type != SOCK_STREAM)
+		return 0;
+	ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
+	r = ends[0] < 0 ? -errno : 0;
+	(void)close(listener);
+	return r;
+}
+
 /* Two sockets that are connected to each other at @addr, ends[0] the server. */
 static int make_ip(struct sockaddr_storage *addr, socklen_t len, int type,
 		   int ends[2])
 {
 	struct sockaddr *sa = (struct sockaddr *)addr;
-	int family = addr->ss_family, listener, r = 0;
+	int family = addr->ss_family;
 
-	listener = socket(family, type | SOCK_CLOEXEC, 0);
+	ends[0] = socket(family, type | SOCK_CLOEXEC, 0);
 	ends[1] = socket(family, type | SOCK_CLOEXEC, 0);
-	if (listener < 0 || ends[1] < 0 || bind(listener, sa, len) < 0 ||
-	    getsockname(listener, sa, &len) < 0)
+	if (ends[0] < 0 || ends[1] < 0 || bind(ends[0], sa, len) < 0 ||
+	    getsockname(ends[0], sa, &len) < 0)
 		return -errno;
-	if (type == SOCK_STREAM && listen(listener, 1) < 0)
-		r = -errno;
-	if (r == 0 && connect(ends[1], sa, len) < 0)
-		r = -errno;
-	ends[0] = listener;
-	if (r == 0 && type == SOCK_STREAM) {
-		ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		if (ends[0] < 0)
-			r = -errno;
-		(void)close(listener);
-	}
-	return r;
+	return join_ends(sa, len, type, ends);
 }
 
 static int make_v4(uint32_t net_addr, int type, int ends[2])
@@ -555,29 +562,21 @@ static int make_beside(struct probe *p, int type, int protocol,
 {
 	struct sockaddr_storage at, to;
 	socklen_t len = address_beside(addr, &at);
-	int one = 1, listener, r = 0;
+	int one = 1;
 
 	(void)address_beside(as, &to);
-	listener = socket_beside(p, at.ss_family, type);
-	if (listener < 0)
-		return listener;
+	ends[0] = socket_beside(p, at.ss_family, type);
+	if (ends[0] < 0)
+		return ends[0];
 	ends[1] = socket(at.ss_family, type | SOCK_CLOEXEC, protocol);
 	if (ends[1] < 0 && protocol)
 		return probe_missing(p, "MPTCP");
 	if (ends[1] < 0 ||
-	    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
+	    setsockopt(ends[0], SOL_SOCKET, SO_REUSEADDR, &one, sizeof(one)) <
 		    0 ||
-	    bind(listener, (struct sockaddr *)&at, len) < 0 ||
-	    (type == SOCK_STREAM && listen(listener, 1) < 0) ||
-	    connect(ends[1], (struct sockaddr *)&to, len) < 0)
-		r = -errno;
-	ends[0] = listener;
-	if (r == 0 && type == SOCK_STREAM) {
-		ends[0] = accept4(listener, NULL, NULL, SOCK_CLOEXEC);
-		r = ends[0] < 0 ? -errno : 0;
-		(void)close(listener);
-	}
-	return r;
+	    bind(ends[0], (struct sockaddr *)&at, len) < 0)
+		return -errno;
+	return join_ends((struct sockaddr *)&to, len, type, ends);
 }
 
 static int swap_ends(int r, int ends[2])

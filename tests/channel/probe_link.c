@@ -130,7 +130,7 @@ static size_t put_ip_udp(const struct probe *p, uint8_t *at, uint32_t from,
 		.len = htons((uint16_t)(sizeof(udp) + n)),
 	};
 
-	ip.check = net_checksum(&ip, sizeof(ip));
+	ip.check = wire_checksum(&ip, sizeof(ip));
 	memcpy(at, &ip, sizeof(ip));
 	memcpy(at + sizeof(ip), &udp, sizeof(udp));
 	memcpy(at + sizeof(ip) + sizeof(udp), d, n);

@@ -193,20 +193,6 @@ int net_route(struct probe *p, uint32_t *ret_addr, int *ret_ifindex)
 	return 0;
 }
 
-uint16_t net_checksum(const void *data, size_t n)
-{
-	const uint8_t *d = data;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i + 1 < n; i += 2)
-		sum += (uint32_t)d[i] << 8 | d[i + 1];
-	if (n & 1)
-		sum += (uint32_t)d[n - 1] << 8;
-	while (sum >> 16)
-		sum = (sum & 0xffff) + (sum >> 16);
-	return htons((uint16_t)~sum);
-}
-
 void net_pace(unsigned int datagrams)
 {
 	static unsigned int sent;

@@ -428,17 +428,6 @@ static void answer(struct sink *s, struct source *src)
 
 /* ---- the wire ---- */
 
-static uint16_t echo_sum(const struct icmphdr *echo)
-{
-	const uint16_t *word = (const void *)echo;
-	uint32_t sum = 0;
-
-	for (size_t i = 0; i < sizeof(*echo) / sizeof(*word); i++)
-		sum += word[i];
-	sum = (sum & 0xffff) + (sum >> 16);
-	return (uint16_t) ~(sum + (sum >> 16));
-}
-
 static void echo_send(struct sink *s)
 {
 	struct icmphdr echo = {.type = ICMP_ECHO};
@@ -448,7 +437,7 @@ static void echo_send(struct sink *s)
 		return;
 	echo.un.echo.id = htons((uint16_t)getpid());
 	echo.un.echo.sequence = htons(++s->echo);
-	echo.checksum = echo_sum(&echo);
+	echo.checksum = wire_checksum(&echo, sizeof(echo));
 	s->echoed = send(s->wire, &echo, sizeof(echo), 0) < 0;
 }
 

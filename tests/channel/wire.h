@@ -3,6 +3,8 @@
 #ifndef CORDON_TESTS_WIRE_H
 #define CORDON_TESTS_WIRE_H
 
+#include <arpa/inet.h>
+#include <stddef.h>
 #include <stdint.h>
 
 /*
@@ -47,5 +49,20 @@ struct wire_frame {
 #define WIRE_TLS_SEQ	  "\0\0\0\0\0\0\0"
 #define WIRE_TLS_RECORD	  16384
 #define WIRE_TLS_OVERHEAD 29 /* header 5, nonce 8, tag 16 */
+
+/* The checksum of IP and of all that goes by it, network order. */
+static inline uint16_t wire_checksum(const void *data, size_t n)
+{
+	const uint8_t *d = data;
+	uint32_t sum = 0;
+
+	for (size_t i = 0; i + 1 < n; i += 2)
+		sum += (uint32_t)d[i] << 8 | d[i + 1];
+	if (n & 1)
+		sum += (uint32_t)d[n - 1] << 8;
+	while (sum >> 16)
+		sum = (sum & 0xffff) + (sum >> 16);
+	return htons((uint16_t)~sum);
+}
 
 #endif
