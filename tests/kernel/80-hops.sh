@@ -274,8 +274,14 @@ hops_cases()
 	# after derived, which has a guard of its own too.
 	[ -n "${hops_alone-}" ] || agent_gone
 	agent_with < <(hops_policy yes) || return
-	# First: what went between networks is remembered for some seconds.
+	# First: what went between networks is remembered for some seconds, and
+	# makes room when it goes.
 	hops_freed
+	"$bin/tests/kernel/pins" fill carriers >/tmp/pins
+	hops_full pipe-late
+	hops_full unix-late
+	"$bin/tests/kernel/pins" empty carriers >/tmp/pins
+	hops_passes full_passes_when_there_is_room_again --hop fifo
 	for hop in $(names hop); do
 		proved "hop/$hop" "hop/$hop" || continue
 		hops_passes "hop/${hop}_passes_when_within_budget" --hop $hop
@@ -313,11 +319,6 @@ hops_cases()
 	new_login
 	hops_chain 8
 	check chain_is_refused_when_beyond "exit $rc $got" came total_bytes 0
-	"$bin/tests/kernel/pins" fill carriers >/tmp/pins
-	hops_full pipe-late
-	hops_full unix-late
-	"$bin/tests/kernel/pins" empty carriers >/tmp/pins
-	hops_passes full_passes_when_there_is_room_again --hop fifo
 	check bystander_is_no_holder_after_all_that "$(hops_count processes)" \
 		[ "$(hops_count processes)" = 0 ]
 	hops_aside
