@@ -19,7 +19,7 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export B
 
 BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
-	libjansson-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
+	libjansson-dev libsodium-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
 	pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
 	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
@@ -49,7 +49,7 @@ AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-LIBS := -lyaml -ljansson -lz
+LIBS := -lyaml -ljansson -lsodium -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
 
 ifeq ($(V),1)

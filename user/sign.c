@@ -1,0 +1,247 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "sign.h"
+#include "state.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <sodium.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+/*
+ * What stands before the 32 bytes of an Ed25519 key in DER: RFC 8410, sections
+ * 4 and 7. Nothing in it ever differs.
+ */
+static const uint8_t public_head[] = {0x30, 0x2a, 0x30, 0x05, 0x06, 0x03,
+				      0x2b, 0x65, 0x70, 0x03, 0x21, 0x00};
+static const uint8_t secret_head[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30,
+				      0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
+				      0x04, 0x22, 0x04, 0x20};
+
+#define PUBLIC_TITLE "PUBLIC KEY"
+#define SECRET_TITLE "PRIVATE KEY"
+#define KEY_BYTES    32
+#define DER_MAX	     (sizeof(secret_head) + KEY_BYTES)
+
+_Static_assert(crypto_sign_PUBLICKEYBYTES ==
+		       sizeof(((struct sign_public *)NULL)->bytes),
+	       "size of a public key");
+_Static_assert(crypto_sign_SECRETKEYBYTES ==
+		       sizeof(((struct sign_key *)NULL)->secret),
+	       "size of a secret key");
+_Static_assert(sodium_base64_ENCODED_LEN(crypto_sign_BYTES,
+					 sodium_base64_VARIANT_ORIGINAL) ==
+		       SIGN_SIGNATURE_CHARS_MAX,
+	       "size of a signature");
+
+void sign_hash(const void *bytes, size_t len, char ret_hex[SIGN_HASH_CHARS_MAX])
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+
+	(void)crypto_hash_sha256(hash, bytes, len);
+	(void)sodium_bin2hex(ret_hex, SIGN_HASH_CHARS_MAX, hash, sizeof(hash));
+}
+
+void sign_id(const struct sign_public *public, char ret_id[SIGN_ID_CHARS_MAX])
+{
+	char hash[SIGN_HASH_CHARS_MAX];
+
+	sign_hash(public->bytes, sizeof(public->bytes), hash);
+	memcpy(ret_id, hash, SIGN_ID_CHARS_MAX - 1);
+	ret_id[SIGN_ID_CHARS_MAX - 1] = '\0';
+}
+
+/* ---- PEM ---------------------------------------------------------------- */
+
+static void to_pem(const char *title, const uint8_t *head, size_t head_len,
+		   const uint8_t key[KEY_BYTES],
+		   char ret_pem[SIGN_PEM_CHARS_MAX])
+{
+	char text[sodium_base64_ENCODED_LEN(DER_MAX,
+					    sodium_base64_VARIANT_ORIGINAL)];
+	uint8_t der[DER_MAX];
+
+	memcpy(der, head, head_len);
+	memcpy(der + head_len, key, KEY_BYTES);
+	(void)sodium_bin2base64(text, sizeof(text), der, head_len + KEY_BYTES,
+				sodium_base64_VARIANT_ORIGINAL);
+	(void)snprintf(ret_pem, SIGN_PEM_CHARS_MAX,
+		       "-----BEGIN %s-----\n%s\n-----END %s-----\n", title,
+		       text, title);
+	sodium_memzero(text, sizeof(text));
+	sodium_memzero(der, sizeof(der));
+}
+
+/*
+ * There is one way to write each key. So what does not come out the same again
+ * is none.
+ */
+static int from_pem(const char *title, const uint8_t *head, size_t head_len,
+		    const char *text, size_t len, uint8_t ret_key[KEY_BYTES])
+{
+	char begin[64], again[SIGN_PEM_CHARS_MAX];
+	uint8_t der[DER_MAX];
+	size_t skip, n = 0;
+	int r = -EINVAL;
+
+	skip = (size_t)snprintf(begin, sizeof(begin), "-----BEGIN %s-----\n",
+				title);
+	if (len < skip || len >= sizeof(again) ||
+	    memcmp(text, begin, skip) != 0)
+		return -EINVAL;
+	/* It stops at the `-' of the end, or at what is wrong. */
+	if (sodium_base642bin(der, sizeof(der), text + skip, len - skip, "\n",
+			      &n, &(const char *){NULL},
+			      sodium_base64_VARIANT_ORIGINAL) == 0 &&
+	    n == head_len + KEY_BYTES) {
+		to_pem(title, head, head_len, der + head_len, again);
+		if (strlen(again) == len && memcmp(again, text, len) == 0) {
+			memcpy(ret_key, der + head_len, KEY_BYTES);
+			r = 0;
+		}
+		sodium_memzero(again, sizeof(again));
+	}
+	sodium_memzero(der, sizeof(der));
+	return r;
+}
+
+void sign_public_pem(const struct sign_public *public,
+		     char ret_pem[SIGN_PEM_CHARS_MAX])
+{
+	to_pem(PUBLIC_TITLE, public_head, sizeof(public_head), public->bytes,
+	       ret_pem);
+}
+
+int sign_public_parse(const char *text, size_t len,
+		      struct sign_public *ret_public)
+{
+	if (sodium_init() < 0)
+		return -ENOTSUP;
+	return from_pem(PUBLIC_TITLE, public_head, sizeof(public_head), text,
+			len, ret_public->bytes);
+}
+
+int sign_public_read(const char *path, struct sign_public *ret_public)
+{
+	char *text = NULL;
+	size_t len;
+	int r;
+
+	r = state_get(path, SIGN_PEM_CHARS_MAX, &text, &len);
+	if (r)
+		return r == -EFBIG ? -EUCLEAN : r;
+	r = sign_public_parse(text, len, ret_public);
+	free(text);
+	return r == -EINVAL ? -EUCLEAN : r;
+}
+
+/* ---- the secret key ----------------------------------------------------- */
+
+static void key_from_seed(const uint8_t seed[KEY_BYTES], struct sign_key *key)
+{
+	(void)crypto_sign_seed_keypair(key->public.bytes, key->secret, seed);
+}
+
+static int check_mode(const char *path)
+{
+	struct stat st;
+
+	if (lstat(path, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EUCLEAN;
+	return st.st_mode & (S_IRWXG | S_IRWXO) ? -EPERM : 0;
+}
+
+static int key_read(const char *path, struct sign_key *key)
+{
+	uint8_t seed[KEY_BYTES];
+	char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	r = check_mode(path);
+	if (!r)
+		r = state_get(path, SIGN_PEM_CHARS_MAX, &text, &len);
+	if (!r)
+		r = from_pem(SECRET_TITLE, secret_head, sizeof(secret_head),
+			     text, len, seed);
+	if (!r)
+		key_from_seed(seed, key);
+	sodium_memzero(seed, sizeof(seed));
+	if (text)
+		sodium_memzero(text, len);
+	free(text);
+	return r == -EINVAL || r == -EFBIG ? -EUCLEAN : r;
+}
+
+static int key_make(const char *path, struct sign_key *key)
+{
+	char pem[SIGN_PEM_CHARS_MAX];
+	uint8_t seed[KEY_BYTES];
+	int r;
+
+	randombytes_buf(seed, sizeof(seed));
+	to_pem(SECRET_TITLE, secret_head, sizeof(secret_head), seed, pem);
+	r = state_put(path, pem, strlen(pem));
+	if (!r)
+		key_from_seed(seed, key);
+	sodium_memzero(seed, sizeof(seed));
+	sodium_memzero(pem, sizeof(pem));
+	return r;
+}
+
+int sign_key_load(const char *path, struct sign_key *ret_key, bool *ret_made)
+{
+	struct sign_key key;
+	bool made = false;
+	int r;
+
+	if (sodium_init() < 0)
+		return -ENOTSUP;
+	r = key_read(path, &key);
+	if (r == -ENOENT) {
+		r = key_make(path, &key);
+		made = true;
+	}
+	if (!r) {
+		*ret_key = key;
+		*ret_made = made;
+	}
+	sign_key_release(&key);
+	return r;
+}
+
+void sign_key_release(struct sign_key *key)
+{
+	sodium_memzero(key, sizeof(*key));
+}
+
+/* ---- signatures --------------------------------------------------------- */
+
+void sign_make(const struct sign_key *key, const void *bytes, size_t len,
+	       char ret_signature[SIGN_SIGNATURE_CHARS_MAX])
+{
+	uint8_t signature[crypto_sign_BYTES];
+
+	(void)crypto_sign_detached(signature, NULL, bytes, len, key->secret);
+	(void)sodium_bin2base64(ret_signature, SIGN_SIGNATURE_CHARS_MAX,
+				signature, sizeof(signature),
+				sodium_base64_VARIANT_ORIGINAL);
+}
+
+bool sign_check(const struct sign_public *public, const void *bytes, size_t len,
+		const char *signature)
+{
+	uint8_t raw[crypto_sign_BYTES];
+	size_t n = 0;
+
+	if (sodium_base642bin(raw, sizeof(raw), signature, strlen(signature),
+			      NULL, &n, NULL, sodium_base64_VARIANT_ORIGINAL) ||
+	    n != sizeof(raw))
+		return false;
+	return crypto_sign_verify_detached(raw, bytes, len, public->bytes) == 0;
+}
