@@ -77,6 +77,29 @@ static const struct verb verbs[] = {
 	 "  --destination TO    a destination's name, or "
 	 "ADDRESS:PORT\n" COMMON_HELP "\n"
 	 "exit: 0 good, 1 a policy is bad or has expired\n"},
+	{"evidence", cmd_evidence, "is the log of what happened whole?",
+	 "usage: cordon evidence verify [OPTION...] [FOLDER|SEGMENT...]\n"
+	 "       cordon evidence show [--from N] [--to N] [FOLDER|SEGMENT...]\n"
+	 "       cordon evidence checkpoint|key [FOLDER]\n"
+	 "\n"
+	 "verify finds every line that was changed, taken out, put in, moved "
+	 "or cut off,\n"
+	 "and says what is still proven. It needs the folder and the host's "
+	 "public key, no\n"
+	 "agent. show prints lines, checkpoint the last signed one to be kept "
+	 "elsewhere, key\n"
+	 "the public key. Default folder: " CORDON_STATE_DIR "/evidence\n"
+	 "\n"
+	 "  --key FILE        the host's public key (PEM), more than once if "
+	 "it was made anew;\n"
+	 "                    default: the one in the folder\n"
+	 "  --from N, --to N  only lines N to N\n"
+	 "  --last N          there have been at least N lines\n"
+	 "  --checkpoint FILE a checkpoint that was kept has to be in it\n"
+	 "  --json            one JSON object a line, for programs\n"
+	 "  --help            this text\n"
+	 "\n"
+	 "exit: 0 whole and proven, 1 not, or it could not be read\n"},
 	{"version", cmd_version, "which version this is",
 	 "usage: cordon version [--json]\n"},
 	{"help", cmd_help, "this list, or more about one verb",

@@ -1,0 +1,842 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/* The evidence log: written, broken in every way, and verified. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <signal.h>
+#include <sys/resource.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+#include "evidence.h"
+#include "evidence_verify.h"
+
+#define TEXT_MAX (1 << 20)
+
+struct box {
+	char dir[32];
+	char log[64];
+	char key_path[64];
+	struct sign_key key;
+	struct evidence *evidence;
+	struct evidence_found found;
+	/* What verify() found. */
+	struct evidence_result result;
+	struct evidence_finding findings[8];
+	char words[8][512];
+	size_t n;
+};
+
+static int setup(void **state)
+{
+	struct box *box = calloc(1, sizeof(*box));
+	bool made = false;
+
+	if (!box)
+		return -1;
+	(void)strcpy(box->dir, "/tmp/test_evidence.XXXXXX");
+	if (!mkdtemp(box->dir))
+		return -1;
+	(void)snprintf(box->log, sizeof(box->log), "%s/log", box->dir);
+	(void)snprintf(box->key_path, sizeof(box->key_path), "%s/key",
+		       box->dir);
+	if (sign_key_load(box->key_path, &box->key, &made) || !made)
+		return -1;
+	*state = box;
+	return 0;
+}
+
+static void each_file(const struct box *box, void (*fn)(const char *path))
+{
+	char path[512];
+	const struct dirent *entry;
+	DIR *dir = opendir(box->log);
+
+	while (dir && (entry = readdir(dir))) {
+		(void)snprintf(path, sizeof(path), "%s/%s", box->log,
+			       entry->d_name);
+		if (entry->d_name[0] != '.')
+			fn(path);
+	}
+	if (dir)
+		(void)closedir(dir);
+}
+
+static void remove_file(const char *path)
+{
+	(void)unlink(path);
+}
+
+static int teardown(void **state)
+{
+	struct box *box = *state;
+
+	evidence_close(box->evidence);
+	evidence_result_release(&box->result);
+	each_file(box, remove_file);
+	(void)rmdir(box->log);
+	(void)unlink(box->key_path);
+	(void)rmdir(box->dir);
+	free(box);
+	return 0;
+}
+
+static void open_log(struct box *box, uint64_t segment, uint64_t keep)
+{
+	const struct evidence_options opts = {.dir = box->log,
+					      .key = &box->key,
+					      .segment_bytes = segment,
+					      .keep_bytes = keep,
+					      .host = "cardprint-1"};
+
+	assert_int_equal(
+		evidence_open(&opts, NULL, NULL, &box->found, &box->evidence),
+		0);
+}
+
+static void close_log(struct box *box)
+{
+	evidence_close(box->evidence);
+	box->evidence = NULL;
+}
+
+static json_t *line(size_t pad)
+{
+	char text[EVIDENCE_LINE_MAX];
+
+	memset(text, 'p', pad);
+	text[pad] = '\0';
+	return json_pack("{s:i, s:s, s:s}", "cordon", 1, "type", "verdict",
+			 "pad", text);
+}
+
+static int add(struct box *box, size_t pad)
+{
+	char text[EVIDENCE_LINE_MAX];
+	size_t len;
+
+	return evidence_add(box->evidence, line(pad), text, &len);
+}
+
+static void add_many(struct box *box, int n, size_t pad)
+{
+	for (int i = 0; i < n; i++) {
+		assert_int_equal(add(box, pad), 0);
+		assert_int_equal(evidence_sync(box->evidence), 0);
+	}
+}
+
+/* ---- verifying ---------------------------------------------------------- */
+
+static void note(const struct evidence_finding *finding, void *arg)
+{
+	struct box *box = arg;
+
+	if (box->n < 8) {
+		box->findings[box->n] = *finding;
+		(void)snprintf(box->words[box->n], sizeof(box->words[0]), "%s",
+			       finding->words);
+	}
+	box->n++;
+}
+
+static int verify_with(struct box *box, struct evidence_query *query)
+{
+	char **files = NULL;
+	size_t n = 0;
+	int r;
+
+	assert_int_equal(
+		evidence_files(&(const char *){box->log}, 1, &files, &n), 0);
+	query->files = files;
+	query->n_files = n;
+	if (!query->keys) {
+		query->keys = &box->key.public;
+		query->n_keys = 1;
+	}
+	evidence_result_release(&box->result);
+	box->n = 0;
+	r = evidence_verify(query, note, box, &box->result);
+	evidence_files_free(files, n);
+	return r;
+}
+
+static void verify(struct box *box)
+{
+	struct evidence_query query = {.all = true};
+
+	assert_int_equal(verify_with(box, &query), 0);
+}
+
+/* last: of the log; 0: any. */
+static void verify_finds_nothing(struct box *box, uint64_t last)
+{
+	verify(box);
+	if (!last)
+		last = box->result.last;
+	if (box->n)
+		fail_msg("found: %s", box->words[0]);
+	assert_int_equal(box->result.last, last);
+	assert_int_equal(box->result.signed_to, last);
+	assert_int_equal(box->result.n_proven, 1);
+	assert_true(
+		evidence_result_covers(&box->result, box->result.first, last));
+}
+
+static void found(const struct box *box, size_t i,
+		  enum evidence_problem problem, uint64_t first, uint64_t last)
+{
+	assert_true(i < box->n);
+	assert_string_equal(evidence_problem_name(box->findings[i].problem),
+			    evidence_problem_name(problem));
+	assert_int_equal(box->findings[i].first, first);
+	assert_int_equal(box->findings[i].last, last);
+}
+
+static void proven(const struct box *box, size_t i, uint64_t first,
+		   uint64_t last)
+{
+	assert_true(i < box->result.n_proven);
+	assert_int_equal(box->result.proven[i].first, first);
+	assert_int_equal(box->result.proven[i].last, last);
+}
+
+/* ---- changing ----------------------------------------------------------- */
+
+static char *segment_path(const struct box *box, uint64_t first)
+{
+	static char path[128];
+
+	(void)snprintf(path, sizeof(path), "%s/%012llu.jsonl", box->log,
+		       (unsigned long long)first);
+	return path;
+}
+
+static size_t get(const char *path, char *text)
+{
+	gzFile file = gzopen(path, "r");
+	int len;
+
+	assert_non_null(file);
+	len = gzread(file, text, TEXT_MAX - 1);
+	assert_true(len >= 0);
+	text[len] = '\0';
+	(void)gzclose(file);
+	return (size_t)len;
+}
+
+static void put(const char *path, const char *text, size_t len)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(text, 1, len, file), len);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* The lines of the first segment, in that order: 0-ended numbers from 1. */
+static void rearrange(const struct box *box, const int *order)
+{
+	static char text[TEXT_MAX], other[TEXT_MAX];
+	char *lines[64], *at = text;
+	size_t n = 0, len = 0;
+
+	(void)get(segment_path(box, 1), text);
+	while (*at && n < 64) {
+		lines[n++] = at;
+		at = strchr(at, '\n') + 1;
+	}
+	lines[n] = at;
+	for (; *order; order++) {
+		size_t size = (size_t)(lines[*order] - lines[*order - 1]);
+
+		memcpy(other + len, lines[*order - 1], size);
+		len += size;
+	}
+	put(segment_path(box, 1), other, len);
+}
+
+/* Changes the first c behind the start of line n of a segment to another. */
+static void change(const char *path, int n, char c, char to)
+{
+	static char text[TEXT_MAX];
+	size_t len = get(path, text);
+	char *at = text;
+
+	while (--n)
+		at = strchr(at, '\n') + 1;
+	*strchr(at, c) = to;
+	put(path, text, len);
+}
+
+/* Lines 1 to 4, checkpoint 5, lines 6 to 9, checkpoint 10. */
+static void ten_lines(struct box *box)
+{
+	open_log(box, 0, 0);
+	for (int i = 0; i < 2; i++) {
+		add_many(box, 4, 5);
+		assert_int_equal(evidence_checkpoint(box->evidence), 0);
+	}
+	close_log(box);
+	verify_finds_nothing(box, 10);
+}
+
+/* ---- tests -------------------------------------------------------------- */
+
+static void log_verifies_over_restarts(void **state)
+{
+	struct box *box = *state;
+
+	for (uint64_t i = 0; i < 3; i++) {
+		open_log(box, 0, 0);
+		assert_int_equal(evidence_next(box->evidence), 1 + 11 * i);
+		assert_int_equal(box->found.last, 11 * i);
+		assert_int_equal(box->found.clean, i > 0);
+		add_many(box, 10, 100);
+		assert_true(evidence_unsigned(box->evidence));
+		close_log(box);
+		verify_finds_nothing(box, 11 * (i + 1));
+	}
+	assert_string_equal(box->result.host, "cardprint-1");
+}
+
+static void log_verifies_over_segments_when_compressed(void **state)
+{
+	struct box *box = *state;
+	struct stat st;
+
+	open_log(box, 3000, 0);
+	add_many(box, 100, 100);
+	close_log(box);
+	assert_int_equal(stat(segment_path(box, 1), &st), -1);
+	assert_int_equal(stat(strcat(segment_path(box, 1), ".gz"), &st), 0);
+	verify_finds_nothing(box, 0);
+	assert_true(box->result.last > 100);
+
+	/* It goes on behind one that was closed. */
+	open_log(box, 3000, 0);
+	assert_int_equal(box->found.cut, 0);
+	add_many(box, 100, 100);
+	close_log(box);
+	verify_finds_nothing(box, 0);
+	assert_true(box->result.last > 200);
+}
+
+static uint64_t bytes;
+
+static void count_bytes(const char *path)
+{
+	struct stat st;
+
+	assert_int_equal(stat(path, &st), 0);
+	bytes += (uint64_t)st.st_size;
+}
+
+static void log_retires_the_oldest_and_says_so(void **state)
+{
+	struct box *box = *state;
+	struct evidence_query all = {.all = true}, part = {0};
+
+	open_log(box, 3000, 20000);
+	add_many(box, 1000, 100);
+	close_log(box);
+	bytes = 0;
+	each_file(box, count_bytes);
+	assert_in_range(bytes, 5000, 20000 + 3500);
+	verify(box);
+	assert_true(box->result.first > 1);
+	assert_int_equal(box->result.retired, box->result.first - 1);
+	verify_finds_nothing(box, 0);
+
+	/* One more away is one too many; alone it is nothing missing. */
+	assert_int_equal(
+		unlink(strcat(segment_path(box, box->result.first), ".gz")), 0);
+	assert_int_equal(verify_with(box, &all), 0);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_MISSING, box->result.retired + 1,
+	      box->result.first - 1);
+	assert_int_equal(verify_with(box, &part), 0);
+	assert_int_equal(box->n, 0);
+}
+
+static void verify_finds_a_changed_line(void **state)
+{
+	struct box *box = *state;
+
+	ten_lines(box);
+	change(segment_path(box, 1), 3, 'p', 'q');
+	verify(box);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_CHANGED, 3, 3);
+	assert_int_equal(box->findings[0].number, 3);
+	/* The checkpoint before there is none; the next one has 4 and on. */
+	proven(box, 0, 4, 10);
+	assert_int_equal(box->result.n_proven, 1);
+}
+
+static void verify_proves_both_sides_of_a_change(void **state)
+{
+	struct box *box = *state;
+
+	ten_lines(box);
+	change(segment_path(box, 1), 7, 'p', 'q');
+	verify(box);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_CHANGED, 7, 7);
+	proven(box, 0, 1, 5);
+	proven(box, 1, 8, 10);
+	assert_false(evidence_result_covers(&box->result, 1, 10));
+	assert_true(evidence_result_covers(&box->result, 2, 5));
+}
+
+static void verify_finds_a_changed_hash(void **state)
+{
+	struct box *box = *state;
+	char *text = malloc(TEXT_MAX), *at;
+	size_t len;
+
+	ten_lines(box);
+	assert_non_null(text);
+	len = get(segment_path(box, 1), text);
+	at = text;
+	for (int i = 1; i < 7; i++)
+		at = strchr(at, '\n') + 1;
+	at = strstr(at, "\"prev\":\"") + 8;
+	*at = *at == '0' ? '1' : '0';
+	put(segment_path(box, 1), text, len);
+	free(text);
+	verify(box);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_CHANGED, 7, 7);
+}
+
+static void verify_finds_a_changed_checkpoint(void **state)
+{
+	struct box *box = *state;
+	char *text = malloc(TEXT_MAX), *at;
+	size_t len;
+
+	ten_lines(box);
+	assert_non_null(text);
+	len = get(segment_path(box, 1), text);
+	at = strstr(strstr(text, "\"seq\":10,"), "\"sig\":\"") + 7;
+	*at = *at == 'A' ? 'B' : 'A';
+	put(segment_path(box, 1), text, len);
+	verify(box);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_FORGED, 10, 10);
+	proven(box, 0, 1, 5);
+
+	/* One that calls itself so without being signed. */
+	at = strstr(strstr(text, "\"seq\":10,"), "\"sig\":\"");
+	memcpy(at, "\"sog\":\"", 7);
+	put(segment_path(box, 1), text, len);
+	free(text);
+	verify(box);
+	found(box, 0, EVIDENCE_FORGED, 10, 10);
+}
+
+static void verify_finds_a_dropped_line(void **state)
+{
+	struct box *box = *state;
+
+	ten_lines(box);
+	rearrange(box, (const int[]){1, 2, 4, 5, 6, 7, 8, 9, 10, 0});
+	verify(box);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_MISSING, 3, 3);
+	proven(box, 0, 4, 10);
+}
+
+static void verify_finds_a_doubled_line(void **state)
+{
+	struct box *box = *state;
+
+	ten_lines(box);
+	rearrange(box, (const int[]){1, 2, 3, 4, 5, 6, 7, 7, 8, 9, 10, 0});
+	verify(box);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_ORDER, 7, 7);
+	proven(box, 0, 1, 5);
+}
+
+static void verify_finds_lines_in_another_order(void **state)
+{
+	struct box *box = *state;
+
+	ten_lines(box);
+	rearrange(box, (const int[]){1, 2, 3, 4, 5, 6, 8, 7, 9, 10, 0});
+	verify(box);
+	assert_int_equal(box->n, 3);
+	found(box, 0, EVIDENCE_MISSING, 7, 7);
+	found(box, 1, EVIDENCE_ORDER, 7, 7);
+	found(box, 2, EVIDENCE_MISSING, 8, 8);
+	proven(box, 0, 1, 5);
+	proven(box, 1, 9, 10);
+}
+
+static void verify_finds_a_cut_end_by_what_was_kept(void **state)
+{
+	struct box *box = *state;
+	struct evidence_query query = {.all = true};
+	char *text = malloc(TEXT_MAX), *at;
+
+	ten_lines(box);
+	assert_non_null(text);
+	(void)get(segment_path(box, 1), text);
+	at = strstr(text, "{\"cordon\":1,\"type\":\"checkpoint\"");
+	at = strstr(at + 1, "{\"cordon\":1,\"type\":\"checkpoint\"");
+	rearrange(box, (const int[]){1, 2, 3, 4, 5, 6, 0});
+	verify(box);
+	assert_int_equal(box->n, 0); /* nothing in it can tell */
+	assert_int_equal(box->result.signed_to, 5);
+
+	query.last = 10;
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_CUT, 7, 10);
+
+	query.last = 0;
+	query.checkpoint = at;
+	query.checkpoint_len = strcspn(at, "\n");
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_CUT, 7, 10);
+
+	/* What was kept has to be signed itself. */
+	at[40] = 'x';
+	assert_int_equal(verify_with(box, &query), -EINVAL);
+	free(text);
+}
+
+/* Cut, and written on: a log of its own that its host signed. */
+static void verify_finds_that_it_is_not_the_log_of_a_checkpoint(void **state)
+{
+	struct box *box = *state;
+	struct evidence_query query = {.all = true};
+	char *text = malloc(TEXT_MAX), *at;
+
+	ten_lines(box);
+	assert_non_null(text);
+	(void)get(segment_path(box, 1), text);
+	at = strstr(text, "{\"cordon\":1,\"type\":\"checkpoint\"");
+	at = strstr(at + 1, "{\"cordon\":1,\"type\":\"checkpoint\"");
+	query.checkpoint = at;
+	query.checkpoint_len = strcspn(at, "\n");
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 0);
+
+	rearrange(box, (const int[]){1, 2, 3, 4, 5, 6, 0});
+	open_log(box, 0, 0);
+	add_many(box, 8, 10);
+	close_log(box);
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 1);
+	found(box, 0, EVIDENCE_OTHER, 10, 10);
+	free(text);
+}
+
+static void verify_finds_a_segment_of_another_host(void **state)
+{
+	struct box *box = *state, *other = NULL;
+	char *text = malloc(TEXT_MAX);
+	struct sign_public keys[2];
+	struct evidence_query query = {.all = true, .keys = keys, .n_keys = 2};
+	size_t len;
+
+	assert_non_null(text);
+	assert_int_equal(setup((void **)&other), 0);
+	ten_lines(box);
+	ten_lines(other);
+	len = get(segment_path(other, 1), text);
+	put(segment_path(box, 1), text, len);
+	free(text);
+	keys[0] = box->key.public;
+	keys[1] = other->key.public;
+
+	verify(box);
+	assert_int_equal(box->n, 2);
+	found(box, 0, EVIDENCE_FOREIGN, 5, 5);
+	found(box, 1, EVIDENCE_FOREIGN, 10, 10);
+	assert_int_equal(box->result.n_proven, 0);
+	/* Both keys are one host's, if somebody says so. */
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 0);
+	(void)teardown((void **)&other);
+}
+
+static void verify_finds_a_damaged_segment(void **state)
+{
+	struct box *box = *state;
+	bool damaged = false;
+	struct stat st;
+	char *path;
+
+	open_log(box, 3000, 0);
+	add_many(box, 30, 100);
+	close_log(box);
+	path = strcat(segment_path(box, 1), ".gz");
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(truncate(path, st.st_size - 20), 0);
+	verify(box);
+	for (size_t i = 0; i < box->n && !damaged; i++)
+		damaged = box->findings[i].problem == EVIDENCE_DAMAGED;
+	assert_true(damaged);
+	assert_true(box->result.n_proven > 0);
+}
+
+static void verify_keeps_to_the_lines_that_were_asked_for(void **state)
+{
+	struct box *box = *state;
+	struct evidence_query query = {.all = true, .from = 4, .to = 6};
+
+	ten_lines(box);
+	change(segment_path(box, 1), 7, 'p', 'q');
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 0);
+	query.to = 7;
+	assert_int_equal(verify_with(box, &query), 0);
+	assert_int_equal(box->n, 1);
+}
+
+/* ---- crashes ------------------------------------------------------------ */
+
+/* Whatever of the last, unsynced line is there: the log goes on before it. */
+static void log_goes_on_behind_half_a_line(void **state)
+{
+	struct box *box = *state;
+	char *text = malloc(TEXT_MAX);
+	size_t len;
+
+	assert_non_null(text);
+	open_log(box, 0, 0);
+	add_many(box, 3, 50);
+	close_log(box);
+	len = get(segment_path(box, 1), text);
+	for (size_t cut = 1; cut < len; cut += 7) {
+		put(segment_path(box, 1), text, cut);
+		open_log(box, 0, 0);
+		assert_string_equal(box->found.moved, "");
+		add_many(box, 2, 10);
+		close_log(box);
+		verify_finds_nothing(box, 0);
+		assert_int_equal(box->result.skipped, 0);
+		each_file(box, remove_file);
+	}
+	free(text);
+}
+
+/* Blocks of zeros, as some file systems leave behind. */
+static void log_goes_on_behind_what_was_never_written(void **state)
+{
+	struct box *box = *state;
+
+	ten_lines(box);
+	assert_int_equal(truncate(segment_path(box, 1), 9000), 0);
+	open_log(box, 0, 0);
+	assert_int_equal(box->found.last, 10);
+	assert_true(box->found.cut > 4000);
+	assert_false(box->found.clean);
+	add_many(box, 2, 10);
+	close_log(box);
+	verify_finds_nothing(box, 13);
+}
+
+static void log_moves_aside_lines_that_do_not_follow(void **state)
+{
+	struct box *box = *state;
+	char path[128];
+	struct stat st;
+
+	ten_lines(box);
+	rearrange(box, (const int[]){1, 2, 3, 4, 5, 6, 8, 9, 10, 0});
+	open_log(box, 0, 0);
+	assert_int_equal(box->found.lost, 4);
+	(void)snprintf(path, sizeof(path), "%s/%s", box->log, box->found.moved);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(st.st_size, box->found.cut);
+	/* No number twice, and the log says which have no line. */
+	assert_int_equal(evidence_next(box->evidence), 11);
+	add_many(box, 1, 10);
+	close_log(box);
+	verify_finds_nothing(box, 12);
+	assert_int_equal(box->result.skipped, 4);
+}
+
+static void log_compresses_what_a_crash_left(void **state)
+{
+	struct box *box = *state;
+	static char text[TEXT_MAX];
+	char path[128];
+	struct stat st;
+	size_t len;
+
+	open_log(box, 100, 0);
+	add_many(box, 3, 10);
+	close_log(box);
+	(void)strcpy(path, segment_path(box, 1));
+	len = get(strcat(path, ".gz"), text);
+	/* It was compressed, and not taken away yet. */
+	put(segment_path(box, 1), text, len);
+	verify_finds_nothing(box, 6);
+	/* Not even that. */
+	assert_int_equal(unlink(path), 0);
+	verify_finds_nothing(box, 6);
+	open_log(box, 100, 0);
+	assert_int_equal(stat(path, &st), 0);
+	assert_int_equal(stat(segment_path(box, 1), &st), -1);
+	close_log(box);
+	verify_finds_nothing(box, 6);
+}
+
+static void log_counts_what_a_full_disk_loses_and_says_so(void **state)
+{
+	struct rlimit limit = {2000, RLIM_INFINITY};
+	struct box *box = *state;
+	int failed = 0;
+
+	(void)signal(SIGXFSZ, SIG_IGN);
+	open_log(box, 0, 0);
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	for (int i = 0; i < 20; i++)
+		failed += add(box, 100) < 0;
+	limit.rlim_cur = RLIM_INFINITY;
+	assert_int_equal(setrlimit(RLIMIT_FSIZE, &limit), 0);
+	assert_in_range(failed, 5, 19);
+	assert_int_equal(evidence_next(box->evidence), 21);
+	add_many(box, 1, 100);
+	close_log(box);
+	verify_finds_nothing(box, 22);
+	assert_int_equal(box->result.skipped, failed);
+}
+
+static void log_begins_a_segment_when_its_file_was_moved_away(void **state)
+{
+	struct box *box = *state;
+
+	open_log(box, 0, 0);
+	add_many(box, 3, 10);
+	assert_int_equal(unlink(segment_path(box, 1)), 0);
+	assert_int_equal(add(box, 10), 0);
+	assert_int_equal(evidence_sync(box->evidence), -ESTALE);
+	add_many(box, 1, 10);
+	close_log(box);
+	verify(box);
+	found(box, 0, EVIDENCE_MISSING, 1, 4);
+	proven(box, 0, 5, 6);
+}
+
+static void log_takes_no_line_beyond_the_limit(void **state)
+{
+	struct box *box = *state;
+	char text[EVIDENCE_LINE_MAX];
+	size_t len;
+
+	open_log(box, 0, 0);
+	assert_int_equal(add(box, EVIDENCE_LINE_MAX - 1), -EMSGSIZE);
+	assert_int_equal(evidence_add(box->evidence, NULL, text, &len),
+			 -ENOMEM);
+	assert_int_equal(evidence_next(box->evidence), 3);
+	add_many(box, 1, EVIDENCE_LINE_MAX - 256);
+	close_log(box);
+	verify_finds_nothing(box, 4);
+}
+
+/* ---- keys --------------------------------------------------------------- */
+
+static void key_is_the_same_when_read_again(void **state)
+{
+	struct box *box = *state;
+	struct sign_key again;
+	bool made = true;
+	struct stat st;
+
+	assert_int_equal(stat(box->key_path, &st), 0);
+	assert_int_equal(st.st_mode & 07777, 0600);
+	assert_int_equal(sign_key_load(box->key_path, &again, &made), 0);
+	assert_false(made);
+	assert_memory_equal(&again, &box->key, sizeof(again));
+}
+
+static void key_is_refused_when_others_can_read_it(void **state)
+{
+	struct box *box = *state;
+	struct sign_key again;
+	bool made;
+
+	assert_int_equal(chmod(box->key_path, 0640), 0);
+	assert_int_equal(sign_key_load(box->key_path, &again, &made), -EPERM);
+	assert_int_equal(chmod(box->key_path, 0600), 0);
+	put(box->key_path, "no key", 6);
+	assert_int_equal(sign_key_load(box->key_path, &again, &made), -EUCLEAN);
+	assert_int_equal(unlink(box->key_path), 0);
+	assert_int_equal(symlink("/etc/passwd", box->key_path), 0);
+	assert_int_equal(sign_key_load(box->key_path, &again, &made), -EUCLEAN);
+}
+
+static void public_key_survives_pem_and_nothing_else_does(void **state)
+{
+	struct box *box = *state;
+	char pem[SIGN_PEM_CHARS_MAX], other[SIGN_PEM_CHARS_MAX + 1];
+	struct sign_public back;
+	size_t len;
+
+	sign_public_pem(&box->key.public, pem);
+	len = strlen(pem);
+	assert_int_equal(sign_public_parse(pem, len, &back), 0);
+	assert_memory_equal(&back, &box->key.public, sizeof(back));
+	assert_int_equal(sign_public_parse(pem, len - 1, &back), -EINVAL);
+	for (size_t i = 0; i < len; i++) {
+		memcpy(other, pem, len);
+		other[i] ^= 1;
+		/* Another key is one too; that key it is not. */
+		if (!sign_public_parse(other, len, &back))
+			assert_memory_not_equal(&back, &box->key.public,
+						sizeof(back));
+	}
+}
+
+#define IN_BOX(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		IN_BOX(log_verifies_over_restarts),
+		IN_BOX(log_verifies_over_segments_when_compressed),
+		IN_BOX(log_retires_the_oldest_and_says_so),
+		IN_BOX(verify_finds_a_changed_line),
+		IN_BOX(verify_proves_both_sides_of_a_change),
+		IN_BOX(verify_finds_a_changed_hash),
+		IN_BOX(verify_finds_a_changed_checkpoint),
+		IN_BOX(verify_finds_a_dropped_line),
+		IN_BOX(verify_finds_a_doubled_line),
+		IN_BOX(verify_finds_lines_in_another_order),
+		IN_BOX(verify_finds_a_cut_end_by_what_was_kept),
+		IN_BOX(verify_finds_that_it_is_not_the_log_of_a_checkpoint),
+		IN_BOX(verify_finds_a_segment_of_another_host),
+		IN_BOX(verify_finds_a_damaged_segment),
+		IN_BOX(verify_keeps_to_the_lines_that_were_asked_for),
+		IN_BOX(log_goes_on_behind_half_a_line),
+		IN_BOX(log_goes_on_behind_what_was_never_written),
+		IN_BOX(log_moves_aside_lines_that_do_not_follow),
+		IN_BOX(log_compresses_what_a_crash_left),
+		IN_BOX(log_counts_what_a_full_disk_loses_and_says_so),
+		IN_BOX(log_begins_a_segment_when_its_file_was_moved_away),
+		IN_BOX(log_takes_no_line_beyond_the_limit),
+		IN_BOX(key_is_the_same_when_read_again),
+		IN_BOX(key_is_refused_when_others_can_read_it),
+		IN_BOX(public_key_survives_pem_and_nothing_else_does),
+	};
+
+	return cmocka_run_group_tests(tests, NULL, NULL);
+}

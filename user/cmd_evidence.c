@@ -1,0 +1,502 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "array.h"
+#include "cmd.h"
+#include "evidence.h"
+#include "evidence_verify.h"
+#include "state.h"
+#include "term.h"
+#include "text.h"
+#include "version.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+
+#define DEFAULT_DIR CORDON_STATE_DIR "/" EVIDENCE_DIR
+
+/* What the arguments of all of them come to. */
+struct asking {
+	struct cmd_common common;
+	const char **paths;
+	size_t n_paths;
+	char **files;
+	size_t n_files;
+	struct sign_public *keys;
+	size_t n_keys;
+	char *checkpoint;
+	size_t checkpoint_len;
+	uint64_t from;
+	uint64_t to;
+	uint64_t last;
+	bool own_key; /* it is the one that lies beside the evidence */
+};
+
+static void asking_release(struct asking *asking)
+{
+	evidence_files_free(asking->files, asking->n_files);
+	free(asking->paths);
+	free(asking->keys);
+	free(asking->checkpoint);
+}
+
+static int fail(const char *what, int r)
+{
+	(void)fprintf(stderr, "cordon evidence: %s: %s%s\n", what,
+		      r == -EUCLEAN ? "this is not what it should be"
+				    : strerror(-r),
+		      r == -EACCES ? "; use sudo" : "");
+	return r == -EACCES ? CMD_DENIED : CMD_WRONG;
+}
+
+/* ---- arguments ---------------------------------------------------------- */
+
+static int take_number(const char *option, uint64_t *ret_n)
+{
+	if (text_parse_u64(optarg, 1, EVIDENCE_SEQ_MAX, ret_n))
+		return cmd_usage("evidence",
+				 "--%s %s: expected the number of a line",
+				 option, optarg);
+	return 0;
+}
+
+static int add_key(struct asking *asking, const char *path)
+{
+	struct sign_public *keys;
+	int r;
+
+	keys = array_grow(asking->keys, asking->n_keys, sizeof(*keys));
+	if (!keys)
+		return fail(path, -ENOMEM);
+	asking->keys = keys;
+	r = sign_public_read(path, &keys[asking->n_keys]);
+	if (r)
+		return fail(path, r);
+	asking->n_keys++;
+	return 0;
+}
+
+static int take_checkpoint(struct asking *asking)
+{
+	char *text = NULL;
+	size_t len = 0;
+	int r;
+
+	r = state_get(optarg, EVIDENCE_LINE_MAX, &text, &len);
+	if (r)
+		return fail(optarg, r);
+	while (len > 0 && text[len - 1] == '\n')
+		len--;
+	free(asking->checkpoint);
+	asking->checkpoint = text;
+	asking->checkpoint_len = len;
+	return 0;
+}
+
+/* The paths that are left, or where the agent of this host writes. */
+static int find_files(struct asking *asking, int argc, char **argv)
+{
+	static const char *const here[] = {DEFAULT_DIR};
+	const char *const *paths = here;
+	size_t n = 1;
+	int r;
+
+	if (optind < argc) {
+		n = (size_t)(argc - optind);
+		paths = (const char *const *)argv + optind;
+	}
+	asking->paths = calloc(n, sizeof(*paths));
+	if (!asking->paths)
+		return fail(paths[0], -ENOMEM);
+	memcpy(asking->paths, paths, n * sizeof(*paths));
+	asking->n_paths = n;
+	r = evidence_files(paths, n, &asking->files, &asking->n_files);
+	if (r == -ENOENT) {
+		(void)fprintf(stderr,
+			      "cordon evidence: %s: there is no evidence; name "
+			      "the folder, or its segments\n",
+			      paths[0]);
+		return CMD_WRONG;
+	}
+	return r ? fail(paths[0], r) : 0;
+}
+
+static bool is_dir(const char *path)
+{
+	struct stat st;
+
+	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+/* Beside the evidence, if no other one is named. */
+static int find_key(struct asking *asking)
+{
+	const char *path = asking->paths[0], *slash = strrchr(path, '/');
+	char *name = NULL;
+	int len, r;
+
+	if (asking->n_keys)
+		return 0;
+	if (is_dir(path)) {
+		len = (int)strlen(path);
+	} else {
+		len = slash ? (int)(slash - path) : 1;
+		path = slash ? path : ".";
+	}
+	if (asprintf(&name, "%.*s/" EVIDENCE_PUBLIC, len, path) < 0)
+		return fail(path, -ENOMEM);
+	r = add_key(asking, name);
+	if (r)
+		(void)fprintf(stderr, "name the host's public key: --key "
+				      "FILE\n");
+	free(name);
+	asking->own_key = true;
+	return r;
+}
+
+static const struct option options[] = {
+	CMD_OPTIONS,
+	{"key", required_argument, NULL, CMD_OPT_OWN},
+	{"from", required_argument, NULL, CMD_OPT_OWN + 1},
+	{"to", required_argument, NULL, CMD_OPT_OWN + 2},
+	{"last", required_argument, NULL, CMD_OPT_OWN + 3},
+	{"checkpoint", required_argument, NULL, CMD_OPT_OWN + 4},
+	{0},
+};
+
+static int take_option(struct asking *asking, int code)
+{
+	switch (code) {
+	case CMD_OPT_OWN:
+		return add_key(asking, optarg);
+	case CMD_OPT_OWN + 1:
+		return take_number("from", &asking->from);
+	case CMD_OPT_OWN + 2:
+		return take_number("to", &asking->to);
+	case CMD_OPT_OWN + 3:
+		return take_number("last", &asking->last);
+	case CMD_OPT_OWN + 4:
+		return take_checkpoint(asking);
+	default:
+		return cmd_take_shared(&asking->common, code, "evidence");
+	}
+}
+
+/* ---- verify ------------------------------------------------------------- */
+
+static void print_finding(const struct evidence_finding *finding, void *arg)
+{
+	const struct asking *asking = arg;
+	const char *name = evidence_problem_name(finding->problem);
+	bool colour = term_wants_colour(stdout);
+	json_t *line;
+
+	if (!asking->common.json) {
+		if (finding->number)
+			(void)printf("%s:%" PRIu64 ": ", finding->file,
+				     finding->number);
+		else if (finding->file[0])
+			(void)printf("%s: ", finding->file);
+		(void)printf("%s%s%s: %s\n", term_begin(TERM_BAD, colour), name,
+			     term_end(TERM_BAD, colour), finding->words);
+		return;
+	}
+	line = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "cordon",
+			 1, "type", "finding", "problem", name, "message",
+			 finding->words, "file", finding->file, "file_line",
+			 (json_int_t)finding->number, "first",
+			 (json_int_t)finding->first, "last",
+			 (json_int_t)finding->last);
+	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
+		(void)putchar('\n');
+	json_decref(line);
+}
+
+/* Of the lines that were asked for: which ones are there. */
+static void asked_range(const struct asking *asking,
+			const struct evidence_result *result,
+			uint64_t *ret_first, uint64_t *ret_last)
+{
+	*ret_first = asking->from > result->first ? asking->from
+						  : result->first;
+	*ret_last = asking->to && asking->to < result->last ? asking->to
+							    : result->last;
+}
+
+/*
+ * The last few lines of a log that goes on are signed by the next checkpoint;
+ * all others have to be by now.
+ */
+static bool is_proven(const struct asking *asking,
+		      const struct evidence_result *result)
+{
+	uint64_t first, last;
+
+	asked_range(asking, result, &first, &last);
+	if (!asking->to && result->signed_to && last > result->signed_to)
+		last = result->signed_to;
+	return !result->problems && first <= last &&
+	       evidence_result_covers(result, first, last);
+}
+
+static void print_ranges(const char *title,
+			 const struct evidence_result *result)
+{
+	char first[32], last[32];
+
+	for (size_t i = 0; i < result->n_proven; i++) {
+		term_number(result->proven[i].first, first, sizeof(first));
+		term_number(result->proven[i].last, last, sizeof(last));
+		(void)printf("%-9s %s to %s\n", i ? "" : title, first, last);
+	}
+	if (!result->n_proven)
+		(void)printf("%-9s nothing: no checkpoint is there, or none "
+			     "is signed by the key\n",
+			     title);
+}
+
+static void print_words(const struct asking *asking,
+			const struct evidence_result *result, bool good)
+{
+	char id[SIGN_ID_CHARS_MAX], first[32], last[32], host[128], time[64];
+	bool colour = term_wants_colour(stdout);
+	enum term_colour shade = good ? TERM_GOOD : TERM_BAD;
+
+	sign_id(&asking->keys[0], id);
+	text_quote(result->host, strlen(result->host), host, sizeof(host));
+	text_quote(result->signed_time, strlen(result->signed_time), time,
+		   sizeof(time));
+	term_number(result->first, first, sizeof(first));
+	term_number(result->last, last, sizeof(last));
+	(void)printf("host      %s, key %s%s\n", host, id,
+		     asking->n_keys > 1 ? " and others" : "");
+	(void)printf("lines     %s to %s\n", first, last);
+	print_ranges("proven", result);
+	if (result->signed_to)
+		(void)printf("signed    last at %s\n", time);
+	if (result->signed_to && result->last > result->signed_to)
+		(void)printf("unsigned  %" PRIu64 " at the end: no checkpoint "
+			     "came behind them yet\n",
+			     result->last - result->signed_to);
+	if (result->skipped)
+		(void)printf("lost      %" PRIu64 ", as the log itself says: "
+			     "grep for \"skipped\"\n",
+			     result->skipped);
+	if (result->retired)
+		(void)printf("retired   the first %" PRIu64 ", as the log "
+			     "itself says\n",
+			     result->retired);
+	if (result->unfinished)
+		(void)printf("          the last line is only half written "
+			     "yet\n");
+	(void)printf("head      %s\n", result->head);
+	if (asking->own_key)
+		(void)printf(
+			"note      the key is the one in that folder, so "
+			"this shows that one host wrote\n"
+			"          all of it, but not which: compare cordon "
+			"evidence key with what the\n"
+			"          host's administrator tells you, or give "
+			"--key\n");
+	(void)printf("%s%s%s\n", term_begin(shade, colour),
+		     good ? "whole: nothing was changed, taken out or put in"
+		     : result->problems ? "NOT WHOLE: see above"
+					: "NOT PROVEN: no checkpoint stands "
+					  "for all of these lines",
+		     term_end(shade, colour));
+}
+
+static void print_json(const struct asking *asking,
+		       const struct evidence_result *result, bool good)
+{
+	json_t *line, *proven = json_array();
+	char id[SIGN_ID_CHARS_MAX];
+
+	for (size_t i = 0; i < result->n_proven; i++)
+		(void)json_array_append_new(
+			proven,
+			json_pack("[I, I]", (json_int_t)result->proven[i].first,
+				  (json_int_t)result->proven[i].last));
+	sign_id(&asking->keys[0], id);
+	line = json_pack(
+		"{s:i, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:I, "
+		"s:s, s:o}",
+		"cordon", 1, "type", "verified", "whole", good, "host",
+		result->host, "key", id, "first", (json_int_t)result->first,
+		"last", (json_int_t)result->last, "signed_to",
+		(json_int_t)result->signed_to, "signed_time",
+		result->signed_time, "skipped", (json_int_t)result->skipped,
+		"retired", (json_int_t)result->retired, "problems",
+		(json_int_t)result->problems, "head", result->head, "proven",
+		proven);
+	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
+		(void)putchar('\n');
+	json_decref(line);
+}
+
+static int verify(struct asking *asking)
+{
+	struct evidence_query query = {
+		.files = asking->files,
+		.n_files = asking->n_files,
+		.keys = asking->keys,
+		.n_keys = asking->n_keys,
+		.from = asking->from,
+		.to = asking->to,
+		.last = asking->last,
+		.all = true,
+		.checkpoint = asking->checkpoint,
+		.checkpoint_len = asking->checkpoint_len,
+	};
+	struct evidence_result result;
+	bool good;
+	int r;
+
+	for (size_t i = 0; i < asking->n_paths; i++)
+		query.all &= is_dir(asking->paths[i]);
+	r = evidence_verify(&query, print_finding, asking, &result);
+	if (r == -EINVAL) {
+		(void)fprintf(stderr,
+			      "cordon evidence verify: --checkpoint: this is "
+			      "no checkpoint that the key signed\n");
+		return CMD_WRONG;
+	}
+	if (r)
+		return fail("verify", r);
+	good = is_proven(asking, &result);
+	if (asking->common.json)
+		print_json(asking, &result, good);
+	else
+		print_words(asking, &result, good);
+	evidence_result_release(&result);
+	return good ? CMD_OK : CMD_WRONG;
+}
+
+/* ---- the others --------------------------------------------------------- */
+
+static int print_key(struct asking *asking)
+{
+	char pem[SIGN_PEM_CHARS_MAX], hash[SIGN_HASH_CHARS_MAX];
+
+	for (size_t i = 0; i < asking->n_keys; i++) {
+		sign_public_pem(&asking->keys[i], pem);
+		sign_hash(asking->keys[i].bytes, sizeof(asking->keys[i].bytes),
+			  hash);
+		if (asking->common.json)
+			(void)printf("{\"cordon\":1,\"type\":\"key\","
+				     "\"key\":\"%.16s\",\"sha256\":\"%s\"}\n",
+				     hash, hash);
+		else
+			(void)printf("%skey %.16s, in full %s\n", pem, hash,
+				     hash);
+	}
+	return CMD_OK;
+}
+
+struct printing {
+	const struct asking *asking;
+	bool checkpoints; /* only these, of which only the last */
+	char last[EVIDENCE_LINE_MAX];
+	size_t last_len;
+};
+
+static int print_line(const struct evidence_line *line, void *arg)
+{
+	struct printing *printing = arg;
+	const struct asking *asking = printing->asking;
+	char signature[SIGN_SIGNATURE_CHARS_MAX];
+	json_t *object;
+	const char *prev;
+	uint64_t seq;
+	size_t len;
+
+	if (printing->checkpoints) {
+		if (!line->whole ||
+		    evidence_signed(line->text, line->len, &len, signature))
+			return 0;
+		memcpy(printing->last, line->text, line->len);
+		printing->last_len = line->len;
+		return 0;
+	}
+	if (!line->whole ||
+	    evidence_parse(line->text, line->len, &object, &seq, &prev))
+		return 0;
+	json_decref(object);
+	if (seq < asking->from || (asking->to && seq > asking->to))
+		return 0;
+	(void)fwrite(line->text, 1, line->len, stdout);
+	return putchar('\n') == EOF ? -EPIPE : 0;
+}
+
+/* Lines as they stand there, or the last checkpoint. */
+static int print_lines(const struct asking *asking, bool checkpoints)
+{
+	struct printing printing = {.asking = asking,
+				    .checkpoints = checkpoints};
+	int r, status = CMD_OK;
+
+	for (size_t i = 0; i < asking->n_files; i++) {
+		r = evidence_read(asking->files[i], print_line, &printing);
+		if (r == -EPIPE)
+			return CMD_WRONG;
+		if (r)
+			status = fail(asking->files[i], r);
+	}
+	if (!checkpoints)
+		return status;
+	if (!printing.last_len) {
+		(void)fprintf(stderr, "cordon evidence: there is no "
+				      "checkpoint yet\n");
+		return CMD_WRONG;
+	}
+	(void)printf("%.*s\n", (int)printing.last_len, printing.last);
+	return status;
+}
+
+static int run(const char *what, struct asking *asking, int argc, char **argv)
+{
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = take_option(asking, code);
+		if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	r = find_files(asking, argc, argv);
+	if (r)
+		return r;
+	if (strcmp(what, "show") == 0)
+		return print_lines(asking, false);
+	if (strcmp(what, "checkpoint") == 0)
+		return print_lines(asking, true);
+	r = find_key(asking);
+	if (r)
+		return r;
+	return strcmp(what, "key") == 0 ? print_key(asking) : verify(asking);
+}
+
+int cmd_evidence(int argc, char **argv)
+{
+	static const char *const verbs[] = {"verify", "show", "checkpoint",
+					    "key"};
+	const char *what = argc >= 2 ? argv[1] : "";
+	struct asking asking = {0};
+	int r;
+
+	/* The help is the same for all. */
+	if (strcmp(what, "--help") == 0)
+		return run(what, &asking, argc, argv);
+	for (size_t i = 0; i < sizeof(verbs) / sizeof(verbs[0]); i++) {
+		if (strcmp(what, verbs[i]) != 0)
+			continue;
+		/* getopt_long() begins its messages with it. */
+		argv[1] = argv[0];
+		r = run(what, &asking, argc - 1, argv + 1);
+		asking_release(&asking);
+		return r;
+	}
+	return cmd_usage("evidence",
+			 "%s: expected verify, show, checkpoint or key", what);
+}

@@ -1,0 +1,207 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "clock.h"
+#include "event.h"
+#include "evidence_internal.h"
+
+#include <errno.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timex.h>
+#include <unistd.h>
+
+/* ---- the host ----------------------------------------------------------- */
+
+const char *evidence_clock(void)
+{
+	struct timex timex = {0};
+
+	if (adjtimex(&timex) < 0)
+		return "unknown";
+	return timex.status & STA_UNSYNC ? "free running" : "synchronised";
+}
+
+/* ---- lines -------------------------------------------------------------- */
+
+uint64_t evidence_next(const struct evidence *evidence)
+{
+	return evidence->next;
+}
+
+bool evidence_unsigned(const struct evidence *evidence)
+{
+	return evidence->lines > 0;
+}
+
+/* The number is used up, and the next line says that it has none. */
+static void skip(struct evidence *evidence, int r)
+{
+	if (!evidence->skipped)
+		evidence->why = -r;
+	evidence->skipped++;
+	evidence->next++;
+}
+
+static int put_place(struct evidence *evidence, json_t *line)
+{
+	const char *why = strerrorname_np(evidence->why);
+	int r;
+
+	r = json_object_set_new(line, "seq",
+				json_integer((json_int_t)evidence->next)) |
+	    json_object_set_new(line, "prev", json_string(evidence->prev));
+	if (evidence->skipped)
+		r |= json_object_set_new(
+			     line, "skipped",
+			     json_integer((json_int_t)evidence->skipped)) |
+		     json_object_set_new(line, "skipped_because",
+					 json_string(why ? why : "?"));
+	return r ? -ENOMEM : 0;
+}
+
+/* Text has room for a newline. */
+static int write_line(struct evidence *evidence, const char *text, size_t len)
+{
+	int r;
+
+	if (evidence->fd < 0) {
+		r = evidence_segment_begin(evidence);
+		if (r)
+			return r;
+	}
+	r = evidence_write_at(evidence->fd, text, len, evidence->bytes);
+	if (r)
+		return r;
+	sign_hash(text, len - 1, evidence->prev);
+	evidence->bytes += len;
+	evidence->next++;
+	evidence->lines++;
+	evidence->skipped = 0;
+	evidence->unsynced = true;
+	return 0;
+}
+
+int evidence_add(struct evidence *evidence, json_t *line, char *ret_text,
+		 size_t *ret_len)
+{
+	size_t len = 0;
+	int r;
+
+	*ret_len = 0;
+	r = line ? put_place(evidence, line) : -ENOMEM;
+	if (!r) {
+		len = json_dumpb(line, ret_text, EVIDENCE_LINE_MAX,
+				 JSON_COMPACT);
+		if (len == 0 || len >= EVIDENCE_LINE_MAX)
+			r = -EMSGSIZE;
+	}
+	json_decref(line);
+	if (!r) {
+		ret_text[len++] = '\n';
+		*ret_len = len;
+		r = write_line(evidence, ret_text, len);
+	}
+	if (r)
+		skip(evidence, r);
+	return r;
+}
+
+/* ---- checkpoints -------------------------------------------------------- */
+
+static json_t *checkpoint_line(const struct evidence *evidence)
+{
+	char when[EVENT_TIME_CHARS_MAX], id[SIGN_ID_CHARS_MAX];
+
+	event_time(clock_ns(CLOCK_REALTIME), when);
+	sign_id(&evidence->key.public, id);
+	return json_pack("{s:i, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "cordon",
+			 1, "type", "checkpoint", "time", when, "boottime_ns",
+			 (json_int_t)clock_ns(CLOCK_BOOTTIME), "boot",
+			 evidence->boot, "clock", evidence_clock(), "host",
+			 evidence->host, "key", id);
+}
+
+static int add_checkpoint(struct evidence *evidence)
+{
+	char text[EVIDENCE_LINE_MAX], signature[SIGN_SIGNATURE_CHARS_MAX];
+	json_t *line = checkpoint_line(evidence);
+	size_t len = 0;
+	int r;
+
+	r = line ? put_place(evidence, line) : -ENOMEM;
+	if (!r)
+		len = json_dumpb(line, text, sizeof(text), JSON_COMPACT);
+	json_decref(line);
+	if (!r && (len == 0 || len > sizeof(text) / 2))
+		r = -EMSGSIZE;
+	if (r)
+		return r;
+	/* All but the brace that closes it. */
+	len--;
+	sign_make(&evidence->key, text, len, signature);
+	len += (size_t)snprintf(text + len, sizeof(text) - len,
+				",\"sig\":\"%s\"}\n", signature);
+	r = write_line(evidence, text, len);
+	if (!r)
+		evidence->lines = 0;
+	return r;
+}
+
+static int segment_close(struct evidence *evidence)
+{
+	char name[EVIDENCE_NAME_CHARS_MAX];
+	int r;
+
+	r = evidence->lines ? add_checkpoint(evidence) : 0;
+	if (!r)
+		r = evidence_sync_fd(evidence->fd);
+	if (r)
+		return r;
+	memcpy(name, evidence->name, sizeof(name));
+	evidence_segment_leave(evidence);
+	return evidence_segment_done(evidence, name);
+}
+
+int evidence_sync(struct evidence *evidence)
+{
+	int r;
+
+	if (!evidence->unsynced)
+		return 0;
+	r = evidence_sync_fd(evidence->fd);
+	if (r)
+		return r;
+	evidence->unsynced = false;
+	/* Gone are the lines in it, which the numbers will show. */
+	if (!evidence_segment_is_there(evidence)) {
+		evidence_segment_leave(evidence);
+		return -ESTALE;
+	}
+	return evidence->bytes >= evidence->segment_max
+		       ? segment_close(evidence)
+		       : 0;
+}
+
+int evidence_checkpoint(struct evidence *evidence)
+{
+	int r;
+
+	if (!evidence->lines)
+		return 0;
+	r = add_checkpoint(evidence);
+	return r ? r : evidence_sync(evidence);
+}
+
+void evidence_close(struct evidence *evidence)
+{
+	if (!evidence)
+		return;
+	if (evidence->fd >= 0)
+		(void)evidence_checkpoint(evidence);
+	evidence_segment_leave(evidence);
+	if (evidence->dir_fd >= 0)
+		(void)close(evidence->dir_fd);
+	sign_key_release(&evidence->key);
+	free(evidence->dir);
+	free(evidence);
+}

@@ -1,0 +1,198 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "evidence_internal.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+#include <zlib.h>
+
+/* ---- files -------------------------------------------------------------- */
+
+int evidence_sync_fd(int fd)
+{
+	return fdatasync(fd) < 0 ? -errno : 0;
+}
+
+int evidence_write_at(int fd, const char *text, size_t len, uint64_t at)
+{
+	size_t done = 0;
+	ssize_t n;
+
+	while (done < len) {
+		n = pwrite(fd, text + done, len - done, (off_t)(at + done));
+		if (n < 0 && errno == EINTR)
+			continue;
+		if (n <= 0) {
+			n = n < 0 ? -errno : -EIO;
+			/* Half a line is none. */
+			(void)!ftruncate(fd, (off_t)at);
+			return (int)n;
+		}
+		done += (size_t)n;
+	}
+	return 0;
+}
+
+static void segment_name(uint64_t seq, char ret_name[EVIDENCE_NAME_CHARS_MAX])
+{
+	(void)snprintf(ret_name, EVIDENCE_NAME_CHARS_MAX,
+		       "%012" PRIu64 ".jsonl", seq);
+}
+
+void evidence_segment_leave(struct evidence *evidence)
+{
+	if (evidence->fd >= 0)
+		(void)close(evidence->fd);
+	evidence->fd = -1;
+	evidence->bytes = 0;
+}
+
+int evidence_segment_begin(struct evidence *evidence)
+{
+	int fd, r;
+
+	segment_name(evidence->next, evidence->name);
+	fd = openat(evidence->dir_fd, evidence->name,
+		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
+	if (fd < 0)
+		return -errno;
+	r = fsync(evidence->dir_fd) < 0 ? -errno : 0;
+	if (r) {
+		(void)close(fd);
+		(void)unlinkat(evidence->dir_fd, evidence->name, 0);
+		return r;
+	}
+	evidence->fd = fd;
+	evidence->bytes = 0;
+	return 0;
+}
+
+bool evidence_segment_is_there(const struct evidence *evidence)
+{
+	struct stat named, open;
+
+	return fstat(evidence->fd, &open) == 0 &&
+	       fstatat(evidence->dir_fd, evidence->name, &named,
+		       AT_SYMLINK_NOFOLLOW) == 0 &&
+	       named.st_ino == open.st_ino && named.st_dev == open.st_dev;
+}
+
+/* ---- compressing -------------------------------------------------------- */
+
+static int copy_compressed(int from, int to)
+{
+	char *buf = NULL;
+	gzFile out = NULL;
+	ssize_t n;
+	int fd, r = -ENOMEM;
+
+	buf = malloc(65536);
+	fd = fcntl(to, F_DUPFD_CLOEXEC, 0);
+	if (!buf || fd < 0)
+		goto out;
+	out = gzdopen(fd, "wb");
+	if (!out)
+		goto out;
+	fd = -1;
+	r = 0;
+	for (off_t at = 0; !r; at += n) {
+		n = pread(from, buf, 65536, at);
+		if (n <= 0) {
+			r = n < 0 ? -errno : 0;
+			break;
+		}
+		errno = 0;
+		if (gzwrite(out, buf, (unsigned int)n) != n)
+			r = errno ? -errno : -ENOSPC;
+	}
+out:
+	errno = 0;
+	if (out && gzclose(out) != Z_OK && !r)
+		r = errno ? -errno : -ENOSPC;
+	if (fd >= 0)
+		(void)close(fd);
+	free(buf);
+	return r;
+}
+
+int evidence_segment_compress(struct evidence *evidence, const char *name)
+{
+	char new[EVIDENCE_NAME_CHARS_MAX + 8], gz[EVIDENCE_NAME_CHARS_MAX + 4];
+	int from, to = -1, r;
+
+	(void)snprintf(new, sizeof(new), "%s.gz.new", name);
+	(void)snprintf(gz, sizeof(gz), "%s.gz", name);
+	from = openat(evidence->dir_fd, name,
+		      O_RDONLY | O_NOFOLLOW | O_CLOEXEC);
+	if (from < 0)
+		return -errno;
+	to = openat(evidence->dir_fd, new,
+		    O_WRONLY | O_CREAT | O_TRUNC | O_NOFOLLOW | O_CLOEXEC,
+		    0600);
+	r = to < 0 ? -errno : copy_compressed(from, to);
+	if (!r)
+		r = fsync(to) < 0 ? -errno : 0;
+	if (!r && renameat(evidence->dir_fd, new, evidence->dir_fd, gz) < 0)
+		r = -errno;
+	if (!r)
+		r = fsync(evidence->dir_fd) < 0 ? -errno : 0;
+	if (!r && unlinkat(evidence->dir_fd, name, 0) < 0)
+		r = -errno;
+	if (r)
+		(void)unlinkat(evidence->dir_fd, new, 0);
+	(void)close(from);
+	if (to >= 0)
+		(void)close(to);
+	return r;
+}
+
+/* ---- segments ----------------------------------------------------------- */
+
+/* What is beyond the limit goes, the oldest first, once it is written down. */
+static int retire(struct evidence *evidence)
+{
+	char text[EVIDENCE_LINE_MAX];
+	uint64_t total = 0, first, last;
+	char **files = NULL;
+	size_t n = 0, len;
+	struct stat st;
+	json_t *line;
+	int r;
+
+	r = evidence_files(&(const char *){evidence->dir}, 1, &files, &n);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	for (size_t i = 0; i < n; i++)
+		total += stat(files[i], &st) == 0 ? (uint64_t)st.st_size : 0;
+	for (size_t i = 0; !r && i + 1 < n && total > evidence->keep_max; i++) {
+		if (stat(files[i], &st) < 0)
+			continue;
+		first = evidence_segment_of(strrchr(files[i], '/') + 1);
+		last = evidence_segment_of(strrchr(files[i + 1], '/') + 1) - 1;
+		line = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "cordon", 1,
+				 "type", "retired", "segment",
+				 strrchr(files[i], '/') + 1, "first",
+				 (json_int_t)first, "last", (json_int_t)last,
+				 "bytes", (json_int_t)st.st_size);
+		r = evidence_add(evidence, line, text, &len);
+		if (!r)
+			r = evidence_sync_fd(evidence->fd);
+		if (!r && unlink(files[i]) < 0)
+			r = -errno;
+		total -= (uint64_t)st.st_size;
+	}
+	evidence_files_free(files, n);
+	return r;
+}
+
+int evidence_segment_done(struct evidence *evidence,
+			  const char name[EVIDENCE_NAME_CHARS_MAX])
+{
+	(void)evidence_segment_compress(evidence, name);
+	return retire(evidence);
+}
