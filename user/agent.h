@@ -14,6 +14,7 @@
 #include "doctor.h"
 #include "event.h"
 #include "eventlog.h"
+#include "evidence.h"
 #include "guard.h"
 #include "policy.h"
 
@@ -45,6 +46,13 @@ struct agent {
 	struct policy *policy; /* NULL: the guard's is one we could not read */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	struct eventlog *log;
+	struct evidence *evidence; /* NULL: it cannot be opened */
+	uint64_t unwritten;   /* lines that it lacks, since the agent began */
+	int evidence_fd;      /* its timer */
+	bool evidence_soon;   /* that runs */
+	bool evidence_failed; /* and that was told */
+	struct agent_saying *saying; /* not on the disk yet */
+	size_t n_saying;
 	struct control *control;
 	struct event_names names;
 	int64_t started_s; /* CLOCK_BOOTTIME */
@@ -68,9 +76,8 @@ struct agent {
 	bool files_open; /* files_fd runs: more may come */
 	bool files_failed;
 	struct guard_kept *kept; /* while it starts */
-	bool log_failed;
-	uint64_t faults_told; /* bit per enum fault */
-	uint32_t swept;	      /* state->touches after the last sweep */
+	uint64_t faults_told;	 /* bit per enum fault */
+	uint32_t swept;		 /* state->touches after the last sweep */
 };
 
 /* ---- cordond.c ----------------------------------------------------------- */
@@ -80,6 +87,35 @@ extern const struct guard_say agent_say;
 
 /* Saves the guard's state; if that fails, it is said and tried again later. */
 void agent_save(struct agent *agent);
+
+/* ---- agent_evidence.c ---------------------------------------------------- */
+
+/*
+ * The events of before, and the evidence log with a first line. If that cannot
+ * be opened it is said and tried again, and the agent goes on without. 0 or
+ * -ENOMEM.
+ */
+int agent_evidence_start(struct agent *agent);
+
+/*
+ * Adds line, which it steals, to the evidence log and, if it is an event, to
+ * those in memory. What it says may be told only after agent_evidence_sync().
+ * As evidence_add(); -ENODEV: there is no log.
+ */
+int agent_record(struct agent *agent, json_t *line, int64_t time_s, bool event);
+int agent_evidence_sync(struct agent *agent);
+
+/* Says when these began to fail, by what they returned, and when that is
+ * over. */
+void agent_evidence_told(struct agent *agent, int r);
+
+/* A line, on the disk, about the policy that came into force. */
+void agent_record_policy(struct agent *agent);
+
+/* What its timer is for. */
+void agent_evidence_tick(struct agent *agent);
+
+void agent_evidence_stop(struct agent *agent);
 
 /* ---- agent_policy.c ------------------------------------------------------ */
 

@@ -269,6 +269,7 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	policy = NULL;
 	agent->problem[0] = '\0';
 	tell_applied(agent->policy, &applied);
+	agent_record_policy(agent);
 	/* No power cut shall make room for the one before. */
 	if (guard_serial_seen(agent->guard) > seen)
 		agent_save(agent);

@@ -118,7 +118,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 	    json_object_set_new(line, "events",
 				number(eventlog_next(agent->log) - 1)) |
 	    json_object_set_new(line, "events_unwritten",
-				number(eventlog_lost(agent->log))) |
+				number(agent->unwritten)) |
 	    json_object_set_new(line, "clients",
 				number(control_clients(agent->control))) |
 	    json_object_set_new(line, "faults", status_faults(stats)) |
@@ -614,13 +614,13 @@ static int answer_events(struct agent *agent, struct control_client *client)
 		if (r == -ESTALE) {
 			control_fail(
 				client, CONTROL_SLOW,
-				"fell behind: events %llu to %llu are no "
-				"longer in memory; they are in "
-				"%.100s/events.jsonl",
+				"fell behind: %llu to %llu of the events are "
+				"no "
+				"longer in memory; cordon evidence show "
+				"has them",
 				(unsigned long long)client->cursor,
 				(unsigned long long)eventlog_first(agent->log) -
-					1,
-				agent->opts->state_dir);
+					1);
 			return -ESTALE;
 		}
 		r = control_reply_text(client, line, len);

@@ -41,7 +41,7 @@
 #define FILES_SHARE   50 /* of the time at most: one part in so many */
 #define STATE_FILE    "state"
 #define FILES_FILE    "files"
-#define EVENTS_FILE   "events.jsonl"
+#define SAYING_MAX    64
 #define LOCK_FILE     CORDON_RUN_DIR "/cordond.lock"
 
 enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE };
@@ -320,21 +320,46 @@ static void sweep_crossings(struct agent *agent)
 
 /* ---- events ------------------------------------------------------------- */
 
-static void tell_event(const struct event *event, const struct event_who *who,
-		       const struct event_names *names)
-{
+/* A sentence that waits until what it says is on the disk. */
+struct agent_saying {
+	void (*say)(const char *format, ...);
 	char words[EVENT_WORDS_MAX];
+};
+
+static void say_all(struct agent *agent)
+{
+	for (size_t i = 0; i < agent->n_saying; i++)
+		agent->saying[i].say("%s", agent->saying[i].words);
+	agent->n_saying = 0;
+}
+
+static void tell_event(struct agent *agent, const struct event *event,
+		       const struct event_who *who)
+{
+	struct agent_saying *saying = &agent->saying[agent->n_saying];
 
 	/* check_faults() tells each kind once, with what to do. */
 	if (event->type == EVENT_FAULT && !event->error)
 		return;
-	event_words(event, who, names, words, sizeof(words));
+	agent->n_saying++;
+	event_words(event, who, &agent->names, saying->words,
+		    sizeof(saying->words));
 	if (event->type == EVENT_VERDICT || event->type == EVENT_FAULT)
-		log_warning("%s", words);
+		saying->say = log_warning;
 	else if (event->type == EVENT_BUDGET)
-		log_notice("%s", words);
+		saying->say = log_notice;
 	else
-		log_info("%s", words);
+		saying->say = log_info;
+}
+
+/* On the disk first. */
+static int tell_events(struct agent *agent)
+{
+	int r;
+
+	r = agent_evidence_sync(agent);
+	say_all(agent);
+	return r;
 }
 
 static int take_event(const struct event *event, void *arg)
@@ -342,7 +367,7 @@ static int take_event(const struct event *event, void *arg)
 	struct agent *agent = arg;
 	struct event_who who;
 	int64_t now_ns;
-	int r;
+	int r, synced = 0;
 
 	/* See save_if_dirty(), save_files_if_new() and guard_notice(). */
 	if (event->type == EVENT_DIRTY || event->type == EVENT_NOTICE)
@@ -354,33 +379,23 @@ static int take_event(const struct event *event, void *arg)
 		sweep(agent, true);
 	event_look_up(event, &who);
 	now_ns = event_realtime_ns(event->time_ns);
-	r = eventlog_add(agent->log,
-			 event_json(event, &who, &agent->names,
-				    eventlog_next(agent->log), now_ns),
-			 now_ns / NS_PER_S);
-	tell_event(event, &who, &agent->names);
-	return r;
+	r = agent_record(agent, event_json(event, &who, &agent->names, now_ns),
+			 now_ns / NS_PER_S, true);
+	tell_event(agent, event, &who);
+	if (agent->n_saying == SAYING_MAX)
+		synced = tell_events(agent);
+	return r ? r : synced;
 }
 
 static void take_events(struct agent *agent)
 {
-	int r;
+	int r, synced;
 
 	r = guard_events(agent->guard, take_event, agent);
 	/* Before all that can wait. */
 	save_files_if_new(agent);
-	if (r >= 0)
-		r = eventlog_sync(agent->log);
-	if (r < 0 && !agent->log_failed)
-		log_error("%s/" EVENTS_FILE ": events are not written: %s; "
-			  "they go on being counted and shown: make room on "
-			  "that disk",
-			  agent->opts->state_dir, strerror(-r));
-	else if (r >= 0 && agent->log_failed)
-		log_notice("%s/" EVENTS_FILE ": events are written again; "
-			   "%" PRIu64 " are missing",
-			   agent->opts->state_dir, eventlog_lost(agent->log));
-	agent->log_failed = r < 0;
+	synced = tell_events(agent);
+	agent_evidence_told(agent, r < 0 ? r : synced);
 	guard_notice(agent->guard, agent->refused);
 	agent->refused = false;
 	save_if_dirty(agent);
@@ -463,6 +478,9 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent->crossings_fd) {
 		drain(fd);
 		sweep_crossings(agent);
+	} else if (fd == agent->evidence_fd) {
+		drain(fd);
+		agent_evidence_tick(agent);
 	} else if (fd == agent->watchdog_fd) {
 		drain(fd);
 		agent_notify("WATCHDOG=1");
@@ -589,6 +607,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->crossings_fd);
 	if (!r)
+		r = open_timer(CLOCK_MONOTONIC, &agent->evidence_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
 	if (!r)
 		r = open_timer(CLOCK_REALTIME, &agent->expiry_fd);
@@ -602,6 +622,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->sweep_fd);
 	if (!r)
 		r = watch_fd(agent, agent->crossings_fd);
+	if (!r)
+		r = watch_fd(agent, agent->evidence_fd);
 	if (!r)
 		r = watch_fd(agent, agent->watchdog_fd);
 	if (!r)
@@ -810,17 +832,10 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 
 static int start_log(struct agent *agent)
 {
-	char path[4096];
-	int r;
-
-	r = path_in(agent->opts->state_dir, EVENTS_FILE, path, sizeof(path));
-	if (!r)
-		r = eventlog_new(path, 0, &agent->log);
-	if (r)
-		log_error("%s: cannot be opened: %s; move it away if it is not "
-			  "a file of the agent's",
-			  path, strerror(-r));
-	return r;
+	agent->saying = calloc(SAYING_MAX, sizeof(*agent->saying));
+	if (!agent->saying)
+		return -ENOMEM;
+	return agent_evidence_start(agent);
 }
 
 static int start_control(struct agent *agent)
@@ -965,8 +980,10 @@ static void stop_guard(struct agent *agent)
 {
 	if (!agent->guard)
 		return;
-	if (agent->log)
+	if (agent->log) {
 		(void)guard_events(agent->guard, take_event, agent);
+		(void)tell_events(agent);
+	}
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
 		(void)guard_detach(agent->guard, &agent_say);
@@ -994,7 +1011,8 @@ static void stop(struct agent *agent)
 	agent_notify("STOPPING=1");
 	control_free(agent->control);
 	stop_guard(agent);
-	eventlog_free(agent->log);
+	agent_evidence_stop(agent);
+	free(agent->saying);
 	guard_kept_free(agent->kept);
 	guard_close(agent->guard);
 	policy_free(agent->policy);
@@ -1002,6 +1020,7 @@ static void stop(struct agent *agent)
 	close_fd(agent->files_fd);
 	close_fd(agent->sweep_fd);
 	close_fd(agent->crossings_fd);
+	close_fd(agent->evidence_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
 	close_fd(agent->signal_fd);
@@ -1021,6 +1040,7 @@ static int serve(const struct agent_options *opts)
 		.files_fd = -1,
 		.sweep_fd = -1,
 		.crossings_fd = -1,
+		.evidence_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
 	};

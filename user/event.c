@@ -369,8 +369,7 @@ static void put_verdict(json_t *object, const struct event *event, int *r)
 }
 
 json_t *event_json(const struct event *event, const struct event_who *who,
-		   const struct event_names *names, uint64_t seq,
-		   int64_t realtime_ns)
+		   const struct event_names *names, int64_t realtime_ns)
 {
 	char when[EVENT_TIME_CHARS_MAX];
 	json_t *object;
@@ -382,7 +381,6 @@ json_t *event_json(const struct event *event, const struct event_who *who,
 	event_time(realtime_ns, when);
 	put_number(object, "cordon", 1, &r);
 	put_text(object, "type", event_type_name(event->type), &r);
-	put_number(object, "seq", seq, &r);
 	put_text(object, "time", when, &r);
 	put_number(object, "boottime_ns", event->time_ns, &r);
 	put_number(object, "policy", event->policy, &r);

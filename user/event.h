@@ -62,8 +62,7 @@ void event_address(const struct event *event,
 
 /* The object, for json_decref(), or NULL: no memory. */
 json_t *event_json(const struct event *event, const struct event_who *who,
-		   const struct event_names *names, uint64_t seq,
-		   int64_t realtime_ns);
+		   const struct event_names *names, int64_t realtime_ns);
 
 /* One sentence; cut at size, which is at least 1; EVENT_WORDS_MAX suffices. */
 void event_words(const struct event *event, const struct event_who *who,

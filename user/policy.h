@@ -42,6 +42,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "sign.h"
+
 /* Limits of a policy. Each has an error message that names the limit. */
 #define POLICY_FILE_BYTES_MAX	(16U << 20)
 #define POLICY_LINE_BYTES_MAX	(64U << 10)
@@ -279,6 +281,8 @@ struct policy {
 	int64_t not_before_s; /* since the epoch; 0: not given */
 	int64_t expires_s;    /* INT64_MAX: not given */
 	struct policy_pos expires_pos;
+	/* Of the file's bytes; "" if it was parsed from memory. */
+	char sha256[SIGN_HASH_CHARS_MAX];
 	enum policy_mode mode;
 	bool follow_files; /* what holders write to files goes with these */
 	bool follow_names; /* and with the names that they give, and more */

@@ -203,7 +203,7 @@ subjects_told()
 		.type == "verdict" and .verdict == "block" and
 		(.login | tonumber? // 0) >= $a and
 		(.login | tonumber? // 0) <= $b).login) | unique | length' \
-		"$state/events.jsonl"
+		< <(evidence_lines)
 }
 
 # subjects_told_all FIRST LAST: the agent writes them a moment later.

@@ -128,7 +128,7 @@ reload_under_load()
 		(.login | tonumber? // 0) >= 50000)) | "\(length > 40) " +
 		"\(map(.policy) | unique | length > 4) " +
 		"\(map(select(.policy < $a or .policy > $b)) | length)"' \
-		"$state/events.jsonl")
+		< <(evidence_lines))
 	check reload_leaves_no_event_without_a_policy_when_loaded "$n" \
 		[ "$n" = "true true 0" ]
 }

@@ -131,7 +131,7 @@ upkeep_disk()
 	agent_exhaust
 	agent_refuses reads_are_refused_when_the_disk_is_full
 	check agent_says_that_events_are_not_written_when_the_disk_is_full \
-		"$(tail -n 2 "$log")" wait_log 1 'events are not written: No sp'
+		"$(tail -n 2 "$log")" wait_log 1 'nothing is written down: No sp'
 	check lost_lines_are_counted_when_the_disk_is_full \
 		"$(status_of .events_unwritten)" \
 		[ "$(status_of .events_unwritten)" -gt 0 ]
@@ -145,16 +145,24 @@ upkeep_disk()
 	agent_exhaust
 	agent_refuses reads_are_refused_when_there_is_room_again
 	check agent_says_that_events_are_written_when_there_is_room_again \
-		"$(tail -n 2 "$log")" wait_log 1 'events are written again'
+		"$(tail -n 2 "$log")" wait_log 1 'written again'
 	check events_are_written_when_there_is_room_again \
-		"$(tail -n 1 $up_small/events.jsonl)" upkeep_waits \
-		grep -q "\"login\":\"$login\"" $up_small/events.jsonl
+		"$(evidence_lines $up_small | tail -n 1)" upkeep_waits \
+		upkeep_has_written
 	write_policy < <(agent_policy)
 	agent_reload
 	check budgets_are_saved_when_there_is_room_again \
 		"$(tail -n 2 "$log")" wait_log 1 'budgets are saved again'
 	agent_stop
+	told=$("$bin/cordon" evidence verify --json $up_small/evidence)
+	check evidence_is_whole_when_the_disk_was_full "$told" \
+		jq -e '.whole and .skipped > 0' <<<"$told"
 	upkeep_starts_on_a_full_disk
+}
+
+upkeep_has_written()
+{
+	evidence_lines $up_small | grep -q "\"login\":\"$login\""
 }
 
 # Events and budgets have nowhere to go: that is no reason to let go of the guard.

@@ -481,8 +481,20 @@ agent_gone()
 		on_one agent_detach >>/out/cordond.all 2>&1
 		sink_start
 	fi
-	cat "$state"/events.jsonl* >>/out/events 2>/dev/null
+	if [ -d "$state/evidence" ]; then
+		evidence_lines >>/out/events
+		((++evidences))
+		"$bin/cordon" evidence verify "$state/evidence" \
+			>/tmp/verified 2>&1 ||
+			cat /tmp/verified >>/out/evidence
+	fi
 	rm -rf "$state"
+}
+
+# evidence_lines [STATE]: what an agent with that directory wrote down.
+evidence_lines()
+{
+	"$bin/cordon" evidence show "${1:-$state}/evidence"
 }
 
 # agent_with [OPTION...]: the policy on standard input, in the guard that is

@@ -1,0 +1,352 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What the agent writes down: each line goes to the evidence log, is brought to
+ * the disk, and only then told to anybody. Where that cannot be, it is told all
+ * the same, for the guard decides without the log, and what is missing is
+ * counted.
+ */
+#include "agent.h"
+#include "clock.h"
+#include "log.h"
+#include "state.h"
+#include "text.h"
+#include "version.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/timerfd.h>
+#include <sys/utsname.h>
+#include <unistd.h>
+
+#define AGAIN_S 60 /* when it could not be opened */
+
+static void set_timer(const struct agent *agent, time_t seconds)
+{
+	struct itimerspec when = {.it_value.tv_sec = seconds};
+
+	(void)timerfd_settime(agent->evidence_fd, 0, &when, NULL);
+}
+
+static json_t *new_line(const char *type)
+{
+	char when[EVENT_TIME_CHARS_MAX];
+
+	event_time(clock_ns(CLOCK_REALTIME), when);
+	return json_pack("{s:i, s:s, s:s, s:I}", "cordon", 1, "type", type,
+			 "time", when, "boottime_ns",
+			 (json_int_t)clock_ns(CLOCK_BOOTTIME));
+}
+
+/* ---- lines --------------------------------------------------------------- */
+
+/* Says when it begins to fail, and when that is over. */
+static void tell_failure(struct agent *agent, int r)
+{
+	if (r < 0 && !agent->evidence_failed) {
+		log_error("%s/" EVIDENCE_DIR ": nothing is written down: %s; "
+			  "the policy is enforced, and what happens is "
+			  "counted and shown, but it will be missing from the "
+			  "evidence: %s",
+			  agent->opts->state_dir,
+			  r == -ESTALE ? "a segment was moved away"
+				       : strerror(-r),
+			  r == -ESTALE ? "find out who did that; it goes on in "
+					 "a new one"
+				       : "make room on that disk");
+	} else if (r >= 0 && agent->evidence_failed) {
+		log_notice("%s/" EVIDENCE_DIR ": written again; %" PRIu64
+			   " lines are missing, which the log says itself",
+			   agent->opts->state_dir, agent->unwritten);
+	}
+	agent->evidence_failed = r < 0;
+}
+
+int agent_record(struct agent *agent, json_t *line, int64_t time_s, bool event)
+{
+	char text[EVIDENCE_LINE_MAX];
+	size_t len = 0;
+	int r;
+
+	if (agent->evidence) {
+		r = evidence_add(agent->evidence, line, text, &len);
+	} else {
+		if (line)
+			len = json_dumpb(line, text, sizeof(text) - 1,
+					 JSON_COMPACT);
+		json_decref(line);
+		if (len >= sizeof(text))
+			len = 0;
+		if (len)
+			text[len++] = '\n';
+		r = -ENODEV;
+	}
+	if (r)
+		agent->unwritten++;
+	if (event && len)
+		eventlog_keep(agent->log, text, len, time_s);
+	return r;
+}
+
+int agent_evidence_sync(struct agent *agent)
+{
+	int r;
+
+	if (!agent->evidence)
+		return -ENODEV;
+	r = evidence_sync(agent->evidence);
+	if (!agent->evidence_soon && evidence_unsigned(agent->evidence)) {
+		agent->evidence_soon = true;
+		set_timer(agent, EVIDENCE_CHECKPOINT_S);
+	}
+	return r;
+}
+
+/* One line that is no event, at once on the disk. */
+static void record_now(struct agent *agent, json_t *line)
+{
+	int r, synced;
+
+	r = agent_record(agent, line, 0, false);
+	synced = agent_evidence_sync(agent);
+	if (agent->evidence)
+		tell_failure(agent, r ? r : synced);
+}
+
+void agent_evidence_told(struct agent *agent, int r)
+{
+	/* That it could not be opened has been said. */
+	if (agent->evidence)
+		tell_failure(agent, r);
+}
+
+void agent_record_policy(struct agent *agent)
+{
+	json_t *line = new_line("policy");
+
+	if (line && (json_object_set_new(
+			     line, "policy",
+			     json_integer((json_int_t)agent_serial(agent))) |
+		     json_object_set_new(line, "issuer",
+					 json_string(agent->policy->issuer)) |
+		     json_object_set_new(line, "mode",
+					 json_string(policy_mode_name(
+						 agent->policy->mode))) |
+		     json_object_set_new(line, "sha256",
+					 json_string(agent->policy->sha256)))) {
+		json_decref(line);
+		line = NULL;
+	}
+	record_now(agent, line);
+}
+
+/* ---- start and end ------------------------------------------------------- */
+
+/* A key that cannot be used is put aside, for evidence has to be signed. */
+static int load_key(struct agent *agent, struct sign_key *ret_key)
+{
+	const char *dir = agent->opts->state_dir;
+	char path[4096], aside[4096 + 8];
+	bool made = false;
+	int r;
+
+	(void)snprintf(path, sizeof(path), "%s/" EVIDENCE_KEY, dir);
+	r = sign_key_load(path, ret_key, &made);
+	if (r == -EUCLEAN || r == -EPERM) {
+		(void)snprintf(aside, sizeof(aside), "%s.bad", path);
+		log_error("%s: %s: it is kept as %s, and a new one is made, "
+			  "which has to be given to the issuer: cordon "
+			  "evidence key",
+			  path,
+			  r == -EPERM ? "others could read this host's key"
+				      : "this is no key",
+			  aside);
+		r = rename(path, aside) < 0 ? -errno : 0;
+		if (!r)
+			r = sign_key_load(path, ret_key, &made);
+	} else if (!r && made) {
+		log_notice("%s: this host's key was made; cordon evidence key "
+			   "shows what others verify its evidence with",
+			   path);
+	}
+	return r;
+}
+
+static int put_public(const struct agent *agent, const struct sign_key *key)
+{
+	char path[4096], pem[SIGN_PEM_CHARS_MAX];
+	struct sign_public there;
+
+	(void)snprintf(path, sizeof(path),
+		       "%s/" EVIDENCE_DIR "/" EVIDENCE_PUBLIC,
+		       agent->opts->state_dir);
+	if (!sign_public_read(path, &there) &&
+	    memcmp(&there, &key->public, sizeof(there)) == 0)
+		return 0;
+	sign_public_pem(&key->public, pem);
+	return state_put(path, pem, strlen(pem));
+}
+
+static bool is_event(const char *type)
+{
+	for (uint32_t i = EVENT_FIRST_READ; i <= EVENT_FAULT; i++)
+		if (strcmp(type, event_type_name(i)) == 0)
+			return true;
+	return false;
+}
+
+/* Events of before, as `cordon events' shows them. */
+static void take_old(const json_t *object, const char *text, size_t len,
+		     void *arg)
+{
+	struct agent *agent = arg;
+	const char *type = json_string_value(json_object_get(object, "type"));
+	const char *time = json_string_value(json_object_get(object, "time"));
+	char whole[21];
+	int64_t time_s;
+
+	if (!type || !is_event(type) || !time || strlen(time) < 20)
+		return;
+	/* To the second: 2026-11-23T21:45:01.123Z. */
+	memcpy(whole, time, 19);
+	memcpy(whole + 19, "Z", 2);
+	if (!text_parse_time(whole, &time_s))
+		eventlog_keep(agent->log, text, len, time_s);
+}
+
+static void tell_found(const struct agent *agent,
+		       const struct evidence_found *found)
+{
+	if (found->moved[0])
+		log_error("%s/" EVIDENCE_DIR ": %" PRIu64 " bytes behind line "
+			  "%" PRIu64 " do not go on from it; they are kept in "
+			  "%s, and it goes on without them",
+			  agent->opts->state_dir, found->cut,
+			  found->last - found->lost, found->moved);
+	else if (found->cut)
+		log_notice("%s/" EVIDENCE_DIR ": half a line, which the host "
+			   "did not get to write, is taken away",
+			   agent->opts->state_dir);
+}
+
+static void record_start(struct agent *agent,
+			 const struct evidence_found *found)
+{
+	json_t *line = new_line("start");
+	struct utsname uts;
+
+	(void)uname(&uts);
+	if (line &&
+	    (json_object_set_new(line, "version", json_string(CORDON_VERSION)) |
+	     json_object_set_new(line, "kernel", json_string(uts.release)) |
+	     json_object_set_new(line, "clock", json_string(evidence_clock())) |
+	     json_object_set_new(line, "adopted",
+				 json_boolean(agent->adopted)) |
+	     json_object_set_new(
+		     line, "policy",
+		     json_integer((json_int_t)agent_serial(agent))) |
+	     json_object_set_new(line, "clean", json_boolean(found->clean)) |
+	     json_object_set_new(line, "cut_bytes",
+				 json_integer((json_int_t)found->cut)))) {
+		json_decref(line);
+		line = NULL;
+	}
+	if (line && found->moved[0])
+		(void)json_object_set_new(line, "cut_file",
+					  json_string(found->moved));
+	/* What happened while there was no log has no numbers. */
+	if (line && agent->unwritten)
+		(void)json_object_set_new(
+			line, "unwritten",
+			json_integer((json_int_t)agent->unwritten));
+	record_now(agent, line);
+}
+
+static int open_log(struct agent *agent)
+{
+	struct evidence_options opts = {0};
+	struct evidence_found found;
+	struct sign_key key = {0};
+	struct utsname uts;
+	char path[4096];
+	int r;
+
+	(void)uname(&uts);
+	(void)snprintf(path, sizeof(path), "%s/" EVIDENCE_DIR,
+		       agent->opts->state_dir);
+	opts.dir = path;
+	opts.host = uts.nodename;
+	opts.key = &key;
+	r = load_key(agent, &key);
+	if (!r)
+		r = evidence_open(&opts, agent->unwritten ? NULL : take_old,
+				  agent, &found, &agent->evidence);
+	if (!r)
+		(void)put_public(agent, &key);
+	sign_key_release(&key);
+	if (r)
+		return r;
+	tell_found(agent, &found);
+	record_start(agent, &found);
+	/* What was said before is all that a crash left; it is signed now. */
+	(void)evidence_checkpoint(agent->evidence);
+	return 0;
+}
+
+static void open_or_later(struct agent *agent)
+{
+	int r;
+
+	r = open_log(agent);
+	if (!r) {
+		tell_failure(agent, 0);
+		return;
+	}
+	if (!agent->evidence_failed)
+		log_error("%s/" EVIDENCE_DIR ": no evidence can be written: "
+			  "%s; the policy is enforced all the same, and this "
+			  "is tried again every minute",
+			  agent->opts->state_dir, strerror(-r));
+	agent->evidence_failed = true;
+	agent->evidence_soon = true;
+	set_timer(agent, AGAIN_S);
+}
+
+int agent_evidence_start(struct agent *agent)
+{
+	int r;
+
+	r = eventlog_new(&agent->log);
+	if (!r)
+		open_or_later(agent);
+	return r;
+}
+
+void agent_evidence_tick(struct agent *agent)
+{
+	int r;
+
+	agent->evidence_soon = false;
+	if (!agent->evidence) {
+		open_or_later(agent);
+		return;
+	}
+	r = evidence_checkpoint(agent->evidence);
+	tell_failure(agent, r);
+	if (evidence_unsigned(agent->evidence)) {
+		agent->evidence_soon = true;
+		set_timer(agent, r ? AGAIN_S : EVIDENCE_CHECKPOINT_S);
+	}
+}
+
+void agent_evidence_stop(struct agent *agent)
+{
+	if (agent->evidence)
+		record_now(agent, new_line("stop"));
+	evidence_close(agent->evidence);
+	eventlog_free(agent->log);
+	agent->evidence = NULL;
+	agent->log = NULL;
+}
