@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "evidence_internal.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -291,7 +292,10 @@ int evidence_open(const struct evidence_options *opts, evidence_line_fn line,
 		r = -ENOMEM;
 		goto out;
 	}
-	r = mkdir(evidence->dir, 0700) < 0 && errno != EEXIST ? -errno : 0;
+	if (mkdir(evidence->dir, 0700) == 0)
+		r = state_sync_dir(evidence->dir);
+	else
+		r = errno == EEXIST ? 0 : -errno;
 	if (r)
 		goto out;
 	evidence->dir_fd = open(evidence->dir, O_RDONLY | O_DIRECTORY |

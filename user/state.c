@@ -167,7 +167,7 @@ fail:
 	return NULL;
 }
 
-static int sync_dir(const char *path)
+int state_sync_dir(const char *path)
 {
 	char copy[PATH_MAX];
 	int fd, r = 0;
@@ -226,7 +226,7 @@ int state_put(const char *path, const void *bytes, size_t len)
 		r = -errno;
 		goto out;
 	}
-	r = sync_dir(path);
+	r = state_sync_dir(path);
 out:
 	(void)close(fd);
 	if (r)

@@ -76,6 +76,9 @@ int state_write(const struct state *state, const char *path);
 /* The same for any bytes. */
 int state_put(const char *path, const void *bytes, size_t len);
 
+/* Brings the name of path, in its directory, to the disk. 0 or -errno. */
+int state_sync_dir(const char *path);
+
 /*
  * All bytes of path, at most max, in memory that the caller free()s. -EUCLEAN:
  * it is no regular file; -EFBIG; -ENOMEM; as open(2) and read(2) say.

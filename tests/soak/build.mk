@@ -9,8 +9,9 @@ $(B)/tests/soak/crowd: $(B)/tests/soak/crowd.o
 
 # In this order: nothing can be built before its packages are there.
 soak: deps ## a million records, SOAK_MINUTES (5) of load and of flows, a day's budget
-	$(Q)$(MAKE) all channel flow $(B)/tests/soak/crowd
+	$(Q)$(MAKE) all channel flow kernel-programs $(B)/tests/soak/crowd
 	$(Q)tests/soak/run
+	$(Q)tests/run-powercuts 100
 	$(Q)tests/run-windows
 
 .PHONY: soak
