@@ -123,7 +123,7 @@ test: deps ## unit tests, then the guard on real kernels
 run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
 	$(Q)tests/part unit tests/unit/run unit $(UNIT) tests/unit/test_command
-	$(Q)tests/run-powercuts >$(B)/powercuts.log 2>&1 & \
+	$(Q)tests/part powercuts tests/run-powercuts >$(B)/powercuts.log 2>&1 & \
 		tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %); \
 		wait; cat $(B)/powercuts.log
 	$(Q)tests/part reboot tests/run-reboot

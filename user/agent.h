@@ -15,8 +15,10 @@
 #include "event.h"
 #include "eventlog.h"
 #include "evidence.h"
+#include "exposure.h"
 #include "guard.h"
 #include "policy.h"
+#include "record_names.h"
 
 /* Options that were given, of those for which it matters. */
 enum agent_given {
@@ -51,6 +53,14 @@ struct agent {
 	int evidence_fd;      /* its timer */
 	bool evidence_soon;   /* that runs */
 	bool evidence_failed; /* and that was told */
+	struct exposure exposed; /* what was written down of it */
+	uint64_t exposed_read;	 /* how many records that was */
+	struct record_names record_names;
+	int64_t names_ms; /* clock_ms() when these were looked up */
+	int64_t names_took_ms;
+	int expose_fd; /* a timer */
+	bool expose_soon;
+	bool expose_failed;
 	struct agent_saying *saying; /* not on the disk yet */
 	size_t n_saying;
 	struct control *control;
@@ -77,7 +87,8 @@ struct agent {
 	bool files_failed;
 	struct guard_kept *kept; /* while it starts */
 	uint64_t faults_told;	 /* bit per enum fault */
-	uint32_t swept;		 /* state->touches after the last sweep */
+	uint64_t faults_recorded[FAULT_MAX];
+	uint32_t swept; /* state->touches after the last sweep */
 };
 
 /* ---- cordond.c ----------------------------------------------------------- */
@@ -109,6 +120,9 @@ int agent_evidence_sync(struct agent *agent);
  * over. */
 void agent_evidence_told(struct agent *agent, int r);
 
+/* An object of that type, with the time; NULL: no memory. */
+json_t *agent_line(const char *type);
+
 /* A line, on the disk, about the policy that came into force. */
 void agent_record_policy(struct agent *agent);
 
@@ -116,6 +130,16 @@ void agent_record_policy(struct agent *agent);
 void agent_evidence_tick(struct agent *agent);
 
 void agent_evidence_stop(struct agent *agent);
+
+/* ---- agent_exposure.c ---------------------------------------------------- */
+
+/*
+ * Writes down which records origins have read since the last time, by their
+ * names; if that takes long, not each time, unless it has to be now. Returns
+ * whether it should be called again: there were any, or it failed, which it
+ * says.
+ */
+bool agent_expose(struct agent *agent, bool now);
 
 /* ---- agent_policy.c ------------------------------------------------------ */
 

@@ -30,7 +30,7 @@ static void set_timer(const struct agent *agent, time_t seconds)
 	(void)timerfd_settime(agent->evidence_fd, 0, &when, NULL);
 }
 
-static json_t *new_line(const char *type)
+json_t *agent_line(const char *type)
 {
 	char when[EVENT_TIME_CHARS_MAX];
 
@@ -105,14 +105,16 @@ int agent_evidence_sync(struct agent *agent)
 }
 
 /* One line that is no event, at once on the disk. */
-static void record_now(struct agent *agent, json_t *line)
+static int record_now(struct agent *agent, json_t *line)
 {
 	int r, synced;
 
 	r = agent_record(agent, line, 0, false);
 	synced = agent_evidence_sync(agent);
+	r = r ? r : synced;
 	if (agent->evidence)
-		tell_failure(agent, r ? r : synced);
+		tell_failure(agent, r);
+	return r;
 }
 
 void agent_evidence_told(struct agent *agent, int r)
@@ -124,7 +126,7 @@ void agent_evidence_told(struct agent *agent, int r)
 
 void agent_record_policy(struct agent *agent)
 {
-	json_t *line = new_line("policy");
+	json_t *line = agent_line("policy");
 
 	if (line && (json_object_set_new(
 			     line, "policy",
@@ -139,7 +141,38 @@ void agent_record_policy(struct agent *agent)
 		json_decref(line);
 		line = NULL;
 	}
-	record_now(agent, line);
+	(void)record_now(agent, line);
+}
+
+/*
+ * What the guard had no room for leaves no event: without a line about it the
+ * evidence would pass for all there was. One before each checkpoint.
+ */
+static void record_lost(struct agent *agent)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+	json_t *line, *counts = json_object();
+	bool grown = false;
+
+	for (uint32_t i = 0; i < FAULT_MAX; i++) {
+		if (state->faults[i] == agent->faults_recorded[i])
+			continue;
+		grown = true;
+		agent->faults_recorded[i] = state->faults[i];
+		(void)json_object_set_new(
+			counts, guard_fault_name(i),
+			json_integer((json_int_t)state->faults[i]));
+	}
+	if (!grown) {
+		json_decref(counts);
+		return;
+	}
+	line = agent_line("faults");
+	if (json_object_set_new(line, "counts", counts)) {
+		json_decref(line);
+		line = NULL;
+	}
+	(void)agent_record(agent, line, 0, false);
 }
 
 /* ---- start and end ------------------------------------------------------- */
@@ -148,20 +181,22 @@ void agent_record_policy(struct agent *agent)
 static int load_key(struct agent *agent, struct sign_key *ret_key)
 {
 	const char *dir = agent->opts->state_dir;
-	char path[4096], aside[4096 + 8];
+	char path[4096], aside[4096 + 32];
 	bool made = false;
 	int r;
 
 	(void)snprintf(path, sizeof(path), "%s/" EVIDENCE_KEY, dir);
 	r = sign_key_load(path, ret_key, &made);
-	if (r == -EUCLEAN || r == -EPERM) {
-		(void)snprintf(aside, sizeof(aside), "%s.bad", path);
+	if (r == -EUCLEAN || r == -EKEYREVOKED) {
+		(void)snprintf(aside, sizeof(aside), "%s.bad-%lld", path,
+			       (long long)clock_s(CLOCK_REALTIME));
 		log_error("%s: %s: it is kept as %s, and a new one is made, "
 			  "which has to be given to the issuer: cordon "
 			  "evidence key",
 			  path,
-			  r == -EPERM ? "others could read this host's key"
-				      : "this is no key",
+			  r == -EKEYREVOKED
+				  ? "others could read this host's key"
+				  : "this is no key",
 			  aside);
 		r = rename(path, aside) < 0 ? -errno : 0;
 		if (!r)
@@ -219,22 +254,20 @@ static void take_old(const json_t *object, const char *text, size_t len,
 static void tell_found(const struct agent *agent,
 		       const struct evidence_found *found)
 {
-	if (found->moved[0])
-		log_error("%s/" EVIDENCE_DIR ": %" PRIu64 " bytes behind line "
-			  "%" PRIu64 " do not go on from it; they are kept in "
-			  "%s, and it goes on without them",
-			  agent->opts->state_dir, found->cut,
-			  found->last - found->lost, found->moved);
-	else if (found->cut)
+	if (found->damaged[0])
+		log_error("%s/" EVIDENCE_DIR "/%s: it was changed, or is "
+			  "damaged: cordon evidence verify; it stays as it is, "
+			  "and the log goes on in another segment",
+			  agent->opts->state_dir, found->damaged);
+	if (found->cut)
 		log_notice("%s/" EVIDENCE_DIR ": half a line, which the host "
 			   "did not get to write, is taken away",
 			   agent->opts->state_dir);
 }
 
-static void record_start(struct agent *agent,
-			 const struct evidence_found *found)
+static int record_start(struct agent *agent, const struct evidence_found *found)
 {
-	json_t *line = new_line("start");
+	json_t *line = agent_line("start");
 	struct utsname uts;
 
 	(void)uname(&uts);
@@ -253,15 +286,15 @@ static void record_start(struct agent *agent,
 		json_decref(line);
 		line = NULL;
 	}
-	if (line && found->moved[0])
-		(void)json_object_set_new(line, "cut_file",
-					  json_string(found->moved));
+	if (line && found->damaged[0])
+		(void)json_object_set_new(line, "damaged",
+					  json_string(found->damaged));
 	/* What happened while there was no log has no numbers. */
 	if (line && agent->unwritten)
 		(void)json_object_set_new(
 			line, "unwritten",
 			json_integer((json_int_t)agent->unwritten));
-	record_now(agent, line);
+	return record_now(agent, line);
 }
 
 static int open_log(struct agent *agent)
@@ -277,6 +310,7 @@ static int open_log(struct agent *agent)
 	(void)snprintf(path, sizeof(path), "%s/" EVIDENCE_DIR,
 		       agent->opts->state_dir);
 	opts.dir = path;
+	log_clean(uts.nodename);
 	opts.host = uts.nodename;
 	opts.key = &key;
 	r = load_key(agent, &key);
@@ -289,9 +323,10 @@ static int open_log(struct agent *agent)
 	if (r)
 		return r;
 	tell_found(agent, &found);
-	record_start(agent, &found);
-	/* What was said before is all that a crash left; it is signed now. */
-	(void)evidence_checkpoint(agent->evidence);
+	/* With it all that a crash left unsigned is signed. If that cannot be
+	 * written, it has been said. */
+	if (!record_start(agent, &found))
+		(void)evidence_checkpoint(agent->evidence);
 	return 0;
 }
 
@@ -300,10 +335,8 @@ static void open_or_later(struct agent *agent)
 	int r;
 
 	r = open_log(agent);
-	if (!r) {
-		tell_failure(agent, 0);
+	if (!r)
 		return;
-	}
 	if (!agent->evidence_failed)
 		log_error("%s/" EVIDENCE_DIR ": no evidence can be written: "
 			  "%s; the policy is enforced all the same, and this "
@@ -333,8 +366,10 @@ void agent_evidence_tick(struct agent *agent)
 		open_or_later(agent);
 		return;
 	}
+	record_lost(agent);
 	r = evidence_checkpoint(agent->evidence);
-	tell_failure(agent, r);
+	if (r)
+		tell_failure(agent, r);
 	if (evidence_unsigned(agent->evidence)) {
 		agent->evidence_soon = true;
 		set_timer(agent, r ? AGAIN_S : EVIDENCE_CHECKPOINT_S);
@@ -344,7 +379,7 @@ void agent_evidence_tick(struct agent *agent)
 void agent_evidence_stop(struct agent *agent)
 {
 	if (agent->evidence)
-		record_now(agent, new_line("stop"));
+		(void)record_now(agent, agent_line("stop"));
 	evidence_close(agent->evidence);
 	eventlog_free(agent->log);
 	agent->evidence = NULL;

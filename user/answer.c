@@ -615,8 +615,7 @@ static int answer_events(struct agent *agent, struct control_client *client)
 			control_fail(
 				client, CONTROL_SLOW,
 				"fell behind: %llu to %llu of the events are "
-				"no "
-				"longer in memory; cordon evidence show "
+				"no longer in memory; cordon evidence show "
 				"has them",
 				(unsigned long long)client->cursor,
 				(unsigned long long)eventlog_first(agent->log) -

@@ -3,6 +3,7 @@
 #include "cmd.h"
 #include "evidence.h"
 #include "evidence_verify.h"
+#include "log.h"
 #include "state.h"
 #include "term.h"
 #include "text.h"
@@ -10,6 +11,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,10 +22,8 @@
 /* What the arguments of all of them come to. */
 struct asking {
 	struct cmd_common common;
-	const char **paths;
+	const char *const *paths;
 	size_t n_paths;
-	char **files;
-	size_t n_files;
 	struct sign_public *keys;
 	size_t n_keys;
 	char *checkpoint;
@@ -36,8 +36,6 @@ struct asking {
 
 static void asking_release(struct asking *asking)
 {
-	evidence_files_free(asking->files, asking->n_files);
-	free(asking->paths);
 	free(asking->keys);
 	free(asking->checkpoint);
 }
@@ -96,31 +94,27 @@ static int take_checkpoint(struct asking *asking)
 }
 
 /* The paths that are left, or where the agent of this host writes. */
-static int find_files(struct asking *asking, int argc, char **argv)
+static void take_paths(struct asking *asking, int argc, char **argv)
 {
 	static const char *const here[] = {DEFAULT_DIR};
-	const char *const *paths = here;
-	size_t n = 1;
-	int r;
 
+	asking->paths = here;
+	asking->n_paths = 1;
 	if (optind < argc) {
-		n = (size_t)(argc - optind);
-		paths = (const char *const *)argv + optind;
+		asking->paths = (const char *const *)argv + optind;
+		asking->n_paths = (size_t)(argc - optind);
 	}
-	asking->paths = calloc(n, sizeof(*paths));
-	if (!asking->paths)
-		return fail(paths[0], -ENOMEM);
-	memcpy(asking->paths, paths, n * sizeof(*paths));
-	asking->n_paths = n;
-	r = evidence_files(paths, n, &asking->files, &asking->n_files);
-	if (r == -ENOENT) {
-		(void)fprintf(stderr,
-			      "cordon evidence: %s: there is no evidence; name "
-			      "the folder, or its segments\n",
-			      paths[0]);
-		return CMD_WRONG;
-	}
-	return r ? fail(paths[0], r) : 0;
+}
+
+static int no_files(const struct asking *asking, int r)
+{
+	if (r != -ENOENT)
+		return fail(asking->paths[0], r);
+	(void)fprintf(stderr,
+		      "cordon evidence: %s: there is no evidence; name the "
+		      "folder, or its segments\n",
+		      asking->paths[0]);
+	return CMD_WRONG;
 }
 
 static bool is_dir(const char *path)
@@ -128,6 +122,14 @@ static bool is_dir(const char *path)
 	struct stat st;
 
 	return stat(path, &st) == 0 && S_ISDIR(st.st_mode);
+}
+
+static bool all_dirs(const struct asking *asking)
+{
+	for (size_t i = 0; i < asking->n_paths; i++)
+		if (!is_dir(asking->paths[i]))
+			return false;
+	return true;
 }
 
 /* Beside the evidence, if no other one is named. */
@@ -191,54 +193,42 @@ static void print_finding(const struct evidence_finding *finding, void *arg)
 	const struct asking *asking = arg;
 	const char *name = evidence_problem_name(finding->problem);
 	bool colour = term_wants_colour(stdout);
+	char file[PATH_MAX];
 	json_t *line;
 
+	(void)snprintf(file, sizeof(file), "%s", finding->file);
+	log_clean(file);
 	if (!asking->common.json) {
 		if (finding->number)
-			(void)printf("%s:%" PRIu64 ": ", finding->file,
-				     finding->number);
-		else if (finding->file[0])
-			(void)printf("%s: ", finding->file);
+			(void)printf("%s:%" PRIu64 ": ", file, finding->number);
+		else if (file[0])
+			(void)printf("%s: ", file);
 		(void)printf("%s%s%s: %s\n", term_begin(TERM_BAD, colour), name,
 			     term_end(TERM_BAD, colour), finding->words);
 		return;
 	}
-	line = json_pack("{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "cordon",
-			 1, "type", "finding", "problem", name, "message",
-			 finding->words, "file", finding->file, "file_line",
-			 (json_int_t)finding->number, "first",
-			 (json_int_t)finding->first, "last",
-			 (json_int_t)finding->last);
+	line = json_pack(
+		"{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "cordon", 1, "type",
+		"finding", "problem", name, "message", finding->words, "file",
+		file, "file_line", (json_int_t)finding->number, "first",
+		(json_int_t)finding->first, "last", (json_int_t)finding->last);
 	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
 		(void)putchar('\n');
 	json_decref(line);
 }
 
-/* Of the lines that were asked for: which ones are there. */
-static void asked_range(const struct asking *asking,
-			const struct evidence_result *result,
-			uint64_t *ret_first, uint64_t *ret_last)
-{
-	*ret_first = asking->from > result->first ? asking->from
-						  : result->first;
-	*ret_last = asking->to && asking->to < result->last ? asking->to
-							    : result->last;
-}
-
 /*
- * The last few lines of a log that goes on are signed by the next checkpoint;
- * all others have to be by now.
+ * All that was asked for, whether or not it is there; if nothing was, all up to
+ * the last checkpoint. What is behind that is told, and proven by nothing.
  */
 static bool is_proven(const struct asking *asking,
 		      const struct evidence_result *result)
 {
-	uint64_t first, last;
+	uint64_t from = asking->from ? asking->from : result->first;
+	uint64_t to = asking->to ? asking->to : result->last;
 
-	asked_range(asking, result, &first, &last);
-	if (!asking->to && result->signed_to && last > result->signed_to)
-		last = result->signed_to;
-	return !result->problems && first <= last &&
-	       evidence_result_covers(result, first, last);
+	return !result->problems && to > 0 && from <= to &&
+	       evidence_result_covers(result, from, to);
 }
 
 static void print_ranges(const char *title,
@@ -260,7 +250,7 @@ static void print_ranges(const char *title,
 static void print_words(const struct asking *asking,
 			const struct evidence_result *result, bool good)
 {
-	char id[SIGN_ID_CHARS_MAX], first[32], last[32], host[128], time[64];
+	char id[SIGN_ID_CHARS_MAX], last[32], host[128], time[64];
 	bool colour = term_wants_colour(stdout);
 	enum term_colour shade = good ? TERM_GOOD : TERM_BAD;
 
@@ -268,30 +258,31 @@ static void print_words(const struct asking *asking,
 	text_quote(result->host, strlen(result->host), host, sizeof(host));
 	text_quote(result->signed_time, strlen(result->signed_time), time,
 		   sizeof(time));
-	term_number(result->first, first, sizeof(first));
-	term_number(result->last, last, sizeof(last));
 	(void)printf("host      %s, key %s%s\n", host, id,
 		     asking->n_keys > 1 ? " and others" : "");
-	(void)printf("lines     %s to %s\n", first, last);
 	print_ranges("proven", result);
-	if (result->signed_to)
-		(void)printf("signed    last at %s\n", time);
-	if (result->signed_to && result->last > result->signed_to)
-		(void)printf("unsigned  %" PRIu64 " at the end: no checkpoint "
-			     "came behind them yet\n",
-			     result->last - result->signed_to);
+	if (result->last)
+		(void)printf("signed    last at %s, sha256 %s\n", time,
+			     result->head);
+	if (result->unproven || result->unfinished)
+		(void)printf("NOT       %" PRIu64 "%s at the end, behind the "
+			     "last checkpoint: anybody can\n"
+			     "          have put that there; the host signs it "
+			     "within seconds\n",
+			     result->unproven,
+			     result->unfinished ? " and a half" : "");
 	if (result->skipped)
-		(void)printf("lost      %" PRIu64 ", as the log itself says: "
-			     "grep for \"skipped\"\n",
+		(void)printf("lost      %" PRIu64 " at most, as the log itself "
+			     "says: see \"skipped\" in it\n",
 			     result->skipped);
 	if (result->retired)
 		(void)printf("retired   the first %" PRIu64 ", as the log "
 			     "itself says\n",
 			     result->retired);
-	if (result->unfinished)
-		(void)printf("          the last line is only half written "
-			     "yet\n");
-	(void)printf("head      %s\n", result->head);
+	if (!all_dirs(asking) && result->first > 1)
+		(void)printf("note      lines before %" PRIu64 " were not "
+			     "given\n",
+			     result->first);
 	if (asking->own_key)
 		(void)printf(
 			"note      the key is the one in that folder, so "
@@ -300,12 +291,20 @@ static void print_words(const struct asking *asking,
 			"evidence key with what the\n"
 			"          host's administrator tells you, or give "
 			"--key\n");
-	(void)printf("%s%s%s\n", term_begin(shade, colour),
-		     good ? "whole: nothing was changed, taken out or put in"
-		     : result->problems ? "NOT WHOLE: see above"
-					: "NOT PROVEN: no checkpoint stands "
-					  "for all of these lines",
-		     term_end(shade, colour));
+	term_number(asking->to ? asking->to : result->last, last, sizeof(last));
+	if (good)
+		(void)printf(
+			"%swhole up to line %s: nothing was changed, taken "
+			"out or put in%s\n",
+			term_begin(shade, colour), last,
+			term_end(shade, colour));
+	else
+		(void)printf("%s%s%s\n", term_begin(shade, colour),
+			     result->problems
+				     ? "NOT WHOLE: see above"
+				     : "NOT PROVEN: no checkpoint stands for "
+				       "all of these lines",
+			     term_end(shade, colour));
 }
 
 static void print_json(const struct asking *asking,
@@ -321,14 +320,16 @@ static void print_json(const struct asking *asking,
 				  (json_int_t)result->proven[i].last));
 	sign_id(&asking->keys[0], id);
 	line = json_pack(
-		"{s:i, s:s, s:b, s:s, s:s, s:I, s:I, s:I, s:s, s:I, s:I, s:I, "
-		"s:s, s:o}",
+		"{s:i, s:s, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:s, s:I, "
+		"s:I, s:I, s:s, s:o}",
 		"cordon", 1, "type", "verified", "whole", good, "host",
-		result->host, "key", id, "first", (json_int_t)result->first,
-		"last", (json_int_t)result->last, "signed_to",
-		(json_int_t)result->signed_to, "signed_time",
-		result->signed_time, "skipped", (json_int_t)result->skipped,
-		"retired", (json_int_t)result->retired, "problems",
+		result->host, "key", id, "key_from",
+		asking->own_key ? "folder" : "option", "first",
+		(json_int_t)result->first, "last", (json_int_t)result->last,
+		"unproven", (json_int_t)result->unproven, "unfinished",
+		result->unfinished, "signed_time", result->signed_time,
+		"skipped", (json_int_t)result->skipped, "retired",
+		(json_int_t)result->retired, "problems",
 		(json_int_t)result->problems, "head", result->head, "proven",
 		proven);
 	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
@@ -339,14 +340,14 @@ static void print_json(const struct asking *asking,
 static int verify(struct asking *asking)
 {
 	struct evidence_query query = {
-		.files = asking->files,
-		.n_files = asking->n_files,
+		.paths = asking->paths,
+		.n_paths = asking->n_paths,
 		.keys = asking->keys,
 		.n_keys = asking->n_keys,
 		.from = asking->from,
 		.to = asking->to,
 		.last = asking->last,
-		.all = true,
+		.all = all_dirs(asking),
 		.checkpoint = asking->checkpoint,
 		.checkpoint_len = asking->checkpoint_len,
 	};
@@ -354,8 +355,6 @@ static int verify(struct asking *asking)
 	bool good;
 	int r;
 
-	for (size_t i = 0; i < asking->n_paths; i++)
-		query.all &= is_dir(asking->paths[i]);
 	r = evidence_verify(&query, print_finding, asking, &result);
 	if (r == -EINVAL) {
 		(void)fprintf(stderr,
@@ -364,7 +363,7 @@ static int verify(struct asking *asking)
 		return CMD_WRONG;
 	}
 	if (r)
-		return fail("verify", r);
+		return no_files(asking, r);
 	good = is_proven(asking, &result);
 	if (asking->common.json)
 		print_json(asking, &result, good);
@@ -435,15 +434,24 @@ static int print_lines(const struct asking *asking, bool checkpoints)
 {
 	struct printing printing = {.asking = asking,
 				    .checkpoints = checkpoints};
+	char **files = NULL;
+	size_t n = 0;
 	int r, status = CMD_OK;
 
-	for (size_t i = 0; i < asking->n_files; i++) {
-		r = evidence_read(asking->files[i], print_line, &printing);
-		if (r == -EPIPE)
-			return CMD_WRONG;
+	r = evidence_files(asking->paths, asking->n_paths, NULL, NULL, &files,
+			   &n);
+	if (r)
+		return no_files(asking, r);
+	for (size_t i = 0; i < n; i++) {
+		r = evidence_read(files[i], print_line, &printing);
+		if (r == -EPIPE) {
+			status = CMD_WRONG;
+			break;
+		}
 		if (r)
-			status = fail(asking->files[i], r);
+			status = fail(files[i], r);
 	}
+	evidence_files_free(files, n);
 	if (!checkpoints)
 		return status;
 	if (!printing.last_len) {
@@ -464,9 +472,7 @@ static int run(const char *what, struct asking *asking, int argc, char **argv)
 		if (r)
 			return r == CMD_DONE ? CMD_OK : r;
 	}
-	r = find_files(asking, argc, argv);
-	if (r)
-		return r;
+	take_paths(asking, argc, argv);
 	if (strcmp(what, "show") == 0)
 		return print_lines(asking, false);
 	if (strcmp(what, "checkpoint") == 0)
@@ -497,6 +503,6 @@ int cmd_evidence(int argc, char **argv)
 		asking_release(&asking);
 		return r;
 	}
-	return cmd_usage("evidence",
-			 "%s: expected verify, show, checkpoint or key", what);
+	return cmd_usage("evidence", "%s%sverify, show, checkpoint or key?",
+			 what, what[0] ? ": " : "");
 }

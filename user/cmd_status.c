@@ -106,8 +106,8 @@ static void show_faults(const json_t *line, const struct showing *showing)
 	}
 	if (lost) {
 		(void)snprintf(text, sizeof(text),
-			       "%" PRIu64 " events are not "
-			       "in the file: is the disk full?",
+			       "%" PRIu64 " lines are missing in the "
+			       "evidence: is the disk full?",
 			       lost);
 		say(showing, TERM_BAD, "fault", text);
 	}

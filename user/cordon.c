@@ -77,6 +77,23 @@ static const struct verb verbs[] = {
 	 "  --destination TO    a destination's name, or "
 	 "ADDRESS:PORT\n" COMMON_HELP "\n"
 	 "exit: 0 good, 1 a policy is bad or has expired\n"},
+	{"exposed", cmd_exposed, "whose records were read",
+	 "usage: cordon exposed [OPTION...] [FOLDER|SEGMENT...]\n"
+	 "\n"
+	 "Lists, out of the evidence log, which records each origin has read; "
+	 "no agent is\n"
+	 "needed. Default folder: " CORDON_STATE_DIR "/evidence\n"
+	 "\n"
+	 "  --origin N      one of the guard that was loaded last, each record "
+	 "by name\n"
+	 "  --record NAME   who has ever read this one: a file, or FILE:ROW\n"
+	 "  --csv           a table: origin, dataset, file, row\n"
+	 "  --json          one JSON object a line, for programs\n"
+	 "  --help          this text\n"
+	 "\n"
+	 "exit: 0 it was told, 1 the evidence cannot be read, or not all of "
+	 "it, 4 not\n"
+	 "permitted\n"},
 	{"evidence", cmd_evidence, "is the log of what happened whole?",
 	 "usage: cordon evidence verify [OPTION...] [FOLDER|SEGMENT...]\n"
 	 "       cordon evidence show [--from N] [--to N] [FOLDER|SEGMENT...]\n"
@@ -99,7 +116,8 @@ static const struct verb verbs[] = {
 	 "  --json            one JSON object a line, for programs\n"
 	 "  --help            this text\n"
 	 "\n"
-	 "exit: 0 whole and proven, 1 not, or it could not be read\n"},
+	 "exit: 0 whole and proven, 1 not, or it could not be read, 4 not "
+	 "permitted\n"},
 	{"version", cmd_version, "which version this is",
 	 "usage: cordon version [--json]\n"},
 	{"help", cmd_help, "this list, or more about one verb",

@@ -30,19 +30,22 @@
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
-#define NS_PER_S      1000000000LL
-#define SAVE_AFTER_S  5	 /* of the first budget used since */
-#define SAVE_AGAIN_S  60 /* after a save that failed */
-#define SWEEP_AGAIN_S 60 /* while hardly any room is left */
-#define CROSSINGS_S   5	 /* while something goes between networks */
-#define COUNT_FILES   65536U
-#define FILES_AGAIN_S 10 /* between saves of what files carry */
-#define FILES_TRIES   3	 /* when it stops */
-#define FILES_SHARE   50 /* of the time at most: one part in so many */
-#define STATE_FILE    "state"
-#define FILES_FILE    "files"
-#define SAYING_MAX    64
-#define LOCK_FILE     CORDON_RUN_DIR "/cordond.lock"
+#define NS_PER_S       1000000000LL
+#define SAVE_AFTER_S   5  /* of the first budget used since */
+#define SAVE_AGAIN_S   60 /* after a save that failed */
+#define SWEEP_AGAIN_S  60 /* while hardly any room is left */
+#define EXPOSE_AFTER_S 5  /* of an event, and again as long as there is more */
+#define EXPOSE_AGAIN_S 60 /* of a disk that is full */
+#define CROSSINGS_S    5  /* while something goes between networks */
+#define COUNT_FILES    65536U
+#define FILES_AGAIN_S  10 /* between saves of what files carry */
+#define FILES_TRIES    3  /* when it stops */
+#define FILES_SHARE    50 /* of the time at most: one part in so many */
+#define STATE_FILE     "state"
+#define FILES_FILE     "files"
+#define SAYING_MAX     64
+#define DRAINS_MAX     64 /* when it stops */
+#define LOCK_FILE      CORDON_RUN_DIR "/cordond.lock"
 
 enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE };
 
@@ -236,6 +239,27 @@ static void take_files(struct agent *agent)
 	save_files(agent, guard_state(agent->guard)->unsaved);
 }
 
+/* ---- exposure ------------------------------------------------------------ */
+
+static void expose_later(struct agent *agent)
+{
+	if (agent->expose_soon)
+		return;
+	agent->expose_soon = true;
+	set_timer(agent->expose_fd,
+		  agent->expose_failed ? EXPOSE_AGAIN_S : EXPOSE_AFTER_S);
+}
+
+static void expose(struct agent *agent, bool now)
+{
+	bool again = agent_expose(agent, now);
+
+	if (again) {
+		agent_evidence_told(agent, agent_evidence_sync(agent));
+		expose_later(agent);
+	}
+}
+
 /* ---- sweeping ----------------------------------------------------------- */
 
 /* Is hardly any room left for touches? */
@@ -260,6 +284,8 @@ static void sweep(struct agent *agent, bool full)
 	if (!full && (state->touches < agent->swept ||
 		      state->touches - agent->swept < room / 8))
 		return;
+	/* What the guard forgets has to be on the disk. */
+	expose(agent, true);
 	r = guard_sweep(agent->guard, &gone);
 	agent->swept = state->touches;
 	if (r)
@@ -402,6 +428,7 @@ static void take_events(struct agent *agent)
 	check_faults(agent);
 	sweep(agent, false);
 	sweep_crossings_later(agent);
+	expose_later(agent);
 	control_wake(agent->control);
 }
 
@@ -478,6 +505,10 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent->crossings_fd) {
 		drain(fd);
 		sweep_crossings(agent);
+	} else if (fd == agent->expose_fd) {
+		drain(fd);
+		agent->expose_soon = false;
+		expose(agent, false);
 	} else if (fd == agent->evidence_fd) {
 		drain(fd);
 		agent_evidence_tick(agent);
@@ -609,6 +640,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->evidence_fd);
 	if (!r)
+		r = open_timer(CLOCK_MONOTONIC, &agent->expose_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
 	if (!r)
 		r = open_timer(CLOCK_REALTIME, &agent->expiry_fd);
@@ -624,6 +657,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->crossings_fd);
 	if (!r)
 		r = watch_fd(agent, agent->evidence_fd);
+	if (!r)
+		r = watch_fd(agent, agent->expose_fd);
 	if (!r)
 		r = watch_fd(agent, agent->watchdog_fd);
 	if (!r)
@@ -959,6 +994,8 @@ static int start(struct agent *agent)
 		goto out;
 	save_if_dirty(agent);
 	sweep_crossings_later(agent);
+	/* What the agent before did not live to write down. */
+	expose_later(agent);
 	start_watchdog(agent);
 	/* Loading and testing the guard takes much memory for a short time. */
 	(void)malloc_trim(0);
@@ -978,11 +1015,18 @@ static void close_fd(int fd)
 
 static void stop_guard(struct agent *agent)
 {
+	int r = GUARD_EVENTS_AT_ONCE;
+
 	if (!agent->guard)
 		return;
 	if (agent->log) {
-		(void)guard_events(agent->guard, take_event, agent);
-		(void)tell_events(agent);
+		/* As many as there were: holders may go on making some. */
+		for (int i = 0; i < DRAINS_MAX && r == GUARD_EVENTS_AT_ONCE;
+		     i++) {
+			r = guard_events(agent->guard, take_event, agent);
+			(void)tell_events(agent);
+		}
+		(void)agent_expose(agent, true);
 	}
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
@@ -1012,6 +1056,8 @@ static void stop(struct agent *agent)
 	control_free(agent->control);
 	stop_guard(agent);
 	agent_evidence_stop(agent);
+	exposure_release(&agent->exposed);
+	record_names_release(&agent->record_names);
 	free(agent->saying);
 	guard_kept_free(agent->kept);
 	guard_close(agent->guard);
@@ -1021,6 +1067,7 @@ static void stop(struct agent *agent)
 	close_fd(agent->sweep_fd);
 	close_fd(agent->crossings_fd);
 	close_fd(agent->evidence_fd);
+	close_fd(agent->expose_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
 	close_fd(agent->signal_fd);
@@ -1041,6 +1088,7 @@ static int serve(const struct agent_options *opts)
 		.sweep_fd = -1,
 		.crossings_fd = -1,
 		.evidence_fd = -1,
+		.expose_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
 	};

@@ -30,7 +30,7 @@ uint64_t evidence_next(const struct evidence *evidence)
 
 bool evidence_unsigned(const struct evidence *evidence)
 {
-	return evidence->lines > 0;
+	return evidence->lines > 0 || evidence->skipped > 0;
 }
 
 /* The number is used up, and the next line says that it has none. */
@@ -147,57 +147,57 @@ static int add_checkpoint(struct evidence *evidence)
 	return r;
 }
 
-static int segment_close(struct evidence *evidence)
-{
-	char name[EVIDENCE_NAME_CHARS_MAX];
-	int r;
-
-	r = evidence->lines ? add_checkpoint(evidence) : 0;
-	if (!r)
-		r = evidence_sync_fd(evidence->fd);
-	if (r)
-		return r;
-	memcpy(name, evidence->name, sizeof(name));
-	evidence_segment_leave(evidence);
-	return evidence_segment_done(evidence, name);
-}
-
-int evidence_sync(struct evidence *evidence)
+/*
+ * An error is told once, and what was not written is forgotten then: a second
+ * try would succeed without it. So the segment is left, and if lines of it are
+ * missing later, their numbers are.
+ */
+static int sync_lines(struct evidence *evidence)
 {
 	int r;
 
 	if (!evidence->unsynced)
 		return 0;
 	r = evidence_sync_fd(evidence->fd);
-	if (r)
-		return r;
-	evidence->unsynced = false;
 	/* Gone are the lines in it, which the numbers will show. */
-	if (!evidence_segment_is_there(evidence)) {
+	if (!r && !evidence_segment_is_there(evidence))
+		r = -ESTALE;
+	evidence->unsynced = false;
+	if (r)
 		evidence_segment_leave(evidence);
-		return -ESTALE;
-	}
-	return evidence->bytes >= evidence->segment_max
-		       ? segment_close(evidence)
-		       : 0;
+	return r;
+}
+
+int evidence_sync(struct evidence *evidence)
+{
+	int r;
+
+	if (evidence->lines >= EVIDENCE_CHECKPOINT_LINES)
+		(void)add_checkpoint(evidence);
+	r = sync_lines(evidence);
+	if (r || evidence->bytes < evidence->segment_max)
+		return r;
+	/* All is on the disk; the rest may be done later. */
+	if (!evidence_checkpoint(evidence))
+		evidence_segment_close(evidence);
+	return 0;
 }
 
 int evidence_checkpoint(struct evidence *evidence)
 {
-	int r;
+	int r = 0;
 
-	if (!evidence->lines)
-		return 0;
-	r = add_checkpoint(evidence);
-	return r ? r : evidence_sync(evidence);
+	/* Also if all there is to say is what was lost. */
+	if (evidence->lines || evidence->skipped)
+		r = add_checkpoint(evidence);
+	return r ? r : sync_lines(evidence);
 }
 
 void evidence_close(struct evidence *evidence)
 {
 	if (!evidence)
 		return;
-	if (evidence->fd >= 0)
-		(void)evidence_checkpoint(evidence);
+	(void)evidence_checkpoint(evidence);
 	evidence_segment_leave(evidence);
 	if (evidence->dir_fd >= 0)
 		(void)close(evidence->dir_fd);

@@ -25,6 +25,7 @@
 #ifndef CORDON_EVIDENCE_H
 #define CORDON_EVIDENCE_H
 
+#include <inttypes.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -61,11 +62,12 @@ struct evidence_options {
 
 /* What was found, for the caller to tell. */
 struct evidence_found {
-	uint64_t last;	/* number of the last line; 0: there was none */
-	uint64_t cut;	/* bytes at the end that were no lines any more */
-	uint64_t lost;	/* lines that they may have been */
-	bool clean;	/* the last line is a checkpoint, and nothing was cut */
-	char moved[64]; /* file in DIR that has those bytes; "" none */
+	uint64_t last; /* number of the last line; 0: there was none */
+	uint64_t cut;  /* bytes of half a line that were taken away */
+	uint64_t lost; /* numbers that may have been used: left out */
+	bool clean;    /* it ended in a checkpoint, and nothing was amiss */
+	char damaged
+		[64]; /* the last segment, changed or damaged; "" it is not */
 };
 
 /*
@@ -77,8 +79,9 @@ typedef void (*evidence_line_fn)(const json_t *object, const char *text,
 
 /*
  * Opens the log in opts->dir, made if it is missing (mode 0700), and goes on
- * where it ends. What a crash left half written is moved aside, as *ret_found
- * tells. line (may be NULL) gets what the last two segments have already.
+ * where it ends. Half a line at its end is taken away. A last segment that was
+ * changed or is damaged stays as it is; the log goes on in another one. line
+ * (may be NULL) gets what the last two segments have already.
  *
  * 0; -ENOMEM; as open(2), read(2), write(2) and rename(2) say.
  */
@@ -122,18 +125,29 @@ const char *evidence_clock(void);
 
 /* ---- reading: anybody --------------------------------------------------- */
 
+/* Segments are named so, after a number that their first line has or, if what
+ * was to be their first could not be written, is below it. */
+#define EVIDENCE_NAME "%012" PRIu64 ".jsonl"
+
+/* The number in the name of a segment, compressed or not; 0: it is none. */
+uint64_t evidence_segment_of(const char *name);
+
 /*
  * The segments of a directory in their order, compressed or not, as an array of
- * paths for evidence_files_free(). A path that is a file
- * stands for itself. 0, -ENOENT (there is none), -ENOMEM, as opendir(3) says.
+ * paths for evidence_files_free(). A path that is a file stands for itself.
+ * stranger (may be NULL) is told what else is in a directory, but for the
+ * public key: nobody may take that for evidence. 0, -ENOENT (there is none),
+ * -ENOMEM, as opendir(3) says.
  */
-int evidence_files(const char *const *paths, size_t n, char ***ret_files,
+typedef void (*evidence_stranger_fn)(const char *path, const char *why,
+				     void *arg);
+int evidence_files(const char *const *paths, size_t n,
+		   evidence_stranger_fn stranger, void *arg, char ***ret_files,
 		   size_t *ret_n);
 void evidence_files_free(char **files, size_t n);
 
-/* The number in a segment's name, `000000000001.jsonl' or `.jsonl.gz'; 0: it is
- * none. */
-uint64_t evidence_segment_of(const char *name);
+/* Have two segments the same lines? No, if one cannot be read. */
+bool evidence_same(const char *a, const char *b);
 
 /* A line as it stands in a file. */
 struct evidence_line {
@@ -145,10 +159,10 @@ struct evidence_line {
 };
 
 /*
- * Calls fn for each line of a file, which may be compressed. fn returns 0 to go
- * on; anything else ends it and is returned. 0; -EUCLEAN: the file is damaged
- * or has a line longer than EVIDENCE_LINE_MAX, behind the last one that fn got;
- * -ENOMEM; as open(2) and read(2) say.
+ * Calls fn for each line of a file; one whose name ends in .gz is compressed.
+ * fn returns 0 to go on; anything else ends it and is returned. 0; -EUCLEAN: the
+ * file is damaged, or has a line longer than EVIDENCE_LINE_MAX, behind the last
+ * one that fn got; -ENOMEM; as open(2) and read(2) say.
  */
 typedef int (*evidence_read_fn)(const struct evidence_line *line, void *arg);
 int evidence_read(const char *file, evidence_read_fn fn, void *arg);
@@ -156,7 +170,7 @@ int evidence_read(const char *file, evidence_read_fn fn, void *arg);
 /*
  * What holds a line in its place: its object, which the caller json_decref()s,
  * and its number and "prev", which live as long. -EINVAL: it is no line of
- * evidence.
+ * evidence; -ENOMEM.
  */
 int evidence_parse(const char *text, size_t len, json_t **ret_object,
 		   uint64_t *ret_seq, const char **ret_prev);

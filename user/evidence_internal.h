@@ -31,6 +31,7 @@ struct evidence {
 	uint64_t skipped;		    /* numbers that have no line */
 	int why;			    /* errno of the first of them */
 	bool unsynced;
+	bool retires_not; /* it failed once */
 };
 
 /* Writes all of text at that offset, or cuts the file there. 0 or -errno. */
@@ -38,6 +39,9 @@ int evidence_write_at(int fd, const char *text, size_t len, uint64_t at);
 
 /* fdatasync(2): 0 or -errno. */
 int evidence_sync_fd(int fd);
+
+/* The folder that has the name now, made if none has. 0 or -errno. */
+int evidence_dir_open(struct evidence *evidence);
 
 /* The next line is the first of a new segment, which this makes. */
 int evidence_segment_begin(struct evidence *evidence);
@@ -48,11 +52,12 @@ void evidence_segment_leave(struct evidence *evidence);
 /* Is what is written to still what others find by its name? */
 bool evidence_segment_is_there(const struct evidence *evidence);
 
-/* Compresses the one that is left, and retires the oldest if there is too much.
- * Both may fail without any harm; -errno if it cannot be said what was
- * retired. */
-int evidence_segment_done(struct evidence *evidence,
-			  const char name[EVIDENCE_NAME_CHARS_MAX]);
+/*
+ * The segment, which is synced and ends in a checkpoint, is left and compressed,
+ * and the oldest ones are retired if there is too much. What of it fails does
+ * no harm: more room is used.
+ */
+void evidence_segment_close(struct evidence *evidence);
 
 /*
  * name becomes name.gz. At every moment one of the two is there, whole, on the

@@ -1,10 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "evidence_internal.h"
-#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -34,17 +34,17 @@ static void read_boot(char ret_boot[EVIDENCE_BOOT_CHARS_MAX])
 
 /* ---- opening ------------------------------------------------------------ */
 
-/* What is known of the end while it is read. */
+/* What is known of a segment once it was read. */
 struct ending {
 	struct evidence *evidence;
 	evidence_line_fn line;
 	void *arg;
-	bool any;	  /* a line was taken */
-	bool broken;	  /* and one that does not follow */
-	bool clean;	  /* the last one was a checkpoint */
-	uint64_t good;	  /* bytes of lines that follow each other */
-	uint64_t behind;  /* lines that do not */
+	uint64_t lines;	  /* of evidence */
 	uint64_t highest; /* number of them */
+	uint64_t bytes;	  /* of whole lines */
+	bool sound;	  /* each follows the one before */
+	bool half;	  /* and behind them there is one that is not whole */
+	bool clean;	  /* the last one is a checkpoint */
 };
 
 static bool follows(const struct ending *ending, const json_t *object,
@@ -54,7 +54,7 @@ static bool follows(const struct ending *ending, const json_t *object,
 	json_int_t skipped =
 		json_integer_value(json_object_get(object, "skipped"));
 
-	return !ending->any ||
+	return !ending->lines ||
 	       (strcmp(prev, evidence->prev) == 0 && skipped >= 0 &&
 		seq == evidence->next + (uint64_t)skipped);
 }
@@ -70,17 +70,23 @@ static int take_line(const struct evidence_line *line, void *arg)
 	size_t len;
 	int r;
 
-	r = evidence_parse(line->text, line->len, &object, &seq, &prev);
-	if (r || !line->whole || ending->broken ||
-	    !follows(ending, object, seq, prev)) {
-		ending->broken = true;
-		ending->behind++;
-		if (!r && line->whole && seq > ending->highest)
-			ending->highest = seq;
-		goto out;
+	if (!line->whole) {
+		ending->half = true;
+		return 0;
 	}
-	ending->any = true;
-	ending->good += line->len + 1;
+	r = evidence_parse(line->text, line->len, &object, &seq, &prev);
+	if (r == -ENOMEM)
+		return r;
+	ending->bytes += line->len + 1;
+	if (r) {
+		ending->sound = false;
+		return 0;
+	}
+	if (!follows(ending, object, seq, prev))
+		ending->sound = false;
+	ending->lines++;
+	if (seq > ending->highest)
+		ending->highest = seq;
 	ending->clean =
 		!evidence_signed(line->text, line->len, &len, signature);
 	evidence->lines = ending->clean ? 0 : evidence->lines + 1;
@@ -91,76 +97,7 @@ static int take_line(const struct evidence_line *line, void *arg)
 		text[line->len] = '\n';
 		ending->line(object, text, line->len + 1, ending->arg);
 	}
-out:
 	json_decref(object);
-	return 0;
-}
-
-static int copy_plain(int from, int to, uint64_t at)
-{
-	char buf[4096];
-	uint64_t done = 0;
-	ssize_t n;
-	int r;
-
-	for (;;) {
-		n = pread(from, buf, sizeof(buf), (off_t)(at + done));
-		if (n <= 0)
-			return n < 0 ? -errno : 0;
-		r = evidence_write_at(to, buf, (size_t)n, done);
-		if (r)
-			return r;
-		done += (uint64_t)n;
-	}
-}
-
-/* Bytes behind the last line that follows: away, but not lost. */
-static int move_aside(struct evidence *evidence, uint64_t good,
-		      char ret_name[EVIDENCE_NAME_CHARS_MAX])
-{
-	int to = -1, r;
-
-	for (int i = 0; i < 100 && to < 0; i++) {
-		(void)snprintf(ret_name, EVIDENCE_NAME_CHARS_MAX,
-			       "%012" PRIu64 ".cut%d", evidence->next, i);
-		to = openat(evidence->dir_fd, ret_name,
-			    O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, 0600);
-		if (to < 0 && errno != EEXIST)
-			break;
-	}
-	if (to < 0)
-		return -errno;
-	r = copy_plain(evidence->fd, to, good);
-	if (!r)
-		r = fsync(to) < 0 ? -errno : 0;
-	if (!r)
-		r = fsync(evidence->dir_fd) < 0 ? -errno : 0;
-	(void)close(to);
-	if (r)
-		(void)unlinkat(evidence->dir_fd, ret_name, 0);
-	return r;
-}
-
-static int cut(struct evidence *evidence, const struct ending *ending,
-	       struct evidence_found *found)
-{
-	struct stat st;
-	int r;
-
-	if (fstat(evidence->fd, &st) < 0)
-		return -errno;
-	if ((uint64_t)st.st_size <= ending->good)
-		return 0;
-	found->cut = (uint64_t)st.st_size - ending->good;
-	/* A line that is not whole says nothing that anybody was told. */
-	if (ending->behind > 1 || ending->highest) {
-		r = move_aside(evidence, ending->good, found->moved);
-		if (r)
-			return r;
-	}
-	if (ftruncate(evidence->fd, (off_t)ending->good) < 0 ||
-	    fsync(evidence->fd) < 0)
-		return -errno;
 	return 0;
 }
 
@@ -171,93 +108,168 @@ static bool is_compressed(const char *file)
 	return len > 3 && strcmp(file + len - 3, ".gz") == 0;
 }
 
-/* The last segment goes on, if it is none that was closed. */
+/* The segment goes on; half a line at its end is nothing that anybody was told
+ * of, for it was never synced. */
 static int go_on(struct evidence *evidence, const char *file,
-		 struct ending *ending, struct evidence_found *found)
+		 const struct ending *ending, struct evidence_found *found)
 {
-	const char *name = strrchr(file, '/') + 1;
-	int r;
+	struct stat st;
+	int r = 0;
 
-	if (is_compressed(file))
-		return 0;
-	(void)snprintf(evidence->name, sizeof(evidence->name), "%s", name);
-	evidence->fd =
-		openat(evidence->dir_fd, name, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	(void)snprintf(evidence->name, sizeof(evidence->name), "%s",
+		       strrchr(file, '/') + 1);
+	evidence->fd = openat(evidence->dir_fd, evidence->name,
+			      O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (evidence->fd < 0)
 		return -errno;
-	r = cut(evidence, ending, found);
-	if (r)
-		return r;
-	evidence->bytes = ending->good;
+	if (fstat(evidence->fd, &st) < 0)
+		return -errno;
+	found->cut += (uint64_t)st.st_size - ending->bytes;
+	if (ending->half &&
+	    (ftruncate(evidence->fd, (off_t)ending->bytes) < 0 ||
+	     fsync(evidence->fd) < 0))
+		return -errno;
+	evidence->bytes = ending->bytes;
 	/* Not even its first line: the next one gives it another name. */
-	if (!ending->good) {
+	if (!ending->lines) {
 		evidence_segment_leave(evidence);
-		return unlinkat(evidence->dir_fd, name, 0) < 0 ? -errno : 0;
+		r = unlinkat(evidence->dir_fd, evidence->name, 0) < 0 ? -errno
+								      : 0;
 	}
-	return 0;
+	return r;
 }
 
 /*
- * Which numbers may have been used: none is used again, whoever broke the file
- * that has them. One that is far too high is none of ours.
+ * The next number: above all that may have been used, by whomever. The line that
+ * gets it says how many it leaves out.
  */
-static void use_up(const struct ending *ending, const char *file, bool stays,
-		   bool damaged, uint64_t *used)
+static void use_up(struct evidence *evidence, uint64_t used,
+		   struct evidence_found *found)
 {
-	uint64_t first = evidence_segment_of(strrchr(file, '/') + 1);
-	uint64_t last = ending->evidence->next - 1;
+	if (used < evidence->next)
+		return;
+	found->lost = used + 1 - evidence->next;
+	evidence->skipped = found->lost;
+	evidence->why = EUCLEAN;
+	evidence->next = used + 1;
+}
 
-	if (ending->highest > last && ending->highest - last < DAMAGED_LINES)
-		last = ending->highest;
-	/* How many it had is not known: more than that they were not. */
-	if (damaged && is_compressed(file))
-		last += DAMAGED_LINES;
-	if (stays && first > last && first - last < DAMAGED_LINES)
-		last = first;
-	if (last > *used)
-		*used = last;
+/*
+ * Some file systems leave zeros where a crash kept them from writing. There are
+ * none in any line.
+ */
+static int cut_zeros(struct evidence *evidence, const char *file,
+		     struct evidence_found *found)
+{
+	char buf[4096];
+	struct stat st;
+	off_t end;
+	ssize_t n;
+	int fd, r = 0;
+
+	fd = openat(evidence->dir_fd, strrchr(file, '/') + 1,
+		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (fstat(fd, &st) < 0)
+		r = -errno;
+	for (end = r ? 0 : st.st_size; end > 0; end -= n) {
+		n = end < (off_t)sizeof(buf) ? end : (off_t)sizeof(buf);
+		if (pread(fd, buf, (size_t)n, end - n) != n) {
+			r = -EIO;
+			break;
+		}
+		while (n > 0 && buf[n - 1] == '\0') {
+			n--;
+			end--;
+		}
+		if (n > 0)
+			break;
+	}
+	if (!r && end < st.st_size) {
+		found->cut = (uint64_t)(st.st_size - end);
+		if (ftruncate(fd, end) < 0 || fsync(fd) < 0)
+			r = -errno;
+	}
+	(void)close(fd);
+	return r;
+}
+
+/* What a crash left between two steps of closing a segment. */
+static void finish_closing(struct evidence *evidence, const char *file,
+			   bool last)
+{
+	const char *name = strrchr(file, '/') + 1;
+	size_t len = strlen(file);
+	char plain[PATH_MAX];
+
+	if (!is_compressed(file)) {
+		if (!last)
+			(void)evidence_segment_compress(evidence, name);
+		return;
+	}
+	if (len - 3 >= sizeof(plain))
+		return;
+	memcpy(plain, file, len - 3);
+	plain[len - 3] = '\0';
+	if (access(plain, F_OK) == 0 && evidence_same(plain, file))
+		(void)unlink(plain);
 }
 
 static int find_end(struct evidence *evidence, evidence_line_fn line, void *arg,
 		    struct evidence_found *found)
 {
-	struct ending ending = {.evidence = evidence, .line = line, .arg = arg};
+	struct ending ending = {0};
 	char **files = NULL;
+	uint64_t used = 0;
 	size_t n = 0;
 	int r, damaged = 0;
-	uint64_t used = 0;
 
-	r = evidence_files(&(const char *){evidence->dir}, 1, &files, &n);
+	r = evidence_files(&(const char *){evidence->dir}, 1, NULL, NULL,
+			   &files, &n);
 	if (r)
 		return r == -ENOENT ? 0 : r;
-	/* A crash came between closing one and compressing it. */
-	for (size_t i = 0; i + 1 < n; i++)
-		if (!is_compressed(files[i]))
-			(void)evidence_segment_compress(
-				evidence, strrchr(files[i], '/') + 1);
-	evidence_files_free(files, n);
-	r = evidence_files(&(const char *){evidence->dir}, 1, &files, &n);
-	if (r)
-		return r;
+	for (size_t i = 0; i < n; i++) {
+		finish_closing(evidence, files[i], i + 1 == n);
+		/* The segment has, or was to have, a line of that number. */
+		used = evidence_segment_of(strrchr(files[i], '/') + 1) - 1;
+	}
+	/* If that fails, what is read now says so. */
+	if (!is_compressed(files[n - 1]))
+		(void)cut_zeros(evidence, files[n - 1], found);
 	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++) {
 		/* Whether it follows the one before is not for a writer. */
-		ending = (struct ending){
-			.evidence = evidence, .line = line, .arg = arg};
+		ending = (struct ending){.evidence = evidence,
+					 .line = line,
+					 .arg = arg,
+					 .sound = true};
 		damaged = evidence_read(files[i], take_line, &ending);
-		if (damaged && damaged != -EUCLEAN) {
+		if (damaged == -ENOMEM) {
 			r = damaged;
 			goto out;
 		}
-		use_up(&ending, files[i], i + 1 < n || is_compressed(files[i]),
-		       damaged != 0, &used);
+		if (ending.highest > used)
+			used = ending.highest;
 	}
-	found->clean = ending.clean && !ending.broken && !damaged;
-	r = go_on(evidence, files[n - 1], &ending, found);
-	if (used >= evidence->next)
-		found->lost = used + 1 - evidence->next;
-	evidence->skipped = found->lost;
-	evidence->why = EUCLEAN;
-	evidence->next += found->lost;
+	if (is_compressed(files[n - 1]) && !ending.clean)
+		damaged = -EUCLEAN;
+	found->clean = !damaged && ending.sound && !ending.half &&
+		       !found->cut && ending.clean;
+	/* Nothing is taken out of one that was changed or damaged, and nothing
+	 * signed that is in it: it stays as it is, and another one begins. */
+	if (damaged || !ending.sound) {
+		(void)snprintf(found->damaged, sizeof(found->damaged), "%s",
+			       strrchr(files[n - 1], '/') + 1);
+		used = evidence_segment_of(found->damaged) > used
+			       ? evidence_segment_of(found->damaged)
+			       : used;
+		/* How many it had is not known: more than that they were not. */
+		if (damaged)
+			used += DAMAGED_LINES;
+	} else if (!is_compressed(files[n - 1])) {
+		r = go_on(evidence, files[n - 1], &ending, found);
+	}
+	use_up(evidence, used, found);
 	found->last = evidence->next - 1;
 out:
 	evidence_files_free(files, n);
@@ -292,15 +304,7 @@ int evidence_open(const struct evidence_options *opts, evidence_line_fn line,
 		r = -ENOMEM;
 		goto out;
 	}
-	if (mkdir(evidence->dir, 0700) == 0)
-		r = state_sync_dir(evidence->dir);
-	else
-		r = errno == EEXIST ? 0 : -errno;
-	if (r)
-		goto out;
-	evidence->dir_fd = open(evidence->dir, O_RDONLY | O_DIRECTORY |
-						       O_NOFOLLOW | O_CLOEXEC);
-	r = evidence->dir_fd < 0 ? -errno : 0;
+	r = evidence_dir_open(evidence);
 	if (!r)
 		r = find_end(evidence, line, arg, ret_found);
 	if (r)

@@ -6,6 +6,7 @@
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -21,20 +22,23 @@
 
 uint64_t evidence_segment_of(const char *name)
 {
-	char digits[TEXT_NUMBER_CHARS_MAX];
+	char digits[TEXT_NUMBER_CHARS_MAX], canonical[64];
 	size_t len = strspn(name, "0123456789"), zeros;
-	uint64_t seq = 0;
+	uint64_t seq;
 
-	if (len == 0 || len >= sizeof(digits) ||
-	    (strcmp(name + len, ".jsonl") != 0 &&
-	     strcmp(name + len, ".jsonl.gz") != 0))
+	if (len == 0 || len >= sizeof(digits))
 		return 0;
 	zeros = strspn(name, "0");
 	memcpy(digits, name + zeros, len - zeros);
 	digits[len - zeros] = '\0';
 	if (text_parse_u64(digits, 1, EVIDENCE_SEQ_MAX, &seq))
 		return 0;
-	return seq;
+	/* One name a segment, or they sort in another order for others. */
+	(void)snprintf(canonical, sizeof(canonical), EVIDENCE_NAME, seq);
+	if (strncmp(name, canonical, strlen(canonical)) != 0)
+		return 0;
+	name += strlen(canonical);
+	return name[0] == '\0' || strcmp(name, ".gz") == 0 ? seq : 0;
 }
 
 static const char *base_of(const char *path)
@@ -42,6 +46,13 @@ static const char *base_of(const char *path)
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
+}
+
+static bool is_compressed(const char *path)
+{
+	size_t len = strlen(path);
+
+	return len > 3 && strcmp(path + len - 3, ".gz") == 0;
 }
 
 /* By their numbers; of both kinds the one that is not compressed first. */
@@ -59,6 +70,8 @@ static int compare(const void *a, const void *b)
 struct files {
 	char **paths;
 	size_t n;
+	evidence_stranger_fn stranger;
+	void *arg;
 };
 
 static int append(struct files *files, char *path)
@@ -76,24 +89,44 @@ static int append(struct files *files, char *path)
 	return 0;
 }
 
+static void tell_stranger(const struct files *files, const char *path,
+			  const char *why)
+{
+	if (files->stranger)
+		files->stranger(path, why, files->arg);
+}
+
+static int append_entry(struct files *files, const char *dir, const char *name)
+{
+	bool is_segment = evidence_segment_of(name) != 0;
+	struct stat st;
+	char *path;
+
+	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
+	    strcmp(name, EVIDENCE_PUBLIC) == 0)
+		return 0;
+	if (asprintf(&path, "%s/%s", dir, name) < 0)
+		return -ENOMEM;
+	if (is_segment && lstat(path, &st) == 0 && S_ISREG(st.st_mode))
+		return append(files, path);
+	tell_stranger(files, path,
+		      is_segment ? "this is no file" : "this is no segment");
+	free(path);
+	return 0;
+}
+
 static int append_dir(struct files *files, const char *path)
 {
 	const struct dirent *entry;
 	size_t first = files->n;
-	char *name = NULL;
 	DIR *dir;
 	int r = 0;
 
 	dir = opendir(path);
 	if (!dir)
 		return -errno;
-	while (!r && (entry = readdir(dir))) {
-		if (!evidence_segment_of(entry->d_name))
-			continue;
-		if (asprintf(&name, "%s/%s", path, entry->d_name) < 0)
-			name = NULL;
-		r = append(files, name);
-	}
+	while (!r && (entry = readdir(dir)))
+		r = append_entry(files, path, entry->d_name);
 	(void)closedir(dir);
 	if (files->n > first)
 		qsort(files->paths + first, files->n - first,
@@ -101,7 +134,35 @@ static int append_dir(struct files *files, const char *path)
 	return r;
 }
 
-/* A crash may leave a segment and what it was compressed to: both are whole, so
+/* ---- pairs -------------------------------------------------------------- */
+
+struct digest {
+	char hash[SIGN_HASH_CHARS_MAX];
+	uint64_t lines;
+};
+
+static int digest_line(const struct evidence_line *line, void *arg)
+{
+	char text[SIGN_HASH_CHARS_MAX - 1 + EVIDENCE_LINE_MAX];
+	struct digest *digest = arg;
+
+	memcpy(text, digest->hash, SIGN_HASH_CHARS_MAX - 1);
+	memcpy(text + SIGN_HASH_CHARS_MAX - 1, line->text, line->len);
+	sign_hash(text, SIGN_HASH_CHARS_MAX - 1 + line->len, digest->hash);
+	digest->lines += line->whole;
+	return 0;
+}
+
+bool evidence_same(const char *a, const char *b)
+{
+	struct digest x = {0}, y = {0};
+
+	return evidence_read(a, digest_line, &x) == 0 &&
+	       evidence_read(b, digest_line, &y) == 0 && x.lines == y.lines &&
+	       memcmp(x.hash, y.hash, sizeof(x.hash)) == 0;
+}
+
+/* A crash may leave a segment and what it was compressed to: the same lines, so
  * one of them is enough. */
 static void drop_doubles(struct files *files)
 {
@@ -114,6 +175,10 @@ static void drop_doubles(struct files *files)
 
 		if (strncmp(path, next, len) == 0 &&
 		    strcmp(next + len, ".gz") == 0) {
+			if (files->stranger && !evidence_same(path, next))
+				tell_stranger(files, path,
+					      "its lines are not those of the "
+					      "compressed segment");
 			free(files->paths[i]);
 			continue;
 		}
@@ -122,10 +187,11 @@ static void drop_doubles(struct files *files)
 	files->n = kept;
 }
 
-int evidence_files(const char *const *paths, size_t n, char ***ret_files,
+int evidence_files(const char *const *paths, size_t n,
+		   evidence_stranger_fn stranger, void *arg, char ***ret_files,
 		   size_t *ret_n)
 {
-	struct files files = {0};
+	struct files files = {.stranger = stranger, .arg = arg};
 	struct stat st;
 	int r = 0;
 
@@ -158,61 +224,159 @@ void evidence_files_free(char **files, size_t n)
 
 /* ---- lines -------------------------------------------------------------- */
 
-static int read_lines(gzFile in, const char *file, evidence_read_fn fn,
+/*
+ * What is compressed is read as strictly as it is written: one member, no name
+ * and no comment in its head, and nothing behind it. What zlib passes over,
+ * gzip(1) may show.
+ */
+static const unsigned char gzip_head[] = {0x1f, 0x8b, 0x08, 0, 0, 0, 0, 0};
+
+struct input {
+	int fd;
+	bool compressed;
+	bool ended; /* of the member */
+	bool begun;
+	z_stream z;
+	unsigned char raw[16384];
+};
+
+static ssize_t read_some(int fd, void *buf, size_t size)
+{
+	ssize_t n;
+
+	do
+		n = read(fd, buf, size);
+	while (n < 0 && errno == EINTR);
+	return n < 0 ? -errno : n;
+}
+
+/* More into z; 0 at the end of the file. */
+static ssize_t refill(struct input *in)
+{
+	ssize_t n = read_some(in->fd, in->raw, sizeof(in->raw));
+
+	if (n <= 0)
+		return n;
+	if (!in->begun && ((size_t)n < sizeof(gzip_head) ||
+			   memcmp(in->raw, gzip_head, sizeof(gzip_head)) != 0))
+		return -EUCLEAN;
+	in->begun = true;
+	in->z.next_in = in->raw;
+	in->z.avail_in = (unsigned int)n;
+	return n;
+}
+
+static ssize_t inflate_some(struct input *in, void *buf, size_t size)
+{
+	ssize_t n;
+	int z;
+
+	in->z.next_out = buf;
+	in->z.avail_out = (unsigned int)size;
+	while (in->z.avail_out == size && !in->ended) {
+		n = in->z.avail_in ? 1 : refill(in);
+		if (n <= 0)
+			return n < 0 ? n : -EUCLEAN;
+		z = inflate(&in->z, Z_NO_FLUSH);
+		if (z == Z_MEM_ERROR)
+			return -ENOMEM;
+		if (z != Z_OK && z != Z_STREAM_END)
+			return -EUCLEAN;
+		in->ended = z == Z_STREAM_END;
+	}
+	if (in->z.avail_out < size)
+		return (ssize_t)(size - in->z.avail_out);
+	/* Nothing may be behind it. */
+	n = in->z.avail_in ? 1 : read_some(in->fd, in->raw, 1);
+	return n > 0 ? -EUCLEAN : n;
+}
+
+static ssize_t input_read(struct input *in, void *buf, size_t size)
+{
+	return in->compressed ? inflate_some(in, buf, size)
+			      : read_some(in->fd, buf, size);
+}
+
+static int read_lines(struct input *in, const char *file, evidence_read_fn fn,
 		      void *arg)
 {
-	char text[EVIDENCE_LINE_MAX + 1];
-	struct evidence_line line = {.file = file, .text = text};
-	int at = 0, n, r;
+	char text[4 * EVIDENCE_LINE_MAX];
+	struct evidence_line line = {.file = file};
+	size_t at = 0, len = 0; /* of what is not told yet */
 	char *end;
+	ssize_t n;
+	int r;
 
 	for (;;) {
-		n = gzread(in, text + at,
-			   (unsigned int)(EVIDENCE_LINE_MAX - at));
-		if (n < 0)
+		end = memchr(text + at, '\n', len);
+		if (!end && len >= EVIDENCE_LINE_MAX)
 			return -EUCLEAN;
-		at += n;
-		if (at == 0)
-			return 0;
-		end = memchr(text, '\n', (size_t)at);
-		if (!end && n > 0 && at < EVIDENCE_LINE_MAX)
-			continue;
-		if (!end && at == EVIDENCE_LINE_MAX)
-			return -EUCLEAN;
+		if (!end) {
+			memmove(text, text + at, len);
+			at = 0;
+			n = input_read(in, text + len, sizeof(text) - len);
+			if (n < 0)
+				return (int)n;
+			len += (size_t)n;
+			if (n > 0)
+				continue;
+			if (len == 0)
+				return 0;
+		}
 		line.number++;
 		line.whole = end != NULL;
-		line.len = end ? (size_t)(end - text) : (size_t)at;
+		line.text = text + at;
+		line.len = end ? (size_t)(end - line.text) : len;
+		if (line.len >= EVIDENCE_LINE_MAX)
+			return -EUCLEAN;
 		r = fn(&line, arg);
 		if (r)
 			return r;
 		if (!end)
 			return 0;
-		at -= (int)line.len + 1;
-		memmove(text, end + 1, (size_t)at);
+		at += line.len + 1;
+		len -= line.len + 1;
 	}
+}
+
+/* A segment may be compressed after somebody saw its name. */
+static int open_segment(const char *file, bool *compressed)
+{
+	const int flags = O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC;
+	char gz[PATH_MAX];
+	int fd = open(file, flags);
+
+	*compressed = is_compressed(file);
+	if (fd < 0 && errno == ENOENT && !*compressed &&
+	    strlen(file) < sizeof(gz) - 3) {
+		(void)snprintf(gz, sizeof(gz), "%s.gz", file);
+		fd = open(gz, flags);
+		*compressed = true;
+	}
+	return fd < 0 ? -errno : fd;
 }
 
 int evidence_read(const char *file, evidence_read_fn fn, void *arg)
 {
-	int fd, r, end;
-	gzFile in;
+	struct input *in;
+	int r;
 
-	fd = open(file, O_RDONLY | O_NOCTTY | O_NONBLOCK | O_CLOEXEC);
-	if (fd < 0)
-		return -errno;
-	/* What is not compressed goes through as it is. */
-	in = gzdopen(fd, "rb");
-	if (!in) {
-		(void)close(fd);
+	in = calloc(1, sizeof(*in));
+	if (!in)
 		return -ENOMEM;
+	in->fd = open_segment(file, &in->compressed);
+	r = in->fd < 0 ? in->fd : 0;
+	/* 15 is the largest window, and 16 says gzip. */
+	if (!r && in->compressed && inflateInit2(&in->z, 15 + 16) != Z_OK)
+		r = -ENOMEM;
+	if (!r) {
+		r = read_lines(in, file, fn, arg);
+		if (in->compressed)
+			(void)inflateEnd(&in->z);
 	}
-	r = read_lines(in, file, fn, arg);
-	if (r == -EUCLEAN && (gzerror(in, &end), end == Z_ERRNO))
-		r = -errno;
-	/* It tells of a compressed file that ends too early only now. */
-	end = gzclose_r(in);
-	if (!r && end == Z_BUF_ERROR)
-		r = -EUCLEAN;
+	if (in->fd >= 0)
+		(void)close(in->fd);
+	free(in);
 	return r;
 }
 
@@ -220,11 +384,15 @@ int evidence_parse(const char *text, size_t len, json_t **ret_object,
 		   uint64_t *ret_seq, const char **ret_prev)
 {
 	json_t *object, *number, *prev;
+	json_error_t error;
 
-	object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	object = json_loadb(text, len, JSON_REJECT_DUPLICATES, &error);
+	if (!object && json_error_code(&error) == json_error_out_of_memory)
+		return -ENOMEM;
 	number = json_object_get(object, "seq");
 	prev = json_object_get(object, "prev");
-	if (!json_is_integer(number) || json_integer_value(number) < 1 ||
+	if (json_integer_value(json_object_get(object, "cordon")) != 1 ||
+	    !json_is_integer(number) || json_integer_value(number) < 1 ||
 	    json_integer_value(number) > EVIDENCE_SEQ_MAX ||
 	    json_string_length(prev) != SIGN_HASH_CHARS_MAX - 1) {
 		json_decref(object);

@@ -1,9 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
+#include "clock.h"
+#include "event.h"
 #include "evidence_internal.h"
+#include "state.h"
 
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,8 +44,7 @@ int evidence_write_at(int fd, const char *text, size_t len, uint64_t at)
 
 static void segment_name(uint64_t seq, char ret_name[EVIDENCE_NAME_CHARS_MAX])
 {
-	(void)snprintf(ret_name, EVIDENCE_NAME_CHARS_MAX,
-		       "%012" PRIu64 ".jsonl", seq);
+	(void)snprintf(ret_name, EVIDENCE_NAME_CHARS_MAX, EVIDENCE_NAME, seq);
 }
 
 void evidence_segment_leave(struct evidence *evidence)
@@ -50,12 +53,36 @@ void evidence_segment_leave(struct evidence *evidence)
 		(void)close(evidence->fd);
 	evidence->fd = -1;
 	evidence->bytes = 0;
+	evidence->unsynced = false;
+}
+
+int evidence_dir_open(struct evidence *evidence)
+{
+	int fd, r = 0;
+
+	if (mkdir(evidence->dir, 0700) == 0)
+		r = state_sync_dir(evidence->dir);
+	else if (errno != EEXIST)
+		r = -errno;
+	if (r)
+		return r;
+	fd = open(evidence->dir,
+		  O_RDONLY | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (evidence->dir_fd >= 0)
+		(void)close(evidence->dir_fd);
+	evidence->dir_fd = fd;
+	return 0;
 }
 
 int evidence_segment_begin(struct evidence *evidence)
 {
 	int fd, r;
 
+	r = evidence_dir_open(evidence);
+	if (r)
+		return r;
 	segment_name(evidence->next, evidence->name);
 	fd = openat(evidence->dir_fd, evidence->name,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -74,11 +101,15 @@ int evidence_segment_begin(struct evidence *evidence)
 
 bool evidence_segment_is_there(const struct evidence *evidence)
 {
+	char path[PATH_MAX];
 	struct stat named, open;
+	int n;
 
-	return fstat(evidence->fd, &open) == 0 &&
-	       fstatat(evidence->dir_fd, evidence->name, &named,
-		       AT_SYMLINK_NOFOLLOW) == 0 &&
+	/* By the whole path: the folder may have been moved away too. */
+	n = snprintf(path, sizeof(path), "%s/%s", evidence->dir,
+		     evidence->name);
+	return n > 0 && (size_t)n < sizeof(path) &&
+	       fstat(evidence->fd, &open) == 0 && lstat(path, &named) == 0 &&
 	       named.st_ino == open.st_ino && named.st_dev == open.st_dev;
 }
 
@@ -153,46 +184,65 @@ int evidence_segment_compress(struct evidence *evidence, const char *name)
 
 /* ---- segments ----------------------------------------------------------- */
 
-/* What is beyond the limit goes, the oldest first, once it is written down. */
-static int retire(struct evidence *evidence)
+/* What is beyond the limit goes, the oldest first, once a line that is signed
+ * says so. */
+static int retire_one(struct evidence *evidence, const char *file,
+		      uint64_t first, uint64_t last, uint64_t size)
 {
-	char text[EVIDENCE_LINE_MAX];
-	uint64_t total = 0, first, last;
-	char **files = NULL;
-	size_t n = 0, len;
-	struct stat st;
+	char text[EVIDENCE_LINE_MAX], when[EVENT_TIME_CHARS_MAX];
 	json_t *line;
+	size_t len;
 	int r;
 
-	r = evidence_files(&(const char *){evidence->dir}, 1, &files, &n);
-	if (r)
-		return r == -ENOENT ? 0 : r;
+	event_time(clock_ns(CLOCK_REALTIME), when);
+	line = json_pack("{s:i, s:s, s:s, s:I, s:s, s:I, s:I, s:I}", "cordon",
+			 1, "type", "retired", "time", when, "boottime_ns",
+			 (json_int_t)clock_ns(CLOCK_BOOTTIME), "segment",
+			 strrchr(file, '/') + 1, "first", (json_int_t)first,
+			 "last", (json_int_t)last, "bytes", (json_int_t)size);
+	r = evidence_add(evidence, line, text, &len);
+	if (!r)
+		r = evidence_checkpoint(evidence);
+	if (!r && unlinkat(evidence->dir_fd, strrchr(file, '/') + 1, 0) < 0)
+		r = -errno;
+	return r;
+}
+
+static void retire(struct evidence *evidence)
+{
+	uint64_t total = 0, first, last;
+	char **files = NULL;
+	struct stat st;
+	size_t n = 0;
+
+	/* One that cannot be taken away would be written about for ever. */
+	if (evidence->retires_not ||
+	    evidence_files(&(const char *){evidence->dir}, 1, NULL, NULL,
+			   &files, &n))
+		return;
 	for (size_t i = 0; i < n; i++)
 		total += stat(files[i], &st) == 0 ? (uint64_t)st.st_size : 0;
-	for (size_t i = 0; !r && i + 1 < n && total > evidence->keep_max; i++) {
+	for (size_t i = 0;
+	     !evidence->retires_not && i + 1 < n && total > evidence->keep_max;
+	     i++) {
 		if (stat(files[i], &st) < 0)
 			continue;
 		first = evidence_segment_of(strrchr(files[i], '/') + 1);
 		last = evidence_segment_of(strrchr(files[i + 1], '/') + 1) - 1;
-		line = json_pack("{s:i, s:s, s:s, s:I, s:I, s:I}", "cordon", 1,
-				 "type", "retired", "segment",
-				 strrchr(files[i], '/') + 1, "first",
-				 (json_int_t)first, "last", (json_int_t)last,
-				 "bytes", (json_int_t)st.st_size);
-		r = evidence_add(evidence, line, text, &len);
-		if (!r)
-			r = evidence_sync_fd(evidence->fd);
-		if (!r && unlink(files[i]) < 0)
-			r = -errno;
+		if (retire_one(evidence, files[i], first, last,
+			       (uint64_t)st.st_size))
+			evidence->retires_not = true;
 		total -= (uint64_t)st.st_size;
 	}
 	evidence_files_free(files, n);
-	return r;
 }
 
-int evidence_segment_done(struct evidence *evidence,
-			  const char name[EVIDENCE_NAME_CHARS_MAX])
+void evidence_segment_close(struct evidence *evidence)
 {
+	char name[EVIDENCE_NAME_CHARS_MAX];
+
+	memcpy(name, evidence->name, sizeof(name));
+	evidence_segment_leave(evidence);
 	(void)evidence_segment_compress(evidence, name);
-	return retire(evidence);
+	retire(evidence);
 }

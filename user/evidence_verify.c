@@ -10,6 +10,18 @@
 #include <stdlib.h>
 #include <string.h>
 
+/* So many are told of a file that has something else in it. */
+#define NO_LINES_MAX 20
+
+/* What lines say that no checkpoint has signed yet. */
+struct pending {
+	uint64_t lines;
+	uint64_t first; /* numbers of these lines: the lowest, */
+	uint64_t last;	/* and the highest */
+	uint64_t skipped;
+	uint64_t retired;
+};
+
 struct verifying {
 	const struct evidence_query *query;
 	evidence_finding_fn fn;
@@ -21,19 +33,23 @@ struct verifying {
 	uint64_t begin;			/* first number that is accounted for */
 	uint64_t seq;			/* of the line before; 0: none */
 	char prev[SIGN_HASH_CHARS_MAX]; /* its hash */
-	uint64_t run;  /* first line of those that follow each other */
-	uint64_t kept; /* number of query->checkpoint; 0: it was seen */
+	uint64_t run;	 /* first line of those that follow each other */
+	bool run_signed; /* there is a checkpoint among these */
+	struct pending pending;
+	uint64_t kept;	   /* number of query->checkpoint; 0: it was seen */
+	uint64_t no_lines; /* of this file */
 	/* A line that the next one contradicts, if that is what it was. */
 	struct evidence_line suspect;
 	uint64_t suspected; /* 0: none */
 };
 
 static const char *const names[EVIDENCE_PROBLEMS] = {
-	[EVIDENCE_CHANGED] = "changed", [EVIDENCE_MISSING] = "missing",
-	[EVIDENCE_ORDER] = "order",	[EVIDENCE_FOREIGN] = "foreign",
-	[EVIDENCE_FORGED] = "forged",	[EVIDENCE_NO_LINE] = "no-line",
-	[EVIDENCE_DAMAGED] = "damaged", [EVIDENCE_CUT] = "cut",
-	[EVIDENCE_OTHER] = "other",
+	[EVIDENCE_UNPROVEN] = "unproven", [EVIDENCE_CHANGED] = "changed",
+	[EVIDENCE_MISSING] = "missing",	  [EVIDENCE_ORDER] = "order",
+	[EVIDENCE_FOREIGN] = "foreign",	  [EVIDENCE_FORGED] = "forged",
+	[EVIDENCE_NO_LINE] = "no-line",	  [EVIDENCE_DAMAGED] = "damaged",
+	[EVIDENCE_CUT] = "cut",		  [EVIDENCE_OTHER] = "other",
+	[EVIDENCE_STRANGER] = "stranger",
 };
 
 const char *evidence_problem_name(enum evidence_problem problem)
@@ -105,7 +121,8 @@ static void check_order(struct verifying *verifying, uint64_t seq,
 	uint64_t before = verifying->seq, expected = before + 1 + skipped;
 
 	if (seq <= before) {
-		tell(verifying, EVIDENCE_ORDER, seq, seq,
+		/* Any of these may be the one that does not belong. */
+		tell(verifying, EVIDENCE_ORDER, seq, before,
 		     "line %" PRIu64 " stands behind line %" PRIu64
 		     ": lines were put in, doubled or moved",
 		     seq, before);
@@ -123,6 +140,21 @@ static void check_order(struct verifying *verifying, uint64_t seq,
 	}
 }
 
+/* The lines that follow each other end here, and the last of them unsigned. */
+static void end_run(struct verifying *verifying)
+{
+	const struct pending *pending = &verifying->pending;
+
+	if (pending->lines)
+		tell(verifying, EVIDENCE_UNPROVEN, pending->first,
+		     pending->last,
+		     "no checkpoint stands for line%s %" PRIu64 " to %" PRIu64
+		     " before this",
+		     pending->lines == 1 ? "" : "s", pending->first,
+		     pending->last);
+	verifying->pending = (struct pending){0};
+}
+
 /* Ranges that meet become one; as a rule the last one grows. */
 static int add_proven(struct evidence_result *result, uint64_t first,
 		      uint64_t last)
@@ -134,6 +166,8 @@ static int add_proven(struct evidence_result *result, uint64_t first,
 	if (!ranges)
 		return -ENOMEM;
 	result->proven = ranges;
+	if (n && ranges[n - 1].last + 1 < first)
+		from = n;
 	while (from < n && ranges[from].last + 1 < first)
 		from++;
 	for (to = from; to < n && ranges[to].first <= last + 1; to++) {
@@ -205,7 +239,13 @@ static int check_signature(struct verifying *verifying, const json_t *object,
 		     "the signature of line %" PRIu64 " is wrong", seq);
 		return 0;
 	}
-	result->signed_to = seq;
+	result->last = seq;
+	memcpy(result->head, verifying->prev, sizeof(result->head));
+	result->skipped += verifying->pending.skipped;
+	if (verifying->pending.retired > result->retired)
+		result->retired = verifying->pending.retired;
+	verifying->pending = (struct pending){0};
+	verifying->run_signed = true;
 	(void)snprintf(result->signed_time, sizeof(result->signed_time), "%s",
 		       text_of(object, "time"));
 	(void)snprintf(result->host, sizeof(result->host), "%s",
@@ -229,44 +269,64 @@ static void check_kept(struct verifying *verifying, uint64_t seq)
 		     seq);
 }
 
-static void check_retired(struct evidence_result *result, const json_t *object,
-			  uint64_t seq)
+static uint64_t number_below(const json_t *object, const char *key,
+			     uint64_t limit)
 {
-	json_int_t last = json_integer_value(json_object_get(object, "last"));
+	json_int_t n = json_integer_value(json_object_get(object, key));
 
-	if (last > 0 && last < (json_int_t)seq &&
-	    (uint64_t)last > result->retired)
-		result->retired = (uint64_t)last;
+	return n > 0 && (uint64_t)n < limit ? (uint64_t)n : 0;
+}
+
+/* What is no line: a few are told, then the file is given up. */
+static int check_no_line(struct verifying *verifying)
+{
+	const struct evidence_line *line = verifying->line;
+
+	if (!line->whole && verifying->is_last) {
+		verifying->result->unfinished = true;
+		return 0;
+	}
+	tell(verifying, EVIDENCE_NO_LINE, 0, 0,
+	     line->whole ? "this is no line of evidence"
+			 : "this line is only half there");
+	return ++verifying->no_lines < NO_LINES_MAX ? 0 : -EUCLEAN;
+}
+
+static void add_pending(struct verifying *verifying, const json_t *object,
+			uint64_t seq, uint64_t skipped)
+{
+	struct pending *pending = &verifying->pending;
+	uint64_t retired = 0;
+
+	if (strcmp(text_of(object, "type"), "retired") == 0)
+		retired = number_below(object, "last", seq);
+	pending->lines++;
+	if (!pending->first || seq < pending->first)
+		pending->first = seq;
+	if (seq > pending->last)
+		pending->last = seq;
+	pending->skipped += skipped;
+	if (retired > pending->retired)
+		pending->retired = retired;
 }
 
 static int check_line(const struct evidence_line *line, void *arg)
 {
 	struct verifying *verifying = arg;
 	struct evidence_result *result = verifying->result;
-	json_t *object, *skips;
+	json_t *object = NULL;
 	uint64_t seq, skipped;
 	const char *prev;
 	bool chained;
-	int r = 0;
+	int r;
 
 	verifying->line = line;
-	if (!line->whole && verifying->is_last) {
-		result->unfinished = true;
-		return 0;
-	}
-	result->lines++;
-	if (!line->whole ||
-	    evidence_parse(line->text, line->len, &object, &seq, &prev)) {
-		tell(verifying, EVIDENCE_NO_LINE, 0, 0,
-		     line->whole ? "this is no line of evidence"
-				 : "this line is only half there");
-		return 0;
-	}
-	skips = json_object_get(object, "skipped");
-	skipped = json_integer_value(skips) > 0 &&
-				  json_integer_value(skips) < (json_int_t)seq
-			  ? (uint64_t)json_integer_value(skips)
-			  : 0;
+	r = line->whole ? evidence_parse(line->text, line->len, &object, &seq,
+					 &prev)
+			: -EINVAL;
+	if (r)
+		return r == -ENOMEM ? r : check_no_line(verifying);
+	skipped = number_below(object, "skipped", seq);
 	chained = verifying->seq && strcmp(prev, verifying->prev) == 0;
 	if (chained)
 		convict(verifying);
@@ -274,18 +334,19 @@ static int check_line(const struct evidence_line *line, void *arg)
 		result->first = seq;
 		verifying->begin = seq - skipped;
 	} else {
+		if (!chained)
+			end_run(verifying);
 		check_order(verifying, seq, skipped, chained);
 	}
-	if (!chained)
+	if (!chained) {
 		verifying->run = seq;
-	result->skipped += skipped;
+		verifying->run_signed = false;
+	}
 	verifying->seq = seq;
-	result->last = seq;
 	sign_hash(line->text, line->len, verifying->prev);
+	add_pending(verifying, object, seq, skipped);
 	if (strcmp(text_of(object, "type"), "checkpoint") == 0)
 		r = check_signature(verifying, object, seq);
-	else if (strcmp(text_of(object, "type"), "retired") == 0)
-		check_retired(result, object, seq);
 	check_kept(verifying, seq);
 	verifying->before = *line;
 	json_decref(object);
@@ -318,33 +379,82 @@ static int take_kept(struct verifying *verifying)
 	return r;
 }
 
+/* A checkpoint that was kept, of a line that is not there. */
+static void check_kept_end(struct verifying *verifying)
+{
+	const struct evidence_result *result = verifying->result;
+	uint64_t kept = verifying->kept;
+
+	if (!kept || kept > result->last)
+		return;
+	if (kept <= result->retired)
+		tell(verifying, EVIDENCE_MISSING, kept, kept,
+		     "the checkpoint that was kept, line %" PRIu64
+		     ", was retired, so nothing can be compared with it",
+		     kept);
+	else
+		tell(verifying, EVIDENCE_MISSING, kept, kept,
+		     "the checkpoint that was kept, line %" PRIu64
+		     ", is not there",
+		     kept);
+}
+
 static void check_end(struct verifying *verifying)
 {
 	const struct evidence_query *query = verifying->query;
 	struct evidence_result *result = verifying->result;
-	uint64_t last = query->last;
+	uint64_t last = query->last > verifying->kept ? query->last
+						      : verifying->kept;
 
 	convict(verifying);
 	verifying->line = NULL;
+	/* The end of a log that goes on, or of something that was put there? */
+	if (verifying->run_signed) {
+		result->unproven = verifying->pending.lines;
+		verifying->pending = (struct pending){0};
+	}
+	end_run(verifying);
 	if (query->all && verifying->begin > result->retired + 1)
 		tell(verifying, EVIDENCE_MISSING, result->retired + 1,
 		     verifying->begin - 1,
-		     "the log begins with line %" PRIu64 ", and no line says "
-		     "that those before were retired",
+		     "the log begins with line %" PRIu64 ", and no line that "
+		     "is proven says that those before were retired",
 		     result->first);
-	if (verifying->kept > last)
-		last = verifying->kept;
 	if (last > result->last)
 		tell(verifying, EVIDENCE_CUT, result->last + 1, last,
-		     "the log ends with line %" PRIu64 ", but there was a line "
-		     "%" PRIu64 ": its end is missing",
-		     result->last, last);
-	else if (verifying->kept && verifying->kept >= result->first)
-		tell(verifying, EVIDENCE_MISSING, verifying->kept,
-		     verifying->kept,
-		     "the checkpoint that was kept, line %" PRIu64
-		     ", is not there",
-		     verifying->kept);
+		     "there was a line %" PRIu64 ", but what is proven ends "
+		     "with line %" PRIu64 ": the end is missing",
+		     last, result->last);
+	check_kept_end(verifying);
+}
+
+static void take_stranger(const char *path, const char *why, void *arg)
+{
+	struct verifying *verifying = arg;
+	const struct evidence_line line = {.file = path};
+
+	verifying->line = &line;
+	tell(verifying, EVIDENCE_STRANGER, 0, 0,
+	     "%s, and was not looked at: take nothing in it for evidence", why);
+	verifying->line = NULL;
+}
+
+static int check_file(struct verifying *verifying, const char *file)
+{
+	struct evidence_line start = {.file = file};
+	int r;
+
+	verifying->no_lines = 0;
+	r = evidence_read(file, check_line, verifying);
+	/* -ENOMEM can be either's; what is left is the file's. */
+	if (!r || r == -ENOMEM)
+		return r;
+	verifying->line = &start;
+	tell(verifying, EVIDENCE_DAMAGED, 0, 0,
+	     "the file cannot be read behind line %" PRIu64 " of the log: %s",
+	     verifying->seq, r == -EUCLEAN ? "it is damaged" : strerror(-r));
+	verifying->line = NULL;
+	return 0;
 }
 
 int evidence_verify(const struct evidence_query *query, evidence_finding_fn fn,
@@ -353,32 +463,25 @@ int evidence_verify(const struct evidence_query *query, evidence_finding_fn fn,
 	struct evidence_result result = {0};
 	struct verifying verifying = {
 		.query = query, .fn = fn, .arg = arg, .result = &result};
+	char **files = NULL;
+	size_t n = 0;
 	int r;
 
 	r = take_kept(&verifying);
-	for (size_t i = 0; !r && i < query->n_files; i++) {
-		struct evidence_line start = {.file = query->files[i]};
-
-		verifying.is_last = i + 1 == query->n_files;
-		r = evidence_read(query->files[i], check_line, &verifying);
-		/* -ENOMEM can be either's; what is left is the file's. */
-		if (!r || r == -ENOMEM)
-			continue;
-		verifying.line = &start;
-		tell(&verifying, EVIDENCE_DAMAGED, 0, 0,
-		     "the file cannot be read behind line %" PRIu64
-		     " of the log: %s",
-		     verifying.seq,
-		     r == -EUCLEAN ? "it is damaged" : strerror(-r));
-		r = 0;
+	if (!r)
+		r = evidence_files(query->paths, query->n_paths, take_stranger,
+				   &verifying, &files, &n);
+	for (size_t i = 0; !r && i < n; i++) {
+		verifying.is_last = i + 1 == n;
+		r = check_file(&verifying, files[i]);
 	}
 	if (!r)
 		check_end(&verifying);
+	evidence_files_free(files, n);
 	if (r) {
 		evidence_result_release(&result);
 		return r;
 	}
-	memcpy(result.head, verifying.prev, sizeof(result.head));
 	*ret_result = result;
 	return 0;
 }

@@ -7,7 +7,9 @@
  * A checkpoint proves itself and the lines before it that follow each other.
  * Where the chain breaks, something was changed, taken out or put in: lines
  * before that are proven by the last checkpoint before it, lines behind by the
- * next one. What was at the break is proven by none.
+ * next one. What no checkpoint proves is a finding, but for the end of a log
+ * that goes on: whatever is behind the last checkpoint, anybody can have put
+ * there.
  */
 #ifndef CORDON_EVIDENCE_VERIFY_H
 #define CORDON_EVIDENCE_VERIFY_H
@@ -19,15 +21,17 @@
 #include "evidence.h"
 
 enum evidence_problem {
-	EVIDENCE_CHANGED, /* its hash is not what the next line has */
-	EVIDENCE_MISSING, /* numbers are left out, and no line says why */
-	EVIDENCE_ORDER,	  /* its number is not higher than the one before */
-	EVIDENCE_FOREIGN, /* signed by another key: another host's */
-	EVIDENCE_FORGED,  /* its signature is not that of the key it names */
-	EVIDENCE_NO_LINE, /* no line of evidence at all */
-	EVIDENCE_DAMAGED, /* the file cannot be read any further */
-	EVIDENCE_CUT,	  /* the end is missing: there were more lines */
-	EVIDENCE_OTHER,	  /* not the line that a checkpoint kept elsewhere is */
+	EVIDENCE_CHANGED,  /* its hash is not what the next line has */
+	EVIDENCE_MISSING,  /* numbers are left out, and no line says why */
+	EVIDENCE_ORDER,	   /* its number is not higher than the one before */
+	EVIDENCE_FOREIGN,  /* signed by another key: another host's */
+	EVIDENCE_FORGED,   /* its signature is not that of the key it names */
+	EVIDENCE_UNPROVEN, /* no checkpoint stands for it */
+	EVIDENCE_NO_LINE,  /* no line of evidence at all */
+	EVIDENCE_DAMAGED,  /* the file cannot be read any further */
+	EVIDENCE_CUT,	   /* the end is missing: there were more lines */
+	EVIDENCE_OTHER, /* not the line that a checkpoint kept elsewhere is */
+	EVIDENCE_STRANGER, /* something in the folder that is no evidence */
 	EVIDENCE_PROBLEMS,
 };
 
@@ -49,8 +53,8 @@ struct evidence_range {
 };
 
 struct evidence_query {
-	char *const *files; /* in their order */
-	size_t n_files;
+	const char *const *paths; /* for evidence_files() */
+	size_t n_paths;
 	const struct sign_public *keys;
 	size_t n_keys;
 	uint64_t from; /* only what concerns these lines is told; 0: all */
@@ -62,18 +66,18 @@ struct evidence_query {
 	size_t checkpoint_len;
 };
 
+/* What is not signed by the keys counts for nothing but .unproven. */
 struct evidence_result {
-	uint64_t lines;
-	uint64_t first; /* numbers; 0: there are no lines */
-	uint64_t last;
+	uint64_t first;	   /* number of the first line; 0: there is none */
+	uint64_t last;	   /* of the last good checkpoint; 0: there is none */
+	uint64_t unproven; /* lines behind it, which anybody can have added */
+	bool unfinished;   /* half a line behind these */
 	uint64_t skipped; /* numbers without a line that the log accounts for */
 	uint64_t retired; /* lines up to this one were taken away because of
-			   * their size, says the log; 0: none */
-	bool unfinished;  /* half a line at its end: it is being written */
-	uint64_t problems;  /* findings that were told */
-	uint64_t signed_to; /* number of the last good checkpoint; 0: none */
-	char head[SIGN_HASH_CHARS_MAX]; /* hash of the last line */
-	char signed_time[40];		/* what that checkpoint says */
+			    * their size, says the log; 0: none */
+	uint64_t problems;		/* findings that were told */
+	char head[SIGN_HASH_CHARS_MAX]; /* hash of that checkpoint */
+	char signed_time[40];		/* what it says */
 	char host[EVIDENCE_HOST_MAX];
 	struct evidence_range *proven; /* in order, apart from each other */
 	size_t n_proven;
@@ -85,14 +89,14 @@ typedef void (*evidence_finding_fn)(const struct evidence_finding *finding,
 /*
  * 0: it was looked at, and *ret_result, for evidence_result_release(), tells
  * what came of it. -EINVAL: query->checkpoint is no checkpoint signed by one of
- * the keys; -ENOMEM.
+ * the keys; -ENOMEM; as evidence_files() says.
  */
 int evidence_verify(const struct evidence_query *query, evidence_finding_fn fn,
 		    void *arg, struct evidence_result *ret_result);
 
 void evidence_result_release(struct evidence_result *result);
 
-/* Are all lines of the query from..to proven? */
+/* Are all lines from..to proven? */
 bool evidence_result_covers(const struct evidence_result *result, uint64_t from,
 			    uint64_t to);
 

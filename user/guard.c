@@ -1263,18 +1263,21 @@ const struct guard_state *guard_state(const struct guard *guard)
 
 /* ---- events ------------------------------------------------------------ */
 
-/* Never says stop: the rest would stay and the room with it. */
+/*
+ * Stops after so many, whose room is given back: who makes events without end
+ * shall not keep the agent from all else. What the callback says stops nothing.
+ */
 static int on_event(void *arg, void *data, size_t bytes)
 {
 	struct guard *guard = arg;
 	int r;
 
-	if (bytes < sizeof(struct event) || !guard->event_fn)
-		return 0;
-	r = guard->event_fn(data, guard->event_arg);
-	if (r && !guard->event_error)
-		guard->event_error = r;
-	return 0;
+	if (bytes >= sizeof(struct event) && guard->event_fn) {
+		r = guard->event_fn(data, guard->event_arg);
+		if (r && !guard->event_error)
+			guard->event_error = r;
+	}
+	return ++guard->events_taken < GUARD_EVENTS_AT_ONCE ? 0 : -ECANCELED;
 }
 
 int guard_events_fd(const struct guard *guard)
@@ -1289,9 +1292,12 @@ int guard_events(struct guard *guard, guard_event_fn fn, void *arg)
 	guard->event_fn = fn;
 	guard->event_arg = arg;
 	guard->event_error = 0;
+	guard->events_taken = 0;
 	r = ring_buffer__consume(guard->ring);
 	guard->event_fn = NULL;
-	return guard->event_error ? guard->event_error : r;
+	if (guard->event_error)
+		return guard->event_error;
+	return r == -ECANCELED ? GUARD_EVENTS_AT_ONCE : r;
 }
 
 /* ---- how full ---------------------------------------------------------- */

@@ -379,6 +379,23 @@ typedef int (*guard_origin_fn)(uint32_t slot, const struct origin *origin,
 			       void *arg);
 int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg);
 
+/*
+ * What origins have touched, as the guard remembers it: of row files a run of 64
+ * rows, of others row 0 of 1. What origins that have ended touched goes when the
+ * room is needed: guard_sweep().
+ */
+typedef int (*guard_touch_fn)(const struct touch_key *key, uint64_t rows,
+			      void *arg);
+int guard_each_touch(const struct guard *guard, guard_touch_fn fn, void *arg);
+
+/* Bytes of a row of the dataset; 0: its records are files, or it is unknown. */
+uint32_t guard_record_bytes(const struct guard *guard, uint32_t dataset);
+
+/* The files of datasets. */
+typedef int (*guard_label_fn)(const struct file_key *key,
+			      const struct label *label, void *arg);
+int guard_each_label(const struct guard *guard, guard_label_fn fn, void *arg);
+
 /* By slot: 0, or -ENOENT if it is free. */
 int guard_origin(const struct guard *guard, uint32_t slot,
 		 struct origin *ret_origin);
@@ -434,10 +451,12 @@ int guard_sweep_crossings(struct guard *guard);
 int guard_events_fd(const struct guard *guard);
 
 /*
- * Calls fn for every waiting event, and only then gives its room back. An
- * error of fn does not stop the others; the first one is returned, else the
- * number of events.
+ * Calls fn for the events that wait, GUARD_EVENTS_AT_ONCE at most, and only then
+ * gives their room back. An error of fn does not stop the others; the first one
+ * is returned, else the number of events. If there are more, the descriptor is
+ * readable still.
  */
+#define GUARD_EVENTS_AT_ONCE 512
 typedef int (*guard_event_fn)(const struct event *event, void *arg);
 int guard_events(struct guard *guard, guard_event_fn fn, void *arg);
 

@@ -87,6 +87,7 @@ struct guard {
 	guard_event_fn event_fn;
 	void *event_arg;
 	int event_error;
+	int events_taken;
 	guard_progress_fn progress; /* of guard_apply_policy() */
 	void *progress_arg;
 

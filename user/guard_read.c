@@ -522,3 +522,60 @@ int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
 	free(rules);
 	return r;
 }
+
+/* ---- records ------------------------------------------------------------ */
+
+struct each_touch {
+	guard_touch_fn fn;
+	void *arg;
+};
+
+static int each_touch(const void *key, const void *value, void *arg)
+{
+	const struct each_touch *each = arg;
+	const struct touch_key *touch = key;
+	const struct touch *touched = value;
+
+	if (touch->kind != SCOPE_ORIGIN)
+		return 0;
+	return each->fn(touch, touched->rows, each->arg);
+}
+
+int guard_each_touch(const struct guard *guard, guard_touch_fn fn, void *arg)
+{
+	struct each_touch each = {fn, arg};
+
+	return guard_map_each(guard, MAP_TOUCHED, each_touch, &each);
+}
+
+struct each_label {
+	guard_label_fn fn;
+	void *arg;
+};
+
+static int each_label(const void *key, const void *value, void *arg)
+{
+	const struct each_label *each = arg;
+	const struct label *label = value;
+
+	return label->kind == LABEL_FILE ? each->fn(key, label, each->arg) : 0;
+}
+
+int guard_each_label(const struct guard *guard, guard_label_fn fn, void *arg)
+{
+	struct each_label each = {fn, arg};
+
+	return guard_map_each(guard, MAP_LABELS, each_label, &each);
+}
+
+uint32_t guard_record_bytes(const struct guard *guard, uint32_t dataset)
+{
+	struct dataset_rules rules;
+	uint32_t at;
+
+	at = (guard->state->generation & 1) * CORDON_DATASETS + dataset;
+	if (dataset >= CORDON_DATASETS ||
+	    guard_map_lookup(guard, MAP_DATASETS, &at, &rules))
+		return 0;
+	return rules.record_bytes;
+}

@@ -145,37 +145,43 @@ static void key_from_seed(const uint8_t seed[KEY_BYTES], struct sign_key *key)
 	(void)crypto_sign_seed_keypair(key->public.bytes, key->secret, seed);
 }
 
-static int check_mode(const char *path)
+/* Others may have read it, or have put it there. */
+static int check_mode(int fd)
 {
 	struct stat st;
 
-	if (lstat(path, &st) < 0)
+	if (fstat(fd, &st) < 0)
 		return -errno;
 	if (!S_ISREG(st.st_mode))
 		return -EUCLEAN;
-	return st.st_mode & (S_IRWXG | S_IRWXO) ? -EPERM : 0;
+	return st.st_mode & (S_IRWXG | S_IRWXO) || st.st_uid != geteuid()
+		       ? -EKEYREVOKED
+		       : 0;
 }
 
 static int key_read(const char *path, struct sign_key *key)
 {
+	char text[SIGN_PEM_CHARS_MAX];
 	uint8_t seed[KEY_BYTES];
-	char *text = NULL;
-	size_t len = 0;
-	int r;
+	ssize_t n;
+	int fd, r;
 
-	r = check_mode(path);
-	if (!r)
-		r = state_get(path, SIGN_PEM_CHARS_MAX, &text, &len);
+	fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0)
+		return errno == ELOOP ? -EUCLEAN : -errno;
+	r = check_mode(fd);
+	n = r ? 0 : read(fd, text, sizeof(text));
+	if (n < 0)
+		r = -errno;
+	(void)close(fd);
 	if (!r)
 		r = from_pem(SECRET_TITLE, secret_head, sizeof(secret_head),
-			     text, len, seed);
+			     text, (size_t)n, seed);
 	if (!r)
 		key_from_seed(seed, key);
 	sodium_memzero(seed, sizeof(seed));
-	if (text)
-		sodium_memzero(text, len);
-	free(text);
-	return r == -EINVAL || r == -EFBIG ? -EUCLEAN : r;
+	sodium_memzero(text, sizeof(text));
+	return r == -EINVAL ? -EUCLEAN : r;
 }
 
 static int key_make(const char *path, struct sign_key *key)

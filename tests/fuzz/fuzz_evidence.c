@@ -132,16 +132,17 @@ static void count(const struct evidence_finding *finding, void *arg)
 
 static void verify(struct evidence_result *ret_result, bool only_genuine)
 {
-	struct evidence_query query = {.keys = &key.public, .n_keys = 1};
+	struct evidence_query query = {
+		.keys = &key.public, .n_keys = 1, .all = true};
 	const char *paths[] = {log_dir};
 	struct known known;
 	uint64_t told = 0;
 	char **files = NULL;
 	size_t n = 0;
 
-	CHECK(evidence_files(paths, 1, &files, &n) == 0);
-	query.files = files;
-	query.n_files = n;
+	CHECK(evidence_files(paths, 1, NULL, NULL, &files, &n) == 0);
+	query.paths = paths;
+	query.n_paths = 1;
 	CHECK(evidence_verify(&query, count, &told, ret_result) == 0);
 	CHECK(told == ret_result->problems);
 	for (size_t i = 0; i < ret_result->n_proven; i++) {
@@ -150,7 +151,7 @@ static void verify(struct evidence_result *ret_result, bool only_genuine)
 		CHECK(!i || ret_result->proven[i].first >
 				    ret_result->proven[i - 1].last);
 	}
-	known.signed_to = ret_result->signed_to;
+	known.signed_to = ret_result->last;
 	for (size_t i = 0; only_genuine && !told && i < n; i++)
 		(void)evidence_read(files[i], check_line, &known);
 	evidence_files_free(files, n);
@@ -170,7 +171,7 @@ static void go_on(void)
 
 	CHECK(evidence_open(&opts, NULL, NULL, &found, &evidence) == 0);
 	seq = evidence_next(evidence);
-	CHECK(seq == found.last + 1);
+	CHECK(seq == found.last + 1 && seq > 0);
 	if (seq > EVIDENCE_SEQ_MAX - 2) {
 		evidence_close(evidence);
 		return;
@@ -179,7 +180,7 @@ static void go_on(void)
 			   &len) == 0);
 	evidence_close(evidence);
 	verify(&result, false);
-	CHECK(result.last == seq + 1 && result.signed_to == seq + 1);
+	CHECK(result.last == seq + 1 && !result.unproven);
 	CHECK(evidence_result_covers(&result, seq, seq + 1));
 	evidence_result_release(&result);
 }
@@ -201,8 +202,8 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 		put_segment("000000000001.jsonl", data, size);
 	}
 	verify(&result, true);
-	fuzz_selftest(!result.problems && result.signed_to == 2,
-		      result.problems && result.signed_to == 2);
+	fuzz_selftest(!result.problems && result.last == 2,
+		      result.problems && result.last == 2);
 	evidence_result_release(&result);
 	go_on();
 	return 0;

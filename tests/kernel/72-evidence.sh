@@ -151,11 +151,11 @@ evidence_before_words()
 	wait_log 2 'blocked: '
 	kill $tracer
 	wait $tracer 2>/dev/null
-	# A line that waits, a line that is safe, a word to the world.
-	order=$(awk '/pwrite64\(.*"type/ { waits = 1 }
-		/fdatasync\(/ && / = 0/ { waits = 0 }
-		/write\(2, .*blocked: / { n++; early += waits }
-		END { print n + 0, early + 0 }' /tmp/trace)
+	# Verdicts that are written, those that are safe, and words of them.
+	order=$(awk '/pwrite64\(.*"verdict/ { written++ }
+		/fdatasync\(/ && / = 0/ { safe = written }
+		/write\(2, .*blocked: / { early += ++told > safe }
+		END { print told + 0, early + 0 }' /tmp/trace)
 	check verdict_is_on_the_disk_before_it_is_told "$order" \
 		grep -q '^[1-9][0-9]* 0$' <<<"$order"
 	agent_stop

@@ -7,7 +7,7 @@
  *
  * usage: scribe FOLDER KEY [LINES [unsynced]]
  *
- *   LINES     0, or none: without end
+ *   LINES     at least so many; 0, or none: without end
  *   unsynced  say so although nobody made sure, and one segment takes it all:
  *             what has to be found out
  *
@@ -69,7 +69,8 @@ int main(int argc, char **argv)
 	opts.key = &key;
 	r = evidence_open(&opts, NULL, NULL, &found, &evidence);
 	sign_key_release(&key);
-	for (unsigned long n = 1; !r && (!lines || n * BATCH <= lines); n++) {
+	for (unsigned long n = 1; !r && (!lines || (n - 1) * BATCH < lines);
+	     n++) {
 		r = add_batch(evidence, n, argc < 5);
 		if (!r) {
 			(void)printf(
