@@ -96,14 +96,28 @@ static void tell_stranger(const struct files *files, const char *path,
 		files->stranger(path, why, files->arg);
 }
 
+/* What the agent keeps there beside the segments: its public keys, and one that
+ * is being compressed. */
+static bool is_known(const char *name)
+{
+	static const char *const names[] = {".", "..", EVIDENCE_PUBLIC,
+					    EVIDENCE_PUBLIC ".new",
+					    EVIDENCE_PUBLIC ".old"};
+	size_t len = strlen(name);
+
+	for (size_t i = 0; i < sizeof(names) / sizeof(names[0]); i++)
+		if (strcmp(name, names[i]) == 0)
+			return true;
+	return len > 7 && strcmp(name + len - 7, ".gz.new") == 0;
+}
+
 static int append_entry(struct files *files, const char *dir, const char *name)
 {
 	bool is_segment = evidence_segment_of(name) != 0;
 	struct stat st;
 	char *path;
 
-	if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0 ||
-	    strcmp(name, EVIDENCE_PUBLIC) == 0)
+	if (is_known(name))
 		return 0;
 	if (asprintf(&path, "%s/%s", dir, name) < 0)
 		return -ENOMEM;
