@@ -53,8 +53,8 @@ void evidence_segment_leave(struct evidence *evidence);
 bool evidence_segment_is_there(const struct evidence *evidence);
 
 /*
- * The segment, which is synced and ends in a checkpoint, is left and compressed,
- * and the oldest ones are retired if there is too much. What of it fails does
+ * The segment, which is synced and ends in a checkpoint, is left and
+ * compressed, and the oldest ones are retired if there is too much. What of it fails does
  * no harm: more room is used.
  */
 void evidence_segment_close(struct evidence *evidence);

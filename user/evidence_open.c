@@ -140,8 +140,8 @@ static int go_on(struct evidence *evidence, const char *file,
 }
 
 /*
- * The next number: above all that may have been used, by whomever. The line that
- * gets it says how many it leaves out.
+ * The next number: above all that may have been used, by whomever. The line
+ * that gets it says how many it leaves out.
  */
 static void use_up(struct evidence *evidence, uint64_t used,
 		   struct evidence_found *found)
@@ -263,7 +263,7 @@ static int find_end(struct evidence *evidence, evidence_line_fn line, void *arg,
 		used = evidence_segment_of(found->damaged) > used
 			       ? evidence_segment_of(found->damaged)
 			       : used;
-		/* How many it had is not known: more than that they were not. */
+		/* How many it had is not known: no more than that. */
 		if (damaged)
 			used += DAMAGED_LINES;
 	} else if (!is_compressed(files[n - 1])) {

@@ -314,7 +314,7 @@ static ssize_t input_read(struct input *in, void *buf, size_t size)
 static int read_lines(struct input *in, const char *file, evidence_read_fn fn,
 		      void *arg)
 {
-	char text[4 * EVIDENCE_LINE_MAX];
+	char text[4 * EVIDENCE_LINE_MAX] = "";
 	struct evidence_line line = {.file = file};
 	size_t at = 0, len = 0; /* of what is not told yet */
 	char *end;

@@ -380,9 +380,9 @@ typedef int (*guard_origin_fn)(uint32_t slot, const struct origin *origin,
 int guard_each_origin(const struct guard *guard, guard_origin_fn fn, void *arg);
 
 /*
- * What origins have touched, as the guard remembers it: of row files a run of 64
- * rows, of others row 0 of 1. What origins that have ended touched goes when the
- * room is needed: guard_sweep().
+ * What origins have touched, as the guard remembers it: of row files a run of
+ * 64 rows, of others row 0 of 1. What origins that have ended touched goes when
+ * the room is needed: guard_sweep().
  */
 typedef int (*guard_touch_fn)(const struct touch_key *key, uint64_t rows,
 			      void *arg);
@@ -451,8 +451,8 @@ int guard_sweep_crossings(struct guard *guard);
 int guard_events_fd(const struct guard *guard);
 
 /*
- * Calls fn for the events that wait, GUARD_EVENTS_AT_ONCE at most, and only then
- * gives their room back. An error of fn does not stop the others; the first one
+ * Calls fn for the events that wait, GUARD_EVENTS_AT_ONCE at most, and only
+ * then gives their room back. An error of fn does not stop the others; the first one
  * is returned, else the number of events. If there are more, the descriptor is
  * readable still.
  */

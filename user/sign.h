@@ -40,7 +40,8 @@ void sign_id(const struct sign_public *public, char ret_id[SIGN_ID_CHARS_MAX]);
  * The file has mode 0600 and is on the disk when this returns.
  *
  * 0: *ret_key is for sign_key_release(). -EUCLEAN: what is there is no such
- * key, or no regular file; -EKEYREVOKED: others may have read it, or it is theirs;
+ * key, or no regular file; -EKEYREVOKED: others may have read it, or
+ * it is theirs;
  * -ENOTSUP: the library cannot work here; as open(2), read(2), write(2) and
  * fsync(2) say.
  */
