@@ -161,8 +161,8 @@ struct evidence_line {
 /*
  * Calls fn for each line of a file; one whose name ends in .gz is compressed.
  * fn returns 0 to go on; anything else ends it and is returned. 0; -EUCLEAN:
- * the file is damaged, or has a line longer than EVIDENCE_LINE_MAX, behind the last
- * one that fn got; -ENOMEM; as open(2) and read(2) say.
+ * the file is damaged, or has a line longer than EVIDENCE_LINE_MAX, behind the
+ * last one that fn got; -ENOMEM; as open(2) and read(2) say.
  */
 typedef int (*evidence_read_fn)(const struct evidence_line *line, void *arg);
 int evidence_read(const char *file, evidence_read_fn fn, void *arg);

@@ -54,8 +54,8 @@ bool evidence_segment_is_there(const struct evidence *evidence);
 
 /*
  * The segment, which is synced and ends in a checkpoint, is left and
- * compressed, and the oldest ones are retired if there is too much. What of it fails does
- * no harm: more room is used.
+ * compressed, and the oldest ones are retired if there is too much. What of it
+ * fails does no harm: more room is used.
  */
 void evidence_segment_close(struct evidence *evidence);
 

@@ -452,9 +452,9 @@ int guard_events_fd(const struct guard *guard);
 
 /*
  * Calls fn for the events that wait, GUARD_EVENTS_AT_ONCE at most, and only
- * then gives their room back. An error of fn does not stop the others; the first one
- * is returned, else the number of events. If there are more, the descriptor is
- * readable still.
+ * then gives their room back. An error of fn does not stop the others; the
+ * first one is returned, else the number of events. If there are more, the
+ * descriptor is readable still.
  */
 #define GUARD_EVENTS_AT_ONCE 512
 typedef int (*guard_event_fn)(const struct event *event, void *arg);

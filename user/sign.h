@@ -41,9 +41,8 @@ void sign_id(const struct sign_public *public, char ret_id[SIGN_ID_CHARS_MAX]);
  *
  * 0: *ret_key is for sign_key_release(). -EUCLEAN: what is there is no such
  * key, or no regular file; -EKEYREVOKED: others may have read it, or
- * it is theirs;
- * -ENOTSUP: the library cannot work here; as open(2), read(2), write(2) and
- * fsync(2) say.
+ * it is theirs; -ENOTSUP: the library cannot work here; as open(2), read(2),
+ * write(2) and fsync(2) say.
  */
 int sign_key_load(const char *path, struct sign_key *ret_key, bool *ret_made);
 void sign_key_release(struct sign_key *key);
