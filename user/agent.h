@@ -126,6 +126,9 @@ json_t *agent_line(const char *type);
 /* A line, on the disk, about the policy that came into force. */
 void agent_record_policy(struct agent *agent);
 
+/* Signs all that is there, now and not by its timer. */
+void agent_evidence_sign(struct agent *agent);
+
 /* What its timer is for. */
 void agent_evidence_tick(struct agent *agent);
 

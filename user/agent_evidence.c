@@ -376,6 +376,14 @@ void agent_evidence_tick(struct agent *agent)
 	}
 }
 
+void agent_evidence_sign(struct agent *agent)
+{
+	if (!agent->evidence)
+		return;
+	set_timer(agent, 0);
+	agent_evidence_tick(agent);
+}
+
 void agent_evidence_stop(struct agent *agent)
 {
 	if (agent->evidence)

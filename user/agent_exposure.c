@@ -415,6 +415,9 @@ bool agent_expose(struct agent *agent, bool now)
 		agent->exposed = to.set;
 		agent->exposed_read = to.read;
 	}
+	/* Nobody reads: they take room, and age. */
+	if (!r && n == 0)
+		record_names_release(&agent->record_names);
 	agent->expose_failed = r && r != -EAGAIN;
 	free(to.scopes);
 	return r || n > 0;

@@ -995,7 +995,9 @@ static int start(struct agent *agent)
 	save_if_dirty(agent);
 	sweep_crossings_later(agent);
 	/* What the agent before did not live to write down. */
-	expose_later(agent);
+	if (agent->adopted)
+		expose_later(agent);
+	agent_evidence_sign(agent);
 	start_watchdog(agent);
 	/* Loading and testing the guard takes much memory for a short time. */
 	(void)malloc_trim(0);
