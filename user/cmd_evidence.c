@@ -16,6 +16,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <unistd.h>
 
 #define DEFAULT_DIR CORDON_STATE_DIR "/" EVIDENCE_DIR
 
@@ -141,6 +142,8 @@ static int find_key(struct asking *asking)
 
 	if (asking->n_keys)
 		return 0;
+	if (access(path, F_OK) < 0)
+		return fail(path, -errno);
 	if (is_dir(path)) {
 		len = (int)strlen(path);
 	} else {
