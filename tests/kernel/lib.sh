@@ -27,6 +27,7 @@ results=0
 failures=0
 serial=0
 agent=
+evidences=0 # folders that were verified
 ended=
 sink_pid=
 kernel=
