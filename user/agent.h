@@ -96,6 +96,9 @@ struct agent {
 /* What the guard says goes to the log. */
 extern const struct guard_say agent_say;
 
+/* One of the agent's timers, in so many seconds; 0: not at all. */
+void agent_set_timer(int fd, time_t seconds);
+
 /* Saves the guard's state; if that fails, it is said and tried again later. */
 void agent_save(struct agent *agent);
 
@@ -119,9 +122,6 @@ int agent_evidence_sync(struct agent *agent);
 /* Says when these began to fail, by what they returned, and when that is
  * over. */
 void agent_evidence_told(struct agent *agent, int r);
-
-/* An object of that type, with the time; NULL: no memory. */
-json_t *agent_line(const char *type);
 
 /* A line, on the disk, about the policy that came into force. */
 void agent_record_policy(struct agent *agent);

@@ -17,28 +17,10 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <sys/utsname.h>
 #include <unistd.h>
 
 #define AGAIN_S 60 /* when it could not be opened */
-
-static void set_timer(const struct agent *agent, time_t seconds)
-{
-	struct itimerspec when = {.it_value.tv_sec = seconds};
-
-	(void)timerfd_settime(agent->evidence_fd, 0, &when, NULL);
-}
-
-json_t *agent_line(const char *type)
-{
-	char when[EVENT_TIME_CHARS_MAX];
-
-	event_time(clock_ns(CLOCK_REALTIME), when);
-	return json_pack("{s:i, s:s, s:s, s:I}", "cordon", 1, "type", type,
-			 "time", when, "boottime_ns",
-			 (json_int_t)clock_ns(CLOCK_BOOTTIME));
-}
 
 /* ---- lines --------------------------------------------------------------- */
 
@@ -99,7 +81,7 @@ int agent_evidence_sync(struct agent *agent)
 	r = evidence_sync(agent->evidence);
 	if (!agent->evidence_soon && evidence_unsigned(agent->evidence)) {
 		agent->evidence_soon = true;
-		set_timer(agent, EVIDENCE_CHECKPOINT_S);
+		agent_set_timer(agent->evidence_fd, EVIDENCE_CHECKPOINT_S);
 	}
 	return r;
 }
@@ -126,22 +108,16 @@ void agent_evidence_told(struct agent *agent, int r)
 
 void agent_record_policy(struct agent *agent)
 {
-	json_t *line = agent_line("policy");
+	const struct policy *policy = agent->policy;
 
-	if (line && (json_object_set_new(
-			     line, "policy",
-			     json_integer((json_int_t)agent_serial(agent))) |
-		     json_object_set_new(line, "issuer",
-					 json_string(agent->policy->issuer)) |
-		     json_object_set_new(line, "mode",
-					 json_string(policy_mode_name(
-						 agent->policy->mode))) |
-		     json_object_set_new(line, "sha256",
-					 json_string(agent->policy->sha256)))) {
-		json_decref(line);
-		line = NULL;
-	}
-	(void)record_now(agent, line);
+	(void)record_now(
+		agent,
+		evidence_object("policy",
+				json_pack("{s:I, s:s, s:s, s:s}", "policy",
+					  (json_int_t)agent_serial(agent),
+					  "issuer", policy->issuer, "mode",
+					  policy_mode_name(policy->mode),
+					  "sha256", policy->sha256)));
 }
 
 /*
@@ -151,7 +127,7 @@ void agent_record_policy(struct agent *agent)
 static void record_lost(struct agent *agent)
 {
 	const struct guard_state *state = guard_state(agent->guard);
-	json_t *line, *counts = json_object();
+	json_t *counts = json_object();
 	bool grown = false;
 
 	for (uint32_t i = 0; i < FAULT_MAX; i++) {
@@ -167,12 +143,10 @@ static void record_lost(struct agent *agent)
 		json_decref(counts);
 		return;
 	}
-	line = agent_line("faults");
-	if (json_object_set_new(line, "counts", counts)) {
-		json_decref(line);
-		line = NULL;
-	}
-	(void)agent_record(agent, line, 0, false);
+	(void)agent_record(
+		agent,
+		evidence_object("faults", json_pack("{s:o}", "counts", counts)),
+		0, false);
 }
 
 /* ---- start and end ------------------------------------------------------- */
@@ -267,25 +241,17 @@ static void tell_found(const struct agent *agent,
 
 static int record_start(struct agent *agent, const struct evidence_found *found)
 {
-	json_t *line = agent_line("start");
 	struct utsname uts;
+	json_t *line;
 
 	(void)uname(&uts);
-	if (line &&
-	    (json_object_set_new(line, "version", json_string(CORDON_VERSION)) |
-	     json_object_set_new(line, "kernel", json_string(uts.release)) |
-	     json_object_set_new(line, "clock", json_string(evidence_clock())) |
-	     json_object_set_new(line, "adopted",
-				 json_boolean(agent->adopted)) |
-	     json_object_set_new(
-		     line, "policy",
-		     json_integer((json_int_t)agent_serial(agent))) |
-	     json_object_set_new(line, "clean", json_boolean(found->clean)) |
-	     json_object_set_new(line, "cut_bytes",
-				 json_integer((json_int_t)found->cut)))) {
-		json_decref(line);
-		line = NULL;
-	}
+	line = evidence_object(
+		"start",
+		json_pack("{s:s, s:s, s:s, s:b, s:I, s:b, s:I}", "version",
+			  CORDON_VERSION, "kernel", uts.release, "clock",
+			  evidence_clock(), "adopted", agent->adopted, "policy",
+			  (json_int_t)agent_serial(agent), "clean",
+			  found->clean, "cut_bytes", (json_int_t)found->cut));
 	if (line && found->damaged[0])
 		(void)json_object_set_new(line, "damaged",
 					  json_string(found->damaged));
@@ -344,7 +310,7 @@ static void open_or_later(struct agent *agent)
 			  agent->opts->state_dir, strerror(-r));
 	agent->evidence_failed = true;
 	agent->evidence_soon = true;
-	set_timer(agent, AGAIN_S);
+	agent_set_timer(agent->evidence_fd, AGAIN_S);
 }
 
 int agent_evidence_start(struct agent *agent)
@@ -372,7 +338,8 @@ void agent_evidence_tick(struct agent *agent)
 		tell_failure(agent, r);
 	if (evidence_unsigned(agent->evidence)) {
 		agent->evidence_soon = true;
-		set_timer(agent, r ? AGAIN_S : EVIDENCE_CHECKPOINT_S);
+		agent_set_timer(agent->evidence_fd,
+				r ? AGAIN_S : EVIDENCE_CHECKPOINT_S);
 	}
 }
 
@@ -380,14 +347,14 @@ void agent_evidence_sign(struct agent *agent)
 {
 	if (!agent->evidence)
 		return;
-	set_timer(agent, 0);
+	agent_set_timer(agent->evidence_fd, 0);
 	agent_evidence_tick(agent);
 }
 
 void agent_evidence_stop(struct agent *agent)
 {
 	if (agent->evidence)
-		(void)record_now(agent, agent_line("stop"));
+		(void)record_now(agent, evidence_object("stop", json_object()));
 	evidence_close(agent->evidence);
 	eventlog_free(agent->log);
 	agent->evidence = NULL;

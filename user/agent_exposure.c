@@ -59,12 +59,8 @@ static int take_origin(uint32_t slot, const struct origin *origin, void *arg)
 		return -ENOMEM;
 	to->scopes = scopes;
 	to->read += origin->read_records;
-	scopes[to->n_scopes++] = (struct scope){
-		.serial = origin->serial,
-		.dataset = origin->key.dataset,
-		.row_bytes = guard_record_bytes(to->agent->guard,
-						origin->key.dataset),
-	};
+	scopes[to->n_scopes++] = (struct scope){.serial = origin->serial,
+						.dataset = origin->key.dataset};
 	return 0;
 }
 
@@ -125,6 +121,7 @@ static int look_up_names(struct agent *agent)
 	record_names_release(names);
 	agent->names_ms = clock_ms();
 	r = guard_each_label(agent->guard, take_label, names);
+	record_names_labelled(names);
 	for (size_t i = 0; policy && i < policy->n_datasets; i++)
 		for (size_t j = 0; j < policy->datasets[i].n_paths; j++)
 			if (!r &&
@@ -194,21 +191,16 @@ static int begin_line(struct collecting *to, const struct scope *scope,
 	if (to->failed)
 		return to->failed;
 	dataset = guard_name(to->agent->guard, NAME_DATASET, scope->dataset);
-	to->line = agent_line("exposed");
 	to->list = json_array();
+	to->line = evidence_object(
+		"exposed", json_pack("{s:I, s:s, s:o}", "origin",
+				     (json_int_t)scope->serial, "dataset",
+				     dataset, list, to->list));
 	to->scope = scope;
 	to->used = 0;
 	to->dir = NULL;
 	to->dir_len = 0;
-	if (to->line && to->list &&
-	    !json_object_set_new(to->line, "origin",
-				 json_integer(scope->serial)) &&
-	    !json_object_set_new(to->line, "dataset", json_string(dataset)) &&
-	    !json_object_set_new(to->line, list, to->list))
-		return 0;
-	json_decref(to->line);
-	to->line = NULL;
-	return -ENOMEM;
+	return to->line ? 0 : -ENOMEM;
 }
 
 static int append(struct collecting *to, json_t *item, size_t size)
@@ -375,13 +367,15 @@ static int collect(struct collecting *to, bool now, size_t *ret_n)
 	int r;
 
 	r = guard_each_origin(agent->guard, take_origin, to);
+	if (r || to->read == agent->exposed_read)
+		return r;
+	for (size_t i = 0; i < to->n_scopes; i++)
+		to->scopes[i].row_bytes =
+			guard_record_bytes(agent->guard, to->scopes[i].dataset);
 	if (to->n_scopes)
 		qsort(to->scopes, to->n_scopes, sizeof(*to->scopes),
 		      compare_scopes);
-	if (!r && to->read == agent->exposed_read)
-		return 0;
-	if (!r)
-		r = guard_each_touch(agent->guard, take_touch, to);
+	r = guard_each_touch(agent->guard, take_touch, to);
 	if (!r)
 		r = exposure_fresh(&to->set, &agent->exposed, &fresh, &n);
 	if (!r && wants_names(agent, fresh, n))

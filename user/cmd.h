@@ -80,8 +80,17 @@ int cmd_ask(const struct cmd_common *common,
 	    const struct control_request *request, control_line_fn fn,
 	    void *arg);
 
+/* Prints an object, which it steals, as a line; NULL prints nothing. */
+void cmd_print_json(json_t *line);
+
 /* A control_line_fn that prints the line as it is; @arg is not used. */
 int cmd_print_line(const json_t *line, const char *text, void *arg);
+
+/*
+ * Where evidence is: the arguments behind the options or, if there are none,
+ * where the agent of this host writes. For evidence_files().
+ */
+const char *const *cmd_evidence_paths(int argc, char **argv, size_t *ret_n);
 
 /* The socket's path; false if it would be too long. */
 bool cmd_socket(const struct cmd_common *common, char *buf, size_t size);

@@ -7,7 +7,6 @@
 #include "state.h"
 #include "term.h"
 #include "text.h"
-#include "version.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -17,8 +16,6 @@
 #include <string.h>
 #include <sys/stat.h>
 #include <unistd.h>
-
-#define DEFAULT_DIR CORDON_STATE_DIR "/" EVIDENCE_DIR
 
 /* What the arguments of all of them come to. */
 struct asking {
@@ -92,19 +89,6 @@ static int take_checkpoint(struct asking *asking)
 	asking->checkpoint = text;
 	asking->checkpoint_len = len;
 	return 0;
-}
-
-/* The paths that are left, or where the agent of this host writes. */
-static void take_paths(struct asking *asking, int argc, char **argv)
-{
-	static const char *const here[] = {DEFAULT_DIR};
-
-	asking->paths = here;
-	asking->n_paths = 1;
-	if (optind < argc) {
-		asking->paths = (const char *const *)argv + optind;
-		asking->n_paths = (size_t)(argc - optind);
-	}
 }
 
 static int no_files(const struct asking *asking, int r)
@@ -197,7 +181,6 @@ static void print_finding(const struct evidence_finding *finding, void *arg)
 	const char *name = evidence_problem_name(finding->problem);
 	bool colour = term_wants_colour(stdout);
 	char file[PATH_MAX];
-	json_t *line;
 
 	(void)snprintf(file, sizeof(file), "%s", finding->file);
 	log_clean(file);
@@ -210,14 +193,11 @@ static void print_finding(const struct evidence_finding *finding, void *arg)
 			     term_end(TERM_BAD, colour), finding->words);
 		return;
 	}
-	line = json_pack(
+	cmd_print_json(json_pack(
 		"{s:i, s:s, s:s, s:s, s:s, s:I, s:I, s:I}", "cordon", 1, "type",
 		"finding", "problem", name, "message", finding->words, "file",
 		file, "file_line", (json_int_t)finding->number, "first",
-		(json_int_t)finding->first, "last", (json_int_t)finding->last);
-	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
-		(void)putchar('\n');
-	json_decref(line);
+		(json_int_t)finding->first, "last", (json_int_t)finding->last));
 }
 
 /*
@@ -313,7 +293,7 @@ static void print_words(const struct asking *asking,
 static void print_json(const struct asking *asking,
 		       const struct evidence_result *result, bool good)
 {
-	json_t *line, *proven = json_array();
+	json_t *proven = json_array();
 	char id[SIGN_ID_CHARS_MAX];
 
 	for (size_t i = 0; i < result->n_proven; i++)
@@ -322,7 +302,7 @@ static void print_json(const struct asking *asking,
 			json_pack("[I, I]", (json_int_t)result->proven[i].first,
 				  (json_int_t)result->proven[i].last));
 	sign_id(&asking->keys[0], id);
-	line = json_pack(
+	cmd_print_json(json_pack(
 		"{s:i, s:s, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:s, s:I, "
 		"s:I, s:I, s:s, s:o}",
 		"cordon", 1, "type", "verified", "whole", good, "host",
@@ -334,10 +314,7 @@ static void print_json(const struct asking *asking,
 		"skipped", (json_int_t)result->skipped, "retired",
 		(json_int_t)result->retired, "problems",
 		(json_int_t)result->problems, "head", result->head, "proven",
-		proven);
-	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
-		(void)putchar('\n');
-	json_decref(line);
+		proven));
 }
 
 static int verify(struct asking *asking)
@@ -475,7 +452,7 @@ static int run(const char *what, struct asking *asking, int argc, char **argv)
 		if (r)
 			return r == CMD_DONE ? CMD_OK : r;
 	}
-	take_paths(asking, argc, argv);
+	asking->paths = cmd_evidence_paths(argc, argv, &asking->n_paths);
 	if (strcmp(what, "show") == 0)
 		return print_lines(asking, false);
 	if (strcmp(what, "checkpoint") == 0)

@@ -9,15 +9,12 @@
 #include "evidence.h"
 #include "term.h"
 #include "text.h"
-#include "version.h"
 
 #include <errno.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-
-#define DEFAULT_DIR CORDON_STATE_DIR "/" EVIDENCE_DIR
 
 /* Records that one line of the log tells of. */
 struct some {
@@ -46,13 +43,6 @@ struct exposing {
 	uint64_t told;
 	int r;
 };
-
-static const char *text_of(const json_t *line, const char *key)
-{
-	const char *text = json_string_value(json_object_get(line, key));
-
-	return text ? text : "";
-}
 
 static struct chain *find_chain(struct exposing *exposing, uint64_t origin)
 {
@@ -105,7 +95,7 @@ static int add_some(struct exposing *exposing, json_t *line)
 	some->line = json_incref(line);
 	some->n = count_of(line);
 	chain->records += some->n;
-	chain->dataset = text_of(line, "dataset");
+	chain->dataset = evidence_text(line, "dataset");
 	return 0;
 }
 
@@ -121,7 +111,7 @@ static int take_line(const struct evidence_line *line, void *arg)
 	if (!line->whole ||
 	    evidence_parse(line->text, line->len, &object, &seq, &prev))
 		return 0;
-	type = text_of(object, "type");
+	type = evidence_text(object, "type");
 	if (strcmp(type, "start") == 0 &&
 	    json_is_false(json_object_get(object, "adopted"))) {
 		exposing->load++;
@@ -169,9 +159,7 @@ static void tell(struct exposing *exposing, const struct chain *chain,
 		if (line && has_row)
 			(void)json_object_set_new(
 				line, "row", json_integer((json_int_t)row));
-		if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
-			(void)putchar('\n');
-		json_decref(line);
+		cmd_print_json(line);
 	} else if (exposing->csv) {
 		(void)printf("%" PRIu64 ",", chain->origin);
 		print_csv(chain->dataset);
@@ -213,7 +201,7 @@ static bool is_wanted(const struct exposing *exposing, const char *name,
 static void tell_files(struct exposing *exposing, const struct chain *chain,
 		       const json_t *line)
 {
-	const char *dir = text_of(line, "dir");
+	const char *dir = evidence_text(line, "dir");
 	const json_t *item;
 	char name[EVIDENCE_LINE_MAX];
 	size_t i;
@@ -244,7 +232,7 @@ static void tell_files(struct exposing *exposing, const struct chain *chain,
 static void tell_rows(struct exposing *exposing, const struct chain *chain,
 		      const json_t *line)
 {
-	const char *file = text_of(line, "file");
+	const char *file = evidence_text(line, "file");
 	const json_t *range;
 	json_int_t first, last;
 	size_t i;
@@ -311,8 +299,9 @@ static void tell_chain(struct exposing *exposing, const struct chain *chain)
 		tell_files(exposing, chain, chain->some[i].line);
 		tell_rows(exposing, chain, chain->some[i].line);
 		if (words && exposing->record && exposing->told > before) {
-			(void)printf("  written down %.19sZ; ",
-				     text_of(chain->some[i].line, "time"));
+			(void)printf(
+				"  written down %.19sZ; ",
+				evidence_text(chain->some[i].line, "time"));
 			print_who(chain);
 		}
 	}
@@ -339,20 +328,26 @@ static int take_option(struct exposing *exposing, int code)
 	}
 }
 
+static int fail(const char *what, int r)
+{
+	(void)fprintf(stderr, "cordon exposed: %s: %s%s\n", what,
+		      r == -ENOENT ? "there is no evidence" : strerror(-r),
+		      r == -EACCES ? "; use sudo" : "");
+	return r == -EACCES ? CMD_DENIED : CMD_WRONG;
+}
+
 static int read_all(struct exposing *exposing, int argc, char **argv)
 {
-	static const char *const here[] = {DEFAULT_DIR};
-	const char *const *paths = here;
+	const char *const *paths;
 	char **files = NULL;
-	size_t n = 1;
-	int r;
+	size_t n_paths, n = 0;
+	int r, status = 0;
 
-	if (optind < argc) {
-		n = (size_t)(argc - optind);
-		paths = (const char *const *)argv + optind;
-	}
-	r = evidence_files(paths, n, NULL, NULL, &files, &n);
-	for (size_t i = 0; !r && i < n; i++) {
+	paths = cmd_evidence_paths(argc, argv, &n_paths);
+	r = evidence_files(paths, n_paths, NULL, NULL, &files, &n);
+	if (r)
+		return fail(paths[0], r);
+	for (size_t i = 0; !status && i < n; i++) {
 		r = evidence_read(files[i], take_line, exposing);
 		if (r == -EUCLEAN) {
 			(void)fprintf(stderr,
@@ -361,17 +356,12 @@ static int read_all(struct exposing *exposing, int argc, char **argv)
 				      "cordon evidence verify\n",
 				      files[i]);
 			exposing->r = CMD_WRONG;
-			r = 0;
+		} else if (r) {
+			status = fail(files[i], r);
 		}
 	}
-	if (!r) {
-		evidence_files_free(files, n);
-		return 0;
-	}
-	(void)fprintf(stderr, "cordon exposed: %s: %s%s\n", paths[0],
-		      r == -ENOENT ? "there is no evidence" : strerror(-r),
-		      r == -EACCES ? "; use sudo" : "");
-	return r == -EACCES ? CMD_DENIED : CMD_WRONG;
+	evidence_files_free(files, n);
+	return status;
 }
 
 static void release(struct exposing *exposing)

@@ -11,14 +11,6 @@
 #include <string.h>
 #include <time.h>
 
-/* Prints an object, which it steals, as a line. */
-static void print_json(json_t *line)
-{
-	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
-		(void)putchar('\n');
-	json_decref(line);
-}
-
 /* ---- check -------------------------------------------------------------- */
 
 struct checking {
@@ -37,11 +29,11 @@ static void finding(const struct checking *checking, enum term_colour colour,
 		    const char *kind, struct policy_pos pos, const char *text)
 {
 	if (checking->json)
-		print_json(json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:s}",
-				     "cordon", 1, "type", "finding", "kind",
-				     kind, "file", checking->file, "line",
-				     (json_int_t)pos.line, "col",
-				     (json_int_t)pos.col, "text", text));
+		cmd_print_json(json_pack("{s:i, s:s, s:s, s:s, s:I, s:I, s:s}",
+					 "cordon", 1, "type", "finding", "kind",
+					 kind, "file", checking->file, "line",
+					 (json_int_t)pos.line, "col",
+					 (json_int_t)pos.col, "text", text));
 	else if (strcmp(kind, "error") == 0)
 		/* Its text has the place already. */
 		(void)printf("%serror%s: %s\n",
@@ -97,7 +89,7 @@ static void report_policy(const struct checking *checking,
 	enum term_colour colour = expired ? TERM_BAD : TERM_GOOD;
 
 	if (checking->json) {
-		print_json(json_pack(
+		cmd_print_json(json_pack(
 			"{s:i, s:s, s:s, s:b, s:b, s:s, s:I, s:s, s:i, s:i, "
 			"s:i, s:b, s:b}",
 			"cordon", 1, "type", "policy", "file", checking->file,
@@ -161,7 +153,7 @@ static int print_capacity(const struct policy_capacity *capacity, void *arg)
 			line, "destination",
 			json_string(policy->destinations[capacity->destination]
 					    .name));
-	print_json(line);
+	cmd_print_json(line);
 	return 0;
 }
 
@@ -174,7 +166,7 @@ static void print_declassifiers(const struct reporting *reporting)
 		subject = &policy->subjects[i];
 		if (!subject->declassifier)
 			continue;
-		print_json(json_pack(
+		cmd_print_json(json_pack(
 			"{s:i, s:s, s:s, s:I, s:I, s:s, s:b, s:I, s:I}",
 			"cordon", 1, "type", "declassifier", "file",
 			reporting->file, "line", (json_int_t)subject->pos.line,
@@ -202,7 +194,7 @@ static void print_quiet(const struct reporting *reporting)
 
 	for (size_t i = 0; i < policy->n_quiet; i++) {
 		quiet = &policy->quiet[i];
-		print_json(json_pack(
+		cmd_print_json(json_pack(
 			"{s:i, s:s, s:s, s:I, s:I, s:s, s:b, s:o, s:I, s:I}",
 			"cordon", 1, "type", "quiet-files", "file",
 			reporting->file, "line", (json_int_t)quiet->pos.line,
@@ -228,9 +220,9 @@ static int check_file(struct checking *checking, struct policy_errors *errs)
 	if (r) {
 		report_errors(checking, r, errs);
 		if (checking->json)
-			print_json(json_pack("{s:i, s:s, s:s, s:b}", "cordon",
-					     1, "type", "policy", "file",
-					     checking->file, "good", 0));
+			cmd_print_json(json_pack(
+				"{s:i, s:s, s:s, s:b}", "cordon", 1, "type",
+				"policy", "file", checking->file, "good", 0));
 		return CMD_WRONG;
 	}
 	r = policy_check_warnings(policy, now, warn, checking);
@@ -529,7 +521,7 @@ static void explain_json(const struct question *question,
 		(void)json_object_set_new(line, "release",
 					  budget_json(&why->release));
 	}
-	print_json(line);
+	cmd_print_json(line);
 }
 
 static int answer_question(const struct question *question, bool json,

@@ -5,6 +5,7 @@
  */
 #include "args.h"
 #include "cmd.h"
+#include "evidence.h"
 #include "log.h"
 #include "text.h"
 #include "version.h"
@@ -209,6 +210,21 @@ int cmd_print_line(const json_t *line, const char *text, void *arg)
 	if (puts(text) == EOF || fflush(stdout) == EOF)
 		return -EPIPE;
 	return 0;
+}
+
+void cmd_print_json(json_t *line)
+{
+	if (line && json_dumpf(line, stdout, JSON_COMPACT) == 0)
+		(void)putchar('\n');
+	json_decref(line);
+}
+
+const char *const *cmd_evidence_paths(int argc, char **argv, size_t *ret_n)
+{
+	static const char *const here[] = {CORDON_STATE_DIR "/" EVIDENCE_DIR};
+
+	*ret_n = optind < argc ? (size_t)(argc - optind) : 1;
+	return optind < argc ? (const char *const *)argv + optind : here;
 }
 
 int cmd_ask(const struct cmd_common *common,

@@ -120,7 +120,7 @@ static void check_faults(struct agent *agent)
 
 /* ---- saving ------------------------------------------------------------- */
 
-static void set_timer(int fd, time_t seconds)
+void agent_set_timer(int fd, time_t seconds)
 {
 	struct itimerspec when = {.it_value.tv_sec = seconds};
 
@@ -139,7 +139,7 @@ static void save_later(struct agent *agent, time_t seconds)
 	if (agent->saving)
 		return;
 	agent->saving = true;
-	set_timer(agent->save_fd, seconds);
+	agent_set_timer(agent->save_fd, seconds);
 }
 
 /*
@@ -205,7 +205,7 @@ static void save_files(struct agent *agent, bool open)
 	seconds = (clock_ms() - begun_ms) * FILES_SHARE / 1000;
 	if (seconds < FILES_AGAIN_S)
 		seconds = FILES_AGAIN_S;
-	set_timer(agent->files_fd, r ? SAVE_AGAIN_S : seconds);
+	agent_set_timer(agent->files_fd, r ? SAVE_AGAIN_S : seconds);
 }
 
 /*
@@ -246,8 +246,8 @@ static void expose_later(struct agent *agent)
 	if (agent->expose_soon)
 		return;
 	agent->expose_soon = true;
-	set_timer(agent->expose_fd,
-		  agent->expose_failed ? EXPOSE_AGAIN_S : EXPOSE_AFTER_S);
+	agent_set_timer(agent->expose_fd,
+			agent->expose_failed ? EXPOSE_AGAIN_S : EXPOSE_AFTER_S);
 }
 
 static void expose(struct agent *agent, bool now)
@@ -298,7 +298,7 @@ static void sweep(struct agent *agent, bool full)
 			  gone, agent->swept);
 	/* No event tells that a window, or who fills the table, has ended. */
 	if (touches_crowd(agent))
-		set_timer(agent->sweep_fd, SWEEP_AGAIN_S);
+		agent_set_timer(agent->sweep_fd, SWEEP_AGAIN_S);
 }
 
 static void sweep_crossings_later(struct agent *agent)
@@ -307,7 +307,7 @@ static void sweep_crossings_later(struct agent *agent)
 				      agent->crossings_pid <= 0))
 		return;
 	agent->crossings_soon = true;
-	set_timer(agent->crossings_fd, CROSSINGS_S);
+	agent_set_timer(agent->crossings_fd, CROSSINGS_S);
 }
 
 /*

@@ -21,6 +21,23 @@ const char *evidence_clock(void)
 	return timex.status & STA_UNSYNC ? "free running" : "synchronised";
 }
 
+json_t *evidence_object(const char *type, json_t *fields)
+{
+	char when[EVENT_TIME_CHARS_MAX];
+	json_t *object;
+
+	event_time(clock_ns(CLOCK_REALTIME), when);
+	object = json_pack("{s:i, s:s, s:s, s:I}", "cordon", 1, "type", type,
+			   "time", when, "boottime_ns",
+			   (json_int_t)clock_ns(CLOCK_BOOTTIME));
+	/* It takes neither NULL for an object, nor for what to add to it. */
+	if (json_object_update_new(object, fields)) {
+		json_decref(object);
+		return NULL;
+	}
+	return object;
+}
+
 /* ---- lines -------------------------------------------------------------- */
 
 uint64_t evidence_next(const struct evidence *evidence)
@@ -110,15 +127,14 @@ int evidence_add(struct evidence *evidence, json_t *line, char *ret_text,
 
 static json_t *checkpoint_line(const struct evidence *evidence)
 {
-	char when[EVENT_TIME_CHARS_MAX], id[SIGN_ID_CHARS_MAX];
+	char id[SIGN_ID_CHARS_MAX];
 
-	event_time(clock_ns(CLOCK_REALTIME), when);
 	sign_id(&evidence->key.public, id);
-	return json_pack("{s:i, s:s, s:s, s:I, s:s, s:s, s:s, s:s}", "cordon",
-			 1, "type", "checkpoint", "time", when, "boottime_ns",
-			 (json_int_t)clock_ns(CLOCK_BOOTTIME), "boot",
-			 evidence->boot, "clock", evidence_clock(), "host",
-			 evidence->host, "key", id);
+	return evidence_object("checkpoint",
+			       json_pack("{s:s, s:s, s:s, s:s}", "boot",
+					 evidence->boot, "clock",
+					 evidence_clock(), "host",
+					 evidence->host, "key", id));
 }
 
 static int add_checkpoint(struct evidence *evidence)
@@ -158,7 +174,7 @@ static int sync_lines(struct evidence *evidence)
 
 	if (!evidence->unsynced)
 		return 0;
-	r = evidence_sync_fd(evidence->fd);
+	r = fdatasync(evidence->fd) < 0 ? -errno : 0;
 	/* Gone are the lines in it, which the numbers will show. */
 	if (!r && !evidence_segment_is_there(evidence))
 		r = -ESTALE;
@@ -172,15 +188,15 @@ int evidence_sync(struct evidence *evidence)
 {
 	int r;
 
-	if (evidence->lines >= EVIDENCE_CHECKPOINT_LINES)
+	/* A full segment ends in a checkpoint. */
+	if (evidence->lines >= EVIDENCE_CHECKPOINT_LINES ||
+	    (evidence->bytes >= evidence->segment_max &&
+	     evidence_unsigned(evidence)))
 		(void)add_checkpoint(evidence);
 	r = sync_lines(evidence);
-	if (r || evidence->bytes < evidence->segment_max)
-		return r;
-	/* All is on the disk; the rest may be done later. */
-	if (!evidence_checkpoint(evidence))
+	if (!r && evidence->bytes >= evidence->segment_max && !evidence->lines)
 		evidence_segment_close(evidence);
-	return 0;
+	return r;
 }
 
 int evidence_checkpoint(struct evidence *evidence)
@@ -188,7 +204,7 @@ int evidence_checkpoint(struct evidence *evidence)
 	int r = 0;
 
 	/* Also if all there is to say is what was lost. */
-	if (evidence->lines || evidence->skipped)
+	if (evidence_unsigned(evidence))
 		r = add_checkpoint(evidence);
 	return r ? r : sync_lines(evidence);
 }

@@ -66,8 +66,8 @@ struct evidence_found {
 	uint64_t cut;  /* bytes of half a line that were taken away */
 	uint64_t lost; /* numbers that may have been used: left out */
 	bool clean;    /* it ended in a checkpoint, and nothing was amiss */
-	char damaged
-		[64]; /* the last segment, changed or damaged; "" it is not */
+	/* The last segment, changed or damaged; "" if it is not. */
+	char damaged[64];
 };
 
 /*
@@ -119,6 +119,12 @@ int evidence_checkpoint(struct evidence *evidence);
 /* Are there lines that no checkpoint signs? */
 bool evidence_unsigned(const struct evidence *evidence);
 
+/*
+ * An object of that type with the time, and the members of fields, which it
+ * steals. NULL: no memory, or fields is NULL.
+ */
+json_t *evidence_object(const char *type, json_t *fields);
+
 /* `synchronised', `free running', `unknown': what the kernel says of the
  * clock. */
 const char *evidence_clock(void);
@@ -131,6 +137,10 @@ const char *evidence_clock(void);
 
 /* The number in the name of a segment, compressed or not; 0: it is none. */
 uint64_t evidence_segment_of(const char *name);
+
+/* The part of a path behind its last slash; is what has it compressed? */
+const char *evidence_base(const char *path);
+bool evidence_compressed(const char *path);
 
 /*
  * The segments of a directory in their order, compressed or not, as an array of
@@ -174,6 +184,9 @@ int evidence_read(const char *file, evidence_read_fn fn, void *arg);
  */
 int evidence_parse(const char *text, size_t len, json_t **ret_object,
 		   uint64_t *ret_seq, const char **ret_prev);
+
+/* A member of it; "" if it has none that is a text. */
+const char *evidence_text(const json_t *object, const char *key);
 
 /* The signed part of a checkpoint: its length, and its signature in
  * ret_signature. -EINVAL: it is no checkpoint. */

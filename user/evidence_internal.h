@@ -37,9 +37,6 @@ struct evidence {
 /* Writes all of text at that offset, or cuts the file there. 0 or -errno. */
 int evidence_write_at(int fd, const char *text, size_t len, uint64_t at);
 
-/* fdatasync(2): 0 or -errno. */
-int evidence_sync_fd(int fd);
-
 /* The folder that has the name now, made if none has. 0 or -errno. */
 int evidence_dir_open(struct evidence *evidence);
 

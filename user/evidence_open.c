@@ -101,13 +101,6 @@ static int take_line(const struct evidence_line *line, void *arg)
 	return 0;
 }
 
-static bool is_compressed(const char *file)
-{
-	size_t len = strlen(file);
-
-	return len > 3 && strcmp(file + len - 3, ".gz") == 0;
-}
-
 /* The segment goes on; half a line at its end is nothing that anybody was told
  * of, for it was never synced. */
 static int go_on(struct evidence *evidence, const char *file,
@@ -117,7 +110,7 @@ static int go_on(struct evidence *evidence, const char *file,
 	int r = 0;
 
 	(void)snprintf(evidence->name, sizeof(evidence->name), "%s",
-		       strrchr(file, '/') + 1);
+		       evidence_base(file));
 	evidence->fd = openat(evidence->dir_fd, evidence->name,
 			      O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (evidence->fd < 0)
@@ -167,7 +160,7 @@ static int cut_zeros(struct evidence *evidence, const char *file,
 	ssize_t n;
 	int fd, r = 0;
 
-	fd = openat(evidence->dir_fd, strrchr(file, '/') + 1,
+	fd = openat(evidence->dir_fd, evidence_base(file),
 		    O_RDWR | O_NOFOLLOW | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
@@ -199,11 +192,11 @@ static int cut_zeros(struct evidence *evidence, const char *file,
 static void finish_closing(struct evidence *evidence, const char *file,
 			   bool last)
 {
-	const char *name = strrchr(file, '/') + 1;
+	const char *name = evidence_base(file);
 	size_t len = strlen(file);
 	char plain[PATH_MAX];
 
-	if (!is_compressed(file)) {
+	if (!evidence_compressed(file)) {
 		if (!last)
 			(void)evidence_segment_compress(evidence, name);
 		return;
@@ -232,10 +225,10 @@ static int find_end(struct evidence *evidence, evidence_line_fn line, void *arg,
 	for (size_t i = 0; i < n; i++) {
 		finish_closing(evidence, files[i], i + 1 == n);
 		/* The segment has, or was to have, a line of that number. */
-		used = evidence_segment_of(strrchr(files[i], '/') + 1) - 1;
+		used = evidence_segment_of(evidence_base(files[i])) - 1;
 	}
 	/* If that fails, what is read now says so. */
-	if (!is_compressed(files[n - 1]))
+	if (!evidence_compressed(files[n - 1]))
 		(void)cut_zeros(evidence, files[n - 1], found);
 	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++) {
 		/* Whether it follows the one before is not for a writer. */
@@ -251,7 +244,7 @@ static int find_end(struct evidence *evidence, evidence_line_fn line, void *arg,
 		if (ending.highest > used)
 			used = ending.highest;
 	}
-	if (is_compressed(files[n - 1]) && !ending.clean)
+	if (evidence_compressed(files[n - 1]) && !ending.clean)
 		damaged = -EUCLEAN;
 	found->clean = !damaged && ending.sound && !ending.half &&
 		       !found->cut && ending.clean;
@@ -259,14 +252,14 @@ static int find_end(struct evidence *evidence, evidence_line_fn line, void *arg,
 	 * signed that is in it: it stays as it is, and another one begins. */
 	if (damaged || !ending.sound) {
 		(void)snprintf(found->damaged, sizeof(found->damaged), "%s",
-			       strrchr(files[n - 1], '/') + 1);
+			       evidence_base(files[n - 1]));
 		used = evidence_segment_of(found->damaged) > used
 			       ? evidence_segment_of(found->damaged)
 			       : used;
 		/* How many it had is not known: no more than that. */
 		if (damaged)
 			used += DAMAGED_LINES;
-	} else if (!is_compressed(files[n - 1])) {
+	} else if (!evidence_compressed(files[n - 1])) {
 		r = go_on(evidence, files[n - 1], &ending, found);
 	}
 	use_up(evidence, used, found);

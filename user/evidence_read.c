@@ -41,14 +41,14 @@ uint64_t evidence_segment_of(const char *name)
 	return name[0] == '\0' || strcmp(name, ".gz") == 0 ? seq : 0;
 }
 
-static const char *base_of(const char *path)
+const char *evidence_base(const char *path)
 {
 	const char *slash = strrchr(path, '/');
 
 	return slash ? slash + 1 : path;
 }
 
-static bool is_compressed(const char *path)
+bool evidence_compressed(const char *path)
 {
 	size_t len = strlen(path);
 
@@ -58,8 +58,8 @@ static bool is_compressed(const char *path)
 /* By their numbers; of both kinds the one that is not compressed first. */
 static int compare(const void *a, const void *b)
 {
-	const char *x = base_of(*(char *const *)a);
-	const char *y = base_of(*(char *const *)b);
+	const char *x = evidence_base(*(char *const *)a);
+	const char *y = evidence_base(*(char *const *)b);
 	uint64_t i = evidence_segment_of(x), j = evidence_segment_of(y);
 
 	if (i != j)
@@ -360,7 +360,7 @@ static int open_segment(const char *file, bool *compressed)
 	char gz[PATH_MAX];
 	int fd = open(file, flags);
 
-	*compressed = is_compressed(file);
+	*compressed = evidence_compressed(file);
 	if (fd < 0 && errno == ENOENT && !*compressed &&
 	    strlen(file) < sizeof(gz) - 3) {
 		(void)snprintf(gz, sizeof(gz), "%s.gz", file);
@@ -416,6 +416,13 @@ int evidence_parse(const char *text, size_t len, json_t **ret_object,
 	*ret_seq = (uint64_t)json_integer_value(number);
 	*ret_prev = json_string_value(prev);
 	return 0;
+}
+
+const char *evidence_text(const json_t *object, const char *key)
+{
+	const char *text = json_string_value(json_object_get(object, key));
+
+	return text ? text : "";
 }
 
 int evidence_signed(const char *text, size_t len, size_t *ret_len,

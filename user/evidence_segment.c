@@ -1,6 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "clock.h"
-#include "event.h"
 #include "evidence_internal.h"
 #include "state.h"
 
@@ -16,11 +14,6 @@
 #include <zlib.h>
 
 /* ---- files -------------------------------------------------------------- */
-
-int evidence_sync_fd(int fd)
-{
-	return fdatasync(fd) < 0 ? -errno : 0;
-}
 
 int evidence_write_at(int fd, const char *text, size_t len, uint64_t at)
 {
@@ -40,11 +33,6 @@ int evidence_write_at(int fd, const char *text, size_t len, uint64_t at)
 		done += (size_t)n;
 	}
 	return 0;
-}
-
-static void segment_name(uint64_t seq, char ret_name[EVIDENCE_NAME_CHARS_MAX])
-{
-	(void)snprintf(ret_name, EVIDENCE_NAME_CHARS_MAX, EVIDENCE_NAME, seq);
 }
 
 void evidence_segment_leave(struct evidence *evidence)
@@ -83,7 +71,8 @@ int evidence_segment_begin(struct evidence *evidence)
 	r = evidence_dir_open(evidence);
 	if (r)
 		return r;
-	segment_name(evidence->next, evidence->name);
+	(void)snprintf(evidence->name, sizeof(evidence->name), EVIDENCE_NAME,
+		       evidence->next);
 	fd = openat(evidence->dir_fd, evidence->name,
 		    O_RDWR | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
@@ -189,21 +178,21 @@ int evidence_segment_compress(struct evidence *evidence, const char *name)
 static int retire_one(struct evidence *evidence, const char *file,
 		      uint64_t first, uint64_t last, uint64_t size)
 {
-	char text[EVIDENCE_LINE_MAX], when[EVENT_TIME_CHARS_MAX];
+	const char *name = evidence_base(file);
+	char text[EVIDENCE_LINE_MAX];
 	json_t *line;
 	size_t len;
 	int r;
 
-	event_time(clock_ns(CLOCK_REALTIME), when);
-	line = json_pack("{s:i, s:s, s:s, s:I, s:s, s:I, s:I, s:I}", "cordon",
-			 1, "type", "retired", "time", when, "boottime_ns",
-			 (json_int_t)clock_ns(CLOCK_BOOTTIME), "segment",
-			 strrchr(file, '/') + 1, "first", (json_int_t)first,
-			 "last", (json_int_t)last, "bytes", (json_int_t)size);
+	line = evidence_object("retired",
+			       json_pack("{s:s, s:I, s:I, s:I}", "segment",
+					 name, "first", (json_int_t)first,
+					 "last", (json_int_t)last, "bytes",
+					 (json_int_t)size));
 	r = evidence_add(evidence, line, text, &len);
 	if (!r)
 		r = evidence_checkpoint(evidence);
-	if (!r && unlinkat(evidence->dir_fd, strrchr(file, '/') + 1, 0) < 0)
+	if (!r && unlinkat(evidence->dir_fd, name, 0) < 0)
 		r = -errno;
 	return r;
 }
@@ -227,8 +216,8 @@ static void retire(struct evidence *evidence)
 	     i++) {
 		if (stat(files[i], &st) < 0)
 			continue;
-		first = evidence_segment_of(strrchr(files[i], '/') + 1);
-		last = evidence_segment_of(strrchr(files[i + 1], '/') + 1) - 1;
+		first = evidence_segment_of(evidence_base(files[i]));
+		last = evidence_segment_of(evidence_base(files[i + 1])) - 1;
 		if (retire_one(evidence, files[i], first, last,
 			       (uint64_t)st.st_size))
 			evidence->retires_not = true;

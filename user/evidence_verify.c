@@ -195,19 +195,6 @@ static const struct sign_public *find_key(const struct evidence_query *query,
 	return NULL;
 }
 
-static const char *text_of(const json_t *object, const char *key)
-{
-	const char *text = json_string_value(json_object_get(object, key));
-
-	return text ? text : "";
-}
-
-/* A name out of evidence, for a message. */
-static void quote(const char *text, char buf[TEXT_QUOTE_CHARS_MAX])
-{
-	text_quote(text, strlen(text), buf, TEXT_QUOTE_CHARS_MAX);
-}
-
 static int check_signature(struct verifying *verifying, const json_t *object,
 			   uint64_t seq)
 {
@@ -215,6 +202,7 @@ static int check_signature(struct verifying *verifying, const json_t *object,
 	struct evidence_result *result = verifying->result;
 	char signature[SIGN_SIGNATURE_CHARS_MAX], id[TEXT_QUOTE_CHARS_MAX];
 	const struct sign_public *key;
+	const char *named;
 	size_t len;
 
 	if (evidence_signed(line->text, line->len, &len, signature)) {
@@ -224,9 +212,10 @@ static int check_signature(struct verifying *verifying, const json_t *object,
 		     seq);
 		return 0;
 	}
-	key = find_key(verifying->query, text_of(object, "key"));
+	key = find_key(verifying->query, evidence_text(object, "key"));
 	if (!key) {
-		quote(text_of(object, "key"), id);
+		named = evidence_text(object, "key");
+		text_quote(named, strlen(named), id, sizeof(id));
 		tell(verifying, EVIDENCE_FOREIGN, seq, seq,
 		     "line %" PRIu64 " is signed by the key %s, which is not "
 		     "the host's: it comes from another host, or its key was "
@@ -247,9 +236,9 @@ static int check_signature(struct verifying *verifying, const json_t *object,
 	verifying->pending = (struct pending){0};
 	verifying->run_signed = true;
 	(void)snprintf(result->signed_time, sizeof(result->signed_time), "%s",
-		       text_of(object, "time"));
+		       evidence_text(object, "time"));
 	(void)snprintf(result->host, sizeof(result->host), "%s",
-		       text_of(object, "host"));
+		       evidence_text(object, "host"));
 	return add_proven(result, verifying->run, seq);
 }
 
@@ -298,7 +287,7 @@ static void add_pending(struct verifying *verifying, const json_t *object,
 	struct pending *pending = &verifying->pending;
 	uint64_t retired = 0;
 
-	if (strcmp(text_of(object, "type"), "retired") == 0)
+	if (strcmp(evidence_text(object, "type"), "retired") == 0)
 		retired = number_below(object, "last", seq);
 	pending->lines++;
 	if (!pending->first || seq < pending->first)
@@ -345,7 +334,7 @@ static int check_line(const struct evidence_line *line, void *arg)
 	verifying->seq = seq;
 	sign_hash(line->text, line->len, verifying->prev);
 	add_pending(verifying, object, seq, skipped);
-	if (strcmp(text_of(object, "type"), "checkpoint") == 0)
+	if (strcmp(evidence_text(object, "type"), "checkpoint") == 0)
 		r = check_signature(verifying, object, seq);
 	check_kept(verifying, seq);
 	verifying->before = *line;
@@ -372,7 +361,7 @@ static int take_kept(struct verifying *verifying)
 	    evidence_parse(query->checkpoint, query->checkpoint_len, &object,
 			   &verifying->kept, &prev))
 		return -EINVAL;
-	key = find_key(query, text_of(object, "key"));
+	key = find_key(query, evidence_text(object, "key"));
 	if (!key || !sign_check(key, query->checkpoint, len, signature))
 		r = -EINVAL;
 	json_decref(object);

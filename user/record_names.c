@@ -97,6 +97,13 @@ static int add_name(struct record_names *names, uint32_t record,
 	return 0;
 }
 
+void record_names_labelled(struct record_names *names)
+{
+	if (names->n_labels)
+		qsort(names->labels, names->n_labels, sizeof(*names->labels),
+		      compare_labels);
+}
+
 struct walking {
 	struct record_names *names;
 	int r;
@@ -121,9 +128,6 @@ int record_names_walk(struct record_names *names, const char *path)
 	const struct dataset_visitor visitor = {.file = take_file,
 						.arg = &walking};
 
-	if (names->n_labels)
-		qsort(names->labels, names->n_labels, sizeof(*names->labels),
-		      compare_labels);
 	(void)dataset_walk(path, &visitor);
 	return walking.r;
 }

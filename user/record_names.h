@@ -39,8 +39,11 @@ void record_names_release(struct record_names *names);
 int record_names_label(struct record_names *names,
 		       const struct record_label *label);
 
+/* That was the last label. */
+void record_names_labelled(struct record_names *names);
+
 /* The names below the path, which is resolved; what cannot be read has none.
- * No label may be added any more. 0 or -ENOMEM. */
+ * 0 or -ENOMEM. */
 int record_names_walk(struct record_names *names, const char *path);
 
 /* All were walked: what only that needs is let go. */
