@@ -7,6 +7,7 @@
 #include "array.h"
 #include "cmd.h"
 #include "evidence.h"
+#include "log.h"
 #include "term.h"
 #include "text.h"
 
@@ -144,9 +145,13 @@ static void print_csv(const char *text)
 static void tell(struct exposing *exposing, const struct chain *chain,
 		 uint64_t record, const char *name, bool has_row, uint64_t row)
 {
+	char clean[EVIDENCE_LINE_MAX];
 	json_t *line;
 
 	exposing->told++;
+	/* Nobody has verified it: a name may be there to steer a terminal. */
+	(void)snprintf(clean, sizeof(clean), "%s", name);
+	log_clean(clean);
 	if (exposing->common.json) {
 		line = json_pack("{s:i, s:s, s:I, s:s, s:s}", "cordon", 1,
 				 "type", "record", "origin",
@@ -170,9 +175,9 @@ static void tell(struct exposing *exposing, const struct chain *chain,
 		else
 			(void)printf(",\n");
 	} else if (has_row) {
-		(void)printf("  %s row %" PRIu64 "\n", name, row);
+		(void)printf("  %s row %" PRIu64 "\n", clean, row);
 	} else {
-		(void)printf("  %s\n", name);
+		(void)printf("  %s\n", clean);
 	}
 }
 
@@ -256,7 +261,8 @@ static void print_who(const struct chain *chain)
 	const char *login, *unit;
 
 	(void)printf("origin %" PRIu64 " of %s", chain->origin,
-		     chain->dataset ? chain->dataset : "?");
+		     chain->n_some ? cmd_text(chain->some[0].line, "dataset")
+				   : "?");
 	if (!began) {
 		(void)printf(": its beginning is not in these segments\n");
 		return;
@@ -299,9 +305,8 @@ static void tell_chain(struct exposing *exposing, const struct chain *chain)
 		tell_files(exposing, chain, chain->some[i].line);
 		tell_rows(exposing, chain, chain->some[i].line);
 		if (words && exposing->record && exposing->told > before) {
-			(void)printf(
-				"  written down %.19sZ; ",
-				evidence_text(chain->some[i].line, "time"));
+			(void)printf("  written down %.19sZ; ",
+				     cmd_text(chain->some[i].line, "time"));
 			print_who(chain);
 		}
 	}
