@@ -97,13 +97,9 @@ static void put_segment(const char *name, const uint8_t *data, size_t size)
 	fuzz_put(path, data, size);
 }
 
-struct known {
-	uint64_t signed_to;
-};
-
 static int check_line(const struct evidence_line *line, void *arg)
 {
-	const struct known *known = arg;
+	const uint64_t *signed_to = arg;
 	char hash[SIGN_HASH_CHARS_MAX];
 	const char *prev;
 	json_t *object;
@@ -114,7 +110,7 @@ static int check_line(const struct evidence_line *line, void *arg)
 	    evidence_parse(line->text, line->len, &object, &seq, &prev))
 		return 0;
 	json_decref(object);
-	if (seq > known->signed_to)
+	if (seq > *signed_to)
 		return 0;
 	sign_hash(line->text, line->len, hash);
 	for (size_t i = 0; i < sizeof(genuine) / sizeof(genuine[0]); i++)
@@ -135,7 +131,6 @@ static void verify(struct evidence_result *ret_result, bool only_genuine)
 	struct evidence_query query = {
 		.keys = &key.public, .n_keys = 1, .all = true};
 	const char *paths[] = {log_dir};
-	struct known known;
 	uint64_t told = 0;
 	char **files = NULL;
 	size_t n = 0;
@@ -151,9 +146,8 @@ static void verify(struct evidence_result *ret_result, bool only_genuine)
 		CHECK(!i || ret_result->proven[i].first >
 				    ret_result->proven[i - 1].last);
 	}
-	known.signed_to = ret_result->last;
 	for (size_t i = 0; only_genuine && !told && i < n; i++)
-		(void)evidence_read(files[i], check_line, &known);
+		(void)evidence_read(files[i], check_line, &ret_result->last);
 	evidence_files_free(files, n);
 }
 

@@ -461,7 +461,7 @@ reload_mounts_again()
 	check mount_has_the_number_of_one_before "$id" \
 		[ "$(reload_mount_of $at)" = "$id" ]
 	kill -CONT "$agent"
-	upkeep_waits reload_is_of first $rl/bound/000001.jpg
+	waits 5 reload_is_of first $rl/bound/000001.jpg
 	reload_is mount_is_guarded_when_its_number_was_anothers \
 		first $rl/bound/000001.jpg
 	umount $at

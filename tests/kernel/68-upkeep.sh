@@ -14,18 +14,6 @@ upkeep_prepare()
 	mount -t tmpfs -o size=128k,mode=700 tmpfs $up_small
 }
 
-# upkeep_waits COMMAND...: until it succeeds, five seconds at the most.
-upkeep_waits()
-{
-	local i
-
-	for ((i = 0; i < 50; i++)); do
-		"$@" && return
-		nap 0.1
-	done
-	return 1
-}
-
 # ---- other versions ---------------------------------------------------------
 
 # upkeep_version NAME PATTERN WORD OTHER: a guard of another version is there.
@@ -76,7 +64,7 @@ upkeep_follows()
 	env --default-signal=INT "$bin/cordon" events --follow --json \
 		--run-dir "$run" >/tmp/follow 2>/tmp/follow.err &
 	follower=$!
-	upkeep_waits upkeep_is_followed
+	waits 5 upkeep_is_followed
 }
 
 upkeep_follower_knows()
@@ -93,7 +81,7 @@ upkeep_events()
 	agent_exhaust
 	agent_refuses reads_are_refused_when_somebody_watches
 	check follower_is_told_when_a_read_is_refused \
-		"$(tail -n 2 /tmp/follow)" upkeep_waits upkeep_follower_knows
+		"$(tail -n 2 /tmp/follow)" waits 5 upkeep_follower_knows
 	check reads_have_no_address_when_told "$(tail -n 1 /tmp/follow)" \
 		[ "$(grep -c '"address"' /tmp/follow)" = 0 ]
 	check follower_goes_on_when_it_was_told "$(cat /tmp/follow.err)" \
@@ -147,7 +135,7 @@ upkeep_disk()
 	check agent_says_that_events_are_written_when_there_is_room_again \
 		"$(tail -n 2 "$log")" wait_log 1 'written again'
 	check events_are_written_when_there_is_room_again \
-		"$(evidence_lines $up_small | tail -n 1)" upkeep_waits \
+		"$(evidence_lines $up_small | tail -n 1)" waits 5 \
 		upkeep_has_written
 	write_policy < <(agent_policy)
 	agent_reload
@@ -197,7 +185,7 @@ upkeep_hears()
 	        break
 	P
 	ear=$!
-	upkeep_waits [ -S $up_notify ]
+	waits 5 [ -S $up_notify ]
 }
 
 upkeep_notifies()
@@ -209,7 +197,7 @@ upkeep_notifies()
 	write_policy < <(agent_policy)
 	agent_reload
 	agent_stop
-	upkeep_waits grep -q STOPPING /tmp/notify || kill $ear
+	waits 5 grep -q STOPPING /tmp/notify || kill $ear
 	wait $ear
 	said=$(grep -oE '^(READY|RELOADING|STOPPING)=1' /tmp/notify |
 		tr '\n' ' ')
@@ -331,7 +319,7 @@ upkeep_ends()
 	check agent_says_so_when_it_detaches "$(tail -n 1 "$log")" \
 		grep -q 'nothing is protected now' "$log"
 	check reads_pass_when_stopped_with_detach "$json" \
-		upkeep_waits upkeep_reads
+		waits 5 upkeep_reads
 }
 
 upkeep_cases()

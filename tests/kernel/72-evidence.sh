@@ -144,7 +144,7 @@ evidence_before_words()
 	strace -f -qq -s 64 -e trace=write,pwrite64,fdatasync -p "$agent" \
 		-o /tmp/trace &
 	tracer=$!
-	evidence_waits grep -q . /proc/$agent/status
+	waits 5 grep -q . /proc/$agent/status
 	nap 1
 	evidence_refused
 	evidence_refused
@@ -159,17 +159,6 @@ evidence_before_words()
 	check verdict_is_on_the_disk_before_it_is_told "$order" \
 		grep -q '^[1-9][0-9]* 0$' <<<"$order"
 	agent_stop
-}
-
-evidence_waits()
-{
-	local i
-
-	for ((i = 0; i < 50; i++)); do
-		"$@" && return
-		nap 0.1
-	done
-	return 1
 }
 
 # Killed while it writes, three times: what it had told is there.
@@ -234,7 +223,7 @@ evidence_nowhere()
 		refused read_bytes 15000
 	check events_are_shown_when_evidence_has_no_folder \
 		"$(cordon events | tail -n 1)" \
-		evidence_waits evidence_shown
+		waits 5 evidence_shown
 	agent_stop
 	rm "$state/evidence"
 	mv /tmp/away "$state/evidence"

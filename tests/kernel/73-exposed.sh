@@ -55,17 +55,17 @@ exposed_list()
 	listed=$(exposed --origin "${origin:-0}" --json | jq -r .file | sort)
 }
 
-# exposed_soon COUNT: until so many are listed.
+exposed_lists()
+{
+	exposed_list
+	[ "$(grep -c . <<<"$listed")" -ge "$1" ]
+}
+
+# exposed_soon COUNT: until so many are listed; they are written down after five
+# seconds.
 exposed_soon()
 {
-	local i
-
-	for ((i = 0; i < 40; i++)); do
-		exposed_list
-		[ "$(grep -c . <<<"$listed")" -ge "$1" ] && return
-		nap 0.5
-	done
-	return 1
+	waits 20 exposed_lists "$1"
 }
 
 exposed_files()
@@ -123,11 +123,12 @@ exposed_rows()
 {
 	new_login
 	# One session: another one is another origin.
+	# shellcheck disable=SC2016 # the other shell's
 	as "$login" bash -c 'dd if="$1" bs=160 skip=100 count=70 status=none
 		dd if="$1" bs=160 skip=999 count=1 status=none' - $ex/rows \
 		>/dev/null
 	exposed_origin rows
-	exposed_waits_rows
+	waits 20 exposed_lists_rows
 	check rows_are_exact_when_some_were_read "$told" \
 		[ "$told" = "71 100 169 999" ]
 	told=$(exposed --record rows:169 --json | jq -s length)
@@ -137,16 +138,11 @@ exposed_rows()
 		[ "$told" = 0 ]
 }
 
-exposed_waits_rows()
+exposed_lists_rows()
 {
-	local i
-
-	for ((i = 0; i < 40; i++)); do
-		told=$(exposed --origin "$origin" --json | jq -rs 'map(.row) |
-			"\(length) \(.[0]) \(.[69]) \(.[70])"')
-		[ "$told" = "71 100 169 999" ] && return
-		nap 0.5
-	done
+	told=$(exposed --origin "$origin" --json | jq -rs 'map(.row) |
+		"\(length) \(.[0]) \(.[69]) \(.[70])"')
+	[ "$told" = "71 100 169 999" ]
 }
 
 # The agent dies before it has written anything: the guard still knows.

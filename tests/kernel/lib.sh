@@ -394,6 +394,19 @@ nap()
 	read -rt "$1" -u "$never"
 }
 
+# waits SECONDS COMMAND...: until it succeeds, so long at the most.
+waits()
+{
+	local i n=$((10 * $1))
+	shift
+
+	for ((i = 0; i < n; i++)); do
+		"$@" && return
+		nap 0.1
+	done
+	return 1
+}
+
 # said TEXT: how many lines of the agent's log have it, in $value.
 said()
 {

@@ -264,16 +264,21 @@ static void rearrange(const struct box *box, const int *order)
 	put(segment_path(box, 1), other, len);
 }
 
+/* Where the n-th line of a text begins. */
+static char *line_of(char *text, int n)
+{
+	while (--n)
+		text = strchr(text, '\n') + 1;
+	return text;
+}
+
 /* Changes the first c behind the start of line n of a segment to another. */
 static void change(const char *path, int n, char c, char to)
 {
 	static char text[TEXT_MAX];
 	size_t len = get(path, text);
-	char *at = text;
 
-	while (--n)
-		at = strchr(at, '\n') + 1;
-	*strchr(at, c) = to;
+	*strchr(line_of(text, n), c) = to;
 	put(path, text, len);
 }
 
@@ -401,19 +406,15 @@ static void verify_proves_both_sides_of_a_change(void **state)
 static void verify_finds_a_changed_hash(void **state)
 {
 	struct box *box = *state;
-	char *text = malloc(TEXT_MAX), *at;
+	static char text[TEXT_MAX];
+	char *at;
 	size_t len;
 
 	ten_lines(box);
-	assert_non_null(text);
 	len = get(segment_path(box, 1), text);
-	at = text;
-	for (int i = 1; i < 7; i++)
-		at = strchr(at, '\n') + 1;
-	at = strstr(at, "\"prev\":\"") + 8;
+	at = strstr(line_of(text, 7), "\"prev\":\"") + 8;
 	*at = *at == '0' ? '1' : '0';
 	put(segment_path(box, 1), text, len);
-	free(text);
 	verify(box);
 	found(box, EVIDENCE_CHANGED, 7, 7);
 	proven(box, 0, 1, 5);
@@ -423,13 +424,13 @@ static void verify_finds_a_changed_hash(void **state)
 static void verify_finds_a_changed_checkpoint(void **state)
 {
 	struct box *box = *state;
-	char *text = malloc(TEXT_MAX), *at;
+	static char text[TEXT_MAX];
+	char *at;
 	size_t len;
 
 	ten_lines(box);
-	assert_non_null(text);
 	len = get(segment_path(box, 1), text);
-	at = strstr(strstr(text, "\"seq\":10,"), "\"sig\":\"") + 7;
+	at = strstr(line_of(text, 10), "\"sig\":\"") + 7;
 	*at = *at == 'A' ? 'B' : 'A';
 	put(segment_path(box, 1), text, len);
 	verify(box);
@@ -438,10 +439,9 @@ static void verify_finds_a_changed_checkpoint(void **state)
 	assert_int_equal(box->result.last, 5);
 
 	/* One that calls itself so without being signed. */
-	at = strstr(strstr(text, "\"seq\":10,"), "\"sig\":\"");
+	at = strstr(line_of(text, 10), "\"sig\":\"");
 	memcpy(at, "\"sog\":\"", 7);
 	put(segment_path(box, 1), text, len);
-	free(text);
 	verify(box);
 	found(box, EVIDENCE_FORGED, 10, 10);
 }
@@ -488,13 +488,12 @@ static void verify_finds_a_cut_end_by_what_was_kept(void **state)
 {
 	struct box *box = *state;
 	struct evidence_query query = {.all = true};
-	char *text = malloc(TEXT_MAX), *at;
+	static char text[TEXT_MAX];
+	char *at;
 
 	ten_lines(box);
-	assert_non_null(text);
 	(void)get(segment_path(box, 1), text);
-	at = strstr(text, "{\"cordon\":1,\"type\":\"checkpoint\"");
-	at = strstr(at + 1, "{\"cordon\":1,\"type\":\"checkpoint\"");
+	at = line_of(text, 10);
 	rearrange(box, (const int[]){1, 2, 3, 4, 5, 6, 0});
 	verify(box);
 	assert_int_equal(box->n, 0); /* nothing in it can tell */
@@ -516,7 +515,6 @@ static void verify_finds_a_cut_end_by_what_was_kept(void **state)
 	/* What was kept has to be signed itself. */
 	at[40] = 'x';
 	assert_int_equal(verify_with(box, &query), -EINVAL);
-	free(text);
 }
 
 /* Cut, and written on: a log of its own that its host signed. */
@@ -524,13 +522,12 @@ static void verify_finds_that_it_is_not_the_log_of_a_checkpoint(void **state)
 {
 	struct box *box = *state;
 	struct evidence_query query = {.all = true};
-	char *text = malloc(TEXT_MAX), *at;
+	static char text[TEXT_MAX];
+	char *at;
 
 	ten_lines(box);
-	assert_non_null(text);
 	(void)get(segment_path(box, 1), text);
-	at = strstr(text, "{\"cordon\":1,\"type\":\"checkpoint\"");
-	at = strstr(at + 1, "{\"cordon\":1,\"type\":\"checkpoint\"");
+	at = line_of(text, 10);
 	query.checkpoint = at;
 	query.checkpoint_len = strcspn(at, "\n");
 	assert_int_equal(verify_with(box, &query), 0);
@@ -543,24 +540,21 @@ static void verify_finds_that_it_is_not_the_log_of_a_checkpoint(void **state)
 	assert_int_equal(verify_with(box, &query), 0);
 	assert_int_equal(box->n, 1);
 	found(box, EVIDENCE_OTHER, 10, 10);
-	free(text);
 }
 
 static void verify_finds_a_segment_of_another_host(void **state)
 {
 	struct box *box = *state, *other = NULL;
-	char *text = malloc(TEXT_MAX);
+	static char text[TEXT_MAX];
 	struct sign_public keys[2];
 	struct evidence_query query = {.all = true, .keys = keys, .n_keys = 2};
 	size_t len;
 
-	assert_non_null(text);
 	assert_int_equal(setup((void **)&other), 0);
 	ten_lines(box);
 	ten_lines(other);
 	len = get(segment_path(other, 1), text);
 	put(segment_path(box, 1), text, len);
-	free(text);
 	keys[0] = box->key.public;
 	keys[1] = other->key.public;
 
@@ -774,10 +768,9 @@ static void log_says_what_was_lost_last(void **state)
 static void log_goes_on_behind_half_a_line(void **state)
 {
 	struct box *box = *state;
-	char *text = malloc(TEXT_MAX);
+	static char text[TEXT_MAX];
 	size_t len;
 
-	assert_non_null(text);
 	open_log(box, 0, 0);
 	add_many(box, 3, 50);
 	close_log(box);
@@ -792,7 +785,6 @@ static void log_goes_on_behind_half_a_line(void **state)
 		assert_int_equal(box->result.skipped, 0);
 		each_file(box, remove_file);
 	}
-	free(text);
 }
 
 /* Blocks of zeros, as some file systems leave behind. */
