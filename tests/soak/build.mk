@@ -8,7 +8,7 @@ $(B)/tests/soak/crowd: $(B)/tests/soak/crowd.o
 	$(Q)$(CC) $(ALL_CFLAGS) -static -no-pie -o $@ $^
 
 # In this order: nothing can be built before its packages are there.
-soak: deps ## a million records, SOAK_MINUTES (5) of load and of flows, a day's budget
+soak: deps ## a million records, SOAK_MINUTES (5) of load and of flows, a hundred resets, a day's budget
 	$(Q)$(MAKE) all channel flow kernel-programs $(B)/tests/soak/crowd
 	$(Q)tests/soak/run
 	$(Q)tests/run-powercuts 100
