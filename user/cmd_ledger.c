@@ -2,6 +2,7 @@
 #include "array.h"
 #include "cmd.h"
 #include "event.h"
+#include "reply.h"
 #include "term.h"
 #include "text.h"
 
@@ -101,11 +102,10 @@ static int take_ledger(const json_t *line, struct showing *showing)
 {
 	char acts[32], bytes[TEXT_NUMBER_CHARS_MAX], records[32];
 	char over[32], blocked[32], last[24];
-	const char *to = cmd_text(line, "destination");
 	const char *texts[N_COLUMNS] = {
 		cmd_text(line, "subject"),
 		cmd_text(line, "channel"),
-		strcmp(to, "*") == 0 ? "elsewhere" : to,
+		reply_to(cmd_text(line, "destination")),
 		acts,
 		bytes,
 		records,
@@ -119,8 +119,6 @@ static int take_ledger(const json_t *line, struct showing *showing)
 	r = head_origin(line, showing);
 	if (r)
 		return r;
-	if (strcmp(to, "read") == 0)
-		texts[2] = "(read)";
 	number(line, "acts", acts, sizeof(acts));
 	event_size(cmd_number(line, "bytes"), bytes, sizeof(bytes));
 	number(line, "records", records, sizeof(records));

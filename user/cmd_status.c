@@ -2,6 +2,7 @@
 #include "cmd.h"
 #include "event.h"
 #include "log.h"
+#include "reply.h"
 #include "term.h"
 #include "text.h"
 
@@ -88,53 +89,13 @@ static void show_policy(const json_t *line, const struct showing *showing)
 		say(showing, TERM_POOR, "mode", "observe: nothing is blocked");
 }
 
-static void show_faults(const json_t *line, const struct showing *showing)
+static void warn(enum term_colour colour, const char *what, const char *text,
+		 void *arg)
 {
-	json_t *faults = json_object_get(line, "faults"), *value;
-	const json_t *table;
-	char text[256], name[128];
-	const char *key;
-	uint64_t lost = cmd_number(line, "events_unwritten");
-	uint64_t skipped = cmd_number(line, "skipped");
-	size_t i;
-
-	json_object_foreach (faults, key, value) {
-		(void)snprintf(name, sizeof(name), "%s", key);
-		(void)snprintf(text, sizeof(text), "%s: %" JSON_INTEGER_FORMAT,
-			       name, json_integer_value(value));
-		say(showing, TERM_BAD, "fault", text);
-	}
-	if (lost) {
-		(void)snprintf(text, sizeof(text),
-			       "%" PRIu64 " lines are missing in the "
-			       "evidence: is the disk full?",
-			       lost);
-		say(showing, TERM_BAD, "fault", text);
-	}
-	/* Nothing that decides is skipped in the other mode. */
-	if (skipped && strcmp(cmd_text(line, "attach"), "lsm") != 0) {
-		(void)snprintf(text, sizeof(text),
-			       "%" PRIu64 " runs of a program, by the kernel, "
-			       "which preempts itself: boot with bpf in lsm=",
-			       skipped);
-		say(showing, TERM_POOR, "skipped", text);
-	}
-	/* A table that fills up is refused data tomorrow: say it today. */
-	json_array_foreach (json_object_get(line, "tables"), i, table) {
-		uint64_t n = cmd_number(table, "entries");
-		uint64_t max = cmd_number(table, "max");
-
-		if (!max || n < max / 5 * 4)
-			continue;
-		(void)snprintf(text, sizeof(text),
-			       "table %.64s: %" PRIu64 " of %" PRIu64
-			       " entries in use",
-			       cmd_text(table, "name"), n, max);
-		say(showing, TERM_POOR, "warning", text);
-	}
+	say(arg, colour, what, text);
 }
 
-static void show_head(const json_t *line, const struct showing *showing)
+static void show_head(const json_t *line, struct showing *showing)
 {
 	char text[512], age[32], labels[32], holders[32], dropped[32];
 
@@ -159,7 +120,7 @@ static void show_head(const json_t *line, const struct showing *showing)
 		say(showing, TERM_POOR, "",
 		    "the scan of the datasets is not "
 		    "complete yet");
-	show_faults(line, showing);
+	reply_warnings(line, warn, showing);
 }
 
 static bool is_missing(const json_t *line, const json_t *path)
@@ -216,34 +177,6 @@ static int take_dataset(const json_t *line, const struct showing *showing)
 	return 0;
 }
 
-static bool counts_bytes(const json_t *line)
-{
-	return strcmp(cmd_text(line, "budget"), "bytes") == 0;
-}
-
-/* `240 records/hour`, `64 MiB/hour` */
-static void limit(const json_t *line, char *buf, size_t size)
-{
-	char amount[TEXT_NUMBER_CHARS_MAX], window[TEXT_NUMBER_CHARS_MAX];
-	uint64_t max = cmd_number(line, "max");
-
-	if (json_is_null(json_object_get(line, "max"))) {
-		(void)snprintf(buf, size, "unlimited");
-		return;
-	}
-	if (counts_bytes(line))
-		text_format_bytes(max, amount, sizeof(amount));
-	else
-		term_number(max, amount, sizeof(amount));
-	text_format_duration(cmd_number(line, "window_ns"), window,
-			     sizeof(window));
-	(void)snprintf(buf, size, "%s%s/%s", amount,
-		       counts_bytes(line) ? ""
-		       : max == 1	  ? " record"
-					  : " records",
-		       window);
-}
-
 /* Budgets come dataset by dataset: each begins with a line of its own. */
 static int head_dataset(const json_t *line, struct showing *showing)
 {
@@ -266,13 +199,12 @@ static int take_budget(const json_t *line, struct showing *showing)
 	char used[TEXT_NUMBER_CHARS_MAX], max[3 * TEXT_NUMBER_CHARS_MAX];
 	char subject[CORDON_NAME], full[16], refused[32], more[24];
 	char bar[BAR_WIDTH + 3] = "";
-	const char *rule = cmd_text(line, "rule");
 	const char *user = cmd_text(line, "user");
 	const char *to = cmd_text(line, "destination");
 	const char *frees = cmd_text(line, "frees");
 	const char *texts[COUNT(budget_columns)] = {
 		subject,
-		strcmp(to, "*") == 0 ? "elsewhere" : to,
+		reply_to(to),
 		user[0] ? user : NULL,
 		used,
 		max,
@@ -287,23 +219,12 @@ static int take_budget(const json_t *line, struct showing *showing)
 	r = head_dataset(line, showing);
 	if (r)
 		return r;
-	if (strcmp(to, "read") == 0)
-		texts[1] = "(read)";
-	if (strcmp(to, "intake") == 0)
-		texts[1] = "(taken in)";
-	/* A rule's name begins with its subject's, which has no slash; a cap
-	 * has the subject only, or the name of quiet files. */
-	if (!rule[0])
-		rule = cmd_text(line, "subject");
-	if (!rule[0])
-		rule = cmd_text(line, "files");
-	(void)snprintf(subject, sizeof(subject), "%.*s",
-		       (int)strcspn(rule, "/"), rule);
-	if (counts_bytes(line))
+	reply_whose(line, subject, sizeof(subject));
+	if (reply_counts_bytes(line))
 		event_size(used_n, used, sizeof(used));
 	else
 		term_number(used_n, used, sizeof(used));
-	limit(line, max, sizeof(max));
+	reply_limit(line, max, sizeof(max));
 	if (limited) {
 		term_bar(used_n, max_n, BAR_WIDTH, bar, sizeof(bar));
 		(void)snprintf(full, sizeof(full), "%.0f%%",

@@ -7,6 +7,7 @@
 #include "cmd.h"
 #include "evidence.h"
 #include "log.h"
+#include "reply.h"
 #include "text.h"
 #include "version.h"
 
@@ -272,19 +273,15 @@ const char *cmd_text(const json_t *line, const char *key)
 {
 	static char buffers[16][1024];
 	static unsigned int next;
-	const char *text = json_string_value(json_object_get(line, key));
 	char *buf = buffers[next++ % 16];
 
-	(void)snprintf(buf, sizeof(buffers[0]), "%s", text ? text : "");
-	log_clean(buf);
+	reply_text(line, key, buf, sizeof(buffers[0]));
 	return buf;
 }
 
 uint64_t cmd_number(const json_t *line, const char *key)
 {
-	json_int_t n = json_integer_value(json_object_get(line, key));
-
-	return n < 0 ? 0 : (uint64_t)n;
+	return reply_number(line, key);
 }
 
 /* ---- verbs of no other file --------------------------------------------- */
