@@ -215,4 +215,17 @@ typedef int (*control_line_fn)(const json_t *line, const char *text, void *arg);
 int control_call(const char *path, const struct control_request *request,
 		 control_line_fn fn, void *arg, char *error);
 
+/* Returns 0 when there may be something to read from fd, -errno to give up. */
+typedef int (*control_wait_fn)(int fd, void *arg);
+
+/*
+ * Likewise, for who has more to do than to wait for an agent, which may be
+ * stopped: nothing blocks but wait, which gets arg too. -EAGAIN: more are
+ * queueing at the socket than it lets in; what wait returned, error being "".
+ */
+int control_call_waiting(const char *path,
+			 const struct control_request *request,
+			 control_line_fn fn, control_wait_fn wait, void *arg,
+			 char *error);
+
 #endif

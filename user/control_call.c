@@ -12,7 +12,7 @@
 
 #include "log.h"
 
-static int connect_to(const char *path, int *ret_fd, char *error)
+static int connect_to(const char *path, int flags, int *ret_fd, char *error)
 {
 	struct sockaddr_un address;
 	int fd, r;
@@ -23,7 +23,7 @@ static int connect_to(const char *path, int *ret_fd, char *error)
 			error, "%s: longer than a socket's path can be", path);
 		return r;
 	}
-	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | flags, 0);
 	if (fd < 0) {
 		r = -errno;
 		(void)control_refuse(error, "socket: %s", strerror(-r));
@@ -102,12 +102,41 @@ out:
 	return r;
 }
 
-int control_call(const char *path, const struct control_request *request,
-		 control_line_fn fn, void *arg, char *error)
+/* Takes what is there to read. 0: there is more to come, 1: that was all. */
+static int take_some(struct control_lines *lines, int fd, const char *path,
+		     control_line_fn fn, void *arg, char *error)
+{
+	size_t len;
+	int r;
+
+	r = control_lines_fill(lines, fd);
+	if (r == -EAGAIN)
+		return 0;
+	if (r == 0 || r == -ECONNRESET) {
+		(void)control_refuse(error, "the agent closed the connection");
+		return -EPIPE;
+	}
+	if (r < 0) {
+		(void)control_refuse(error, "%s: %s", path, strerror(-r));
+		return r;
+	}
+	for (r = 0; !r;) {
+		char *text = control_lines_next(lines, &len);
+
+		if (!text)
+			break;
+		r = take_line(text, len, fn, arg, error);
+	}
+	return r;
+}
+
+int control_call_waiting(const char *path,
+			 const struct control_request *request,
+			 control_line_fn fn, control_wait_fn wait, void *arg,
+			 char *error)
 {
 	struct control_lines lines = {0};
 	char *line = NULL;
-	size_t len;
 	int fd = -1, r;
 
 	error[0] = '\0';
@@ -116,34 +145,17 @@ int control_call(const char *path, const struct control_request *request,
 		(void)control_refuse(error, "the request: %s", strerror(-r));
 		goto out;
 	}
-	r = connect_to(path, &fd, error);
+	r = connect_to(path, wait ? SOCK_NONBLOCK : 0, &fd, error);
 	if (r)
 		goto out;
 	/* An agent that turns us away may have closed already; what it said
-	 * is still there to read. */
+	 * is still there to read. A request is less than any socket takes. */
 	(void)send_all(fd, line, strlen(line));
-	free(line);
-	line = NULL;
 
 	do {
-		r = control_lines_fill(&lines, fd);
-		if (r == 0 || r == -ECONNRESET) {
-			(void)control_refuse(error,
-					     "the agent closed the connection");
-			r = -EPIPE;
-		} else if (r < 0) {
-			(void)control_refuse(error, "%s: %s", path,
-					     strerror(-r));
-		} else {
-			r = 0;
-		}
-		while (!r) {
-			char *text = control_lines_next(&lines, &len);
-
-			if (!text)
-				break;
-			r = take_line(text, len, fn, arg, error);
-		}
+		r = wait ? wait(fd, arg) : 0;
+		if (!r)
+			r = take_some(&lines, fd, path, fn, arg, error);
 	} while (!r);
 	if (r == 1)
 		r = 0;
@@ -153,4 +165,10 @@ out:
 		(void)close(fd);
 	control_lines_release(&lines);
 	return r;
+}
+
+int control_call(const char *path, const struct control_request *request,
+		 control_line_fn fn, void *arg, char *error)
+{
+	return control_call_waiting(path, request, fn, NULL, arg, error);
 }

@@ -614,6 +614,8 @@ struct called {
 	struct server *server;
 	int r;
 	int lines;
+	int waited;
+	int patience; /* how often it waits; 0: as often as it takes */
 	enum control_verb verb;
 	char error[CONTROL_ERROR_CHARS_MAX];
 	bool done;
@@ -683,6 +685,46 @@ static void call_fails_when_nobody_is_there(void **state)
 	assert_non_null(strstr(error, "/nonexistent/socket"));
 }
 
+/* Serves while the other waits, all in one thread. */
+static int serve_and_wait(int fd, void *arg)
+{
+	struct called *called = arg;
+
+	(void)fd;
+	called->waited++;
+	if (called->patience && called->waited > called->patience)
+		return -ECANCELED;
+	return control_dispatch(called->server->control);
+}
+
+static void call_blocks_nowhere_but_in_wait(void **state)
+{
+	struct called called = {.server = *state, .verb = CONTROL_STATUS};
+	struct control_request request = {.verb = CONTROL_STATUS};
+
+	called.server->lines = 500;
+	assert_int_equal(control_call_waiting(called.server->path, &request,
+					      count_line, serve_and_wait,
+					      &called, called.error),
+			 0);
+	assert_int_equal(called.lines, 500);
+	assert_true(called.waited > 1);
+}
+
+static void call_ends_when_wait_gives_up(void **state)
+{
+	struct called called = {.server = *state, .patience = 3};
+	struct control_request request = {.verb = CONTROL_EVENTS,
+					  .follow = true};
+
+	assert_int_equal(control_call_waiting(called.server->path, &request,
+					      count_line, serve_and_wait,
+					      &called, called.error),
+			 -ECANCELED);
+	assert_string_equal(called.error, "");
+	assert_int_equal(called.waited, 4);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -709,6 +751,8 @@ int main(void)
 		WITH_SERVER(server_denies_another_user),
 		WITH_SERVER(call_gets_the_whole_reply),
 		WITH_SERVER(call_tells_what_the_agent_said),
+		WITH_SERVER(call_blocks_nowhere_but_in_wait),
+		WITH_SERVER(call_ends_when_wait_gives_up),
 		WITH_SERVER(call_fails_when_nobody_is_there),
 	};
 
