@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/ioctl.h>
 #include <unistd.h>
+#include <wchar.h>
 
 /* Texts are not cut to fewer characters than this, the mark included. */
 #define CUT_CHARS_MIN 10
@@ -55,25 +56,61 @@ const char *term_end(enum term_colour colour, bool on)
 	return on && colour != TERM_PLAIN ? "\033[0m" : "";
 }
 
-/* Characters, not bytes: names may be UTF-8. */
-static size_t width_of(const char *text)
+/*
+ * Bytes of the first character, and its columns: names may be UTF-8. A command
+ * that has not asked for a locale knows no letter's width, but can count.
+ */
+static size_t step(const char *text, size_t *ret_columns)
 {
-	size_t n = 0;
+	mbstate_t state = {0};
+	wchar_t letter;
+	size_t n = 1;
+	int columns;
 
-	for (; *text; text++)
-		n += ((unsigned char)*text & 0xc0) != 0x80;
+	*ret_columns = 1;
+	if (MB_CUR_MAX > 1) {
+		n = mbrtowc(&letter, text, strnlen(text, MB_CUR_MAX), &state);
+		if (n == 0 || n > MB_CUR_MAX)
+			return 1;
+		columns = wcwidth(letter);
+		if (columns >= 0)
+			*ret_columns = (size_t)columns;
+		return n;
+	}
+	while (((unsigned char)text[n] & 0xc0) == 0x80)
+		n++;
 	return n;
 }
 
-/* Bytes of the first n characters. */
+size_t term_columns(const char *text)
+{
+	size_t n = 0, columns;
+
+	while (*text) {
+		text += step(text, &columns);
+		n += columns;
+	}
+	return n;
+}
+
+/* Bytes of what fits into n columns. */
 static size_t bytes_of(const char *text, size_t n)
 {
-	size_t i;
+	size_t i = 0, len, columns;
 
-	for (i = 0; text[i]; i++)
-		if (((unsigned char)text[i] & 0xc0) != 0x80 && n-- == 0)
+	while (text[i]) {
+		len = step(text + i, &columns);
+		if (columns > n)
 			break;
+		n -= columns;
+		i += len;
+	}
 	return i;
+}
+
+void term_cut(char *text, size_t columns)
+{
+	text[bytes_of(text, columns)] = '\0';
 }
 
 void term_fold(FILE *out, const char *text, size_t indent, size_t width)
@@ -81,7 +118,7 @@ void term_fold(FILE *out, const char *text, size_t indent, size_t width)
 	size_t room = width > indent + CUT_CHARS_MIN ? width - indent
 						     : CUT_CHARS_MIN;
 
-	while (width_of(text) > room) {
+	while (term_columns(text) > room) {
 		size_t len = bytes_of(text, room + 1), i;
 
 		for (i = len; i && text[i - 1] != ' '; i--)
@@ -189,15 +226,15 @@ static void measure(struct term_table *table)
 {
 	for (size_t i = 0; i < table->n_columns; i++) {
 		bool any = !table->columns[i].if_any;
-		size_t most = width_of(table->columns[i].title);
+		size_t most = term_columns(table->columns[i].title);
 
 		for (size_t k = 0; k < table->n; k++) {
 			const struct row *row = &table->rows[k];
 
 			if (row->heading)
 				continue;
-			if (width_of(row->texts[i]) > most)
-				most = width_of(row->texts[i]);
+			if (term_columns(row->texts[i]) > most)
+				most = term_columns(row->texts[i]);
 			any = any || strcmp(row->texts[i], "-") != 0;
 		}
 		table->width[i] = any ? most : 0;
@@ -252,15 +289,20 @@ static void fit(struct term_table *table, size_t width, char *dropped,
 	}
 }
 
+/* Where a wide letter would be cut in two there is a blank. */
 static void print_text(FILE *out, const char *text, size_t width)
 {
-	if (width_of(text) <= width)
+	size_t room = width - (sizeof(CUT_MARK) - 1), columns, len, n = 0;
+
+	if (term_columns(text) <= width) {
 		(void)fputs(text, out);
-	else
-		(void)fprintf(
-			out, "%.*s" CUT_MARK,
-			(int)bytes_of(text, width - (sizeof(CUT_MARK) - 1)),
-			text);
+		return;
+	}
+	for (len = bytes_of(text, room); n < len;) {
+		n += step(text + n, &columns);
+		room -= columns;
+	}
+	(void)fprintf(out, "%.*s%*s" CUT_MARK, (int)len, text, (int)room, "");
 }
 
 /* Blanks are printed before a text only: none stand at the end of a line. */
@@ -276,7 +318,7 @@ static void print_row(const struct term_table *table, FILE *out,
 			continue;
 		pad += first ? 0 : 2;
 		first = false;
-		len = width_of(texts[i]);
+		len = term_columns(texts[i]);
 		if (len > width)
 			len = width;
 		if (!len || table->columns[i].right)
@@ -321,6 +363,49 @@ void term_table_print(struct term_table *table, FILE *out, bool colour,
 			      "it all%s\n",
 			      term_begin(TERM_DIM, colour), dropped,
 			      term_end(TERM_DIM, colour));
+}
+
+static int tell_row(const struct term_table *table, const char *const *texts,
+		    enum term_colour colour, term_line_fn fn, void *arg)
+{
+	char *text = NULL;
+	size_t len;
+	FILE *out;
+
+	out = open_memstream(&text, &len);
+	if (!out)
+		return -ENOMEM;
+	print_row(table, out, texts);
+	if (fclose(out) == 0)
+		fn(text, colour, arg);
+	else
+		len = SIZE_MAX;
+	free(text);
+	return len == SIZE_MAX ? -ENOMEM : 0;
+}
+
+int term_table_lines(struct term_table *table, size_t width, size_t first,
+		     size_t n, term_line_fn fn, void *arg)
+{
+	const char *titles[TERM_COLUMNS_MAX];
+	char dropped[128] = "";
+	const struct row *row;
+	int r;
+
+	measure(table);
+	fit(table, width, dropped, sizeof(dropped));
+	for (size_t i = 0; i < table->n_columns; i++)
+		titles[i] = table->columns[i].title;
+	r = tell_row(table, titles, TERM_DIM, fn, arg);
+	for (size_t i = first; !r && i < table->n && i - first < n; i++) {
+		row = &table->rows[i];
+		if (row->heading)
+			fn(row->texts[0], row->colour, arg);
+		else
+			r = tell_row(table, (const char *const *)row->texts,
+				     row->colour, fn, arg);
+	}
+	return r;
 }
 
 /* ---- numbers ------------------------------------------------------------ */

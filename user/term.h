@@ -29,6 +29,13 @@ size_t term_width(FILE *out);
  */
 void term_fold(FILE *out, const char *text, size_t indent, size_t width);
 
+/* How many columns a terminal needs for the text. Letters count as wide as the
+ * locale says, if setlocale(3) was asked for one, else as one column each. */
+size_t term_columns(const char *text);
+
+/* Cuts off what does not fit into so many columns. */
+void term_cut(char *text, size_t columns);
+
 /* The sequence that begins or ends a colour; "" without colour. */
 const char *term_begin(enum term_colour colour, bool on);
 const char *term_end(enum term_colour colour, bool on);
@@ -63,6 +70,19 @@ int term_table_head(struct term_table *table, const char *text);
  */
 void term_table_print(struct term_table *table, FILE *out, bool colour,
 		      size_t width);
+
+/* Without a line feed; text lives for the call. */
+typedef void (*term_line_fn)(const char *text, enum term_colour colour,
+			     void *arg);
+
+/*
+ * For who has room for some lines only: tells fn the titles, even if there is
+ * no row, and then up to n rows from the first on, in the form that
+ * term_table_print() would give them; what is left out is not told. 0 or
+ * -ENOMEM.
+ */
+int term_table_lines(struct term_table *table, size_t width, size_t first,
+		     size_t n, term_line_fn fn, void *arg);
 
 /* `47,000`; size 32 suffices. */
 void term_number(uint64_t n, char *buf, size_t size);

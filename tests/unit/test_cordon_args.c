@@ -11,6 +11,7 @@
 #include <cmocka.h>
 #include <errno.h>
 #include <getopt.h>
+#include <locale.h>
 #include <pty.h>
 #include <unistd.h>
 
@@ -418,6 +419,54 @@ static void table_marks_what_it_cuts_when_too_wide(void **state)
 	check_table(1, cut);
 }
 
+static void keep_line(const char *text, enum term_colour colour, void *arg)
+{
+	char *out = arg;
+
+	(void)sprintf(out + strlen(out), "%d %s\n", (int)colour, text);
+}
+
+static void table_tells_the_rows_that_are_asked_for(void **state)
+{
+	static const struct term_column columns[] = {
+		{.title = "NAME"}, {.title = "N", .right = true, .drop = 1}};
+	static const char *const rows[][2] = {
+		{"a", "10"}, {"bb", "7"}, {"c", NULL}};
+	struct term_table *table = term_table_new(columns, 2);
+	char out[256] = "";
+
+	(void)state;
+	assert_non_null(table);
+	assert_int_equal(term_table_lines(table, 80, 0, 9, keep_line, out), 0);
+	assert_string_equal(out, "4 NAME  N\n");
+	for (int i = 0; i < 3; i++)
+		assert_int_equal(term_table_add(table, TERM_BAD, rows[i]), 0);
+	out[0] = '\0';
+	assert_int_equal(term_table_lines(table, 80, 1, 1, keep_line, out), 0);
+	assert_string_equal(out, "4 NAME   N\n3 bb     7\n");
+	out[0] = '\0';
+	assert_int_equal(term_table_lines(table, 5, 2, 9, keep_line, out), 0);
+	assert_string_equal(out, "4 NAME\n3 c\n");
+	term_table_free(table);
+}
+
+static void letters_are_as_wide_as_the_locale_says(void **state)
+{
+	char text[] = "a\346\235\261e\314\201z";
+
+	(void)state;
+	/* Of no locale nothing is known, so each counts. */
+	assert_int_equal(term_columns(text), 5);
+	assert_non_null(setlocale(LC_CTYPE, "C.UTF-8"));
+	assert_int_equal(term_columns(text), 5);
+	assert_int_equal(term_columns("\346\235\261\346\235\261"), 4);
+	term_cut(text, 4);
+	assert_string_equal(text, "a\346\235\261e\314\201");
+	term_cut(text, 2);
+	assert_string_equal(text, "a");
+	assert_non_null(setlocale(LC_CTYPE, "C"));
+}
+
 static void text_folds_between_words_when_too_wide(void **state)
 {
 	static const struct {
@@ -510,6 +559,8 @@ int main(void)
 		cmocka_unit_test(table_aligns_and_shows_nothing_when_empty),
 		cmocka_unit_test(table_leaves_out_columns_when_too_wide),
 		cmocka_unit_test(table_marks_what_it_cuts_when_too_wide),
+		cmocka_unit_test(table_tells_the_rows_that_are_asked_for),
+		cmocka_unit_test(letters_are_as_wide_as_the_locale_says),
 		cmocka_unit_test(text_folds_between_words_when_too_wide),
 		cmocka_unit_test(width_is_that_of_columns_when_no_terminal),
 		cmocka_unit_test(
