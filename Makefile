@@ -19,8 +19,8 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export B
 
 BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
-	libjansson-dev libsodium-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
-	pkg-config zlib1g-dev
+	libjansson-dev libncurses-dev libsodium-dev libsystemd-dev libyaml-dev \
+	linux-libc-dev llvm make pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
 	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
 	shellcheck
@@ -49,8 +49,10 @@ AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
+UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal
 LIBS := -lyaml -ljansson -lsodium -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
+COMMAND_LIBS := -lncursesw -ltinfo
 
 ifeq ($(V),1)
 Q :=
@@ -70,7 +72,7 @@ $(B)/cordond: $(call objects,$(AGENT)) $(B)/libcordon.a
 
 $(B)/cordon: $(call objects,$(COMMAND)) $(B)/libcordon.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(COMMAND_LIBS)
 
 $(B)/libcordon.a: $(call objects,$(LIBRARY))
 	$(call say,AR,$@)
@@ -122,7 +124,7 @@ test: deps ## unit tests, then the guard on real kernels
 
 run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
-	$(Q)tests/part unit tests/unit/run unit $(UNIT) tests/unit/test_command
+	$(Q)tests/part unit tests/unit/run unit $(UNIT) $(UNIT_SCRIPTS)
 	$(Q)tests/part powercuts tests/run-powercuts >$(B)/powercuts.log 2>&1 & \
 		tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %); \
 		wait; cat $(B)/powercuts.log
@@ -130,7 +132,7 @@ run-tests: all $(UNIT)
 	$(Q)tests/tally
 
 unit: $(UNIT) $(B)/cordon ## the unit tests alone: no root, no clang, no kernel
-	$(Q)tests/unit/run unit $(UNIT) tests/unit/test_command
+	$(Q)tests/unit/run unit $(UNIT) $(UNIT_SCRIPTS)
 
 sanitize: deps-sources ## the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit-programs

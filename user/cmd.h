@@ -37,6 +37,7 @@ int cmd_explain(int argc, char **argv);
 int cmd_policy(int argc, char **argv);
 int cmd_evidence(int argc, char **argv);
 int cmd_exposed(int argc, char **argv);
+int cmd_top(int argc, char **argv);
 
 /* Options that verbs share; own ones start at CMD_OPT_OWN. */
 enum cmd_option {
@@ -79,6 +80,11 @@ int cmd_no_more(const char *verb, int argc, char **argv);
 int cmd_ask(const struct cmd_common *common,
 	    const struct control_request *request, control_line_fn fn,
 	    void *arg);
+
+/* What to do about an error of control_call(), NULL: nothing that is known; and
+ * the exit code for it. */
+const char *cmd_remedy(int error);
+int cmd_exit_code(int error);
 
 /* Prints an object, which it steals, as a line; NULL prints nothing. */
 void cmd_print_json(json_t *line);

@@ -38,6 +38,21 @@ static const struct verb verbs[] = {
 	{"status", cmd_status, "what is guarded, and how much budget is used",
 	 "usage: cordon status [OPTION...]\n"
 	 "\n" COMMON_HELP},
+	{"top", cmd_top, "the same and more, live, in a terminal",
+	 "usage: cordon top [OPTION...]\n"
+	 "\n"
+	 "Datasets, budgets, holders and the last events, as they are now. "
+	 "Keys: q quits,\n"
+	 "h tells the others.\n"
+	 "\n"
+	 "  --interval SECONDS  1 to 3600, default 2\n"
+	 "  --once              print it once, without a terminal, and end\n"
+	 "  --run-dir DIR       the agent's, default " CORDON_RUN_DIR "\n"
+	 "  --help              this text\n"
+	 "\n"
+	 "exit: 0 it was shown, 2 this is no terminal, 3 or 4 (--once) there "
+	 "is no agent,\n"
+	 "or not for you\n"},
 	{"events", cmd_events, "what was blocked, alerted, first seen",
 	 "usage: cordon events [OPTION...]\n"
 	 "\n"
@@ -228,6 +243,38 @@ const char *const *cmd_evidence_paths(int argc, char **argv, size_t *ret_n)
 	return optind < argc ? (const char *const *)argv + optind : here;
 }
 
+const char *cmd_remedy(int error)
+{
+	switch (error) {
+	case -EACCES:
+		return "use sudo, or join the group " CONTROL_GROUP;
+	case -ENOENT:
+	case -ECONNREFUSED:
+		return "the agent does not run: systemctl status cordond; "
+		       "journalctl -u cordond";
+	default:
+		return NULL;
+	}
+}
+
+int cmd_exit_code(int error)
+{
+	switch (error) {
+	case -EACCES:
+		return CMD_DENIED;
+	case -ESRCH:
+		return CMD_USAGE;
+	case -ENOENT:
+	case -ECONNREFUSED:
+	case -EPIPE:
+	case -EBUSY:
+	case -ENAMETOOLONG:
+		return CMD_REACH;
+	default:
+		return CMD_WRONG;
+	}
+}
+
 int cmd_ask(const struct cmd_common *common,
 	    const struct control_request *request, control_line_fn fn,
 	    void *arg)
@@ -246,27 +293,9 @@ int cmd_ask(const struct cmd_common *common,
 		return CMD_WRONG;
 	(void)fprintf(stderr, "cordon %s: %s\n", verb,
 		      error[0] ? error : strerror(-r));
-	switch (r) {
-	case -EACCES:
-		(void)fprintf(stderr,
-			      "use sudo, or join the group " CONTROL_GROUP
-			      "\n");
-		return CMD_DENIED;
-	case -ENOENT:
-	case -ECONNREFUSED:
-		(void)fprintf(stderr, "the agent does not run: systemctl "
-				      "status cordond; journalctl -u "
-				      "cordond\n");
-		return CMD_REACH;
-	case -ESRCH:
-		return CMD_USAGE;
-	case -EPIPE:
-	case -EBUSY:
-	case -ENAMETOOLONG:
-		return CMD_REACH;
-	default:
-		return CMD_WRONG;
-	}
+	if (cmd_remedy(r))
+		(void)fprintf(stderr, "%s\n", cmd_remedy(r));
+	return cmd_exit_code(r);
 }
 
 const char *cmd_text(const json_t *line, const char *key)
