@@ -228,4 +228,13 @@ int control_call_waiting(const char *path,
 			 control_line_fn fn, control_wait_fn wait, void *arg,
 			 char *error);
 
+/*
+ * The same, for whom somebody else waits: -ETIMEDOUT when the whole reply has
+ * not come within timeout_ms (at least 1), however busy the agent is. Lines
+ * that came before are told.
+ */
+int control_call_within(const char *path, const struct control_request *request,
+			int64_t timeout_ms, control_line_fn fn, void *arg,
+			char *error);
+
 #endif

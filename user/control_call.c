@@ -5,11 +5,14 @@
 #include "control_internal.h"
 
 #include <errno.h>
+#include <limits.h>
+#include <poll.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 
 static int connect_to(const char *path, int flags, int *ret_fd, char *error)
@@ -171,4 +174,50 @@ int control_call(const char *path, const struct control_request *request,
 		 control_line_fn fn, void *arg, char *error)
 {
 	return control_call_waiting(path, request, fn, NULL, arg, error);
+}
+
+struct within {
+	int64_t until_ms; /* of clock_ms() */
+	control_line_fn fn;
+	void *arg;
+};
+
+static int within_line(const json_t *line, const char *text, void *arg)
+{
+	const struct within *within = arg;
+
+	return within->fn(line, text, within->arg);
+}
+
+static int within_wait(int fd, void *arg)
+{
+	const struct within *within = arg;
+	struct pollfd p = {.fd = fd, .events = POLLIN};
+	int64_t left;
+	int n;
+
+	do {
+		left = within->until_ms - clock_ms();
+		if (left <= 0)
+			return -ETIMEDOUT;
+		n = poll(&p, 1, left < INT_MAX ? (int)left : INT_MAX);
+	} while (!n || (n < 0 && errno == EINTR));
+	return n < 0 ? -errno : 0;
+}
+
+int control_call_within(const char *path, const struct control_request *request,
+			int64_t timeout_ms, control_line_fn fn, void *arg,
+			char *error)
+{
+	struct within within = {clock_ms() + timeout_ms, fn, arg};
+	int r;
+
+	r = control_call_waiting(path, request, within_line, within_wait,
+				 &within, error);
+	/* More queue there than it lets in: it is too busy. */
+	if (r == -EAGAIN)
+		r = -ETIMEDOUT;
+	if (r == -ETIMEDOUT)
+		(void)control_refuse(error, "the agent did not answer in time");
+	return r;
 }

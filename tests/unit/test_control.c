@@ -21,6 +21,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "control.h"
 
 /* ---- requests ----------------------------------------------------------- */
@@ -725,6 +726,51 @@ static void call_ends_when_wait_gives_up(void **state)
 	assert_int_equal(called.waited, 4);
 }
 
+/* Nobody dispatches: the kernel takes the caller in, and nothing comes. */
+static void call_ends_in_time_when_the_agent_is_busy(void **state)
+{
+	struct control_request request = {.verb = CONTROL_STATUS};
+	struct called called = {.server = *state};
+	int64_t begun_ms = clock_ms();
+
+	assert_int_equal(control_call_within(called.server->path, &request, 100,
+					     count_line, &called, called.error),
+			 -ETIMEDOUT);
+	assert_in_range(clock_ms() - begun_ms, 100, 5000);
+	assert_non_null(strstr(called.error, "in time"));
+	assert_int_equal(called.lines, 0);
+}
+
+static void call_ends_in_time_when_nobody_is_taken_in(void **state)
+{
+	struct control_request request = {.verb = CONTROL_STATUS};
+	struct called called = {.server = *state};
+	struct sockaddr_un address = {.sun_family = AF_UNIX};
+	int fd, waiting[2];
+
+	(void)snprintf(address.sun_path, sizeof(address.sun_path), "%s/full",
+		       called.server->dir);
+	fd = socket(AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC, 0);
+	assert_true(fd >= 0);
+	assert_int_equal(bind(fd, (struct sockaddr *)&address, sizeof(address)),
+			 0);
+	assert_int_equal(listen(fd, 0), 0);
+	for (int i = 0; i < 2; i++) {
+		waiting[i] = socket(
+			AF_UNIX, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
+		assert_true(waiting[i] >= 0);
+		(void)!connect(waiting[i], (struct sockaddr *)&address,
+			       sizeof(address));
+	}
+	assert_int_equal(control_call_within(address.sun_path, &request, 100,
+					     count_line, &called, called.error),
+			 -ETIMEDOUT);
+	(void)close(waiting[0]);
+	(void)close(waiting[1]);
+	(void)close(fd);
+	(void)unlink(address.sun_path);
+}
+
 #define WITH_SERVER(test) cmocka_unit_test_setup_teardown(test, setup, teardown)
 
 int main(void)
@@ -754,6 +800,8 @@ int main(void)
 		WITH_SERVER(call_blocks_nowhere_but_in_wait),
 		WITH_SERVER(call_ends_when_wait_gives_up),
 		WITH_SERVER(call_fails_when_nobody_is_there),
+		WITH_SERVER(call_ends_in_time_when_the_agent_is_busy),
+		WITH_SERVER(call_ends_in_time_when_nobody_is_taken_in),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);
