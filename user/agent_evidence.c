@@ -136,7 +136,7 @@ static void record_lost(struct agent *agent)
 		grown = true;
 		agent->faults_recorded[i] = state->faults[i];
 		(void)json_object_set_new(
-			counts, guard_fault_name(i),
+			counts, event_fault_name(i),
 			json_integer((json_int_t)state->faults[i]));
 	}
 	if (!grown) {

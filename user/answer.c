@@ -48,7 +48,7 @@ static json_t *status_faults(const struct guard_stats *stats)
 
 	for (uint32_t i = 0; i < FAULT_MAX; i++)
 		if (stats->faults[i])
-			(void)json_object_set_new(faults, guard_fault_name(i),
+			(void)json_object_set_new(faults, event_fault_name(i),
 						  number(stats->faults[i]));
 	return faults;
 }

@@ -110,7 +110,7 @@ static void check_faults(struct agent *agent)
 			continue;
 		agent->faults_told |= 1ULL << i;
 		remedy = fault_remedies[i];
-		log_warning("fault: %s; %s", guard_fault_name(i),
+		log_warning("fault: %s; %s", event_fault_name(i),
 			    remedy ? remedy
 				   : "the guard refuses what it cannot account "
 				     "for: see the tables in cordon status "
@@ -839,7 +839,7 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 			  strerror(-r));
 		return r;
 	}
-	agent->names = (struct event_names){name_of, guard_fault_name, agent};
+	agent->names = (struct event_names){name_of, event_fault_name, agent};
 	log_info("guard %s, attached by %s",
 		 agent->adopted ? "adopted: it was enforcing already"
 				: "loaded",

@@ -53,6 +53,25 @@ static const char *const verdicts[] = {
 	[VERDICT_BLOCK] = "block",
 };
 
+static const char *const faults[FAULT_MAX] = {
+	[FAULT_LABEL_FULL] = "label table full",
+	[FAULT_UNLABELLED] = "a file without a label",
+	[FAULT_PROCESS_FULL] = "process table full",
+	[FAULT_HOLDING_FULL] = "holding table full",
+	[FAULT_ORIGIN_FULL] = "origin table full",
+	[FAULT_TOUCH_FULL] = "table of touched records full",
+	[FAULT_BUDGET_FULL] = "budget table full",
+	[FAULT_LEDGER_FULL] = "ledger full",
+	[FAULT_SOCKET_FULL] = "no room on a socket",
+	[FAULT_EVENT_LOST] = "event lost",
+	[FAULT_UNREADABLE] = "a fact that the kernel would not tell",
+	[FAULT_UNKNOWN_HOLDING] = "a holder of unknown holding",
+	[FAULT_CARRIER_FULL] = "carrier table full",
+	[FAULT_COMMONS_FULL] = "table of shared memory full",
+	[FAULT_DERIVED_FULL] = "table of derived files full",
+	[FAULT_CHARGES_FULL] = "table of charges full",
+};
+
 #define NAME_IN(table, i)                                                    \
 	((i) < sizeof(table) / sizeof((table)[0]) && (table)[i] ? (table)[i] \
 								: "?")
@@ -70,6 +89,11 @@ const char *event_channel_name(uint32_t channel)
 const char *event_verdict_name(uint32_t verdict)
 {
 	return NAME_IN(verdicts, verdict);
+}
+
+const char *event_fault_name(uint32_t fault)
+{
+	return NAME_IN(faults, fault);
 }
 
 /* ---- who ---------------------------------------------------------------- */

@@ -54,6 +54,7 @@ int64_t event_realtime_ns(uint64_t boottime_ns);
 const char *event_type_name(uint32_t type);
 const char *event_channel_name(uint32_t channel);
 const char *event_verdict_name(uint32_t verdict);
+const char *event_fault_name(uint32_t fault); /* `event lost`, ... */
 
 /* The address in text, v4 as v4; "" if the event has none. */
 #define EVENT_ADDRESS_CHARS_MAX 46

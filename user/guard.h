@@ -422,9 +422,6 @@ struct guard_stats {
 /* Counts entries by walking the maps: for a person, not for a loop. */
 int guard_stats(const struct guard *guard, struct guard_stats *ret_stats);
 
-/* `label table full`, never NULL. */
-const char *guard_fault_name(uint32_t fault);
-
 /* How many touches there is room for. */
 uint32_t guard_touches_max(const struct guard *guard);
 

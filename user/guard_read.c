@@ -70,30 +70,6 @@ const char *guard_name_nearest(const struct guard *guard, uint32_t kind,
 	return near;
 }
 
-const char *guard_fault_name(uint32_t fault)
-{
-	static const char *const names[FAULT_MAX] = {
-		[FAULT_LABEL_FULL] = "label table full",
-		[FAULT_UNLABELLED] = "a file without a label",
-		[FAULT_PROCESS_FULL] = "process table full",
-		[FAULT_HOLDING_FULL] = "holding table full",
-		[FAULT_ORIGIN_FULL] = "origin table full",
-		[FAULT_TOUCH_FULL] = "table of touched records full",
-		[FAULT_BUDGET_FULL] = "budget table full",
-		[FAULT_LEDGER_FULL] = "ledger full",
-		[FAULT_SOCKET_FULL] = "no room on a socket",
-		[FAULT_EVENT_LOST] = "event lost",
-		[FAULT_UNREADABLE] = "a fact that the kernel would not tell",
-		[FAULT_UNKNOWN_HOLDING] = "a holder of unknown holding",
-		[FAULT_CARRIER_FULL] = "carrier table full",
-		[FAULT_COMMONS_FULL] = "table of shared memory full",
-		[FAULT_DERIVED_FULL] = "table of derived files full",
-		[FAULT_CHARGES_FULL] = "table of charges full",
-	};
-
-	return fault < FAULT_MAX && names[fault] ? names[fault] : "?";
-}
-
 const char *guard_hook_name(uint32_t hook)
 {
 	static const char *const names[HOOK_MAX] = {

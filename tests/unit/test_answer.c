@@ -81,12 +81,6 @@ const char *guard_name_nearest(const struct guard *guard, uint32_t kind,
 	return args_nearest(name, names, 3, sizeof(names[0]));
 }
 
-const char *guard_fault_name(uint32_t fault)
-{
-	(void)fault;
-	return "fault";
-}
-
 int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg)
 {
 	(void)guard;
