@@ -46,6 +46,7 @@ struct agent {
 	struct guard *guard;
 	bool adopted;
 	struct policy *policy; /* NULL: the guard's is one we could not read */
+	int64_t applied_s;     /* time of day when that came into force */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */

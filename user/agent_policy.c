@@ -266,6 +266,7 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	}
 	policy_free(agent->policy);
 	agent->policy = policy;
+	agent->applied_s = time(NULL);
 	policy = NULL;
 	agent->problem[0] = '\0';
 	tell_applied(agent->policy, &applied);

@@ -22,10 +22,69 @@
 
 /* ---- status ------------------------------------------------------------- */
 
+/* What processes hold of a dataset; place 0: of each, nobody knows which. */
+struct held {
+	uint64_t holders;
+	uint64_t bytes; /* at most, of one process */
+	uint64_t records;
+};
+
+/* One walk over the guard's tables, for the head and the datasets. */
+struct standing {
+	struct guard_stats stats;
+	uint64_t holders;
+	struct held held[CORDON_DATASETS];
+};
+
+/* All that a holding has of one dataset, 0 if nothing. */
+static struct held held_of(const struct holding *holding, uint32_t dataset)
+{
+	struct held sum = {0};
+
+	for (size_t i = 0; i < CORDON_SHARES; i++) {
+		if (!holding->shares[i].origin ||
+		    holding->shares[i].dataset != dataset)
+			continue;
+		sum.holders = 1;
+		sum.bytes += holding->shares[i].bytes;
+		sum.records += holding->shares[i].records;
+	}
+	return sum;
+}
+
+static void held_raise(struct held *held, const struct held *by)
+{
+	if (held->bytes < by->bytes)
+		held->bytes = by->bytes;
+	if (held->records < by->records)
+		held->records = by->records;
+}
+
 static int count_holder(const struct guard_holder *holder, void *arg)
 {
-	(void)holder;
-	(*(uint64_t *)arg)++;
+	const struct holding *holding = holder->holding;
+	struct standing *standing = arg;
+	bool seen[CORDON_DATASETS] = {true};
+	struct held all, own;
+	uint32_t dataset;
+
+	standing->holders++;
+	/* Of whom it is not known, it is taken to be everything. */
+	all = holding ? held_of(holding, 0) : (struct held){.holders = 1};
+	standing->held[0].holders += all.holders;
+	held_raise(&standing->held[0], &all);
+	for (size_t i = 0; holding && i < CORDON_SHARES; i++) {
+		dataset = holding->shares[i].dataset;
+		if (!holding->shares[i].origin || dataset >= CORDON_DATASETS ||
+		    seen[dataset])
+			continue;
+		seen[dataset] = true;
+		own = held_of(holding, dataset);
+		own.bytes += all.bytes;
+		own.records += all.records;
+		standing->held[dataset].holders += !all.holders;
+		held_raise(&standing->held[dataset], &own);
+	}
 	return 0;
 }
 
@@ -53,42 +112,60 @@ static json_t *status_faults(const struct guard_stats *stats)
 	return faults;
 }
 
+static void put_time(json_t *object, const char *key, int64_t time_s)
+{
+	char text[EVENT_TIME_CHARS_MAX];
+
+	event_time(time_s < INT64_MAX / CLOCK_NS_PER_S ? time_s * CLOCK_NS_PER_S
+						       : 0,
+		   text);
+	(void)json_object_set_new(object, key, json_string(text));
+}
+
 static json_t *status_policy(const struct agent *agent)
 {
 	const struct policy *policy = agent->policy;
-	char expires[EVENT_TIME_CHARS_MAX];
 	json_t *object;
 
 	if (!policy)
 		return json_null();
-	event_time(policy->expires_s < INT64_MAX / 1000000000
-			   ? policy->expires_s * 1000000000
-			   : 0,
-		   expires);
 	object = json_pack("{s:s, s:s, s:s, s:b, s:i}", "file",
 			   agent->opts->policy_file, "issuer", policy->issuer,
 			   "mode", policy_mode_name(policy->mode), "expired",
 			   policy->expires_s <= (int64_t)time(NULL), "rules",
 			   (int)policy->n_rules);
 	if (policy->expires_s != INT64_MAX)
-		(void)json_object_set_new(object, "expires",
-					  json_string(expires));
+		put_time(object, "expires", policy->expires_s);
+	if (policy->not_before_s)
+		put_time(object, "not_before", policy->not_before_s);
+	put_time(object, "applied", agent->applied_s);
+	return object;
+}
+
+/* Without "last" there is no log that could be opened. */
+static json_t *status_evidence(const struct agent *agent)
+{
+	json_t *object;
+
+	object = json_pack("{s:b}", "writing",
+			   agent->evidence && !agent->evidence_failed);
+	if (agent->evidence)
+		(void)json_object_set_new(
+			object, "last",
+			number(evidence_next(agent->evidence) - 1));
 	return object;
 }
 
 static int status_head(struct agent *agent, struct control_client *client,
-		       const struct guard_stats *stats)
+		       const struct standing *standing)
 {
+	const struct guard_stats *stats = &standing->stats;
 	const struct guard_state *state = guard_state(agent->guard);
 	uint32_t slot = state->generation & 1;
 	struct utsname uts;
-	uint64_t holders = 0;
 	json_t *line;
 	int r;
 
-	r = guard_each_holder(agent->guard, count_holder, &holders);
-	if (r)
-		return r;
 	(void)uname(&uts);
 
 	line = json_pack(
@@ -110,7 +187,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 				number(stats->policy_serial)) |
 	    json_object_set_new(line, "policy", status_policy(agent)) |
 	    json_object_set_new(line, "labels", number(stats->labels)) |
-	    json_object_set_new(line, "holders", number(holders)) |
+	    json_object_set_new(line, "holders", number(standing->holders)) |
 	    json_object_set_new(line, "scanning",
 				json_boolean(state->scanning)) |
 	    json_object_set_new(line, "dropped", number(stats->dropped)) |
@@ -119,6 +196,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 				number(eventlog_next(agent->log) - 1)) |
 	    json_object_set_new(line, "events_unwritten",
 				number(agent->unwritten)) |
+	    json_object_set_new(line, "evidence", status_evidence(agent)) |
 	    json_object_set_new(line, "clients",
 				number(control_clients(agent->control))) |
 	    json_object_set_new(line, "faults", status_faults(stats)) |
@@ -133,9 +211,25 @@ static int status_head(struct agent *agent, struct control_client *client,
 	return control_reply(client, line);
 }
 
+/* Of a dataset that has that number in the guard. */
+static void put_counts(json_t *line, const struct standing *standing,
+		       uint32_t id)
+{
+	const struct held *all = &standing->held[0];
+	struct held held = standing->held[id];
+
+	held_raise(&held, all);
+	(void)json_object_set_new(line, "files",
+				  number(standing->stats.files[id]));
+	(void)json_object_set_new(line, "holders",
+				  number(held.holders + all->holders));
+	(void)json_object_set_new(line, "held_bytes", number(held.bytes));
+	(void)json_object_set_new(line, "held_records", number(held.records));
+}
+
 static json_t *dataset_line(const struct agent *agent,
 			    const struct policy_dataset *dataset,
-			    const struct guard_stats *stats)
+			    const struct standing *standing)
 {
 	static const char *const records[] = {
 		[POLICY_RECORD_FILE] = "file",
@@ -161,8 +255,7 @@ static json_t *dataset_line(const struct agent *agent,
 			 "paths", paths, "missing", missing);
 	if (line && guard_name_find(agent->guard, NAME_DATASET, dataset->name,
 				    &id) == 0)
-		(void)json_object_set_new(line, "files",
-					  number(stats->files[id]));
+		put_counts(line, standing, id);
 	if (dataset->classification)
 		(void)json_object_set_new(line, "classification",
 					  json_string(dataset->classification));
@@ -326,35 +419,43 @@ static json_t *budget_line(struct agent *agent,
 	return line;
 }
 
+static int stand(const struct agent *agent, struct standing *standing)
+{
+	int r;
+
+	r = guard_stats(agent->guard, &standing->stats);
+	if (r)
+		return r;
+	return guard_each_holder(agent->guard, count_holder, standing);
+}
+
 enum status_step { STATUS_HEAD, STATUS_DATASETS, STATUS_WALK, STATUS_BUDGETS };
 
 static int answer_status(struct agent *agent, struct control_client *client)
 {
 	const struct policy *policy = agent->policy;
-	struct guard_stats *stats;
+	struct standing *standing = client->data;
 	struct list *list = client->data;
 	int r = 0;
 
 	switch ((enum status_step)client->step) {
 	case STATUS_HEAD:
 		client->step = STATUS_DATASETS;
-		/* One walk over the labels for the head and the datasets. */
-		stats = malloc(sizeof(*stats));
-		client->data = stats;
+		standing = calloc(1, sizeof(*standing));
+		client->data = standing;
 		client->free_data = free;
-		r = stats ? guard_stats(agent->guard, stats) : -ENOMEM;
+		r = standing ? stand(agent, standing) : -ENOMEM;
 		if (!r)
-			r = status_head(agent, client, stats);
+			r = status_head(agent, client, standing);
 		break;
 	case STATUS_DATASETS:
-		stats = client->data;
 		if (policy && client->cursor < policy->n_datasets)
 			r = control_reply(
 				client,
 				dataset_line(
 					agent,
 					&policy->datasets[client->cursor++],
-					stats));
+					standing));
 		else
 			client->step = STATUS_WALK;
 		break;

@@ -81,12 +81,31 @@ const char *guard_name_nearest(const struct guard *guard, uint32_t kind,
 	return args_nearest(name, names, 3, sizeof(names[0]));
 }
 
+/* One that reads on its own, one that took all sorts of things in, and one of
+ * which nothing is known. */
 int guard_each_holder(const struct guard *guard, guard_holder_fn fn, void *arg)
 {
+	static const struct holding own = {
+		.shares = {
+			{.origin = 1, .dataset = 1, .bytes = 10, .records = 2},
+			{.origin = 2, .dataset = 1, .bytes = 5, .records = 1}}};
+	static const struct holding folded = {
+		.shares = {
+			{.origin = CORDON_ORIGIN_FOLDED,
+			 .bytes = 100,
+			 .records = 7},
+			{.origin = 1, .dataset = 1, .bytes = 3, .records = 1}}};
+	const struct guard_holder holders[] = {
+		{.tgid = 1, .holding = &own},
+		{.tgid = 2, .holding = &folded},
+		{.tgid = 3},
+	};
+	int r = 0;
+
 	(void)guard;
-	(void)fn;
-	(void)arg;
-	return 0;
+	for (size_t i = 0; i < 3 && !r; i++)
+		r = fn(&holders[i], arg);
+	return r;
 }
 
 int guard_each_budget(const struct guard *guard, guard_budget_fn fn, void *arg)
@@ -371,6 +390,34 @@ static int gather(const json_t *line, const char *text, void *arg)
 	return 0;
 }
 
+static void status_tells_what_is_held_and_since_when(void **state)
+{
+	struct policy_path paths[] = {{.path = dir}};
+	struct policy_dataset dataset = {
+		.name = (char *)"roster", .paths = paths, .n_paths = 1};
+	struct policy policy = {.issuer = (char *)"x",
+				.datasets = &dataset,
+				.n_datasets = 1,
+				.not_before_s = 1764000000,
+				.expires_s = 1795000000};
+	const struct control_request request = {.verb = CONTROL_STATUS};
+	pid_t pid = serve(&policy);
+	char all[4096] = "";
+
+	(void)state;
+	assert_int_equal(control_call(path, &request, gather, all, error), 0);
+	assert_non_null(strstr(all, "\"holders\":3,\"scanning\""));
+	assert_non_null(strstr(all, "\"holders\":3,\"held_bytes\":103,"
+				    "\"held_records\":8"));
+	assert_non_null(strstr(all, "\"expires\":\"2026-11-18T11:06:40.000Z\","
+				    "\"not_before\":"
+				    "\"2025-11-24T16:00:00.000Z\","
+				    "\"applied\":\"1970-01-01T00:00:00"));
+	/* This agent has no log. */
+	assert_non_null(strstr(all, "\"evidence\":{\"writing\":false}"));
+	end(pid);
+}
+
 static int explain(uint32_t pid, const char *file, char *all)
 {
 	struct control_request request = {.verb = CONTROL_EXPLAIN, .pid = pid};
@@ -476,6 +523,7 @@ int main(void)
 		cmocka_unit_test(
 			ledger_takes_elsewhere_for_what_no_name_covers),
 		cmocka_unit_test(status_names_paths_when_they_are_not_there),
+		cmocka_unit_test(status_tells_what_is_held_and_since_when),
 		cmocka_unit_test(explain_tells_the_chain_and_its_gap_when_gone),
 		cmocka_unit_test(explain_tells_what_it_does_not_know),
 		cmocka_unit_test(
