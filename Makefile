@@ -19,8 +19,9 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export B
 
 BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
-	libjansson-dev libncurses-dev libsodium-dev libsystemd-dev libyaml-dev \
-	linux-libc-dev llvm make pkg-config zlib1g-dev
+	libjansson-dev libmicrohttpd-dev libncurses-dev libsodium-dev \
+	libsystemd-dev libyaml-dev linux-libc-dev llvm make pkg-config \
+	zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
 	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
 	shellcheck
@@ -44,7 +45,8 @@ HARDEN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
 	-fno-omit-frame-pointer
 endif
 
-# Only the loader, guard*.c, knows libbpf; the command is not linked with it.
+# Only the loader, guard*.c, knows libbpf; the command is not linked with it,
+# nor the agent with an HTTP server, which only cmd_metrics.c knows.
 AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
@@ -52,7 +54,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal
 LIBS := -lyaml -ljansson -lsodium -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
-COMMAND_LIBS := -lncursesw -ltinfo
+COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo
 
 ifeq ($(V),1)
 Q :=

@@ -38,6 +38,7 @@ int cmd_policy(int argc, char **argv);
 int cmd_evidence(int argc, char **argv);
 int cmd_exposed(int argc, char **argv);
 int cmd_top(int argc, char **argv);
+int cmd_metrics(int argc, char **argv);
 
 /* Options that verbs share; own ones start at CMD_OPT_OWN. */
 enum cmd_option {
@@ -85,6 +86,8 @@ int cmd_ask(const struct cmd_common *common,
  * the exit code for it. */
 const char *cmd_remedy(int error);
 int cmd_exit_code(int error);
+/* Says what control_call() failed with, and what to do. An exit code. */
+int cmd_failed(const char *verb, int r, const char *error);
 
 /* Prints an object, which it steals, as a line; NULL prints nothing. */
 void cmd_print_json(json_t *line);

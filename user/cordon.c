@@ -137,6 +137,29 @@ static const struct verb verbs[] = {
 	 "\n"
 	 "exit: 0 whole and proven, 1 not, or it could not be read, 4 not "
 	 "permitted\n"},
+	{"metrics", cmd_metrics, "what a monitoring system scrapes",
+	 "usage: cordon metrics [--openmetrics] [--run-dir DIR]\n"
+	 "       cordon metrics --listen ADDRESS [--run-dir DIR]\n"
+	 "\n"
+	 "Prints what the agent tells as Prometheus reads it, once; or serves "
+	 "it at\n"
+	 "/metrics until it is ended, and asks the agent when somebody asks.\n"
+	 "\n"
+	 "  --listen ADDRESS  127.0.0.1:9478, [::1]:9478, "
+	 "unix:/run/metrics.sock, or\n"
+	 "                    systemd: the socket that it passes; never where "
+	 "other hosts\n"
+	 "                    reach\n"
+	 "  --openmetrics     print OpenMetrics 1.0, not the text format "
+	 "0.0.4; who asks\n"
+	 "                    at --listen says what it takes\n"
+	 "  --run-dir DIR     the agent's, default " CORDON_RUN_DIR "\n"
+	 "  --help            this text\n"
+	 "\n"
+	 "exit: 0 told, or ended as asked, 1 nobody can be served there, 3 the "
+	 "agent\n"
+	 "cannot be reached, 4 not permitted; at 3 and 4 cordon_up 0 is "
+	 "printed\n"},
 	{"version", cmd_version, "which version this is",
 	 "usage: cordon version [--json]\n"},
 	{"help", cmd_help, "this list, or more about one verb",
@@ -269,10 +292,20 @@ int cmd_exit_code(int error)
 	case -EPIPE:
 	case -EBUSY:
 	case -ENAMETOOLONG:
+	case -ETIMEDOUT:
 		return CMD_REACH;
 	default:
 		return CMD_WRONG;
 	}
+}
+
+int cmd_failed(const char *verb, int r, const char *error)
+{
+	(void)fprintf(stderr, "cordon %s: %s\n", verb,
+		      error[0] ? error : strerror(-r));
+	if (cmd_remedy(r))
+		(void)fprintf(stderr, "%s\n", cmd_remedy(r));
+	return cmd_exit_code(r);
 }
 
 int cmd_ask(const struct cmd_common *common,
@@ -291,11 +324,7 @@ int cmd_ask(const struct cmd_common *common,
 		return CMD_OK;
 	if (ferror(stdout))
 		return CMD_WRONG;
-	(void)fprintf(stderr, "cordon %s: %s\n", verb,
-		      error[0] ? error : strerror(-r));
-	if (cmd_remedy(r))
-		(void)fprintf(stderr, "%s\n", cmd_remedy(r));
-	return cmd_exit_code(r);
+	return cmd_failed(verb, r, error);
 }
 
 const char *cmd_text(const json_t *line, const char *key)
