@@ -22,9 +22,9 @@ BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
 	libjansson-dev libmicrohttpd-dev libncurses-dev libsodium-dev \
 	libsystemd-dev libyaml-dev linux-libc-dev llvm make pkg-config \
 	zlib1g-dev
-TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck git iproute2 \
+TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck curl git iproute2 \
 	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
-	shellcheck
+	python3-prometheus-client shellcheck
 VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
 
 # gcc takes it that errno can be 0 after a failure, and what the callee then
@@ -51,7 +51,9 @@ AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal
+# What calls the command, and speaks as these do.
+UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
+	tests/metrics/check
 LIBS := -lyaml -ljansson -lsodium -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo
@@ -115,6 +117,7 @@ $(BTF):
 
 deps: ## install the Debian packages that building and testing need
 	$(Q).ci/deps $(BUILD_DEPS) $(TEST_DEPS) $(VM_DEPS)
+	$(Q).ci/promtool $(B)/promtool
 
 # For what boots no kernel.
 deps-sources:
