@@ -198,6 +198,29 @@ agent_is_stopped()
 		grep -q 'lost' <<<"$after"
 }
 
+# After many events: what is scraped is what the status and the ledger say.
+agent_is_scraped()
+{
+	local lost read
+
+	cordon metrics >/out/metrics
+	rc=$?
+	check metrics_are_told_when_an_agent_runs \
+		"exit $rc $(head -n 3 /out/metrics)" \
+		[ "$rc$(grep -cx 'cordon_up 1' /out/metrics)" = 01 ]
+	lost=$(status_of '.faults["event lost"]')
+	check metrics_count_lost_events_as_the_status "$lost" grep -qx \
+		"cordon_faults_total{fault=\"event lost\"} $lost" /out/metrics
+	read=$(cordon ledger --json | jq -rs 'map(select(.type == "ledger" and
+		.destination == "read") | .bytes) | add')
+	check metrics_add_up_what_all_origins_read "$read" [ "$(awk '
+		/^cordon_ledger_bytes_total.*destination="read"/ { n += $NF }
+		END { printf "%d", n }' /out/metrics)" = "$read" ]
+	check metrics_tell_that_evidence_is_written \
+		"$(grep evidence /out/metrics)" \
+		grep -qx 'cordon_evidence_writing 1' /out/metrics
+}
+
 agent_swaps_pins()
 {
 	mv $pins/touched $pins/swapped && mv $pins/labels $pins/touched &&
@@ -251,5 +274,6 @@ agent_cases()
 	agent_reloads
 	agent_is_alone
 	agent_is_stopped
+	agent_is_scraped
 	agent_is_terminated
 }
