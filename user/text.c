@@ -229,8 +229,7 @@ void text_format_time(int64_t s, char *buf, size_t size)
 		buf[0] = '\0';
 }
 
-/* The code point at s and its length in bytes; 0 if there is no valid one. */
-static size_t utf8_decode(const char *s, size_t len, uint32_t *ret_code)
+size_t text_decode(const char *s, size_t len, uint32_t *ret_code)
 {
 	static const uint32_t min_code[] = {0, 0, 0x80, 0x800, 0x10000};
 	const unsigned char *u = (const unsigned char *)s;
@@ -288,7 +287,7 @@ size_t text_clean_prefix(const char *s, size_t len, const char *allow)
 	uint32_t code;
 
 	while (done < len) {
-		n = utf8_decode(s + done, len - done, &code);
+		n = text_decode(s + done, len - done, &code);
 		if (n == 0)
 			break;
 		if (is_unclean(code) &&
@@ -312,7 +311,7 @@ void text_quote(const char *s, size_t len, char *buf, size_t size)
 
 	out[n_out++] = '"';
 	while (done < len) {
-		n = utf8_decode(s + done, len - done, &code);
+		n = text_decode(s + done, len - done, &code);
 		if (done + (n ? n : 1) > TEXT_QUOTE_BYTES_MAX)
 			break;
 		if (n == 0 || is_unclean(code)) {

@@ -68,6 +68,10 @@ void text_format_time(int64_t s, char *buf, size_t size);
 #define TEXT_QUOTE_CHARS_MAX (TEXT_QUOTE_BYTES_MAX + 6)
 void text_quote(const char *s, size_t len, char *buf, size_t size);
 
+/* Length in bytes of the code point that the len bytes at s begin with; 0 if
+ * they are no UTF-8. */
+size_t text_decode(const char *s, size_t len, uint32_t *ret_code);
+
 /*
  * True if the len bytes at s are UTF-8 without NUL, controls (C0, DEL, C1),
  * line separators or characters that turn the direction of writing. Bytes that
