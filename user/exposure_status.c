@@ -1,0 +1,370 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "exposure_status.h"
+
+#include "array.h"
+#include "evidence.h"
+
+#include <errno.h>
+#include <stdlib.h>
+#include <string.h>
+
+uint64_t exposure_add_up(uint64_t a, uint64_t b)
+{
+	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
+}
+
+uint64_t exposure_number(const json_t *line, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(line, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
+bool exposure_is_out(const char *destination)
+{
+	return destination[0] && strcmp(destination, "read") != 0 &&
+	       strcmp(destination, "intake") != 0;
+}
+
+const char *exposure_fate_name(enum exposure_fate fate)
+{
+	return fate == EXPOSURE_CONTAINED  ? "contained"
+	       : fate == EXPOSURE_RELEASED ? "possibly released"
+					   : "not known";
+}
+
+static struct exposure_share *find(const struct exposure_status *status,
+				   uint64_t origin, const char *dataset)
+{
+	for (size_t i = 0; i < status->n; i++)
+		if (status->shares[i].origin == origin &&
+		    strcmp(status->shares[i].dataset, dataset) == 0)
+			return &status->shares[i];
+	return NULL;
+}
+
+const struct exposure_share *
+exposure_status_find(const struct exposure_status *status, uint64_t origin,
+		     const char *dataset)
+{
+	return find(status, origin, dataset);
+}
+
+/* The one that the line is of, new if need be. NULL: no memory. */
+static struct exposure_share *share_of(struct exposure_status *status,
+				       const json_t *line)
+{
+	uint64_t origin = exposure_number(line, "origin");
+	const char *dataset = evidence_text(line, "dataset");
+	struct exposure_share *share = find(status, origin, dataset);
+
+	if (share)
+		return share;
+	share = array_grow(status->shares, status->n, sizeof(*share));
+	if (!share)
+		return NULL;
+	status->shares = share;
+	share = &share[status->n++];
+	*share = (struct exposure_share){.origin = origin, .dataset = dataset};
+	return share;
+}
+
+static struct exposure_way *way_of(struct exposure_share *share,
+				   const char *destination)
+{
+	struct exposure_way *way;
+
+	for (size_t i = 0; i < share->n_ways; i++)
+		if (strcmp(share->ways[i].destination, destination) == 0)
+			return &share->ways[i];
+	way = array_grow(share->ways, share->n_ways, sizeof(*way));
+	if (!way)
+		return NULL;
+	share->ways = way;
+	way = &way[share->n_ways++];
+	*way = (struct exposure_way){.destination = destination};
+	return way;
+}
+
+/* ---- what was read ------------------------------------------------------- */
+
+/* Records that follow each other: rows of a file, or (file 0) files. */
+struct run {
+	uint64_t file;
+	uint64_t first;
+	uint64_t last;
+};
+
+struct runs {
+	struct run *runs;
+	size_t n;
+};
+
+static int add_run(struct runs *runs, uint64_t file, const json_t *first,
+		   const json_t *last)
+{
+	json_int_t from = json_integer_value(first);
+	json_int_t to = json_integer_value(last);
+	struct run *run;
+
+	if (from < 0 || to < from)
+		return 0;
+	run = array_grow(runs->runs, runs->n, sizeof(*run));
+	if (!run)
+		return -ENOMEM;
+	runs->runs = run;
+	run[runs->n++] = (struct run){
+		.file = file, .first = (uint64_t)from, .last = (uint64_t)to};
+	return 0;
+}
+
+static int add_exposed(struct runs *runs, const json_t *line)
+{
+	const json_t *item;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (json_object_get(line, "files"), i, item) {
+		if (!r)
+			r = add_run(runs, 0, json_array_get(item, 0),
+				    json_array_get(item, 0));
+	}
+	json_array_foreach (json_object_get(line, "unnamed"), i, item) {
+		if (!r)
+			r = add_run(runs, 0, item, item);
+	}
+	json_array_foreach (json_object_get(line, "rows"), i, item) {
+		if (!r)
+			r = add_run(runs, exposure_number(line, "record"),
+				    json_array_get(item, 0),
+				    json_array_get(item, 1));
+	}
+	return r;
+}
+
+static int compare_runs(const void *a, const void *b)
+{
+	const struct run *x = a, *y = b;
+
+	if (x->file != y->file)
+		return x->file < y->file ? -1 : 1;
+	if (x->first != y->first)
+		return x->first < y->first ? -1 : 1;
+	return 0;
+}
+
+/* The next agent can tell of a record that the one before it told of. */
+static uint64_t count_distinct(struct runs *runs)
+{
+	uint64_t n = 0, next = 0, first;
+	const struct run *run;
+
+	if (runs->n)
+		qsort(runs->runs, runs->n, sizeof(*run), compare_runs);
+	for (size_t i = 0; i < runs->n; i++) {
+		run = &runs->runs[i];
+		if (!i || run->file != run[-1].file)
+			next = 0;
+		first = run->first > next ? run->first : next;
+		if (run->last < first)
+			continue;
+		n = exposure_add_up(n, run->last - first + 1);
+		next = run->last + 1;
+	}
+	return n;
+}
+
+static int count_listed(struct exposure_share *share, const json_t *exposed)
+{
+	struct runs runs = {0};
+	const json_t *line;
+	size_t i;
+	int r = 0;
+
+	json_array_foreach (exposed, i, line) {
+		if (exposure_number(line, "origin") != share->origin ||
+		    strcmp(evidence_text(line, "dataset"), share->dataset) != 0)
+			continue;
+		r = add_exposed(&runs, line);
+		if (r)
+			goto out;
+	}
+	share->listed = count_distinct(&runs);
+	if (share->listed > share->read)
+		share->read = share->listed;
+out:
+	free(runs.runs);
+	return r;
+}
+
+/* ---- what went out ------------------------------------------------------- */
+
+static int take_ledger(struct exposure_status *status, const json_t *line)
+{
+	const char *destination = evidence_text(line, "destination");
+	struct exposure_share *share = share_of(status, line);
+	uint64_t over = exposure_number(line, "over_acts");
+	uint64_t blocked = exposure_number(line, "blocked_acts");
+	struct exposure_way *way;
+
+	if (!share)
+		return -ENOMEM;
+	share->counted = true;
+	/* Of an origin that the incident's line leaves out. */
+	if (strcmp(destination, "read") == 0 && !share->told)
+		share->read = exposure_add_up(share->read,
+					      exposure_number(line, "records"));
+	if (!exposure_is_out(destination))
+		return 0;
+	way = way_of(share, destination);
+	if (!way)
+		return -ENOMEM;
+#define ADD(member, n) (way->member = exposure_add_up(way->member, n))
+	ADD(acts, exposure_number(line, "acts"));
+	ADD(bytes, exposure_number(line, "bytes"));
+	ADD(records, exposure_number(line, "records"));
+	ADD(over_bytes, exposure_number(line, "over_bytes"));
+	ADD(blocked_acts, blocked);
+	ADD(alerted_acts, over > blocked ? over - blocked : 0);
+#undef ADD
+	return 0;
+}
+
+/*
+ * Some ways out do not count their bytes when an act is judged: one that was
+ * charged records can have sent them. And some that only raise an alert are
+ * charged no records: then it can have been all.
+ */
+static void bound(struct exposure_share *share)
+{
+	struct exposure_way *way;
+
+	for (size_t i = 0; i < share->n_ways; i++) {
+		way = &share->ways[i];
+		way->through = way->bytes || way->records ||
+			       way->alerted_acts || way->told;
+		if (!way->through)
+			continue;
+		if (!way->records || way->records > share->read)
+			way->records = share->read;
+		share->released =
+			exposure_add_up(share->released, way->records);
+		share->fate = EXPOSURE_RELEASED;
+	}
+	if (share->released > share->read)
+		share->released = share->read;
+}
+
+/* An event can be in the log some seconds before its row of the ledger. */
+static int take_event(struct exposure_status *status, const json_t *event)
+{
+	const char *destination = evidence_text(event, "destination");
+	struct exposure_share *share;
+	struct exposure_way *way;
+
+	if (!exposure_is_out(destination))
+		return 0;
+	if (strcmp(evidence_text(event, "type"), "first-release") != 0 &&
+	    strcmp(evidence_text(event, "verdict"), "alert") != 0)
+		return 0;
+	share = share_of(status, event);
+	way = share ? way_of(share, destination) : NULL;
+	if (!way)
+		return -ENOMEM;
+	way->told = true;
+	return 0;
+}
+
+/* Does the incident count more than the rows of the ledger here? */
+static bool has_more(const struct exposure_status *status,
+		     const json_t *incident)
+{
+	const struct exposure_share *share;
+	uint64_t bytes = 0;
+
+	for (size_t i = 0; i < status->n; i++) {
+		share = &status->shares[i];
+		for (size_t k = 0; k < share->n_ways; k++)
+			bytes = exposure_add_up(bytes, share->ways[k].bytes);
+	}
+	return exposure_number(incident, "released_bytes") > bytes;
+}
+
+static bool is_uncounted(const json_t *incident)
+{
+	const json_t *gap;
+	const char *why;
+	size_t i;
+
+	json_array_foreach (json_object_get(incident, "gaps"), i, gap) {
+		why = evidence_text(gap, "why");
+		if (strcmp(why, "rows") == 0 || strcmp(why, "unknown") == 0)
+			return true;
+	}
+	return false;
+}
+
+static int take_origins(struct exposure_status *status, const json_t *incident)
+{
+	struct exposure_share *share;
+	const json_t *origin;
+	size_t i;
+
+	json_array_foreach (json_object_get(incident, "origins"), i, origin) {
+		share = share_of(status, origin);
+		if (!share)
+			return -ENOMEM;
+		share->told = true;
+		share->read = exposure_number(origin, "records");
+		share->read_bytes = exposure_number(origin, "bytes");
+	}
+	return 0;
+}
+
+int exposure_status_make(const json_t *incident, const json_t *ledger,
+			 const json_t *exposed, const json_t *events,
+			 struct exposure_status *ret_status)
+{
+	struct exposure_status status = {.uncounted = is_uncounted(incident)};
+	struct exposure_share *share;
+	const json_t *line;
+	size_t i;
+	int r;
+
+	r = take_origins(&status, incident);
+	json_array_foreach (ledger, i, line) {
+		if (!r)
+			r = take_ledger(&status, line);
+	}
+	json_array_foreach (exposed, i, line) {
+		if (!r && !share_of(&status, line))
+			r = -ENOMEM;
+	}
+	json_array_foreach (events, i, line) {
+		if (!r)
+			r = take_event(&status, line);
+	}
+	if (has_more(&status, incident))
+		status.uncounted = true;
+	for (i = 0; i < status.n && !r; i++) {
+		share = &status.shares[i];
+		r = count_listed(share, exposed);
+		bound(share);
+		if (share->fate == EXPOSURE_CONTAINED &&
+		    (status.uncounted || !share->counted))
+			share->fate = EXPOSURE_UNKNOWN;
+	}
+	if (r)
+		exposure_status_release(&status);
+	else
+		*ret_status = status;
+	return r;
+}
+
+void exposure_status_release(struct exposure_status *status)
+{
+	for (size_t i = 0; i < status->n; i++)
+		free(status->shares[i].ways);
+	free(status->shares);
+	*status = (struct exposure_status){0};
+}
