@@ -51,9 +51,9 @@ AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
 LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
-# What calls the command, and speaks as these do.
+# What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
-	tests/metrics/check
+	tests/unit/test_report_page tests/metrics/check
 LIBS := -lyaml -ljansson -lsodium -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo
