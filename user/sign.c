@@ -45,6 +45,27 @@ void sign_hash(const void *bytes, size_t len, char ret_hex[SIGN_HASH_CHARS_MAX])
 	(void)sodium_bin2hex(ret_hex, SIGN_HASH_CHARS_MAX, hash, sizeof(hash));
 }
 
+int sign_hash_file(int fd, uint64_t max, char ret_hex[SIGN_HASH_CHARS_MAX])
+{
+	uint8_t hash[crypto_hash_sha256_BYTES], some[16384];
+	crypto_hash_sha256_state state;
+	uint64_t at = 0;
+	ssize_t n;
+
+	(void)crypto_hash_sha256_init(&state);
+	while ((n = pread(fd, some, sizeof(some), (off_t)at)) > 0) {
+		at += (uint64_t)n;
+		if (at > max)
+			return -EFBIG;
+		(void)crypto_hash_sha256_update(&state, some, (size_t)n);
+	}
+	if (n < 0)
+		return -errno;
+	(void)crypto_hash_sha256_final(&state, hash);
+	(void)sodium_bin2hex(ret_hex, SIGN_HASH_CHARS_MAX, hash, sizeof(hash));
+	return 0;
+}
+
 void sign_id(const struct sign_public *public, char ret_id[SIGN_ID_CHARS_MAX])
 {
 	char hash[SIGN_HASH_CHARS_MAX];
@@ -250,4 +271,34 @@ bool sign_check(const struct sign_public *public, const void *bytes, size_t len,
 	    n != sizeof(raw))
 		return false;
 	return crypto_sign_verify_detached(raw, bytes, len, public->bytes) == 0;
+}
+
+/* ---- keyed hashes ------------------------------------------------------- */
+
+static void mac(const uint8_t *key, size_t key_len, const void *bytes,
+		size_t len, uint8_t ret_mac[crypto_auth_hmacsha256_BYTES])
+{
+	crypto_auth_hmacsha256_state state;
+
+	(void)crypto_auth_hmacsha256_init(&state, key, key_len);
+	(void)crypto_auth_hmacsha256_update(&state, bytes, len);
+	(void)crypto_auth_hmacsha256_final(&state, ret_mac);
+	sodium_memzero(&state, sizeof(state));
+}
+
+void sign_mac_key(const struct sign_key *key, const char *purpose,
+		  struct sign_mac_key *ret_key)
+{
+	_Static_assert(sizeof(ret_key->bytes) == crypto_auth_hmacsha256_BYTES,
+		       "size of a key");
+	mac(key->secret, KEY_BYTES, purpose, strlen(purpose), ret_key->bytes);
+}
+
+void sign_mac(const struct sign_mac_key *key, const void *bytes, size_t len,
+	      char ret_hex[SIGN_HASH_CHARS_MAX])
+{
+	uint8_t hash[crypto_auth_hmacsha256_BYTES];
+
+	mac(key->bytes, sizeof(key->bytes), bytes, len, hash);
+	(void)sodium_bin2hex(ret_hex, SIGN_HASH_CHARS_MAX, hash, sizeof(hash));
 }

@@ -32,6 +32,10 @@ struct sign_key {
 void sign_hash(const void *bytes, size_t len,
 	       char ret_hex[SIGN_HASH_CHARS_MAX]);
 
+/* The same of a whole file, from its beginning. -EFBIG: it has more than max
+ * bytes; as read(2) says. */
+int sign_hash_file(int fd, uint64_t max, char ret_hex[SIGN_HASH_CHARS_MAX]);
+
 /* The first 16 digits of the hash of a key: to tell keys apart, no proof. */
 void sign_id(const struct sign_public *public, char ret_id[SIGN_ID_CHARS_MAX]);
 
@@ -65,5 +69,19 @@ void sign_make(const struct sign_key *key, const void *bytes, size_t len,
 /* Is it the key's signature of exactly these bytes? */
 bool sign_check(const struct sign_public *public, const void *bytes, size_t len,
 		const char *signature);
+
+/*
+ * For hashes of what has few values, which nobody can guess who has not the
+ * key: HMAC-SHA-256. The key for a purpose is the same of purpose, by the
+ * first 32 bytes of the secret key.
+ */
+struct sign_mac_key {
+	uint8_t bytes[32];
+};
+
+void sign_mac_key(const struct sign_key *key, const char *purpose,
+		  struct sign_mac_key *ret_key);
+void sign_mac(const struct sign_mac_key *key, const void *bytes, size_t len,
+	      char ret_hex[SIGN_HASH_CHARS_MAX]);
 
 #endif
