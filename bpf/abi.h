@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 15
+#define CORDON_ABI 16
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -54,6 +54,12 @@ enum cordon_limits {
  * apart. Never 0, which in a share means that nothing is held.
  */
 #define CORDON_ORIGIN_REST (CORDON_ORIGINS - 1)
+
+/*
+ * In place of an origin's serial, of what is sent by who holds more than one
+ * share of the dataset: whose it is nobody can tell, so it may be everybody's.
+ */
+#define CORDON_ORIGIN_SEVERAL 0xfffffffeU
 
 #define CORDON_RULE_NONE    0xffff
 #define CORDON_DEST_ANY	    0
@@ -640,7 +646,7 @@ struct ledger {
 	__u64 blocked_acts; /* of them, denied */
 	__u64 first_ns;
 	__u64 last_ns;
-	__u64 kin;     /* whose act over the budget was told last */
+	__u64 kin;     /* told_as() of the act over the budget told last */
 	__u64 told_ns; /* when one was told because it was another's */
 };
 

@@ -362,20 +362,33 @@ static __noinline __u32 origin_known(const struct act *a)
 #define OVER_TOLD_NS 1000000000ULL
 
 /*
+ * Who the current process is to who reads of it: of which kin, and by what name.
+ * Nothing is decided by it.
+ */
+static __always_inline __u64 told_as(const struct act *a)
+{
+	__u64 name[2] = {};
+	struct origin_key key;
+
+	origin_key_of(a, &key);
+	bpf_get_current_comm(name, sizeof(name));
+	return (key.id << 1 | (key.kin == KIN_CGROUP)) ^ name[0] ^
+	       (name[1] << 7 | name[1] >> 57);
+}
+
+/*
  * Is the @n-th act over the budget of a row told? At powers of two, so that a
- * storm stays readable; and when it is of other kin than the one told of last,
- * at most once a second. Who is refused before reading anything has no origin,
- * and shares the row with all the others: a login's first refusal must not go
- * unseen behind theirs.
+ * storm stays readable; and when it is of another tool or other kin than the one
+ * told of last, at most once a second. Who is refused before reading anything
+ * has no origin, and shares the row with all the others: a login's first refusal
+ * must not go unseen behind theirs, nor what an intruder tries next behind what
+ * he tried first.
  */
 static __noinline int over_is_told(struct ledger *l, const struct act *a,
 				   __u64 n)
 {
-	struct origin_key key;
-	__u64 kin, told;
+	__u64 kin = told_as(a), told;
 
-	origin_key_of(a, &key);
-	kin = key.id << 1 | (key.kin == KIN_CGROUP);
 	if (n & (n - 1)) {
 		told = l->told_ns;
 		if (l->kin == kin || a->now < told + OVER_TOLD_NS ||

@@ -306,7 +306,6 @@ static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 				    __u64 from, __u64 bytes, __u64 name)
 {
 	struct held held = {};
-	struct origin *o;
 	struct act a;
 	__u32 i;
 
@@ -326,8 +325,7 @@ static __noinline int intake_charge(__u64 policy, const struct intake *intake,
 			continue;
 		a.dataset = held.dataset;
 		a.records = held.records;
-		o = bpf_map_lookup_elem(&origins, &held.origin);
-		a.origin = o ? o->serial : 0;
+		a.origin = told_origin(&held);
 		if (!budget_charge(&a, bytes, TAKE_CHARGE))
 			continue;
 		act_over(&a, 0);

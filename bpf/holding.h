@@ -50,6 +50,18 @@ __noinline int held_of(__u64 id, __u32 i, struct held *ret)
 	return origin && !seen;
 }
 
+/* The serial that what becomes of it is told under. */
+static __always_inline __u32 told_origin(const struct held *held)
+{
+	__u32 at = held->origin;
+	struct origin *o;
+
+	if (!held->only)
+		return CORDON_ORIGIN_SEVERAL;
+	o = bpf_map_lookup_elem(&origins, &at);
+	return o ? o->serial : CORDON_ORIGIN_SEVERAL;
+}
+
 /* ---- one holding into another ------------------------------------------ */
 
 enum passed { PASSED_NOTHING, PASSED_MORE, PASSED_ALL };

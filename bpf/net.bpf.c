@@ -435,16 +435,14 @@ static __always_inline int release_dataset(struct release_all *all,
 	const struct grant *grant = NULL;
 	struct act *a = &all->a;
 	const struct limit *bytes = NULL;
-	__u32 at = held->origin, flags;
 	struct rule *rule;
-	struct origin *o;
+	__u32 flags;
 	__u64 part = 0;
 	int bad, r;
 
 	all->free = 0;
 	a->dataset = held->dataset;
-	o = bpf_map_lookup_elem(&origins, &at);
-	a->origin = o ? o->serial : 0;
+	a->origin = told_origin(held);
 	a->records = held->records;
 	a->used = 0;
 	a->max = 0;
