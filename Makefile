@@ -20,8 +20,8 @@ export B
 
 BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
 	libjansson-dev libmicrohttpd-dev libncurses-dev libsodium-dev \
-	libsystemd-dev libyaml-dev linux-libc-dev llvm make pkg-config \
-	zlib1g-dev
+	libsqlite3-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
+	pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck curl git iproute2 \
 	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
 	python3-prometheus-client shellcheck
@@ -54,7 +54,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/unit/test_report_page tests/metrics/check
-LIBS := -lyaml -ljansson -lsodium -lz
+LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo
 
@@ -130,10 +130,10 @@ test: deps ## unit tests, then the guard on real kernels
 run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
 	$(Q)tests/part unit tests/unit/run unit $(UNIT) $(UNIT_SCRIPTS)
-	$(Q)tests/part powercuts tests/run-powercuts >$(B)/powercuts.log 2>&1 & \
-		tests/part kernels tests/run-kernels $(TEST_PARTS:%=--part %); \
-		wait; cat $(B)/powercuts.log
-	$(Q)tests/part reboot tests/run-reboot
+	$(Q){ tests/part powercuts tests/run-powercuts; \
+		tests/part reboot tests/run-reboot; } >$(B)/beside-kernels.log \
+		2>&1 & tests/part kernels tests/run-kernels \
+		$(TEST_PARTS:%=--part %); wait; cat $(B)/beside-kernels.log
 	$(Q)tests/tally
 
 unit: $(UNIT) $(B)/cordon ## the unit tests alone: no root, no clang, no kernel
