@@ -59,8 +59,17 @@ struct agent {
 	struct record_names record_names;
 	int64_t names_ms; /* clock_ms() when these were looked up */
 	int64_t names_took_ms;
-	int expose_fd; /* a timer */
-	bool expose_soon;
+	/* The number of the line that began the guard that runs, as all lines
+	 * about its origins mean them. */
+	uint64_t load;
+	struct agent_ledger *ledger; /* what was written down of it */
+	struct agent_incidents *incidents;
+	int incident_fd;		   /* a timer */
+	struct sign_mac_key arguments_key; /* of what processes are given */
+	bool has_arguments_key;
+	int expose_fd;	       /* a timer */
+	int64_t expose_due_ms; /* clock_ms(); 0: the timer does not run */
+	int64_t ledger_due_ms; /* not before, as long as nobody waits */
 	bool expose_failed;
 	struct agent_saying *saying; /* not on the disk yet */
 	size_t n_saying;
@@ -103,6 +112,68 @@ void agent_set_timer(int fd, time_t seconds);
 /* Saves the guard's state; if that fails, it is said and tried again later. */
 void agent_save(struct agent *agent);
 
+/*
+ * Where the next sentence goes that say (of log.h) shall say, once all that was
+ * recorded before is on the disk: EVENT_WORDS_MAX bytes, to be filled at once.
+ */
+char *agent_say_soon(struct agent *agent, void (*say)(const char *, ...));
+
+/* Brings all to the disk, and says it. As agent_evidence_sync(). */
+int agent_say_all(struct agent *agent);
+
+/* ---- agent_ledger.c ------------------------------------------------------ */
+
+/*
+ * Writes down the rows of the ledger that are new or have grown since they were
+ * written last: of the origins that are wanted; wanted NULL: of all. 1: there
+ * were any; 0; -errno, as agent_record().
+ */
+typedef bool (*agent_ledger_fn)(uint32_t origin, const void *arg);
+int agent_ledger_tell(struct agent *agent, agent_ledger_fn wanted,
+		      const void *arg);
+void agent_ledger_release(struct agent *agent);
+
+/* ---- agent_incident.c ---------------------------------------------------- */
+
+/* Before agent_evidence_start(). 0 or -ENOMEM. */
+int agent_incident_start(struct agent *agent);
+
+/*
+ * Takes a line of an earlier agent, in their order; the last load that they tell
+ * of, 0: none; behind the last one, and behind the line that says that this one
+ * began, goes on with what was open. If the log cannot be opened after all,
+ * forgets them.
+ */
+void agent_incident_forget_old(struct agent *agent);
+void agent_incident_old(struct agent *agent, const json_t *line);
+uint64_t agent_incident_old_load(const struct agent *agent);
+void agent_incident_resume(struct agent *agent);
+
+/*
+ * Finds the incident of an event, or begins one, and puts its number into line,
+ * the event's; what it has to say of that, agent_incident_recorded() writes
+ * down, behind that line.
+ */
+void agent_incident_event(struct agent *agent, const struct event *event,
+			  const struct event_who *who, json_t *line);
+void agent_incident_recorded(struct agent *agent);
+
+/* The number of the open one that has this origin; 0: none. */
+uint64_t agent_incident_of(const struct agent *agent, uint32_t origin);
+
+/* What was recorded is on the disk now. */
+void agent_incident_synced(struct agent *agent);
+
+/* What its timer is for. */
+void agent_incident_tick(struct agent *agent);
+
+/* In a new segment, tells what is open: an agent reads no more than two. */
+void agent_incident_segment(struct agent *agent);
+
+/* Writes down how far they are; then forgets them. */
+void agent_incident_stop(struct agent *agent);
+void agent_incident_end(struct agent *agent);
+
 /* ---- agent_evidence.c ---------------------------------------------------- */
 
 /*
@@ -144,6 +215,17 @@ void agent_evidence_stop(struct agent *agent);
  * says.
  */
 bool agent_expose(struct agent *agent, bool now);
+
+/* ---- agent_chain.c ------------------------------------------------------- */
+
+struct chain;
+
+/* How the holding came to what it holds. 0 or -errno. */
+int agent_find_chain(const struct agent *agent, uint64_t holding,
+		     struct chain *ret_chain);
+
+/* Puts into a step how much it is by now. */
+void agent_complete_step(const struct agent *agent, struct step *step);
 
 /* ---- agent_policy.c ------------------------------------------------------ */
 

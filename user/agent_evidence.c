@@ -206,17 +206,19 @@ static bool is_event(const char *type)
 	return false;
 }
 
-/* Events of before, as `cordon events' shows them. */
+/* Events of before, as `cordon events' shows them, and incidents. */
 static void take_old(const json_t *object, const char *text, size_t len,
 		     void *arg)
 {
 	struct agent *agent = arg;
-	const char *type = json_string_value(json_object_get(object, "type"));
-	const char *time = json_string_value(json_object_get(object, "time"));
+	const char *type = evidence_text(object, "type");
+	const char *time = evidence_text(object, "time");
 	char whole[21];
 	int64_t time_s;
 
-	if (!type || !is_event(type) || !time || strlen(time) < 20)
+	agent_incident_old(agent, object);
+	/* Those in memory are newer. */
+	if (agent->unwritten || !is_event(type) || strlen(time) < 20)
 		return;
 	/* To the second: 2026-11-23T21:45:01.123Z. */
 	memcpy(whole, time, 19);
@@ -245,11 +247,15 @@ static int record_start(struct agent *agent, const struct evidence_found *found)
 	json_t *line;
 
 	(void)uname(&uts);
+	agent->load = agent->adopted ? agent_incident_old_load(agent) : 0;
+	if (!agent->load)
+		agent->load = evidence_next(agent->evidence);
 	line = evidence_object(
 		"start",
-		json_pack("{s:s, s:s, s:s, s:b, s:I, s:b, s:I}", "version",
-			  CORDON_VERSION, "kernel", uts.release, "clock",
-			  evidence_clock(), "adopted", agent->adopted, "policy",
+		json_pack("{s:I, s:s, s:s, s:s, s:b, s:I, s:b, s:I}", "load",
+			  (json_int_t)agent->load, "version", CORDON_VERSION,
+			  "kernel", uts.release, "clock", evidence_clock(),
+			  "adopted", agent->adopted, "policy",
 			  (json_int_t)agent_serial(agent), "clean",
 			  found->clean, "cut_bytes", (json_int_t)found->cut));
 	if (line && found->damaged[0])
@@ -280,11 +286,15 @@ static int open_log(struct agent *agent)
 	opts.host = uts.nodename;
 	opts.key = &key;
 	r = load_key(agent, &key);
+	agent_incident_forget_old(agent);
 	if (!r)
-		r = evidence_open(&opts, agent->unwritten ? NULL : take_old,
-				  agent, &found, &agent->evidence);
-	if (!r)
+		r = evidence_open(&opts, take_old, agent, &found,
+				  &agent->evidence);
+	if (!r) {
 		(void)put_public(agent, &key);
+		sign_mac_key(&key, "arguments", &agent->arguments_key);
+		agent->has_arguments_key = true;
+	}
 	sign_key_release(&key);
 	if (r)
 		return r;
@@ -293,6 +303,7 @@ static int open_log(struct agent *agent)
 	 * written, it has been said. */
 	if (!record_start(agent, &found))
 		(void)evidence_checkpoint(agent->evidence);
+	agent_incident_resume(agent);
 	return 0;
 }
 
@@ -333,6 +344,7 @@ void agent_evidence_tick(struct agent *agent)
 		return;
 	}
 	record_lost(agent);
+	agent_incident_segment(agent);
 	r = evidence_checkpoint(agent->evidence);
 	if (r)
 		tell_failure(agent, r);

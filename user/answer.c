@@ -9,6 +9,7 @@
 #include "array.h"
 #include "clock.h"
 #include "dataset.h"
+#include "ledger_fields.h"
 #include "log.h"
 #include "version.h"
 
@@ -558,24 +559,15 @@ static json_t *origin_line(struct agent *agent, const struct origin *origin)
 
 static json_t *ledger_line(struct agent *agent, const struct ledger_line *item)
 {
-	const struct ledger_key *key = &item->key;
-	const struct ledger *ledger = &item->ledger;
-	struct guard *guard = agent->guard;
+	json_t *line = json_pack("{s:i, s:s}", "cordon", CONTROL_VERSION,
+				 "type", "ledger");
 
-	return json_pack(
-		"{s:i, s:s, s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, "
-		"s:o, s:o, s:o}",
-		"cordon", CONTROL_VERSION, "type", "ledger", "origin",
-		number(key->origin), "subject",
-		guard_name(guard, NAME_SUBJECT, key->subject), "dataset",
-		guard_name(guard, NAME_DATASET, key->dataset), "destination",
-		guard_name(guard, NAME_DEST, key->dest), "channel",
-		event_channel_name(key->channel), "acts", number(ledger->acts),
-		"bytes", number(ledger->bytes), "records",
-		number(ledger->records), "over_acts", number(ledger->over_acts),
-		"over_bytes", number(ledger->over_bytes), "blocked_acts",
-		number(ledger->blocked_acts), "first", when(ledger->first_ns),
-		"last", when(ledger->last_ns));
+	if (!json_object_update_new(
+		    line,
+		    ledger_fields(agent->guard, &item->key, &item->ledger)))
+		return line;
+	json_decref(line);
+	return NULL;
 }
 
 /* Has the guard, or the policy, such a name, or does the ledger show it? */

@@ -16,6 +16,7 @@
 #include "compile.h"
 #include "decide.h"
 #include "log.h"
+#include "process.h"
 #include "text.h"
 
 #include <errno.h>
@@ -27,7 +28,6 @@
 
 #define EVENTS_SHOWN 3
 #define LIMITS_SHOWN 48
-#define PASSES_MAX   40 /* over all steps, for one answer */
 
 /* What is being explained. */
 struct asked {
@@ -97,93 +97,6 @@ static const char *dataset_name(const struct asked *asked, uint32_t id)
 
 /* ---- the process -------------------------------------------------------- */
 
-/* What /proc tells. */
-struct alive {
-	bool is;
-	char comm[17];
-	uint32_t uid, user, login, session;
-	uint64_t start_ns; /* boottime */
-};
-
-static bool read_proc(uint32_t pid, const char *what, char *buf, size_t size)
-{
-	char name[64];
-	size_t n;
-	FILE *file;
-
-	(void)snprintf(name, sizeof(name), "/proc/%" PRIu32 "/%s", pid, what);
-	file = fopen(name, "re");
-	if (!file)
-		return false;
-	n = fread(buf, 1, size - 1, file);
-	(void)fclose(file);
-	buf[n] = '\0';
-	return n > 0;
-}
-
-static uint32_t number_behind(const char *text, const char *key, int nth)
-{
-	const char *at = strstr(text, key);
-	char *end = NULL;
-	unsigned long n = UINT32_MAX;
-
-	if (!at)
-		return UINT32_MAX;
-	at += strlen(key);
-	for (int i = 0; i <= nth; i++) {
-		n = strtoul(at, &end, 10);
-		if (end == at)
-			return UINT32_MAX;
-		at = end;
-	}
-	return (uint32_t)n;
-}
-
-/* As the guard does: in a service anybody can claim to be anybody's login. */
-static bool login_counts(const struct alive *alive)
-{
-	return !alive->uid || alive->uid == alive->login;
-}
-
-/* When a process began, of what /proc has of it; 0: it does not say. */
-static uint64_t start_of(const char *stat)
-{
-	const char *at = strrchr(stat, ')'); /* its name can be anything */
-	long ticks = sysconf(_SC_CLK_TCK);
-
-	for (int i = 0; at && i < 20; i++)
-		at = strchr(at + 1, ' ');
-	if (!at || ticks <= 0)
-		return 0;
-	return strtoull(at, NULL, 10) * (CLOCK_NS_PER_S / (uint64_t)ticks);
-}
-
-static void look_at(uint32_t pid, struct alive *ret)
-{
-	char text[8192];
-
-	memset(ret, 0, sizeof(*ret));
-	ret->login = UINT32_MAX;
-	ret->session = UINT32_MAX;
-	if (!read_proc(pid, "status", text, sizeof(text)) ||
-	    number_behind(text, "\nTgid:", 0) != pid ||
-	    strstr(text, "\nState:\tZ") || strstr(text, "\nState:\tX"))
-		return;
-	ret->is = true;
-	ret->uid = number_behind(text, "\nUid:", 0);
-	ret->user = number_behind(text, "\nUid:", 1);
-	if (read_proc(pid, "loginuid", text, sizeof(text)))
-		ret->login = (uint32_t)strtoul(text, NULL, 10);
-	if (!login_counts(ret))
-		ret->login = UINT32_MAX;
-	if (read_proc(pid, "stat", text, sizeof(text)))
-		ret->start_ns = start_of(text);
-	if (read_proc(pid, "sessionid", text, sizeof(text)))
-		ret->session = (uint32_t)strtoul(text, NULL, 10);
-	if (read_proc(pid, "comm", ret->comm, sizeof(ret->comm)))
-		ret->comm[strcspn(ret->comm, "\n")] = '\0';
-}
-
 static void put_unit(json_t *line, const struct event_who *who)
 {
 	if (who->unit[0])
@@ -213,19 +126,20 @@ static void put_pool(json_t *line, const struct asked *asked)
 					   subject)));
 }
 
-static void reply_process(struct asked *asked, const struct alive *alive,
+static void reply_process(struct asked *asked,
+			  const struct process_facts *alive,
 			  const struct event_who *who)
 {
 	json_t *line = line_of("process");
 
 	put(line, "pid", json_integer(asked->pid));
-	put(line, "alive", json_boolean(alive->is));
+	put(line, "alive", json_boolean(alive->tgid != 0));
 	put(line, "holds",
 	    json_boolean(asked->id &&
 			 (!asked->live || asked->holding.shares[0].origin)));
-	if (alive->is && holds_unknown(asked))
+	if (alive->tgid && holds_unknown(asked))
 		put(line, "unknown", json_true());
-	if (alive->is) {
+	if (alive->tgid) {
 		put_comm(line, "comm", alive->comm);
 		put(line, "user", account(alive->uid));
 		put(line, "login", account(alive->login));
@@ -276,71 +190,6 @@ static void reply_shares(struct asked *asked)
 
 /* ---- how it came -------------------------------------------------------- */
 
-static int offer(const struct step *step, void *arg)
-{
-	struct asked *asked = arg;
-
-	chain_offer(&asked->chain, step);
-	return 0;
-}
-
-/* Copies that did nothing have their step in the holding. */
-static void offer_births(struct asked *asked)
-{
-	struct holding holding;
-	struct step step;
-
-	for (size_t i = 0; i < asked->chain.n_links; i++)
-		if (!guard_holding(asked->agent->guard,
-				   asked->chain.links[i].holding, &holding) &&
-		    chain_birth(&holding, &step))
-			chain_offer(&asked->chain, &step);
-}
-
-static int find_chain(struct asked *asked)
-{
-	int passes = 0, r = 0;
-
-	chain_begin(&asked->chain, asked->id);
-	while (!r && asked->chain.grew) {
-		/* The agent has other things to do, too. */
-		if (passes++ == PASSES_MAX) {
-			asked->chain.cut = true;
-			break;
-		}
-		chain_pass_begin(&asked->chain);
-		r = guard_each_step(asked->agent->guard, offer, asked);
-		offer_births(asked);
-	}
-	chain_end(&asked->chain);
-	return r;
-}
-
-/*
- * What was read until now is in the step only when the holding is gone, and so
- * is how much somebody has who was refused before he did anything else.
- */
-static void bring_up_to_date(const struct asked *asked, struct step *step)
-{
-	bool read = step->from & STEP_ORIGIN;
-	const struct share *share;
-	struct holding holding;
-
-	if ((!read && (step->kind != STEP_FORK || step->records)) ||
-	    guard_holding(asked->agent->guard, step->to, &holding))
-		return;
-	step->bytes = 0;
-	step->records = 0;
-	for (size_t i = 0; i < CORDON_SHARES; i++) {
-		share = &holding.shares[i];
-		if (!share->origin ||
-		    (read && share->origin != (uint32_t)step->from))
-			continue;
-		step->bytes += share->bytes;
-		step->records += share->records;
-	}
-}
-
 static void reply_step(struct asked *asked, struct step *step)
 {
 	json_t *line = line_of("step");
@@ -348,7 +197,7 @@ static void reply_step(struct asked *asked, struct step *step)
 	struct origin origin;
 	bool several;
 
-	bring_up_to_date(asked, step);
+	agent_complete_step(asked->agent, step);
 	put(line, "time", when(step->time_ns));
 	put(line, "last", when(step->last_ns));
 	put(line, "kind", json_string(chain_kind_name(step->kind)));
@@ -537,7 +386,8 @@ static uint64_t held_of(const struct asked *asked, uint32_t dataset)
 	return records;
 }
 
-static void reply_dataset(struct asked *asked, const struct alive *alive,
+static void reply_dataset(struct asked *asked,
+			  const struct process_facts *alive,
 			  const struct policy_actor *actor, uint32_t dataset)
 {
 	const struct policy *policy = asked->agent->policy;
@@ -578,14 +428,14 @@ static bool is_told(const struct asked *asked, size_t i)
 }
 
 /* What is still to come only who lives can be refused. */
-static void reply_limits(struct asked *asked, const struct alive *alive,
+static void reply_limits(struct asked *asked, const struct process_facts *alive,
 			 const struct event_who *who)
 {
 	char user[EVENT_ACCOUNT_CHARS_MAX], login[EVENT_ACCOUNT_CHARS_MAX];
 	const struct share *share;
 	struct policy_actor actor = {0};
 
-	if (!alive->is || !asked->live || !asked->agent->policy)
+	if (!alive->tgid || !asked->live || !asked->agent->policy)
 		return;
 	event_account(alive->user, user);
 	event_account(alive->login, login);
@@ -613,7 +463,7 @@ static bool is_since(const char *line, uint64_t start_ns)
 	       time_ns <= (uint64_t)clock_ns(CLOCK_BOOTTIME);
 }
 
-static void reply_events(struct asked *asked, const struct alive *alive)
+static void reply_events(struct asked *asked, const struct process_facts *alive)
 {
 	uint64_t found[EVENTS_SHOWN], seq, first;
 	struct eventlog *log = asked->agent->log;
@@ -631,7 +481,7 @@ static void reply_events(struct asked *asked, const struct alive *alive)
 		at = strstr(line, mark);
 		if (at &&
 		    (at[strlen(mark)] == ',' || at[strlen(mark)] == '}') &&
-		    (!alive->is || is_since(line, alive->start_ns)))
+		    (!alive->tgid || is_since(line, alive->start_ns)))
 			found[n++] = seq;
 	}
 	while (n-- && !asked->r)
@@ -649,7 +499,7 @@ static int find_holding(struct asked *asked)
 	asked->live =
 		!guard_holding(asked->agent->guard, asked->id, &asked->holding);
 	(void)guard_charges(asked->agent->guard, asked->id, &asked->charges);
-	return find_chain(asked);
+	return agent_find_chain(asked->agent, asked->id, &asked->chain);
 }
 
 static void reply_holding(struct asked *asked)
@@ -675,15 +525,15 @@ static int explain_process(struct asked *asked)
 {
 	struct event event = {.tgid = asked->pid, .login = UINT32_MAX};
 	struct event_who who;
-	struct alive alive;
+	struct process_facts alive;
 	int r;
 
-	look_at(asked->pid, &alive);
+	(void)process_look(asked->pid, &alive);
 	memset(&who, 0, sizeof(who));
-	if (alive.is)
+	if (alive.tgid)
 		event_look_up(&event, &who);
 	r = guard_process(asked->agent->guard, asked->pid, &asked->id);
-	if (r == -ENOENT && !alive.is)
+	if (r == -ENOENT && !alive.tgid)
 		r = guard_each_step(asked->agent->guard, find_last, asked);
 	if (r < 0 && r != -ENOENT)
 		return r;

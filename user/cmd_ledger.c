@@ -76,7 +76,9 @@ static void number(const json_t *line, const char *key, char *buf, size_t size)
 /* Lines come origin by origin: each begins with a line of its own. */
 static int head_origin(const json_t *line, struct showing *showing)
 {
-	uint64_t origin = cmd_number(line, "origin");
+	/* None, or several: they have a head each. */
+	bool several = json_is_true(json_object_get(line, "several"));
+	uint64_t origin = several ? UINT64_MAX : cmd_number(line, "origin");
 	const char *dataset = cmd_text(line, "dataset"), *who;
 	char text[sizeof(showing->origins->who) + CORDON_NAME + 64];
 
@@ -89,7 +91,10 @@ static int head_origin(const json_t *line, struct showing *showing)
 		       dataset);
 	who = find_origin(showing, origin);
 	/* What was refused before anything was read belongs to none. */
-	if (origin)
+	if (several)
+		(void)snprintf(text, sizeof(text),
+			       "%s, of several origins together:", dataset);
+	else if (origin)
 		(void)snprintf(text, sizeof(text),
 			       "%s, origin %" PRIu64 ", begun by %s:", dataset,
 			       origin, who ? who : "?");

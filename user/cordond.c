@@ -31,9 +31,11 @@
 #include <unistd.h>
 
 #define NS_PER_S       1000000000LL
-#define SAVE_AFTER_S   5  /* of the first budget used since */
-#define SAVE_AGAIN_S   60 /* after a save that failed */
-#define SWEEP_AGAIN_S  60 /* while hardly any room is left */
+#define SAVE_AFTER_S   5    /* of the first budget used since */
+#define SAVE_AGAIN_S   60   /* after a save that failed */
+#define SWEEP_AGAIN_S  60   /* while hardly any room is left */
+#define LEDGER_S       300  /* while something grows */
+#define LEDGER_IDLE_S  3600 /* as long as there are origins */
 #define EXPOSE_AFTER_S 5  /* of an event, and again as long as there is more */
 #define EXPOSE_AGAIN_S 60 /* of a disk that is full */
 #define CROSSINGS_S    5  /* while something goes between networks */
@@ -241,23 +243,38 @@ static void take_files(struct agent *agent)
 
 /* ---- exposure ------------------------------------------------------------ */
 
-static void expose_later(struct agent *agent)
+static void expose_in(struct agent *agent, int64_t seconds)
 {
-	if (agent->expose_soon)
+	int64_t due_ms = clock_ms() + seconds * 1000;
+
+	if (agent->expose_due_ms && agent->expose_due_ms <= due_ms)
 		return;
-	agent->expose_soon = true;
-	agent_set_timer(agent->expose_fd,
-			agent->expose_failed ? EXPOSE_AGAIN_S : EXPOSE_AFTER_S);
+	agent->expose_due_ms = due_ms;
+	agent_set_timer(agent->expose_fd, seconds);
 }
 
+static void expose_later(struct agent *agent)
+{
+	expose_in(agent,
+		  agent->expose_failed ? EXPOSE_AGAIN_S : EXPOSE_AFTER_S);
+}
+
+/* What grows without an event is seen now and then. */
 static void expose(struct agent *agent, bool now)
 {
 	bool again = agent_expose(agent, now);
+	int told = 0;
 
-	if (again) {
-		agent_evidence_told(agent, agent_evidence_sync(agent));
-		expose_later(agent);
+	if (now || clock_ms() >= agent->ledger_due_ms) {
+		told = agent_ledger_tell(agent, NULL, NULL);
+		agent->ledger_due_ms = clock_ms() + LEDGER_S * 1000;
 	}
+	if (again || told)
+		agent_evidence_told(agent, agent_evidence_sync(agent));
+	if (again)
+		expose_later(agent);
+	else if (guard_state(agent->guard)->next_origin)
+		expose_in(agent, told ? LEDGER_S : LEDGER_IDLE_S);
 }
 
 /* ---- sweeping ----------------------------------------------------------- */
@@ -352,40 +369,49 @@ struct agent_saying {
 	char words[EVENT_WORDS_MAX];
 };
 
-static void say_all(struct agent *agent)
+char *agent_say_soon(struct agent *agent, void (*say)(const char *, ...))
 {
+	struct agent_saying *saying;
+	int r;
+
+	if (agent->n_saying == SAYING_MAX) {
+		r = agent_say_all(agent);
+		if (r)
+			agent_evidence_told(agent, r);
+	}
+	saying = &agent->saying[agent->n_saying++];
+	saying->say = say;
+	return saying->words;
+}
+
+/* On the disk first. */
+int agent_say_all(struct agent *agent)
+{
+	int r;
+
+	agent_incident_segment(agent);
+	r = agent_evidence_sync(agent);
+	agent_incident_synced(agent);
 	for (size_t i = 0; i < agent->n_saying; i++)
 		agent->saying[i].say("%s", agent->saying[i].words);
 	agent->n_saying = 0;
+	return r;
 }
 
 static void tell_event(struct agent *agent, const struct event *event,
 		       const struct event_who *who)
 {
-	struct agent_saying *saying = &agent->saying[agent->n_saying];
+	void (*say)(const char *, ...) = log_info;
 
 	/* check_faults() tells each kind once, with what to do. */
 	if (event->type == EVENT_FAULT && !event->error)
 		return;
-	agent->n_saying++;
-	event_words(event, who, &agent->names, saying->words,
-		    sizeof(saying->words));
 	if (event->type == EVENT_VERDICT || event->type == EVENT_FAULT)
-		saying->say = log_warning;
+		say = log_warning;
 	else if (event->type == EVENT_BUDGET)
-		saying->say = log_notice;
-	else
-		saying->say = log_info;
-}
-
-/* On the disk first. */
-static int tell_events(struct agent *agent)
-{
-	int r;
-
-	r = agent_evidence_sync(agent);
-	say_all(agent);
-	return r;
+		say = log_notice;
+	event_words(event, who, &agent->names, agent_say_soon(agent, say),
+		    EVENT_WORDS_MAX);
 }
 
 static int take_event(const struct event *event, void *arg)
@@ -393,7 +419,8 @@ static int take_event(const struct event *event, void *arg)
 	struct agent *agent = arg;
 	struct event_who who;
 	int64_t now_ns;
-	int r, synced = 0;
+	json_t *line;
+	int r;
 
 	/* See save_if_dirty(), save_files_if_new() and guard_notice(). */
 	if (event->type == EVENT_DIRTY || event->type == EVENT_NOTICE)
@@ -405,12 +432,13 @@ static int take_event(const struct event *event, void *arg)
 		sweep(agent, true);
 	event_look_up(event, &who);
 	now_ns = event_realtime_ns(event->time_ns);
-	r = agent_record(agent, event_json(event, &who, &agent->names, now_ns),
-			 now_ns / NS_PER_S, true);
+	line = event_json(event, &who, &agent->names, now_ns);
+	if (line)
+		agent_incident_event(agent, event, &who, line);
+	r = agent_record(agent, line, now_ns / NS_PER_S, true);
+	agent_incident_recorded(agent);
 	tell_event(agent, event, &who);
-	if (agent->n_saying == SAYING_MAX)
-		synced = tell_events(agent);
-	return r ? r : synced;
+	return r;
 }
 
 static void take_events(struct agent *agent)
@@ -420,7 +448,7 @@ static void take_events(struct agent *agent)
 	r = guard_events(agent->guard, take_event, agent);
 	/* Before all that can wait. */
 	save_files_if_new(agent);
-	synced = tell_events(agent);
+	synced = agent_say_all(agent);
 	agent_evidence_told(agent, r < 0 ? r : synced);
 	guard_notice(agent->guard, agent->refused);
 	agent->refused = false;
@@ -505,9 +533,12 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent->crossings_fd) {
 		drain(fd);
 		sweep_crossings(agent);
+	} else if (fd == agent->incident_fd) {
+		drain(fd);
+		agent_incident_tick(agent);
 	} else if (fd == agent->expose_fd) {
 		drain(fd);
-		agent->expose_soon = false;
+		agent->expose_due_ms = 0;
 		expose(agent, false);
 	} else if (fd == agent->evidence_fd) {
 		drain(fd);
@@ -642,6 +673,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->expose_fd);
 	if (!r)
+		r = open_timer(CLOCK_BOOTTIME, &agent->incident_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
 	if (!r)
 		r = open_timer(CLOCK_REALTIME, &agent->expiry_fd);
@@ -659,6 +692,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->evidence_fd);
 	if (!r)
 		r = watch_fd(agent, agent->expose_fd);
+	if (!r)
+		r = watch_fd(agent, agent->incident_fd);
 	if (!r)
 		r = watch_fd(agent, agent->watchdog_fd);
 	if (!r)
@@ -867,10 +902,13 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 
 static int start_log(struct agent *agent)
 {
+	int r;
+
 	agent->saying = calloc(SAYING_MAX, sizeof(*agent->saying));
 	if (!agent->saying)
 		return -ENOMEM;
-	return agent_evidence_start(agent);
+	r = agent_incident_start(agent);
+	return r ? r : agent_evidence_start(agent);
 }
 
 static int start_control(struct agent *agent)
@@ -1026,9 +1064,11 @@ static void stop_guard(struct agent *agent)
 		for (int i = 0; i < DRAINS_MAX && r == GUARD_EVENTS_AT_ONCE;
 		     i++) {
 			r = guard_events(agent->guard, take_event, agent);
-			(void)tell_events(agent);
+			(void)agent_say_all(agent);
 		}
 		(void)agent_expose(agent, true);
+		(void)agent_ledger_tell(agent, NULL, NULL);
+		agent_incident_stop(agent);
 	}
 	if (!guard_state(agent->guard)->generation) {
 		/* Of no use to anybody, and easily taken for protection. */
@@ -1058,6 +1098,8 @@ static void stop(struct agent *agent)
 	control_free(agent->control);
 	stop_guard(agent);
 	agent_evidence_stop(agent);
+	agent_incident_end(agent);
+	agent_ledger_release(agent);
 	exposure_release(&agent->exposed);
 	record_names_release(&agent->record_names);
 	free(agent->saying);
@@ -1070,6 +1112,7 @@ static void stop(struct agent *agent)
 	close_fd(agent->crossings_fd);
 	close_fd(agent->evidence_fd);
 	close_fd(agent->expose_fd);
+	close_fd(agent->incident_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
 	close_fd(agent->signal_fd);
@@ -1091,6 +1134,7 @@ static int serve(const struct agent_options *opts)
 		.crossings_fd = -1,
 		.evidence_fd = -1,
 		.expose_fd = -1,
+		.incident_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
 	};

@@ -2,11 +2,11 @@
 #include "event.h"
 #include "clock.h"
 #include "log.h"
+#include "process.h"
 #include "text.h"
 
 #include <arpa/inet.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <pwd.h>
 #include <stdarg.h>
@@ -151,26 +151,13 @@ const char *event_unit_of(const char *path, size_t *ret_len)
 
 static void look_up_unit(uint32_t tgid, char *ret_unit)
 {
-	char name[64], text[4096];
-	const char *line, *unit;
-	ssize_t n;
+	char path[4096];
+	const char *unit;
 	size_t len;
-	int fd;
 
-	(void)snprintf(name, sizeof(name), "/proc/%" PRIu32 "/cgroup", tgid);
-	fd = open(name, O_RDONLY | O_CLOEXEC);
-	if (fd < 0)
+	if (process_cgroup(tgid, path, sizeof(path)))
 		return;
-	n = read(fd, text, sizeof(text) - 1);
-	(void)close(fd);
-	if (n <= 0)
-		return;
-	text[n] = '\0';
-	/* Hierarchy 0 is cgroup2; below systemd it is there on every host. */
-	line = strncmp(text, "0::", 3) == 0 ? text : strstr(text, "\n0::");
-	if (!line)
-		return;
-	unit = event_unit_of(strchr(line, '/') ? strchr(line, '/') : "", &len);
+	unit = event_unit_of(path, &len);
 	if (!unit || len >= EVENT_UNIT_CHARS_MAX)
 		return;
 	memcpy(ret_unit, unit, len);
@@ -189,14 +176,20 @@ static void look_up_exe(uint32_t tgid, char *ret_exe)
 	log_clean(ret_exe);
 }
 
-void event_look_up(const struct event *event, struct event_who *ret_who)
+void event_look_up_process(uint32_t tgid, uint32_t uid, uint32_t login,
+			   struct event_who *ret_who)
 {
 	memset(ret_who, 0, sizeof(*ret_who));
-	event_account(event->uid, ret_who->user);
-	if (event->login != NOBODY)
-		event_account(event->login, ret_who->login);
-	look_up_unit(event->tgid, ret_who->unit);
-	look_up_exe(event->tgid, ret_who->exe);
+	event_account(uid, ret_who->user);
+	if (login != NOBODY)
+		event_account(login, ret_who->login);
+	look_up_unit(tgid, ret_who->unit);
+	look_up_exe(tgid, ret_who->exe);
+}
+
+void event_look_up(const struct event *event, struct event_who *ret_who)
+{
+	event_look_up_process(event->tgid, event->uid, event->login, ret_who);
 }
 
 /* ---- forms -------------------------------------------------------------- */
@@ -287,6 +280,11 @@ void event_address(const struct event *event, char buf[EVENT_ADDRESS_CHARS_MAX])
 				EVENT_ADDRESS_CHARS_MAX);
 }
 
+uint32_t event_origin(uint32_t serial)
+{
+	return serial == CORDON_ORIGIN_SEVERAL ? 0 : serial;
+}
+
 static const char *name_of(const struct event_names *names, uint32_t kind,
 			   uint32_t id)
 {
@@ -350,7 +348,9 @@ static void put_act(json_t *object, const struct event *event,
 	char address[EVENT_ADDRESS_CHARS_MAX], file[CORDON_NAME + 1];
 	bool cap = event->dest == CORDON_DEST_INTAKE;
 
-	put_number(object, "origin", event->origin, r);
+	put_number(object, "origin", event_origin(event->origin), r);
+	if (event->origin == CORDON_ORIGIN_SEVERAL)
+		put(object, "several", json_true(), r);
 	put_text(object, cap && is_of_files(event) ? "files" : "subject",
 		 name_of(names, NAME_SUBJECT, event->subject), r);
 	/* Of a cap it is the number of the subject: there is no rule. */
@@ -584,7 +584,7 @@ static void say_over_cap(struct words *words, const struct event *event,
 	say(words, "; if this is work that has to be done, ask the issuer for "
 		   "a larger cap, else find out who sends so much to it: "
 		   "cordon ledger");
-	if (event->origin)
+	if (event_origin(event->origin))
 		say(words, ", origin %" PRIu32, event->origin);
 }
 
@@ -614,7 +614,7 @@ static void say_verdict(struct words *words, const struct event *event,
 	say(words, "; if this is work that has to be done, ask the issuer for "
 		   "a budget, else find out what ");
 	/* At open nothing was read yet, so there may be no origin. */
-	if (event->origin)
+	if (event_origin(event->origin))
 		say(words, "this login did: cordon ledger, origin %" PRIu32,
 		    event->origin);
 	else if (who->login[0])
@@ -679,7 +679,10 @@ void event_words(const struct event *event, const struct event_who *who,
 		say(&words, " sent its first bytes of %s",
 		    name_of(names, NAME_DATASET, event->dataset));
 		say_where(&words, event, names);
-		say(&words, ": origin %" PRIu32, event->origin);
+		if (event->origin == CORDON_ORIGIN_SEVERAL)
+			say(&words, ": of several origins");
+		else
+			say(&words, ": origin %" PRIu32, event->origin);
 		break;
 	case EVENT_FAULT:
 		say(&words, "fault: %s, met by ", names->fault(event->fault));

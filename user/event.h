@@ -37,6 +37,10 @@ struct event_who {
 
 void event_look_up(const struct event *event, struct event_who *ret_who);
 
+/* The same of any process; login UINT32_MAX: nobody's. */
+void event_look_up_process(uint32_t tgid, uint32_t uid, uint32_t login,
+			   struct event_who *ret_who);
+
 /* The account's name into buf, or its number; remembers the last few. */
 void event_account(uint32_t uid, char buf[EVENT_ACCOUNT_CHARS_MAX]);
 
@@ -46,6 +50,9 @@ void event_account(uint32_t uid, char buf[EVENT_ACCOUNT_CHARS_MAX]);
  * NULL if there is none.
  */
 const char *event_unit_of(const char *path, size_t *ret_len);
+
+/* The origin's serial; 0: it is of none, or of several. */
+uint32_t event_origin(uint32_t serial);
 
 /* Nanoseconds since 1970 of a moment of CLOCK_BOOTTIME, as clocks are now. */
 int64_t event_realtime_ns(uint64_t boottime_ns);

@@ -45,6 +45,11 @@ uint64_t evidence_next(const struct evidence *evidence)
 	return evidence->next;
 }
 
+uint64_t evidence_segment(const struct evidence *evidence)
+{
+	return evidence->fd < 0 ? 0 : evidence_segment_of(evidence->name);
+}
+
 bool evidence_unsigned(const struct evidence *evidence)
 {
 	return evidence->lines > 0 || evidence->skipped > 0;

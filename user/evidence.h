@@ -116,6 +116,10 @@ int evidence_sync(struct evidence *evidence);
 /* Adds a checkpoint if there is anything that is not signed, and syncs. */
 int evidence_checkpoint(struct evidence *evidence);
 
+/* The number in the name of the segment that is written to; 0: the next line
+ * begins one. */
+uint64_t evidence_segment(const struct evidence *evidence);
+
 /* Are there lines that no checkpoint signs? */
 bool evidence_unsigned(const struct evidence *evidence);
 
