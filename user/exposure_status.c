@@ -2,6 +2,7 @@
 #include "exposure_status.h"
 
 #include "array.h"
+#include "event.h"
 #include "evidence.h"
 
 #include <errno.h>
@@ -199,24 +200,18 @@ out:
 
 /* ---- what went out ------------------------------------------------------- */
 
-static int take_ledger(struct exposure_status *status, const json_t *line)
+static bool is_of_several(const json_t *line)
 {
-	const char *destination = evidence_text(line, "destination");
-	struct exposure_share *share = share_of(status, line);
+	return json_is_true(json_object_get(line, "several"));
+}
+
+static int add_way(struct exposure_share *share, const json_t *line)
+{
 	uint64_t over = exposure_number(line, "over_acts");
 	uint64_t blocked = exposure_number(line, "blocked_acts");
-	struct exposure_way *way;
+	struct exposure_way *way =
+		way_of(share, evidence_text(line, "destination"));
 
-	if (!share)
-		return -ENOMEM;
-	share->counted = true;
-	/* Of an origin that the incident's line leaves out. */
-	if (strcmp(destination, "read") == 0 && !share->told)
-		share->read = exposure_add_up(share->read,
-					      exposure_number(line, "records"));
-	if (!exposure_is_out(destination))
-		return 0;
-	way = way_of(share, destination);
 	if (!way)
 		return -ENOMEM;
 #define ADD(member, n) (way->member = exposure_add_up(way->member, n))
@@ -228,6 +223,53 @@ static int take_ledger(struct exposure_status *status, const json_t *line)
 	ADD(alerted_acts, over > blocked ? over - blocked : 0);
 #undef ADD
 	return 0;
+}
+
+static int take_ledger(struct exposure_status *status, const json_t *line)
+{
+	const char *destination = evidence_text(line, "destination");
+	struct exposure_share *share;
+
+	if (is_of_several(line))
+		return 0;
+	share = share_of(status, line);
+	if (!share)
+		return -ENOMEM;
+	share->counted = true;
+	/* Of an origin that the incident's line leaves out. */
+	if (strcmp(destination, "read") == 0 && !share->told)
+		share->read = exposure_add_up(share->read,
+					      exposure_number(line, "records"));
+	return exposure_is_out(destination) ? add_way(share, line) : 0;
+}
+
+/*
+ * What somebody sent who held shares of several origins is told under none of
+ * them: so it can have been of each that had begun by then. Of no dataset: of
+ * any.
+ */
+static bool can_be_of(const struct exposure_share *share, const json_t *line,
+		      const char *when)
+{
+	const char *dataset = evidence_text(line, "dataset");
+	const char *time = evidence_text(line, when);
+
+	return (strcmp(dataset, share->dataset) == 0 ||
+		strcmp(dataset, "*") == 0) &&
+	       !(share->first && time[0] && strcmp(time, share->first) < 0);
+}
+
+static int take_several(struct exposure_status *status, const json_t *line)
+{
+	int r = 0;
+
+	if (!is_of_several(line) ||
+	    !exposure_is_out(evidence_text(line, "destination")))
+		return 0;
+	for (size_t i = 0; !r && i < status->n; i++)
+		if (can_be_of(&status->shares[i], line, "last"))
+			r = add_way(&status->shares[i], line);
+	return r;
 }
 
 /*
@@ -255,24 +297,67 @@ static void bound(struct exposure_share *share)
 		share->released = share->read;
 }
 
-/* An event can be in the log some seconds before its row of the ledger. */
-static int take_event(struct exposure_status *status, const json_t *event)
+static bool tells_of_release(const json_t *event)
 {
-	const char *destination = evidence_text(event, "destination");
-	struct exposure_share *share;
-	struct exposure_way *way;
+	return exposure_is_out(evidence_text(event, "destination")) &&
+	       (strcmp(evidence_text(event, "type"), "first-release") == 0 ||
+		strcmp(evidence_text(event, "verdict"), "alert") == 0);
+}
 
-	if (!exposure_is_out(destination))
-		return 0;
-	if (strcmp(evidence_text(event, "type"), "first-release") != 0 &&
-	    strcmp(evidence_text(event, "verdict"), "alert") != 0)
-		return 0;
-	share = share_of(status, event);
-	way = share ? way_of(share, destination) : NULL;
+static int tell_way(struct exposure_share *share, const json_t *event)
+{
+	struct exposure_way *way =
+		way_of(share, evidence_text(event, "destination"));
+
 	if (!way)
 		return -ENOMEM;
 	way->told = true;
 	return 0;
+}
+
+/* What the guard had no room for can have been a release. */
+static bool tells_of_loss(const json_t *event)
+{
+	const json_t *counts = json_object_get(event, "counts");
+
+	return strcmp(evidence_text(event, "type"), "faults") == 0 &&
+	       (json_object_get(counts, event_fault_name(FAULT_LEDGER_FULL)) ||
+		json_object_get(counts, event_fault_name(FAULT_EVENT_LOST)));
+}
+
+/* An event can be in the log some seconds before its row of the ledger. */
+static int take_event(struct exposure_status *status, const json_t *event)
+{
+	struct exposure_share *share;
+
+	if (tells_of_loss(event))
+		status->uncounted = true;
+	if (is_of_several(event) ||
+	    (!tells_of_release(event) &&
+	     strcmp(evidence_text(event, "type"), "first-read") != 0))
+		return 0;
+	share = share_of(status, event);
+	if (!share)
+		return -ENOMEM;
+	if (!tells_of_release(event)) {
+		share->began = true;
+		share->first = evidence_text(event, "time");
+		return 0;
+	}
+	return tell_way(share, event);
+}
+
+static int take_event_of_several(struct exposure_status *status,
+				 const json_t *event)
+{
+	int r = 0;
+
+	if (!is_of_several(event) || !tells_of_release(event))
+		return 0;
+	for (size_t i = 0; !r && i < status->n; i++)
+		if (can_be_of(&status->shares[i], event, "time"))
+			r = tell_way(&status->shares[i], event);
+	return r;
 }
 
 /* Does the incident count more than the rows of the ledger here? */
@@ -344,6 +429,14 @@ int exposure_status_make(const json_t *incident, const json_t *ledger,
 		if (!r)
 			r = take_event(&status, line);
 	}
+	json_array_foreach (ledger, i, line) {
+		if (!r)
+			r = take_several(&status, line);
+	}
+	json_array_foreach (events, i, line) {
+		if (!r)
+			r = take_event_of_several(&status, line);
+	}
 	if (has_more(&status, incident))
 		status.uncounted = true;
 	for (i = 0; i < status.n && !r; i++) {
@@ -351,7 +444,7 @@ int exposure_status_make(const json_t *incident, const json_t *ledger,
 		r = count_listed(share, exposed);
 		bound(share);
 		if (share->fate == EXPOSURE_CONTAINED &&
-		    (status.uncounted || !share->counted))
+		    (status.uncounted || !share->counted || !share->began))
 			share->fate = EXPOSURE_UNKNOWN;
 	}
 	if (r)

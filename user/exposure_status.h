@@ -48,8 +48,10 @@ struct exposure_share {
 	enum exposure_fate fate;
 	struct exposure_way *ways;
 	size_t n_ways;
-	bool told;    /* the incident's line has it */
-	bool counted; /* the ledger has it */
+	const char *first; /* when it began; NULL: not known */
+	bool began;	   /* that is on record: nothing of it is missing */
+	bool told;	   /* the incident's line has it */
+	bool counted;	   /* the ledger has it */
 };
 
 struct exposure_status {
@@ -59,15 +61,18 @@ struct exposure_status {
 };
 
 /*
- * incident: its last line; ledger: the last line of each key; exposed: the
- * lines of that type; events: its first-release and verdict lines, others are
+ * incident: its last line; ledger: the last line of each key, with those of
+ * several origins; exposed: the lines of that type; events: its first-read,
+ * first-release, verdict and faults lines, others are
  * passed over. Any may be NULL. Texts in the result live as long as these.
  *
  * To one destination the bound is the sum of the ledger's `records', which
  * count what went on in spite of an alert too; never more than was read. Where
  * something went out, and the ledger has no number for it, or not yet, it is
- * all. If the incident counts more bytes that went out than the ledger here
- * does, nothing is taken for contained. What was
+ * all. What was sent of several origins together can be of each of them. If
+ * the incident counts more bytes that went out than the ledger here does, or
+ * events or rows were lost, or the beginning of an origin is not on record,
+ * nothing is taken for contained. What was
  * read is at most what the incident says, or what the lines of exposure list,
  * whichever is more.
  *

@@ -165,7 +165,10 @@ static const struct {
 	{"T1048", "Exfiltration Over Alternative Protocol"},
 	{"T1052", "Exfiltration Over Physical Medium"},
 	{"T1074", "Data Staged"},
+	{"T1074.001", "Local Data Staging"},
+	{"T1095", "Non-Application Layer Protocol"},
 	{"T1560", "Archive Collected Data"},
+	{"T1560.001", "Archive via Utility"},
 	{"T1567", "Exfiltration Over Web Service"},
 };
 

@@ -55,7 +55,7 @@ void report_policy(struct page *page)
 	put(page, "<section aria-labelledby=\"policy\">\n"
 		  "<h2 id=\"policy\">Policy in force</h2>\n<dl>\n");
 	if (policy)
-		put_number_item(page, "Serial", policy, "serial");
+		put_number_item(page, "Serial", policy, "policy");
 	else
 		put_number_item(page, "Serial", incident, "policy");
 	report_item(page, "Issuer",

@@ -28,6 +28,10 @@ static json_t *json(const char *text)
 	return value;
 }
 
+#define BEGAN                                                         \
+	"{'type':'first-read','origin':3,'dataset':'photos','time':'" \
+	"2026-11-30T10:00:00.000Z'}"
+
 static struct exposure_status made;
 static json_t *lines[3], *events;
 
@@ -38,6 +42,8 @@ share(const char *incident, const char *ledger, const char *exposed)
 	lines[0] = json(incident);
 	lines[1] = json(ledger);
 	lines[2] = json(exposed);
+	if (!events)
+		events = json("[" BEGAN "]");
 	assert_int_equal(exposure_status_make(lines[0], lines[1], lines[2],
 					      events, &made),
 			 0);
@@ -81,6 +87,52 @@ static void share_is_contained_when_nothing_went_out(void **state)
 	assert_int_equal(s->n_ways, 1);
 	assert_false(s->ways[0].through);
 	assert_int_equal(s->ways[0].blocked_acts, 4);
+}
+
+/* Its first line is gone, and perhaps others with it. */
+static void share_is_not_contained_when_its_beginning_is_not_there(void **state)
+{
+	(void)state;
+	events = json("[]");
+	assert_int_equal(share(INCIDENT, "[" READ "]", "[]")->fate,
+			 EXPOSURE_UNKNOWN);
+}
+
+static void share_is_not_contained_when_events_were_lost(void **state)
+{
+	(void)state;
+	events =
+		json("[" BEGAN ",{'type':'faults','counts':{'event lost':1}}]");
+	assert_int_equal(share(INCIDENT, "[" READ "]", "[]")->fate,
+			 EXPOSURE_UNKNOWN);
+}
+
+#define SEVERAL(last)                                                      \
+	"{'origin':0,'several':true,'dataset':'photos','destination':'*'," \
+	"'bytes':5,'records':20,'last':'" last "'}"
+
+/* Who took from another one first sends under no origin of his own. */
+static void share_is_released_when_several_were_sent_together(void **state)
+{
+	const struct exposure_share *s;
+
+	(void)state;
+	s = share(INCIDENT,
+		  "[" READ "," SEVERAL("2026-11-30T11:00:00.000Z") "]", "[]");
+	assert_int_equal(made.n, 1);
+	assert_int_equal(s->fate, EXPOSURE_RELEASED);
+	assert_int_equal(s->released, 20);
+}
+
+static void share_is_contained_when_it_began_behind_that(void **state)
+{
+	(void)state;
+	assert_int_equal(share(INCIDENT,
+			       "[" READ
+			       "," SEVERAL("2026-11-30T09:00:00.000Z") "]",
+			       "[]")
+				 ->fate,
+			 EXPOSURE_CONTAINED);
 }
 
 static void bound_is_the_sum_of_rows_when_some_went_out(void **state)
@@ -213,6 +265,7 @@ static void rows_are_others_when_their_files_are(void **state)
 static void shares_are_apart_when_origin_or_dataset_differ(void **state)
 {
 	(void)state;
+	events = json("[]");
 	(void)share("{'origins':[{'origin':3,'dataset':'a','records':1},"
 		    "{'origin':3,'dataset':'b','records':2},"
 		    "{'origin':4,'dataset':'a','records':4}]}",
@@ -258,6 +311,10 @@ int main(void)
 #define TEST(name) cmocka_unit_test_teardown(name, release)
 	const struct CMUnitTest tests[] = {
 		TEST(share_is_contained_when_nothing_went_out),
+		TEST(share_is_not_contained_when_its_beginning_is_not_there),
+		TEST(share_is_not_contained_when_events_were_lost),
+		TEST(share_is_released_when_several_were_sent_together),
+		TEST(share_is_contained_when_it_began_behind_that),
 		TEST(bound_is_the_sum_of_rows_when_some_went_out),
 		TEST(bound_is_what_was_read_when_more_was_charged),
 		TEST(share_is_released_when_it_only_raised_an_alert),
