@@ -12,6 +12,8 @@
 #include <stddef.h>
 
 #include "control.h"
+#include "evidence_index.h"
+#include "sign.h"
 
 /* Exit codes, as cordon(1) promises them. */
 enum cmd_exit {
@@ -39,6 +41,8 @@ int cmd_evidence(int argc, char **argv);
 int cmd_exposed(int argc, char **argv);
 int cmd_top(int argc, char **argv);
 int cmd_metrics(int argc, char **argv);
+int cmd_incident(int argc, char **argv);
+int cmd_report(int argc, char **argv);
 
 /* Options that verbs share; own ones start at CMD_OPT_OWN. */
 enum cmd_option {
@@ -100,6 +104,35 @@ int cmd_print_line(const json_t *line, const char *text, void *arg);
  * where the agent of this host writes. For evidence_files().
  */
 const char *const *cmd_evidence_paths(int argc, char **argv, size_t *ret_n);
+
+/* The public key that lies beside the evidence at path. An exit code; what went
+ * wrong has been said. */
+int cmd_folder_key(const char *verb, const char *path,
+		   struct sign_public *ret_key);
+
+/*
+ * The index over that evidence, up to date. Returns an exit code; what went
+ * wrong, and that a segment is damaged, has been said.
+ */
+struct cmd_index {
+	const char *verb;
+	struct evidence_index *index;
+	struct evidence_index_found found;
+	char file[4096]; /* where it is kept; "": in memory */
+};
+enum cmd_index_use {
+	CMD_INDEX_KEPT,
+	CMD_INDEX_ANEW, /* what was kept is not believed */
+	CMD_INDEX_OWN, /* nothing is kept: who proves something makes its own */
+};
+int cmd_index_open(const char *verb, int argc, char **argv,
+		   enum cmd_index_use use, struct cmd_index *ret_index);
+
+/* Says what an evidence_index function returned; returns an exit code. */
+int cmd_index_error(const struct cmd_index *index, int r);
+
+/* The exit code that status becomes, for a segment may be damaged. */
+int cmd_index_close(struct cmd_index *index, int status);
 
 /* The socket's path; false if it would be too long. */
 bool cmd_socket(const struct cmd_common *common, char *buf, size_t size);

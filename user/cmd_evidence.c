@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "array.h"
+#include "clock.h"
 #include "cmd.h"
 #include "evidence.h"
 #include "evidence_verify.h"
@@ -58,16 +59,22 @@ static int take_number(const char *option, uint64_t *ret_n)
 	return 0;
 }
 
+static struct sign_public *more_keys(struct asking *asking)
+{
+	struct sign_public *keys =
+		array_grow(asking->keys, asking->n_keys, sizeof(*keys));
+
+	if (keys)
+		asking->keys = keys;
+	return keys ? &keys[asking->n_keys] : NULL;
+}
+
 static int add_key(struct asking *asking, const char *path)
 {
-	struct sign_public *keys;
+	struct sign_public *key = more_keys(asking);
 	int r;
 
-	keys = array_grow(asking->keys, asking->n_keys, sizeof(*keys));
-	if (!keys)
-		return fail(path, -ENOMEM);
-	asking->keys = keys;
-	r = sign_public_read(path, &keys[asking->n_keys]);
+	r = key ? sign_public_read(path, key) : -ENOMEM;
 	if (r)
 		return fail(path, r);
 	asking->n_keys++;
@@ -120,29 +127,20 @@ static bool all_dirs(const struct asking *asking)
 /* Beside the evidence, if no other one is named. */
 static int find_key(struct asking *asking)
 {
-	const char *path = asking->paths[0], *slash = strrchr(path, '/');
-	char *name = NULL;
-	int len, r;
+	struct sign_public *key;
+	int r;
 
 	if (asking->n_keys)
 		return 0;
-	if (access(path, F_OK) < 0)
-		return fail(path, -errno);
-	if (is_dir(path)) {
-		len = (int)strlen(path);
-	} else {
-		len = slash ? (int)(slash - path) : 1;
-		path = slash ? path : ".";
-	}
-	if (asprintf(&name, "%.*s/" EVIDENCE_PUBLIC, len, path) < 0)
-		return fail(path, -ENOMEM);
-	r = add_key(asking, name);
+	key = more_keys(asking);
+	if (!key)
+		return fail(asking->paths[0], -ENOMEM);
+	r = cmd_folder_key("evidence", asking->paths[0], key);
 	if (r)
-		(void)fprintf(stderr, "name the host's public key: --key "
-				      "FILE\n");
-	free(name);
+		return r;
+	asking->n_keys++;
 	asking->own_key = true;
-	return r;
+	return 0;
 }
 
 static const struct option options[] = {
@@ -443,6 +441,33 @@ static int print_lines(const struct asking *asking, bool checkpoints)
 	return status;
 }
 
+/* ---- the index ---------------------------------------------------------- */
+
+static int reindex(const struct asking *asking, int argc, char **argv)
+{
+	int64_t began_ms = clock_ms(), took_ms;
+	struct cmd_index index;
+	int r;
+
+	r = cmd_index_open("evidence", argc, argv, CMD_INDEX_ANEW, &index);
+	if (r)
+		return r;
+	took_ms = clock_ms() - began_ms;
+	if (asking->common.json)
+		cmd_print_json(json_pack(
+			"{s:i, s:s, s:I, s:I, s:I, s:I, s:s}", "cordon", 1,
+			"type", "index", "lines", (json_int_t)index.found.total,
+			"first", (json_int_t)index.found.first, "last",
+			(json_int_t)index.found.last, "took_ms",
+			(json_int_t)took_ms, "file", index.file));
+	else
+		(void)printf("%" PRIu64 " lines indexed in %.1f s%s%s\n",
+			     index.found.total, (double)took_ms / 1000,
+			     index.file[0] ? ": " : ", and not kept: ",
+			     index.file[0] ? index.file : index.found.problem);
+	return cmd_index_close(&index, CMD_OK);
+}
+
 static int run(const char *what, struct asking *asking, int argc, char **argv)
 {
 	int code, r;
@@ -452,6 +477,8 @@ static int run(const char *what, struct asking *asking, int argc, char **argv)
 		if (r)
 			return r == CMD_DONE ? CMD_OK : r;
 	}
+	if (strcmp(what, "reindex") == 0)
+		return reindex(asking, argc, argv);
 	asking->paths = cmd_evidence_paths(argc, argv, &asking->n_paths);
 	if (strcmp(what, "show") == 0)
 		return print_lines(asking, false);
@@ -466,7 +493,7 @@ static int run(const char *what, struct asking *asking, int argc, char **argv)
 int cmd_evidence(int argc, char **argv)
 {
 	static const char *const verbs[] = {"verify", "show", "checkpoint",
-					    "key"};
+					    "key", "reindex"};
 	const char *what = argc >= 2 ? argv[1] : "";
 	struct asking asking = {0};
 	int r;

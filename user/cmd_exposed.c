@@ -1,12 +1,13 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Whose records were read, out of the evidence log: no agent is needed. The
- * numbers of origins begin anew with each guard that is loaded, so what came
- * before the last such start is another's; `load' counts them.
+ * Whose records were read and what became of them, out of the evidence log: no
+ * agent is needed. The numbers of origins begin anew with each guard that is
+ * loaded; `load' is the number of the line that began it.
  */
 #include "array.h"
 #include "cmd.h"
 #include "evidence.h"
+#include "exposure_status.h"
 #include "log.h"
 #include "term.h"
 #include "text.h"
@@ -17,115 +18,44 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Records that one line of the log tells of. */
-struct some {
-	json_t *line;
-	uint64_t n;
+#define ROWS_MAX 100000000
+
+/* What one guard saw: the numbers of origins mean the same. */
+struct guarded {
+	uint64_t load;
+	json_t *exposed; /* lines, of those that are asked for */
+	json_t *ledger;
+	json_t *events;
+	struct exposure_status status;
 };
 
 struct chain {
-	uint64_t load;
+	size_t guarded; /* place */
 	uint64_t origin;
-	json_t *began;	     /* the event; NULL: it is not in these segments */
-	const char *dataset; /* of a line */
-	struct some *some;
-	size_t n_some;
-	uint64_t records;
+	json_t *began;	 /* the event; NULL: it is not in this evidence */
+	json_t *exposed; /* lines */
 };
 
 struct exposing {
 	struct cmd_common common;
+	struct cmd_index index;
 	bool csv;
-	uint64_t origin;    /* 0: all */
+	uint64_t number;    /* of an incident; 0: none is asked for */
+	uint64_t origin;    /* 0: any */
 	const char *record; /* NULL: any */
-	uint64_t load;
+	uint64_t load;	    /* of the chain, while one is gathered */
+	json_t *incident;   /* its line, or NULL */
+	struct guarded *guarded;
+	size_t n_guarded;
 	struct chain *chains;
 	size_t n;
+	bool none_named; /* a record's name was not known any more */
 	uint64_t told;
-	int r;
 };
 
-static struct chain *find_chain(struct exposing *exposing, uint64_t origin)
+static bool for_people(const struct exposing *exposing)
 {
-	struct chain *chains, *chain;
-
-	for (size_t i = exposing->n; i > 0; i--) {
-		chain = &exposing->chains[i - 1];
-		if (chain->load == exposing->load && chain->origin == origin)
-			return chain;
-	}
-	chains = array_grow(exposing->chains, exposing->n, sizeof(*chains));
-	if (!chains)
-		return NULL;
-	exposing->chains = chains;
-	chain = &chains[exposing->n++];
-	*chain = (struct chain){.load = exposing->load, .origin = origin};
-	return chain;
-}
-
-/* Row ranges count what is in them; names and numbers count one each. */
-static uint64_t count_of(const json_t *line)
-{
-	const json_t *rows = json_object_get(line, "rows"), *range;
-	uint64_t n = json_array_size(json_object_get(line, "files")) +
-		     json_array_size(json_object_get(line, "unnamed"));
-	json_int_t first, last;
-	size_t i;
-
-	json_array_foreach (rows, i, range) {
-		first = json_integer_value(json_array_get(range, 0));
-		last = json_integer_value(json_array_get(range, 1));
-		if (first >= 0 && last >= first)
-			n += (uint64_t)(last - first) + 1;
-	}
-	return n;
-}
-
-static int add_some(struct exposing *exposing, json_t *line)
-{
-	struct chain *chain = find_chain(exposing, cmd_number(line, "origin"));
-	struct some *some;
-
-	if (!chain)
-		return -ENOMEM;
-	some = array_grow(chain->some, chain->n_some, sizeof(*some));
-	if (!some)
-		return -ENOMEM;
-	chain->some = some;
-	some = &some[chain->n_some++];
-	some->line = json_incref(line);
-	some->n = count_of(line);
-	chain->records += some->n;
-	chain->dataset = evidence_text(line, "dataset");
-	return 0;
-}
-
-static int take_line(const struct evidence_line *line, void *arg)
-{
-	struct exposing *exposing = arg;
-	struct chain *chain;
-	json_t *object = NULL;
-	const char *prev, *type;
-	uint64_t seq;
-	int r = 0;
-
-	if (!line->whole ||
-	    evidence_parse(line->text, line->len, &object, &seq, &prev))
-		return 0;
-	type = evidence_text(object, "type");
-	if (strcmp(type, "start") == 0 &&
-	    json_is_false(json_object_get(object, "adopted"))) {
-		exposing->load++;
-	} else if (strcmp(type, "exposed") == 0) {
-		r = add_some(exposing, object);
-	} else if (strcmp(type, "first-read") == 0) {
-		chain = find_chain(exposing, cmd_number(object, "origin"));
-		r = chain ? 0 : -ENOMEM;
-		if (chain && !chain->began)
-			chain->began = json_incref(object);
-	}
-	json_decref(object);
-	return r;
+	return !exposing->common.json && !exposing->csv;
 }
 
 /* ---- one record ---------------------------------------------------------- */
@@ -133,7 +63,7 @@ static int take_line(const struct evidence_line *line, void *arg)
 static void print_csv(const char *text)
 {
 	/* A program that opens tables takes such a field for a formula. */
-	bool formula = text[0] && strchr("=+-@", text[0]);
+	bool formula = text[0] && strchr("=+-@\t\r", text[0]);
 
 	(void)printf(formula ? "\"'" : "\"");
 	for (; *text; text++)
@@ -141,55 +71,129 @@ static void print_csv(const char *text)
 	(void)putchar('"');
 }
 
-/* name: of the file; row: of it, if it has rows, else 0 and has_row false. */
-static void tell(struct exposing *exposing, const struct chain *chain,
-		 uint64_t record, const char *name, bool has_row, uint64_t row)
+/* Where something of it may have gone. */
+static json_t *ways_of(const struct exposure_share *share)
 {
-	char clean[EVIDENCE_LINE_MAX];
-	json_t *line;
+	json_t *list = json_array();
 
-	exposing->told++;
-	/* Nobody has verified it: a name may be there to steer a terminal. */
-	(void)snprintf(clean, sizeof(clean), "%s", name);
-	log_clean(clean);
-	if (exposing->common.json) {
-		line = json_pack("{s:i, s:s, s:I, s:s, s:s}", "cordon", 1,
-				 "type", "record", "origin",
-				 (json_int_t)chain->origin, "dataset",
-				 chain->dataset, "file", name);
-		if (line && record)
-			(void)json_object_set_new(
-				line, "record",
-				json_integer((json_int_t)record));
-		if (line && has_row)
-			(void)json_object_set_new(
-				line, "row", json_integer((json_int_t)row));
-		cmd_print_json(line);
-	} else if (exposing->csv) {
-		(void)printf("%" PRIu64 ",", chain->origin);
-		print_csv(chain->dataset);
-		(void)putchar(',');
-		print_csv(name);
-		if (has_row)
-			(void)printf(",%" PRIu64 "\n", row);
-		else
-			(void)printf(",\n");
-	} else if (has_row) {
-		(void)printf("  %s row %" PRIu64 "\n", clean, row);
-	} else {
-		(void)printf("  %s\n", clean);
-	}
+	for (size_t i = 0; share && i < share->n_ways; i++)
+		if (share->ways[i].through)
+			(void)json_array_append_new(
+				list,
+				json_pack("{s:s, s:I, s:I}", "destination",
+					  share->ways[i].destination, "at_most",
+					  (json_int_t)share->ways[i].records,
+					  "of", (json_int_t)share->read));
+	return list;
 }
 
-/* FILE, or its last part; of a row, with `:ROW' behind. */
-static bool is_wanted(const struct exposing *exposing, const char *name,
-		      bool has_row, uint64_t row)
+/* One field of a table. */
+static void print_ways(const struct exposure_share *share)
 {
-	const char *wanted = exposing->record, *slash;
+	char all[1024] = "";
+	size_t len = 0;
+
+	for (size_t i = 0; share && i < share->n_ways; i++)
+		if (share->ways[i].through && len < sizeof(all))
+			len += (size_t)snprintf(all + len, sizeof(all) - len,
+						"%s%s", len ? " " : "",
+						share->ways[i].destination);
+	print_csv(all);
+}
+
+/* One of a chain's; row has no meaning unless it has_row. */
+struct item {
+	const struct chain *chain;
+	const struct exposure_status *status;
+	const json_t *line;
+	const char *name; /* of its file */
+	const char *key;  /* of the row; NULL: none is known */
+	uint64_t record;
+	bool has_row;
+	uint64_t row;
+};
+
+static const char *fate_of(const struct exposure_share *share)
+{
+	return exposure_fate_name(share ? share->fate : EXPOSURE_UNKNOWN);
+}
+
+static void print_json(const struct item *item,
+		       const struct exposure_share *share)
+{
+	json_t *line = json_pack(
+		"{s:i, s:s, s:I, s:s, s:s, s:s, s:o}", "cordon", 1, "type",
+		"record", "origin", (json_int_t)item->chain->origin, "dataset",
+		evidence_text(item->line, "dataset"), "file", item->name,
+		"fate", fate_of(share), "released", ways_of(share));
+
+	if (line && item->record)
+		(void)json_object_set_new(
+			line, "record", json_integer((json_int_t)item->record));
+	if (line && item->has_row)
+		(void)json_object_set_new(line, "row",
+					  json_integer((json_int_t)item->row));
+	if (line && item->key)
+		(void)json_object_set_new(line, "key", json_string(item->key));
+	cmd_print_json(line);
+}
+
+static void print_row(const struct item *item,
+		      const struct exposure_share *share)
+{
+	(void)printf("%" PRIu64 ",", item->chain->origin);
+	print_csv(evidence_text(item->line, "dataset"));
+	(void)putchar(',');
+	print_csv(item->name);
+	(void)putchar(',');
+	if (item->has_row)
+		(void)printf("%" PRIu64, item->row);
+	(void)putchar(',');
+	if (item->key)
+		print_csv(item->key);
+	(void)printf(",%s,", fate_of(share));
+	print_ways(share);
+	(void)putchar('\n');
+}
+
+static void tell(struct exposing *exposing, const struct item *item)
+{
+	const struct exposure_share *share =
+		exposure_status_find(item->status, item->chain->origin,
+				     evidence_text(item->line, "dataset"));
+	char clean[EVIDENCE_LINE_MAX], key[EVIDENCE_LINE_MAX];
+
+	exposing->told++;
+	if (exposing->common.json) {
+		print_json(item, share);
+		return;
+	}
+	if (exposing->csv) {
+		print_row(item, share);
+		return;
+	}
+	/* Nobody has verified it: a name may be there to steer a terminal. */
+	(void)snprintf(clean, sizeof(clean), "%s", item->name);
+	log_clean(clean);
+	(void)printf("  %s", clean);
+	if (item->has_row)
+		(void)printf(" row %" PRIu64, item->row);
+	if (item->key) {
+		(void)snprintf(key, sizeof(key), "%s", item->key);
+		log_clean(key);
+		(void)printf(" key %s", key);
+	}
+	(void)printf("\n");
+}
+
+/* FILE, or its last part; of a row, with `:ROW' behind; or its key. */
+static bool is_wanted(const struct exposing *exposing, const struct item *item)
+{
+	const char *wanted = exposing->record, *name = item->name, *slash;
 	char number[TEXT_NUMBER_CHARS_MAX];
 	size_t len;
 
-	if (!wanted)
+	if (!wanted || (item->key && strcmp(item->key, wanted) == 0))
 		return true;
 	slash = strchr(wanted, '/') ? NULL : strrchr(name, '/');
 	if (slash)
@@ -197,63 +201,237 @@ static bool is_wanted(const struct exposing *exposing, const char *name,
 	len = strlen(name);
 	if (strncmp(wanted, name, len) != 0)
 		return false;
-	if (!has_row)
+	if (!item->has_row)
 		return wanted[len] == '\0';
-	(void)snprintf(number, sizeof(number), ":%" PRIu64, row);
+	(void)snprintf(number, sizeof(number), ":%" PRIu64, item->row);
 	return strcmp(wanted + len, number) == 0;
 }
 
-static void tell_files(struct exposing *exposing, const struct chain *chain,
-		       const json_t *line)
+static void tell_files(struct exposing *exposing, struct item *item)
 {
-	const char *dir = evidence_text(line, "dir");
-	const json_t *item;
+	const char *dir = evidence_text(item->line, "dir");
 	char name[EVIDENCE_LINE_MAX];
+	const json_t *file;
 	size_t i;
 
-	json_array_foreach (json_object_get(line, "files"), i, item) {
-		const char *base = json_string_value(json_array_get(item, 1));
+	item->name = name;
+	json_array_foreach (json_object_get(item->line, "files"), i, file) {
+		const char *base = json_string_value(json_array_get(file, 1));
 
 		(void)snprintf(name, sizeof(name), "%s/%s", dir,
 			       base ? base : "");
-		if (is_wanted(exposing, name, false, 0))
-			tell(exposing, chain,
-			     (uint64_t)json_integer_value(
-				     json_array_get(item, 0)),
-			     name, false, 0);
+		item->record =
+			(uint64_t)json_integer_value(json_array_get(file, 0));
+		if (is_wanted(exposing, item))
+			tell(exposing, item);
 	}
-	json_array_foreach (json_object_get(line, "unnamed"), i, item) {
+	json_array_foreach (json_object_get(item->line, "unnamed"), i, file) {
+		item->record = (uint64_t)json_integer_value(file);
 		(void)snprintf(name, sizeof(name),
 			       "(gone before its name was known: number "
-			       "%" JSON_INTEGER_FORMAT ")",
-			       json_integer_value(item));
+			       "%" PRIu64 ")",
+			       item->record);
 		if (!exposing->record)
-			tell(exposing, chain,
-			     (uint64_t)json_integer_value(item), name, false,
-			     0);
+			tell(exposing, item);
+		exposing->none_named = true;
 	}
+	item->name = NULL;
 }
 
-static void tell_rows(struct exposing *exposing, const struct chain *chain,
-		      const json_t *line)
+static void tell_rows(struct exposing *exposing, struct item *item)
 {
-	const char *file = evidence_text(line, "file");
-	const json_t *range;
+	const json_t *keys = json_object_get(item->line, "keys"), *range;
 	json_int_t first, last;
-	size_t i;
+	size_t i, place = 0;
 
-	json_array_foreach (json_object_get(line, "rows"), i, range) {
+	item->name = evidence_text(item->line, "file");
+	item->record = cmd_number(item->line, "record");
+	item->has_row = true;
+	json_array_foreach (json_object_get(item->line, "rows"), i, range) {
 		first = json_integer_value(json_array_get(range, 0));
 		last = json_integer_value(json_array_get(range, 1));
-		for (json_int_t row = first; row >= 0 && row <= last; row++)
-			if (is_wanted(exposing, file, true, (uint64_t)row))
-				tell(exposing, chain,
-				     cmd_number(line, "record"), file, true,
-				     (uint64_t)row);
+		/* Nobody has verified it: more than a file can have are none. */
+		if (first < 0 || last - first > ROWS_MAX)
+			continue;
+		for (json_int_t row = first; row <= last; row++) {
+			item->row = (uint64_t)row;
+			item->key = json_string_value(
+				json_array_get(keys, place++));
+			if (is_wanted(exposing, item))
+				tell(exposing, item);
+		}
 	}
 }
 
-/* ---- origins ------------------------------------------------------------- */
+/* ---- chains -------------------------------------------------------------- */
+
+static int append_line(const json_t *line, void *arg)
+{
+	return json_array_append(arg, (json_t *)line) ? -ENOMEM : 0;
+}
+
+static int take_began(const json_t *line, void *arg)
+{
+	struct chain *chain = arg;
+
+	chain->began = json_incref((json_t *)line);
+	return 0;
+}
+
+/* What is told of no origin alone. */
+static int gather_common(struct exposing *exposing, struct guarded *guarded)
+{
+	struct evidence_index_query query = {.load = guarded->load,
+					     .type = "first-release"};
+	struct evidence_index *index = exposing->index.index;
+	int r;
+
+	r = evidence_index_lines(index, &query, append_line, guarded->events);
+	query.type = "faults";
+	if (!r)
+		r = evidence_index_lines(index, &query, append_line,
+					 guarded->events);
+	return r ? r
+		 : evidence_index_ledger(index, guarded->load, 0, append_line,
+					 guarded->ledger);
+}
+
+static int find_guarded(struct exposing *exposing, uint64_t load,
+			size_t *ret_place)
+{
+	struct guarded *guarded;
+
+	for (size_t i = 0; i < exposing->n_guarded; i++)
+		if (exposing->guarded[i].load == load) {
+			*ret_place = i;
+			return 0;
+		}
+	guarded = array_grow(exposing->guarded, exposing->n_guarded,
+			     sizeof(*guarded));
+	if (!guarded)
+		return -ENOMEM;
+	exposing->guarded = guarded;
+	*ret_place = exposing->n_guarded;
+	guarded = &guarded[exposing->n_guarded++];
+	*guarded = (struct guarded){.load = load,
+				    .exposed = json_array(),
+				    .ledger = json_array(),
+				    .events = json_array()};
+	return gather_common(exposing, guarded);
+}
+
+static bool is_gathered(const struct exposing *exposing, size_t guarded,
+			uint64_t origin)
+{
+	for (size_t i = 0; i < exposing->n; i++)
+		if (exposing->chains[i].guarded == guarded &&
+		    exposing->chains[i].origin == origin)
+			return true;
+	return false;
+}
+
+static int fill_chain(struct exposing *exposing, struct chain *chain)
+{
+	struct guarded *guarded = &exposing->guarded[chain->guarded];
+	struct evidence_index *index = exposing->index.index;
+	struct evidence_index_query query = {.load = guarded->load,
+					     .origin = chain->origin,
+					     .type = "first-read",
+					     .max = 1};
+	int r;
+
+	r = evidence_index_lines(index, &query, take_began, chain);
+	if (!r && chain->began)
+		r = append_line(chain->began, guarded->events);
+	query.type = "exposed";
+	query.max = 0;
+	if (!r)
+		r = evidence_index_lines(index, &query, append_line,
+					 chain->exposed);
+	if (!r && json_array_extend(guarded->exposed, chain->exposed))
+		r = -ENOMEM;
+	return r ? r
+		 : evidence_index_ledger(index, guarded->load, chain->origin,
+					 append_line, guarded->ledger);
+}
+
+static int gather(struct exposing *exposing, uint64_t load, uint64_t origin)
+{
+	struct chain *chains;
+	size_t guarded = 0;
+	int r;
+
+	r = find_guarded(exposing, load, &guarded);
+	if (r || is_gathered(exposing, guarded, origin))
+		return r;
+	chains = array_grow(exposing->chains, exposing->n, sizeof(*chains));
+	if (!chains)
+		return -ENOMEM;
+	exposing->chains = chains;
+	chains[exposing->n] = (struct chain){
+		.guarded = guarded, .origin = origin, .exposed = json_array()};
+	return fill_chain(exposing, &chains[exposing->n++]);
+}
+
+static int gather_origin(uint64_t load, uint64_t origin, void *arg)
+{
+	struct exposing *exposing = arg;
+
+	if (exposing->origin &&
+	    (load != exposing->load || origin != exposing->origin))
+		return 0;
+	return gather(exposing, load, origin);
+}
+
+static int gather_record(const struct evidence_index_record *record, void *arg)
+{
+	return gather(arg, record->load, record->origin);
+}
+
+static int gather_incident(struct exposing *exposing)
+{
+	struct evidence_index_incident incident = {0};
+	const json_t *origin;
+	size_t i;
+	int r;
+
+	r = evidence_index_incident(exposing->index.index, exposing->number,
+				    &incident);
+	exposing->incident = incident.line;
+	json_array_foreach (json_object_get(incident.line, "origins"), i,
+			    origin)
+		if (!r)
+			r = gather(exposing, incident.load,
+				   cmd_number(origin, "origin"));
+	return r;
+}
+
+static int gather_all(struct exposing *exposing)
+{
+	struct evidence_index *index = exposing->index.index;
+
+	if (exposing->number)
+		return gather_incident(exposing);
+	if (exposing->record)
+		return evidence_index_records(index, exposing->record,
+					      gather_record, exposing);
+	exposing->load = exposing->index.found.load;
+	return evidence_index_origins(index, gather_origin, exposing);
+}
+
+static int judge(struct exposing *exposing)
+{
+	struct guarded *guarded;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < exposing->n_guarded; i++) {
+		guarded = &exposing->guarded[i];
+		r = exposure_status_make(exposing->incident, guarded->ledger,
+					 guarded->exposed, guarded->events,
+					 &guarded->status);
+	}
+	return r;
+}
 
 static void print_who(const struct chain *chain)
 {
@@ -261,10 +439,9 @@ static void print_who(const struct chain *chain)
 	const char *login, *unit;
 
 	(void)printf("origin %" PRIu64 " of %s", chain->origin,
-		     chain->n_some ? cmd_text(chain->some[0].line, "dataset")
-				   : "?");
+		     cmd_text(json_array_get(chain->exposed, 0), "dataset"));
 	if (!began) {
-		(void)printf(": its beginning is not in these segments\n");
+		(void)printf(": its beginning is not in this evidence\n");
 		return;
 	}
 	login = cmd_text(began, "login");
@@ -278,39 +455,67 @@ static void print_who(const struct chain *chain)
 	(void)printf(", began %.19sZ\n", cmd_text(began, "time"));
 }
 
-static void tell_chain(struct exposing *exposing, const struct chain *chain)
+static void print_way(const struct exposure_share *share,
+		      const struct exposure_way *way)
 {
-	bool words = !exposing->common.json && !exposing->csv;
+	char k[32], m[32], to[256];
+
+	if (!way->through)
+		return;
+	term_number(way->records, k, sizeof(k));
+	term_number(share->read, m, sizeof(m));
+	(void)snprintf(to, sizeof(to), "%s",
+		       strcmp(way->destination, "*") == 0 ? "elsewhere"
+							  : way->destination);
+	log_clean(to);
+	(void)printf("  possibly released to %s: at most %s of these %s\n", to,
+		     k, m);
+}
+
+static void print_share(const struct exposure_share *share)
+{
 	char n[32];
 
-	if (exposing->origin && chain->origin != exposing->origin)
-		return;
-	/* An earlier guard's numbers mean others; a record is the same one. */
-	if (exposing->origin && chain->load != exposing->load)
-		return;
-	if (words && !exposing->record) {
-		term_number(chain->records, n, sizeof(n));
-		print_who(chain);
-		(void)printf("  %s record%s at most%s\n", n,
-			     chain->records == 1 ? "" : "s",
-			     exposing->origin ? ":" : "");
-	}
-	if (!exposing->origin && !exposing->record && words) {
-		exposing->told++;
-		return;
-	}
-	for (size_t i = 0; i < chain->n_some; i++) {
-		uint64_t before = exposing->told;
+	term_number(share->listed > share->read ? share->listed : share->read,
+		    n, sizeof(n));
+	(void)printf("  at most %s record%s read; %s\n", n,
+		     share->read == 1 ? "" : "s",
+		     share->fate == EXPOSURE_CONTAINED
+			     ? "contained: nothing of them was released"
+		     : share->fate == EXPOSURE_RELEASED
+			     ? "some may have left:"
+			     : "nothing is on record that left");
+	for (size_t i = 0; i < share->n_ways; i++)
+		print_way(share, &share->ways[i]);
+}
 
-		tell_files(exposing, chain, chain->some[i].line);
-		tell_rows(exposing, chain, chain->some[i].line);
-		if (words && exposing->record && exposing->told > before) {
-			(void)printf("  written down %.19sZ; ",
-				     cmd_text(chain->some[i].line, "time"));
-			print_who(chain);
-		}
+static void tell_chain(struct exposing *exposing, const struct chain *chain)
+{
+	const struct exposure_status *status =
+		&exposing->guarded[chain->guarded].status;
+	bool list = exposing->number || exposing->origin || exposing->record;
+	const json_t *line;
+	size_t i;
+
+	if (for_people(exposing)) {
+		print_who(chain);
+		for (i = 0; i < status->n; i++)
+			if (status->shares[i].origin == chain->origin)
+				print_share(&status->shares[i]);
+		exposing->told++;
+		if (!list)
+			return;
+	}
+	json_array_foreach (chain->exposed, i, line) {
+		struct item item = {
+			.chain = chain, .status = status, .line = line};
+
+		tell_files(exposing, &item);
+		tell_rows(exposing, &item);
 	}
 }
+
+/* ---- arguments ----------------------------------------------------------- */
 
 static int take_option(struct exposing *exposing, int code)
 {
@@ -333,53 +538,55 @@ static int take_option(struct exposing *exposing, int code)
 	}
 }
 
-static int fail(const char *what, int r)
-{
-	(void)fprintf(stderr, "cordon exposed: %s: %s%s\n", what,
-		      r == -ENOENT ? "there is no evidence" : strerror(-r),
-		      r == -EACCES ? "; use sudo" : "");
-	return r == -EACCES ? CMD_DENIED : CMD_WRONG;
-}
-
-static int read_all(struct exposing *exposing, int argc, char **argv)
-{
-	const char *const *paths;
-	char **files = NULL;
-	size_t n_paths, n = 0;
-	int r, status = 0;
-
-	paths = cmd_evidence_paths(argc, argv, &n_paths);
-	r = evidence_files(paths, n_paths, NULL, NULL, &files, &n);
-	if (r)
-		return fail(paths[0], r);
-	for (size_t i = 0; !status && i < n; i++) {
-		r = evidence_read(files[i], take_line, exposing);
-		if (r == -EUCLEAN) {
-			(void)fprintf(stderr,
-				      "cordon exposed: %s: it is damaged, and "
-				      "what is behind that is missing here: "
-				      "cordon evidence verify\n",
-				      files[i]);
-			exposing->r = CMD_WRONG;
-		} else if (r) {
-			status = fail(files[i], r);
-		}
-	}
-	evidence_files_free(files, n);
-	return status;
-}
-
 static void release(struct exposing *exposing)
 {
 	for (size_t i = 0; i < exposing->n; i++) {
-		struct chain *chain = &exposing->chains[i];
-
-		for (size_t j = 0; j < chain->n_some; j++)
-			json_decref(chain->some[j].line);
-		free(chain->some);
-		json_decref(chain->began);
+		json_decref(exposing->chains[i].exposed);
+		json_decref(exposing->chains[i].began);
 	}
+	for (size_t i = 0; i < exposing->n_guarded; i++) {
+		struct guarded *guarded = &exposing->guarded[i];
+
+		exposure_status_release(&guarded->status);
+		json_decref(guarded->exposed);
+		json_decref(guarded->ledger);
+		json_decref(guarded->events);
+	}
+	json_decref(exposing->incident);
 	free(exposing->chains);
+	free(exposing->guarded);
+}
+
+static int tell_all(struct exposing *exposing)
+{
+	int r;
+
+	r = gather_all(exposing);
+	if (!r)
+		r = judge(exposing);
+	if (r == -ENOENT) {
+		(void)fprintf(stderr,
+			      "cordon exposed: there is no incident %" PRIu64
+			      " in this evidence: cordon incident list\n",
+			      exposing->number);
+		return CMD_WRONG;
+	}
+	if (r)
+		return cmd_index_error(&exposing->index, r);
+	if (exposing->csv)
+		(void)printf("origin,dataset,file,row,key,fate,released_to\n");
+	for (size_t i = 0; i < exposing->n; i++)
+		tell_chain(exposing, &exposing->chains[i]);
+	if (!exposing->told && for_people(exposing))
+		(void)printf("%s\n",
+			     exposing->record ? "nobody has read that record, "
+						"as far as this evidence "
+						"tells"
+			     : exposing->number ? "nothing was read"
+			     : exposing->origin ? "there is no such origin in "
+						  "this evidence"
+						: "nobody has read anything");
+	return CMD_OK;
 }
 
 int cmd_exposed(int argc, char **argv)
@@ -399,22 +606,18 @@ int cmd_exposed(int argc, char **argv)
 		if (r)
 			return r == CMD_DONE ? CMD_OK : r;
 	}
-	r = read_all(&exposing, argc, argv);
+	if (optind < argc &&
+	    !text_parse_u64(argv[optind], 1, INT64_MAX, &exposing.number))
+		optind++;
+	if ((exposing.number != 0) + (exposing.origin != 0) +
+		    (exposing.record != NULL) >
+	    1)
+		return cmd_usage("exposed", "one of N, --origin and --record");
+	r = cmd_index_open("exposed", argc, argv, CMD_INDEX_KEPT,
+			   &exposing.index);
 	if (r)
-		goto out;
-	if (exposing.csv)
-		(void)printf("origin,dataset,file,row\n");
-	for (size_t i = 0; i < exposing.n; i++)
-		tell_chain(&exposing, &exposing.chains[i]);
-	r = exposing.r;
-	if (!exposing.told && !exposing.common.json && !exposing.csv)
-		(void)printf("%s\n",
-			     exposing.record   ? "nobody has read that record, "
-						 "as far as these segments tell"
-			     : exposing.origin ? "there is no such origin in "
-						 "these segments"
-					       : "nobody has read anything");
-out:
+		return r;
+	r = tell_all(&exposing);
 	release(&exposing);
-	return r;
+	return cmd_index_close(&exposing.index, r);
 }
