@@ -101,7 +101,7 @@ exposed_odd()
 	check name_comes_back_when_it_is_hostile "$told" [ "$told" = "$odd" ]
 	told=$(exposed --origin "$origin" --csv | python3 -c '
 import csv, sys
-print(sum(len(row) == 4 and row[2].endswith("/odd/=cmd|calc,\"quoted\".jpg")
+print(sum(len(row) == 7 and row[2].endswith("/odd/=cmd|calc,\"quoted\".jpg")
     for row in csv.reader(sys.stdin)))')
 	check table_has_one_field_when_a_name_has_commas "$told" \
 		[ "$told" = 1 ]

@@ -137,7 +137,7 @@ chains_prepare()
 # Not all that is prepared is asked for.
 chains_wanted()
 {
-	[[ " ${parts[*]} " =~ \ (chains|quick|limited|database)\  ]]
+	[[ " ${parts[*]} " =~ \ (chains|quick|limited|database|replay)\  ]]
 }
 
 # Whoever of this login is still there, sshds and other servers of its own.
