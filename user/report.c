@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "report.h"
 
+#include "attack.h"
 #include "report_internal.h"
 
 #include <string.h>
@@ -154,28 +155,11 @@ static void put_contents(struct page *page)
 	put(page, "</ol></nav>\n");
 }
 
-static const struct {
-	const char *id;
-	const char *name;
-} techniques[] = {
-	{"T1005", "Data from Local System"},
-	{"T1020", "Automated Exfiltration"},
-	{"T1030", "Data Transfer Size Limits"},
-	{"T1041", "Exfiltration Over C2 Channel"},
-	{"T1048", "Exfiltration Over Alternative Protocol"},
-	{"T1052", "Exfiltration Over Physical Medium"},
-	{"T1074", "Data Staged"},
-	{"T1074.001", "Local Data Staging"},
-	{"T1095", "Non-Application Layer Protocol"},
-	{"T1560", "Archive Collected Data"},
-	{"T1560.001", "Archive via Utility"},
-	{"T1567", "Exfiltration Over Web Service"},
-};
-
 static void put_techniques(struct page *page)
 {
 	const json_t *ids =
 		json_object_get(page->report->incident, "techniques");
+	const struct attack *known;
 	const json_t *item;
 	const char *id;
 	size_t i;
@@ -185,11 +169,12 @@ static void put_techniques(struct page *page)
 	put(page, "<p>Techniques (MITRE ATT&amp;CK):");
 	json_array_foreach (ids, i, item) {
 		id = json_string_value(item);
+		if (!id)
+			continue;
+		known = attack_find(id);
 		put(page, "%s %s", i ? "," : "", id);
-		for (size_t k = 0;
-		     id && k < sizeof(techniques) / sizeof(techniques[0]); k++)
-			if (strcmp(techniques[k].id, id) == 0)
-				put(page, " %s", techniques[k].name);
+		if (known)
+			put(page, " %s", known->name);
 	}
 	put(page, ".</p>\n");
 }

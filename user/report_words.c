@@ -11,24 +11,7 @@
 
 bool report_parse_time(const char *text, int64_t *ret_ms)
 {
-	size_t len = strlen(text), i = sizeof("2026-11-01T14:03:11") - 1;
-	int64_t s, ms = 0, unit = 100;
-	char whole[32];
-
-	if (len <= i || len >= sizeof(whole) || text[len - 1] != 'Z')
-		return false;
-	(void)snprintf(whole, sizeof(whole), "%.*sZ", (int)i, text);
-	if (text_parse_time(whole, &s))
-		return false;
-	if (text[i] == '.')
-		i++;
-	for (; i + 1 < len; i++, unit /= 10) {
-		if (text[i] < '0' || text[i] > '9')
-			return false;
-		ms += (text[i] - '0') * unit;
-	}
-	*ret_ms = s * 1000 + ms;
-	return true;
+	return text_parse_time_ms(text, ret_ms) == 0;
 }
 
 void report_time(struct page *page, const char *text)

@@ -190,6 +190,31 @@ int text_parse_time(const char *s, int64_t *ret_s)
 	return 0;
 }
 
+int text_parse_time_ms(const char *s, int64_t *ret_ms)
+{
+	const size_t whole = sizeof("2026-11-01T00:00:00") - 1;
+	int64_t seconds, ms = 0, unit = 100;
+	size_t len = strlen(s);
+	char text[sizeof("2026-11-01T00:00:00Z")];
+	int r;
+
+	if (len <= whole || len > whole + sizeof(".123") || s[len - 1] != 'Z')
+		return -EINVAL;
+	(void)snprintf(text, sizeof(text), "%.*sZ", (int)whole, s);
+	r = text_parse_time(text, &seconds);
+	if (r)
+		return r;
+	if (len > whole + 1 && (s[whole] != '.' || len == whole + 2))
+		return -EINVAL;
+	for (size_t i = whole + 1; i + 1 < len; i++, unit /= 10) {
+		if (!is_digit(s[i]))
+			return -EINVAL;
+		ms += (s[i] - '0') * unit;
+	}
+	*ret_ms = seconds * 1000 + ms;
+	return 0;
+}
+
 void text_format_bytes(uint64_t bytes, char *buf, size_t size)
 {
 	size_t i = N_ELEMENTS(byte_units) - 1;

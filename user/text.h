@@ -48,6 +48,10 @@ int text_parse_duration(const char *s, uint64_t min_ns, uint64_t max_ns,
  */
 int text_parse_time(const char *s, int64_t *ret_s);
 
+/* The same with up to three digits behind the second, as the lines of the
+ * evidence log have it: 2026-11-01T00:00:00.123Z. Milliseconds. */
+int text_parse_time_ms(const char *s, int64_t *ret_ms);
+
 /* `64 MiB`: the largest unit that is exact, so `1536 KiB`. */
 void text_format_bytes(uint64_t bytes, char *buf, size_t size);
 
