@@ -113,10 +113,12 @@ void agent_set_timer(int fd, time_t seconds);
 void agent_save(struct agent *agent);
 
 /*
- * Where the next sentence goes that say (of log.h) shall say, once all that was
- * recorded before is on the disk: EVENT_WORDS_MAX bytes, to be filled at once.
+ * Where the next sentence goes that is said, at that level of syslog(3), once
+ * all that was recorded before is on the disk: EVENT_WORDS_MAX bytes, to be
+ * filled at once. line, which it steals, has what it is about, for the journal;
+ * NULL: that knows only the sentence.
  */
-char *agent_say_soon(struct agent *agent, void (*say)(const char *, ...));
+char *agent_say_soon(struct agent *agent, int level, json_t *line);
 
 /* Brings all to the disk, and says it. As agent_evidence_sync(). */
 int agent_say_all(struct agent *agent);
@@ -205,6 +207,15 @@ void agent_evidence_sign(struct agent *agent);
 void agent_evidence_tick(struct agent *agent);
 
 void agent_evidence_stop(struct agent *agent);
+
+/* ---- agent_journal.c ----------------------------------------------------- */
+
+/*
+ * To the journal, with the fields that line gives. 0; -EOPNOTSUPP: standard
+ * error goes elsewhere, or line is NULL; else as journal_fields() and
+ * sd_journal_sendv(3): the sentence has not been said.
+ */
+int agent_journal_send(int level, const char *words, const json_t *line);
 
 /* ---- agent_exposure.c ---------------------------------------------------- */
 

@@ -21,6 +21,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/stat.h>
+#include <syslog.h>
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
@@ -765,14 +766,20 @@ static void tell_gaps(struct agent *agent, struct incident *incident)
 
 /* ---- lines --------------------------------------------------------------- */
 
-static void tell(struct agent *agent, struct incident *incident,
-		 const char *state, const char *why)
+static json_t *said(const struct incident *incident, const char *state,
+		    const char *why)
 {
 	json_t *fields = incident_fields(incident, state);
 
 	if (why)
 		put(fields, "why", json_string(why));
-	if (!agent_record(agent, evidence_object("incident", fields), 0, false))
+	return evidence_object("incident", fields);
+}
+
+static void tell(struct agent *agent, struct incident *incident,
+		 const char *state, const char *why)
+{
+	if (!agent_record(agent, said(incident, state, why), 0, false))
 		incident->changed = false;
 }
 
@@ -792,7 +799,9 @@ static void finish(struct agent *agent, struct incident *incident,
 	incident->open = false;
 	incident->due_ns = 0;
 	tell(agent, incident, "closed", why);
-	(void)snprintf(agent_say_soon(agent, log_notice), EVENT_WORDS_MAX,
+	(void)snprintf(agent_say_soon(agent, LOG_NOTICE,
+				      said(incident, "closed", why)),
+		       EVENT_WORDS_MAX,
 		       "incident %" PRIu64 " closed: %s; cordon incident show "
 		       "%" PRIu64,
 		       incident->number,
@@ -839,14 +848,16 @@ static void say_opened(struct agent *agent, const struct incident *incident,
 
 	memcpy(comm, event->comm, sizeof(event->comm));
 	log_clean(comm);
-	(void)snprintf(agent_say_soon(agent, log_warning), EVENT_WORDS_MAX,
-		       "incident %" PRIu64 " %s: %s (pid %" PRIu32
-		       ", user %s, %s%s%s%s) and %s; cordon incident show "
-		       "%" PRIu64,
-		       incident->number, state, comm, event->tgid, who->user,
-		       who->login[0] ? "login " : "no login", who->login,
-		       who->unit[0] ? ", unit " : "", who->unit,
-		       dataset_name(agent, event->dataset), incident->number);
+	(void)snprintf(
+		agent_say_soon(agent, LOG_WARNING, said(incident, state, NULL)),
+		EVENT_WORDS_MAX,
+		"incident %" PRIu64 " %s: %s (pid %" PRIu32
+		", user %s, %s%s%s%s) and %s; cordon incident show "
+		"%" PRIu64,
+		incident->number, state, comm, event->tgid, who->user,
+		who->login[0] ? "login " : "no login", who->login,
+		who->unit[0] ? ", unit " : "", who->unit,
+		dataset_name(agent, event->dataset), incident->number);
 }
 
 /* In a storm of processes the first ones are enough. */

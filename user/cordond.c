@@ -27,6 +27,7 @@
 #include <sys/stat.h>
 #include <sys/timerfd.h>
 #include <sys/wait.h>
+#include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -365,11 +366,12 @@ static void sweep_crossings(struct agent *agent)
 
 /* A sentence that waits until what it says is on the disk. */
 struct agent_saying {
-	void (*say)(const char *format, ...);
+	int level;
+	json_t *line; /* NULL: there is none */
 	char words[EVENT_WORDS_MAX];
 };
 
-char *agent_say_soon(struct agent *agent, void (*say)(const char *, ...))
+char *agent_say_soon(struct agent *agent, int level, json_t *line)
 {
 	struct agent_saying *saying;
 	int r;
@@ -380,8 +382,18 @@ char *agent_say_soon(struct agent *agent, void (*say)(const char *, ...))
 			agent_evidence_told(agent, r);
 	}
 	saying = &agent->saying[agent->n_saying++];
-	saying->say = say;
+	saying->level = level;
+	saying->line = line;
 	return saying->words;
+}
+
+static void say_it(struct agent_saying *saying)
+{
+	log_clean(saying->words);
+	if (agent_journal_send(saying->level, saying->words, saying->line))
+		log_level(saying->level, "%s", saying->words);
+	json_decref(saying->line);
+	saying->line = NULL;
 }
 
 /* On the disk first. */
@@ -393,25 +405,28 @@ int agent_say_all(struct agent *agent)
 	r = agent_evidence_sync(agent);
 	agent_incident_synced(agent);
 	for (size_t i = 0; i < agent->n_saying; i++)
-		agent->saying[i].say("%s", agent->saying[i].words);
+		say_it(&agent->saying[i]);
 	agent->n_saying = 0;
 	return r;
 }
 
+/* Steals line, the event's. */
 static void tell_event(struct agent *agent, const struct event *event,
-		       const struct event_who *who)
+		       const struct event_who *who, json_t *line)
 {
-	void (*say)(const char *, ...) = log_info;
+	int level = LOG_INFO;
 
 	/* check_faults() tells each kind once, with what to do. */
-	if (event->type == EVENT_FAULT && !event->error)
+	if (event->type == EVENT_FAULT && !event->error) {
+		json_decref(line);
 		return;
+	}
 	if (event->type == EVENT_VERDICT || event->type == EVENT_FAULT)
-		say = log_warning;
+		level = LOG_WARNING;
 	else if (event->type == EVENT_BUDGET)
-		say = log_notice;
-	event_words(event, who, &agent->names, agent_say_soon(agent, say),
-		    EVENT_WORDS_MAX);
+		level = LOG_NOTICE;
+	event_words(event, who, &agent->names,
+		    agent_say_soon(agent, level, line), EVENT_WORDS_MAX);
 }
 
 static int take_event(const struct event *event, void *arg)
@@ -435,9 +450,13 @@ static int take_event(const struct event *event, void *arg)
 	line = event_json(event, &who, &agent->names, now_ns);
 	if (line)
 		agent_incident_event(agent, event, &who, line);
+	/* It gets its number there. */
+	json_incref(line);
 	r = agent_record(agent, line, now_ns / NS_PER_S, true);
+	if (r)
+		(void)json_object_del(line, "seq");
 	agent_incident_recorded(agent);
-	tell_event(agent, event, &who);
+	tell_event(agent, event, &who, line);
 	return r;
 }
 

@@ -87,3 +87,19 @@ LOG_FUNCTION(warning, LOG_WARNING)
 LOG_FUNCTION(notice, LOG_NOTICE)
 LOG_FUNCTION(info, LOG_INFO)
 LOG_FUNCTION(debug, LOG_DEBUG)
+
+void log_level(int level, const char *format, ...)
+{
+	va_list ap;
+
+	if (level == LOG_DEBUG && !log_to.debug)
+		return;
+	va_start(ap, format);
+	log_write(level, format, ap);
+	va_end(ap);
+}
+
+bool log_is_journal(void)
+{
+	return log_to.journal;
+}

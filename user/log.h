@@ -28,6 +28,13 @@ void log_notice(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_info(const char *format, ...) __attribute__((format(printf, 1, 2)));
 void log_debug(const char *format, ...) __attribute__((format(printf, 1, 2)));
 
+/* One of those levels by its number (syslog(3)): LOG_WARNING, ... */
+void log_level(int level, const char *format, ...)
+	__attribute__((format(printf, 2, 3)));
+
+/* Does the journal get it? Then it takes fields too. */
+bool log_is_journal(void);
+
 /* Replaces in place what must not reach a terminal by `?`. */
 void log_clean(char *text);
 
