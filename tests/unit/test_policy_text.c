@@ -178,6 +178,43 @@ static void time_goes_there_and_back_when_valid(void **state)
 	assert_true(strlen(buf) < 5);
 }
 
+static void moment_has_milliseconds_when_they_are_given(void **state)
+{
+	static const struct {
+		const char *s;
+		int64_t ms;
+	} good[] = {
+		{"1970-01-01T00:00:00Z", 0},
+		{"1970-01-01T00:00:01.5Z", 1500},
+		{"1970-01-01T00:00:01.05Z", 1050},
+		{"2026-11-14T02:13:08.021Z", 1794622388021},
+	};
+	static const char *const bad[] = {
+		"",
+		"Z",
+		"yesterday",
+		"1970-01-01T00:00:00",
+		"1970-01-01T00:00:00.Z",
+		"1970-01-01T00:00:00.1234Z",
+		"1970-01-01T00:00:00.-1Z",
+		"1970-01-01T00:00:00,123Z",
+		"1970-01-01T00:00:00+0:0Z",
+		"1970-01-01T00:00:00.123z",
+	};
+	int64_t ms = 77;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(bad); i++)
+		assert_int_equal(text_parse_time_ms(bad[i], &ms), -EINVAL);
+	assert_int_equal(text_parse_time_ms("2026-02-30T00:00:00.1Z", &ms),
+			 -ERANGE);
+	assert_int_equal(ms, 77);
+	for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+		assert_int_equal(text_parse_time_ms(good[i].s, &ms), 0);
+		assert_true(ms == good[i].ms);
+	}
+}
+
 static void numbers_format_in_the_largest_exact_unit(void **state)
 {
 	static const struct {
@@ -331,6 +368,7 @@ int main(void)
 		cmocka_unit_test(duration_is_read_when_the_unit_is_known),
 		cmocka_unit_test(time_goes_there_and_back_when_valid),
 		cmocka_unit_test(numbers_format_in_the_largest_exact_unit),
+		cmocka_unit_test(moment_has_milliseconds_when_they_are_given),
 		cmocka_unit_test(text_is_clean_when_it_is_what_it_looks_like),
 		cmocka_unit_test(text_is_safe_and_short_when_quoted),
 		cmocka_unit_test(word_is_near_when_it_is_a_slip),
