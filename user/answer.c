@@ -263,6 +263,12 @@ static json_t *dataset_line(const struct agent *agent,
 	if (dataset->record == POLICY_RECORD_BYTES)
 		(void)json_object_set_new(line, "record_bytes",
 					  number(dataset->record_bytes));
+	if (dataset->key_from)
+		(void)json_object_set_new(line, "key",
+					  json_pack("{s:o, s:o}", "from",
+						    number(dataset->key_from),
+						    "to",
+						    number(dataset->key_to)));
 	return line;
 }
 

@@ -388,6 +388,18 @@ static void explain_quiet(const struct policy *policy)
 	}
 }
 
+/* What evidence will have of the rows that are read, whoever reads them. */
+static void explain_key(const struct policy *policy,
+			const struct policy_explanation *why)
+{
+	const struct policy_dataset *dataset = &policy->datasets[why->dataset];
+
+	if (dataset->key_from)
+		(void)printf("each row of %s that is read is named in evidence "
+			     "by its bytes %" PRIu32 " to %" PRIu32 "\n",
+			     dataset->name, dataset->key_from, dataset->key_to);
+}
+
 static void explain_text(const struct question *question,
 			 const struct policy *policy,
 			 const struct policy_explanation *why)
@@ -429,6 +441,7 @@ static void explain_text(const struct question *question,
 			     ? "; one budget for each login user"
 			     : "");
 	explain_narrow(policy, why);
+	explain_key(policy, why);
 }
 
 static json_t *budget_json(const struct policy_budget *budget)
@@ -513,6 +526,12 @@ static void explain_json(const struct question *question,
 	if (line && policy->follow_files && policy->n_quiet)
 		(void)json_object_set_new(line, "quiet_files",
 					  quiet_json(policy));
+	if (line && dataset->key_from)
+		(void)json_object_set_new(
+			line, "key",
+			json_pack("{s:I, s:I}", "from",
+				  (json_int_t)dataset->key_from, "to",
+				  (json_int_t)dataset->key_to));
 	if (line && why->has_destination) {
 		(void)json_object_set_new(
 			line, "destination",

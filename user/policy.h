@@ -77,6 +77,7 @@
 #define POLICY_ERROR_CHARS_MAX	  640
 
 #define POLICY_RECORD_BYTES_MAX	  (1U << 20)
+#define POLICY_KEY_BYTES_MAX	  64 /* of what says whose row it is */
 #define POLICY_SQUEEZE_MAX	  10000
 #define POLICY_BUDGET_RECORDS_MAX 2147483647ULL /* 2^31 - 1 */
 #define POLICY_BUDGET_BYTES_MAX	  (1ULL << 60)
@@ -153,9 +154,14 @@ struct policy_dataset {
 	size_t n_paths; /* 1..POLICY_PATHS_MAX */
 	enum policy_record record;
 	uint32_t record_bytes; /* only for POLICY_RECORD_BYTES */
-	char *classification;  /* NULL: not given */
-	uint32_t squeeze;      /* 1..POLICY_SQUEEZE_MAX, 0: absent */
-	uint32_t floor_bytes;  /* 1..1 MiB, 0: absent */
+	/* The bytes of such a row that are its key, the first and the last,
+	 * counted from 1. 0, 0: it has none. */
+	uint32_t key_from;
+	uint32_t key_to;
+	struct policy_pos key_pos;
+	char *classification; /* NULL: not given */
+	uint32_t squeeze;     /* 1..POLICY_SQUEEZE_MAX, 0: absent */
+	uint32_t floor_bytes; /* 1..1 MiB, 0: absent */
 };
 
 /* A user or group as the file names it: a number (is_id) or a name. */
@@ -526,8 +532,8 @@ typedef void (*policy_finding_fn)(enum policy_finding kind,
  * or dataset that no rule uses, paths inside each other, narrow subjects
  * without squeeze or floor, declassifiers that anybody could become, quiet
  * files where none is followed, a destination that has all of FUSE; and, as
- * notes, the declassifiers, the quiet
- * files and how many records each byte budget could carry.
+ * notes, the declassifiers, the quiet files, which bytes of rows evidence has
+ * as their keys and how many records each byte budget could carry.
  * now_s is the time to judge dates by. text is one line without
  * file or position and lives for the call. fn may be NULL. Returns the number
  * of warnings (notes do not count), or -ENOMEM.

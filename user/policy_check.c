@@ -528,6 +528,24 @@ static void note_quiet(struct checker *c)
 		     "of everybody who logs in after that");
 }
 
+/* ---- keys of rows ------------------------------------------------------ */
+
+static void note_keys(struct checker *c)
+{
+	const struct policy *p = c->policy;
+	const struct policy_dataset *dataset;
+
+	for (size_t i = 0; i < p->n_datasets; i++) {
+		dataset = &p->datasets[i];
+		if (dataset->key_from)
+			tell(c, POLICY_NOTE, dataset->key_pos,
+			     "evidence has bytes %" PRIu32 " to %" PRIu32
+			     " of each row of dataset %s that was read, as its "
+			     "key, and no others",
+			     dataset->key_from, dataset->key_to, dataset->name);
+	}
+}
+
 /* ---- destinations ------------------------------------------------------ */
 
 struct placed_network {
@@ -689,6 +707,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 		return r;
 	note_declassifiers(&c);
 	note_quiet(&c);
+	note_keys(&c);
 	(void)policy_each_capacity(policy, note_capacity, &c);
 	return c.n_warnings;
 }

@@ -29,13 +29,59 @@ static bool take_yes(struct parser *ps, const struct policy_yaml *node,
 
 /* ---- datasets ---------------------------------------------------------- */
 
+/* Which bytes of a row, of so many, are its key; 0: how many is not known. */
+static void take_row_key(struct parser *ps, const struct policy_yaml *node,
+			 uint32_t row_bytes, struct policy_dataset *dataset)
+{
+	enum { FROM, TO, N_KEYS };
+	static const struct take_key keys[] = {
+		[FROM] = {"from", "1"},
+		[TO] = {"to", "8"},
+	};
+	static const struct take_schema schema = {"the key of a row", keys,
+						  N_KEYS};
+	const struct policy_yaml *v[N_KEYS];
+	uint64_t max = row_bytes ? row_bytes : POLICY_RECORD_BYTES_MAX;
+	uint64_t from = 0, to = 0;
+
+	if (!take_map(ps, node, "key",
+		      "the bytes of each row that say whose it is, such as "
+		      "{from: 1, to: 8}") ||
+	    !take_keys(ps, node, &schema, v))
+		return;
+	if (v[FROM])
+		take_u64(ps, v[FROM], "key from", 1, max, &from);
+	if (v[TO])
+		take_u64(ps, v[TO], "key to", 1, max, &to);
+	if (!from || !to)
+		return;
+	if (to < from)
+		take_fail(ps, v[TO]->pos,
+			  "key to is \"%" PRIu64
+			  "\", which is before its from; "
+			  "expected a number from %" PRIu64 " to %" PRIu64,
+			  to, from, max);
+	else if (to - from >= POLICY_KEY_BYTES_MAX)
+		take_fail(ps, node->pos,
+			  "key has %" PRIu64 " bytes; expected at most %d, "
+			  "those that say whose row it is and nothing else",
+			  to - from + 1, POLICY_KEY_BYTES_MAX);
+	dataset->key_from = (uint32_t)from;
+	dataset->key_to = (uint32_t)to;
+	dataset->key_pos = node->pos;
+}
+
 static void take_record(struct parser *ps, const struct policy_yaml *node,
 			struct policy_dataset *dataset)
 {
-	static const struct take_key keys[] = {{"bytes", "160"}};
-	static const struct take_schema schema = {"record", keys, 1};
+	enum { BYTES, KEY, N_KEYS };
+	static const struct take_key keys[] = {
+		[BYTES] = {"bytes", "160"},
+		[KEY] = {"key", NULL},
+	};
+	static const struct take_schema schema = {"record", keys, N_KEYS};
 	static const char *const words[] = {"file", "line", "{bytes: N}"};
-	const struct policy_yaml *values[1];
+	const struct policy_yaml *v[N_KEYS];
 	unsigned int choice = N_ELEMENTS(words);
 
 	if (node->type != POLICY_YAML_MAP) {
@@ -51,10 +97,13 @@ static void take_record(struct parser *ps, const struct policy_yaml *node,
 				  "without quotes around it");
 		return;
 	}
-	if (!take_keys(ps, node, &schema, values) || !values[0])
+	if (!take_keys(ps, node, &schema, v))
 		return;
 	dataset->record = POLICY_RECORD_BYTES;
-	take_size(ps, values[0], "record bytes", &dataset->record_bytes);
+	if (v[BYTES])
+		take_size(ps, v[BYTES], "record bytes", &dataset->record_bytes);
+	if (v[KEY])
+		take_row_key(ps, v[KEY], dataset->record_bytes, dataset);
 }
 
 static int take_paths(struct parser *ps, const struct policy_yaml *node,

@@ -78,6 +78,11 @@ static void check_policy(const struct policy *p)
 		CHECK(p->datasets[i].n_paths >= 1);
 		CHECK((p->datasets[i].record == POLICY_RECORD_BYTES) ==
 		      (p->datasets[i].record_bytes > 0));
+		CHECK((p->datasets[i].key_from > 0) ==
+		      (p->datasets[i].key_to > 0));
+		CHECK(p->datasets[i].key_to <= p->datasets[i].record_bytes);
+		CHECK(p->datasets[i].key_to - p->datasets[i].key_from <
+		      POLICY_KEY_BYTES_MAX);
 	}
 	CHECK(!p->subjects[POLICY_EVERYONE].declassifier);
 	for (size_t i = 1; i < p->n_subjects; i++) {

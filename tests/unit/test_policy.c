@@ -781,7 +781,17 @@ static void key_is_refused_when_unknown(void **state)
 		 "expected paths, record, classification, squeeze or floor"},
 		{TOP "datasets:\n  d: {paths: [/d], record: {bytes: 1, x: "
 		     "2}}\n" NO_RULES,
-		 5, 39, "unknown key \"x\" in record; expected bytes"},
+		 5, 39, "unknown key \"x\" in record; expected bytes or key"},
+		{TOP "datasets:\n  d: {paths: [/d], record: file, key: "
+		     "{from: 1, to: 8}}\n" NO_RULES,
+		 5, 34,
+		 "unknown key \"key\" in a dataset; expected paths, record, "
+		 "classification, squeeze or floor"},
+		{TOP "datasets:\n  d: {paths: [/d], record: {bytes: 8, key: "
+		     "{from: 1, to: 8, too: 9}}}\n" NO_RULES,
+		 5, 61,
+		 "unknown key \"too\" in the key of a row (did you mean to?); "
+		 "expected from or to"},
 		{DATA "subjects:\n  s: {user: a, grp: b}\n" NO_RULES, 6, 16,
 		 "unknown key \"grp\" in a subject (did you mean group?); "
 		 "expected unit, cgroup, exe, user, group, login, pool, "
@@ -1212,6 +1222,85 @@ static void datasets_are_refused_when_bad(void **state)
 
 	(void)state;
 	refuse_all(bad, N_ELEMENTS(bad));
+}
+
+#define ROWS(key)                                                        \
+	TOP "datasets: {d: {paths: [/d], record: {bytes: 160, key: " key \
+	    "}}}\n" NO_RULES
+
+static void row_key_is_refused_when_it_is_none(void **state)
+{
+	static const struct bad bad[] = {
+		{ROWS("1-8"), 4, 55,
+		 "key is \"1-8\"; expected the bytes of each row that say "
+		 "whose "
+		 "it is, such as {from: 1, to: 8}"},
+		{ROWS("[1, 8]"), 4, 55,
+		 "key is a list; expected the bytes of each row that say whose "
+		 "it is, such as {from: 1, to: 8}"},
+		{ROWS("{from: 1}"), 4, 55,
+		 "key \"to\" is missing in the key of a row; expected e.g. to: "
+		 "8"},
+		{ROWS("{to: 8}"), 4, 55,
+		 "key \"from\" is missing in the key of a row; expected e.g. "
+		 "from: 1"},
+		{ROWS("{from: 0, to: 8}"), 4, 62,
+		 "key from is \"0\"; expected a number from 1 to 160"},
+		{ROWS("{from: 1, to: 0}"), 4, 69,
+		 "key to is \"0\"; expected a number from 1 to 160"},
+		{ROWS("{from: 153, to: 161}"), 4, 71,
+		 "key to is \"161\"; expected a number from 1 to 160"},
+		{ROWS("{from: 161, to: 160}"), 4, 62,
+		 "key from is \"161\"; expected a number from 1 to 160"},
+		{ROWS("{from: 9, to: 8}"), 4, 69,
+		 "key to is \"8\", which is before its from; expected a number "
+		 "from 9 to 160"},
+		{ROWS("{from: 1, to: 65}"), 4, 55,
+		 "key has 65 bytes; expected at most 64, those that say whose "
+		 "row it is and nothing else"},
+		{ROWS("{from: 1B, to: 8}"), 4, 62,
+		 "key from is \"1B\"; expected a number from 1 to 160"},
+		{TOP "datasets: {d: {paths: [/d], record: {key: {from: 1, to: "
+		     "8}}}}\n" NO_RULES,
+		 4, 37,
+		 "key \"bytes\" is missing in record; expected e.g. bytes: "
+		 "160"},
+		{TOP "datasets: {d: {paths: [/d], record: {bytes: 1MiB, key: "
+		     "{from: 1048577, to: 1}}}}\n" NO_RULES,
+		 4, 63,
+		 "key from is \"1048577\"; expected a number from 1 to "
+		 "1048576"},
+	};
+
+	(void)state;
+	refuse_all(bad, N_ELEMENTS(bad));
+}
+
+static void row_key_is_taken_when_it_is_in_the_row(void **state)
+{
+	static const struct {
+		const char *text;
+		uint32_t from, to;
+	} good[] = {
+		{ROWS("{from: 1, to: 8}"), 1, 8},
+		{ROWS("{to: 160, from: 160}"), 160, 160},
+		{ROWS("{from: 97, to: 160}"), 97, 160},
+	};
+	struct policy *p;
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(good); i++) {
+		p = parse(good[i].text);
+		assert_int_equal(p->datasets[0].record, POLICY_RECORD_BYTES);
+		assert_int_equal(p->datasets[0].record_bytes, 160);
+		assert_int_equal(p->datasets[0].key_from, good[i].from);
+		assert_int_equal(p->datasets[0].key_to, good[i].to);
+		policy_free(p);
+	}
+	p = parse(DATA NO_RULES);
+	assert_int_equal(p->datasets[0].key_from, 0);
+	assert_int_equal(p->datasets[0].key_to, 0);
+	policy_free(p);
 }
 
 static void path_is_refused_when_not_normal(void **state)
@@ -3842,6 +3931,19 @@ static void note_tells_records_when_a_budget_counts_bytes(void **state)
 		"8192 at the floor of 128 bytes\n");
 }
 
+static void note_tells_what_is_written_down_when_rows_have_keys(void **state)
+{
+	(void)state;
+	assert_findings(
+		TOP "expires: 2027-01-01T00:00:00Z\ndatasets:\n"
+		    "  b: {paths: [/b], record: {bytes: 160}}\n"
+		    "  k: {paths: [/k], record: {bytes: 160, key: {from: 3, "
+		    "to: 10}}}\n"
+		    "rules:\n- {subject: \"*\", dataset: \"*\", read: none}\n",
+		"note 7:46: evidence has bytes 3 to 10 of each row of dataset "
+		"k that was read, as its key, and no others\n");
+}
+
 static void note_lists_declassifiers_when_there_are_any(void **state)
 {
 	(void)state;
@@ -4326,6 +4428,8 @@ int main(void)
 		cmocka_unit_test(names_are_refused_when_files_are_not_followed),
 		cmocka_unit_test(hosts_are_refused_when_bad),
 		cmocka_unit_test(datasets_are_refused_when_bad),
+		cmocka_unit_test(row_key_is_refused_when_it_is_none),
+		cmocka_unit_test(row_key_is_taken_when_it_is_in_the_row),
 		cmocka_unit_test(path_is_refused_when_not_normal),
 		cmocka_unit_test(path_is_refused_when_root_or_too_long),
 		cmocka_unit_test(path_is_refused_when_it_stands_twice),
@@ -4406,6 +4510,8 @@ int main(void)
 		cmocka_unit_test(
 			warning_tells_when_a_destination_has_all_of_fuse),
 		cmocka_unit_test(note_tells_records_when_a_budget_counts_bytes),
+		cmocka_unit_test(
+			note_tells_what_is_written_down_when_rows_have_keys),
 		cmocka_unit_test(note_lists_declassifiers_when_there_are_any),
 		cmocka_unit_test(note_lists_quiet_files_when_there_are_any),
 		cmocka_unit_test(
