@@ -328,6 +328,32 @@ bool text_is_clean(const char *s, size_t len, const char *allow)
 	return text_clean_prefix(s, len, allow) == len;
 }
 
+void text_escape(const char *s, size_t len, char *buf, size_t size)
+{
+	size_t clean = text_clean_prefix(s, len, ""), at = 0, n;
+	uint32_t code;
+
+	for (size_t i = 0; i < len; i += n) {
+		if (size - at < TEXT_ESCAPE_CHARS(1)) {
+			at += (size_t)snprintf(buf + at, 5, "\\...");
+			break;
+		}
+		n = i < clean ? text_decode(s + i, clean - i, &code) : 0;
+		if (n && s[i] != '\\') {
+			memcpy(buf + at, s + i, n);
+			at += n;
+			continue;
+		}
+		at += (size_t)snprintf(buf + at, 5, "\\x%02x",
+				       (unsigned char)s[i]);
+		n = 1;
+		if (i >= clean)
+			clean = i + 1 +
+				text_clean_prefix(s + i + 1, len - i - 1, "");
+	}
+	buf[at] = '\0';
+}
+
 void text_quote(const char *s, size_t len, char *buf, size_t size)
 {
 	char out[TEXT_QUOTE_CHARS_MAX];

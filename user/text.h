@@ -90,6 +90,15 @@ bool text_is_clean(const char *s, size_t len, const char *allow);
 size_t text_clean_prefix(const char *s, size_t len, const char *allow);
 
 /*
+ * The len bytes at s as JSON and people take them: what text_is_clean() would
+ * not let through, and the backslash, as \xNN, from which the bytes can be had
+ * again. What does not fit in size, at least 5, ends in `\...`; all of it does
+ * if that is TEXT_ESCAPE_CHARS(len).
+ */
+#define TEXT_ESCAPE_CHARS(len) (4 * (len) + 5)
+void text_escape(const char *s, size_t len, char *buf, size_t size);
+
+/*
  * True if word looks like a slip of the pen for candidate: a letter or two
  * wrong, missing, doubled or swapped. *ret_distance (may be NULL) tells how
  * far, to choose the nearest of several.

@@ -327,6 +327,55 @@ static void text_is_safe_and_short_when_quoted(void **state)
 	assert_string_equal(small, "\"ab");
 }
 
+static void bytes_come_back_when_a_text_is_escaped(void **state)
+{
+	static const struct {
+		const char *s;
+		size_t len;
+		const char *text;
+	} cases[] = {
+		{"", 0, ""},
+		{"W0001", 5, "W0001"},
+		{"a\\b", 3, "a\\x5cb"},
+		{"a\0b", 3, "a\\x00b"},
+		{"\x1b[2J\n", 5, "\\x1b[2J\\x0a"},
+		{"\xc3\xa9\xc3", 3, "\xc3\xa9\\xc3"},
+		{"\xa9\xc3\xa9", 3, "\\xa9\xc3\xa9"},
+		{"x\xe2\x80\xae", 4, "x\\xe2\\x80\\xae"},
+		{"\xed\xa0\x80", 3, "\\xed\\xa0\\x80"},
+		{"\xff\xff\xff\xff", 4, "\\xff\\xff\\xff\\xff"},
+	};
+	char text[64];
+
+	(void)state;
+	for (size_t i = 0; i < N_ELEMENTS(cases); i++) {
+		text_escape(cases[i].s, cases[i].len, text,
+			    TEXT_ESCAPE_CHARS(cases[i].len));
+		assert_string_equal(text, cases[i].text);
+	}
+}
+
+static void text_is_cut_between_letters_when_there_is_no_room(void **state)
+{
+	const char *long_text =
+		"\xc3\xa9\xc3\xa9\xff\xe2\x82\xac\\\xe2\x82\xac";
+	size_t len = strlen(long_text), n;
+	char text[64];
+
+	(void)state;
+	for (size_t size = 5; size < TEXT_ESCAPE_CHARS(len); size++) {
+		memset(text, 'x', sizeof(text));
+		text_escape(long_text, len, text, size);
+		n = strlen(text);
+		assert_true(n < size);
+		assert_true(text_is_clean(text, n, ""));
+		for (size_t i = size; i < sizeof(text); i++)
+			assert_int_equal(text[i], 'x');
+	}
+	text_escape(long_text, len, text, 5);
+	assert_string_equal(text, "\\...");
+}
+
 static void word_is_near_when_it_is_a_slip(void **state)
 {
 	static const char *const near[][2] = {
@@ -371,6 +420,9 @@ int main(void)
 		cmocka_unit_test(moment_has_milliseconds_when_they_are_given),
 		cmocka_unit_test(text_is_clean_when_it_is_what_it_looks_like),
 		cmocka_unit_test(text_is_safe_and_short_when_quoted),
+		cmocka_unit_test(bytes_come_back_when_a_text_is_escaped),
+		cmocka_unit_test(
+			text_is_cut_between_letters_when_there_is_no_room),
 		cmocka_unit_test(word_is_near_when_it_is_a_slip),
 	};
 
