@@ -9,8 +9,8 @@
 #include "array.h"
 #include "clock.h"
 #include "dataset.h"
+#include "exposed.h"
 #include "log.h"
-#include "text.h"
 
 #include <errno.h>
 #include <limits.h>
@@ -19,15 +19,21 @@
 #include <string.h>
 
 #define NAMES_SHARE 20 /* of the time, one part goes to looking up names */
-#define LINE_ROOM   (EVIDENCE_LINE_MAX / 2)
-/* A path takes less, and the name in it fits although each byte is escaped. */
-#define PATH_CHARS 3000
-#define RANGES_MAX 150
+
+/*
+ * Beyond these, rows are told without their keys. Whoever reads a huge file
+ * must not keep the agent from what else it has to do, nor bring the oldest
+ * evidence to its end: so many keys are some 3 MB. Those of 47,000 rows take
+ * some 20 ms.
+ */
+#define KEYS_MS	 1000
+#define KEYS_MAX 200000
 
 struct scope {
 	uint32_t serial; /* of an origin */
 	uint32_t dataset;
 	uint32_t row_bytes; /* 0: records are files */
+	const char *name;   /* of the dataset */
 };
 
 struct collecting {
@@ -36,14 +42,8 @@ struct collecting {
 	struct scope *scopes; /* in order */
 	size_t n_scopes;
 	uint64_t read; /* records, by all of them */
-	int failed;    /* a line could not be written */
-	/* The line that is being made. */
-	const struct scope *scope;
-	json_t *line;
-	json_t *list; /* the line's */
-	size_t used;  /* bytes of it, about */
-	const char *dir;
-	size_t dir_len;
+	struct exposed lines;
+	struct row_keys_limit limit;
 };
 
 /* ---- what is there ------------------------------------------------------- */
@@ -136,171 +136,102 @@ static int look_up_names(struct agent *agent)
 
 /* ---- lines --------------------------------------------------------------- */
 
-/*
- * A name as JSON takes it: what is no clean UTF-8, and the backslash, as \xNN,
- * from which the bytes can be had again. One that is too long ends in \...
- */
-static void escape(const char *name, size_t len, char ret_text[PATH_CHARS])
+static int record_line(json_t *line, void *arg)
 {
-	size_t clean = text_clean_prefix(name, len, ""), at = 0;
-
-	for (size_t i = 0; i < len; i++) {
-		if (at + 10 >= PATH_CHARS) {
-			at += (size_t)snprintf(ret_text + at, 5, "\\...");
-			break;
-		}
-		if (i < clean && name[i] != '\\') {
-			ret_text[at++] = name[i];
-			continue;
-		}
-		at += (size_t)snprintf(ret_text + at, 5, "\\x%02x",
-				       (unsigned char)name[i]);
-		if (i >= clean)
-			clean = i + 1 +
-				text_clean_prefix(name + i + 1, len - i - 1,
-						  "");
-	}
-	ret_text[at] = '\0';
+	return agent_record(arg, line, 0, false);
 }
 
-static int put_path(json_t *line, const char *key, const char *path, size_t len)
-{
-	char text[PATH_CHARS];
-
-	escape(path, len, text);
-	return json_object_set_new(line, key, json_string(text)) ? -ENOMEM : 0;
-}
-
-static void end_line(struct collecting *to)
-{
-	int r = to->line ? agent_record(to->agent, to->line, 0, false) : 0;
-
-	if (r && !to->failed)
-		to->failed = r;
-	to->line = NULL;
-	to->list = NULL;
-}
-
-/* A new line of the origin, with a list of that name. */
-static int begin_line(struct collecting *to, const struct scope *scope,
-		      const char *list)
-{
-	const char *dataset;
-
-	end_line(to);
-	if (to->failed)
-		return to->failed;
-	dataset = guard_name(to->agent->guard, NAME_DATASET, scope->dataset);
-	to->list = json_array();
-	to->line = evidence_object(
-		"exposed", json_pack("{s:I, s:s, s:o}", "origin",
-				     (json_int_t)scope->serial, "dataset",
-				     dataset, list, to->list));
-	to->scope = scope;
-	to->used = 0;
-	to->dir = NULL;
-	to->dir_len = 0;
-	return to->line ? 0 : -ENOMEM;
-}
-
-static int append(struct collecting *to, json_t *item, size_t size)
-{
-	to->used += size;
-	return json_array_append_new(to->list, item) ? -ENOMEM : 0;
-}
-
-/* Those of one directory share a line. */
-static int add_file(struct collecting *to, const struct scope *scope,
-		    uint32_t record)
-{
-	size_t len = 0, dir;
-	const char *path =
-		record_names_find(&to->agent->record_names, record, &len);
-	const char *slash = path ? memrchr(path, '/', len) : NULL;
-	char text[PATH_CHARS];
-	int r = 0;
-
-	dir = slash ? (size_t)(slash - path) : 0;
-	if (!to->line || to->scope != scope || to->used > LINE_ROOM ||
-	    !slash != !to->dir || dir != to->dir_len ||
-	    (slash && memcmp(to->dir, path, dir) != 0)) {
-		r = begin_line(to, scope, slash ? "files" : "unnamed");
-		if (!r && slash)
-			r = put_path(to->line, "dir", path, dir);
-		to->dir = slash ? path : NULL;
-		to->dir_len = dir;
-		to->used = dir;
-	}
-	if (r)
-		return r;
-	if (!slash)
-		return append(to, json_integer(record), 12);
-	escape(slash + 1, len - dir - 1, text);
-	return append(to, json_pack("[I, s]", (json_int_t)record, text),
-		      strlen(text) + 16);
-}
-
-static int add_files(struct collecting *to, const struct scope *scope,
+static int add_files(struct collecting *to, const struct exposed_of *of,
 		     const struct exposure_block *block)
 {
+	const struct record_names *names = &to->agent->record_names;
+	uint32_t record = block->first * 64;
+	const char *path;
+	size_t len = 0;
 	int r = 0;
 
-	for (unsigned int i = 0; !r && i < 64; i++)
-		if (block->mask >> i & 1)
-			r = add_file(to, scope, block->first * 64 + i);
+	for (unsigned int i = 0; !r && i < 64; i++, record++) {
+		if (!(block->mask >> i & 1))
+			continue;
+		path = record_names_find(names, record, &len);
+		r = exposed_file(&to->lines, of, record, path, len);
+	}
 	return r;
 }
 
-static int begin_rows(struct collecting *to, const struct scope *scope,
-		      uint32_t record)
-{
-	size_t len = 0;
-	const char *path =
-		record_names_find(&to->agent->record_names, record, &len);
-	int r;
-
-	r = begin_line(to, scope, "rows");
-	if (!r && path)
-		r = put_path(to->line, "file", path, len);
-	if (!r &&
-	    (json_object_set_new(to->line, "record", json_integer(record)) |
-	     json_object_set_new(to->line, "row_bytes",
-				 json_integer(scope->row_bytes))))
-		r = -ENOMEM;
-	return r;
-}
-
-struct rows_of {
-	struct collecting *to;
-	const struct scope *scope;
+struct labelled {
+	struct guard *guard;
 	uint32_t record;
 };
 
-static int add_run(uint64_t first, uint64_t last, void *arg)
+/*
+ * Another file may have come under that name, with the number of an inode that
+ * was freed. The guard knows them apart, and it lets its agent read.
+ */
+static int is_labelled(int fd, void *arg)
 {
-	const struct rows_of *rows = arg;
-	struct collecting *to = rows->to;
-	int r = 0;
+	const struct labelled *labelled = arg;
+	struct guard_file file;
+	int r;
 
-	if (json_array_size(to->list) >= RANGES_MAX)
-		r = begin_rows(to, rows->scope, rows->record);
-	return r ? r
-		 : append(to,
-			  json_pack("[I, I]", (json_int_t)first,
-				    (json_int_t)last),
-			  24);
+	r = guard_open_file(labelled->guard, fd, &file);
+	if (r)
+		return r;
+	return file.label.kind == LABEL_FILE &&
+			       file.label.record == labelled->record
+		       ? 0
+		       : -ESTALE;
+}
+
+/* Opens the file for its keys, if it has some, or tells why there are none. */
+static int open_keys(struct collecting *to, const struct scope *scope,
+		     struct exposed_rows *rows)
+{
+	const struct policy *policy = to->agent->policy;
+	struct labelled labelled = {to->agent->guard, rows->record};
+	const struct policy_dataset *dataset;
+	struct row_keys_form form;
+	char path[PATH_MAX];
+	uint32_t i;
+	int r = -ENOENT;
+
+	if (!policy || policy_find_dataset(policy, scope->name, &i))
+		return 0;
+	dataset = &policy->datasets[i];
+	if (!dataset->key_from || dataset->record_bytes != rows->row_bytes)
+		return 0;
+	form = (struct row_keys_form){
+		.row_bytes = dataset->record_bytes,
+		.from = dataset->key_from - 1,
+		.bytes = dataset->key_to - dataset->key_from + 1,
+	};
+	if (rows->path && rows->len < sizeof(path)) {
+		memcpy(path, rows->path, rows->len);
+		path[rows->len] = '\0';
+		r = row_keys_open(path, &form, &to->limit, is_labelled,
+				  &labelled, &rows->keys);
+	}
+	if (r && r != -ENOMEM) {
+		rows->keys_why = exposed_keys_why(r);
+		r = 0;
+	}
+	return r;
 }
 
 static int add_rows(struct collecting *to, const struct scope *scope,
+		    const struct exposed_of *of,
 		    const struct exposure_block *blocks, size_t n)
 {
-	struct rows_of rows = {to, scope, blocks[0].record};
+	struct exposed_rows rows = {.record = blocks[0].record,
+				    .row_bytes = scope->row_bytes};
 	int r;
 
-	r = begin_rows(to, scope, blocks[0].record);
+	rows.path = record_names_find(&to->agent->record_names, rows.record,
+				      &rows.len);
+	r = open_keys(to, scope, &rows);
 	if (!r)
-		r = exposure_runs(blocks, n, add_run, &rows);
-	end_line(to);
+		r = exposed_rows(&to->lines, of, &rows, blocks, n);
+	row_keys_free(rows.keys);
 	return r;
 }
 
@@ -308,23 +239,29 @@ static int add_lines(struct collecting *to, const struct exposure_block *fresh,
 		     size_t n)
 {
 	const struct scope *scope;
+	struct exposed_of of;
 	size_t same;
 	int r = 0;
 
+	to->lines = (struct exposed){.fn = record_line, .arg = to->agent};
+	to->limit = (struct row_keys_limit){clock_ms() + KEYS_MS, KEYS_MAX};
 	for (size_t i = 0; !r && i < n; i += same) {
 		same = 1;
 		scope = find_scope(to, fresh[i].origin);
+		of = (struct exposed_of){scope->serial, scope->name};
 		if (!scope->row_bytes) {
-			r = add_files(to, scope, &fresh[i]);
+			r = add_files(to, &of, &fresh[i]);
 			continue;
 		}
 		while (i + same < n &&
 		       fresh[i + same].origin == scope->serial &&
 		       fresh[i + same].record == fresh[i].record)
 			same++;
-		r = add_rows(to, scope, &fresh[i], same);
+		r = add_rows(to, scope, &of, &fresh[i], same);
 	}
-	end_line(to);
+	if (!r)
+		r = exposed_end(&to->lines);
+	exposed_release(&to->lines);
 	return r;
 }
 
@@ -369,9 +306,12 @@ static int collect(struct collecting *to, bool now, size_t *ret_n)
 	r = guard_each_origin(agent->guard, take_origin, to);
 	if (r || to->read == agent->exposed_read)
 		return r;
-	for (size_t i = 0; i < to->n_scopes; i++)
+	for (size_t i = 0; i < to->n_scopes; i++) {
 		to->scopes[i].row_bytes =
 			guard_record_bytes(agent->guard, to->scopes[i].dataset);
+		to->scopes[i].name = guard_name(agent->guard, NAME_DATASET,
+						to->scopes[i].dataset);
+	}
 	if (to->n_scopes)
 		qsort(to->scopes, to->n_scopes, sizeof(*to->scopes),
 		      compare_scopes);
@@ -384,7 +324,7 @@ static int collect(struct collecting *to, bool now, size_t *ret_n)
 		r = add_lines(to, fresh, n);
 	free(fresh);
 	*ret_n = n;
-	return r ? r : to->failed;
+	return r;
 }
 
 bool agent_expose(struct agent *agent, bool now)

@@ -374,6 +374,9 @@ struct guard_file {
 int guard_file(struct guard *guard, const char *path,
 	       struct guard_file *ret_file);
 
+/* The same of one that is open already, by whatever name it has now. */
+int guard_open_file(struct guard *guard, int fd, struct guard_file *ret_file);
+
 /* slot is the number that shares use; origin->serial the lasting one. */
 typedef int (*guard_origin_fn)(uint32_t slot, const struct origin *origin,
 			       void *arg);

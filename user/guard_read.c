@@ -7,6 +7,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mman.h>
@@ -256,17 +257,14 @@ static int is_plain(const char *path)
 	return S_ISREG(st.st_mode) || S_ISDIR(st.st_mode) ? 0 : -ENOTSUP;
 }
 
-int guard_file(struct guard *guard, const char *path,
-	       struct guard_file *ret_file)
+static int find_file(struct guard *guard, const char *path, int flags,
+		     struct guard_file *ret_file)
 {
 	struct guard_file file = {0};
 	struct carrier carrier;
 	int r;
 
-	r = is_plain(path);
-	if (!r)
-		r = guard_capture(guard, AT_FDCWD, path, LOOK_FLAGS, NULL,
-				  &file.key);
+	r = guard_capture(guard, AT_FDCWD, path, flags, NULL, &file.key);
 	if (r)
 		return r;
 	r = guard_map_lookup(guard, MAP_LABELS, &file.key, &file.label);
@@ -284,6 +282,23 @@ int guard_file(struct guard *guard, const char *path,
 		return r;
 	*ret_file = file;
 	return 0;
+}
+
+int guard_file(struct guard *guard, const char *path,
+	       struct guard_file *ret_file)
+{
+	int r;
+
+	r = is_plain(path);
+	return r ? r : find_file(guard, path, LOOK_FLAGS, ret_file);
+}
+
+int guard_open_file(struct guard *guard, int fd, struct guard_file *ret_file)
+{
+	char path[64];
+
+	(void)snprintf(path, sizeof(path), "/proc/self/fd/%d", fd);
+	return find_file(guard, path, LOOK_FLAGS & ~O_NOFOLLOW, ret_file);
 }
 
 int guard_origin(const struct guard *guard, uint32_t slot,
