@@ -7,6 +7,7 @@
 #include "array.h"
 #include "cmd.h"
 #include "evidence.h"
+#include "exposed.h"
 #include "exposure_status.h"
 #include "log.h"
 #include "term.h"
@@ -50,12 +51,84 @@ struct exposing {
 	struct chain *chains;
 	size_t n;
 	bool none_named; /* a record's name was not known any more */
+	const struct chain *untold; /* before the first of its records */
 	uint64_t told;
 };
 
 static bool for_people(const struct exposing *exposing)
 {
 	return !exposing->common.json && !exposing->csv;
+}
+
+/* ---- who read ------------------------------------------------------------ */
+
+static void print_who(const struct chain *chain)
+{
+	const json_t *began = chain->began;
+	const char *login, *unit;
+
+	(void)printf("origin %" PRIu64 " of %s", chain->origin,
+		     cmd_text(json_array_get(chain->exposed, 0), "dataset"));
+	if (!began) {
+		(void)printf(": its beginning is not in this evidence\n");
+		return;
+	}
+	login = cmd_text(began, "login");
+	unit = cmd_text(began, "unit");
+	(void)printf(": %s[%" PRIu64 "] %s", cmd_text(began, "comm"),
+		     cmd_number(began, "tgid"), cmd_text(began, "user"));
+	if (login[0])
+		(void)printf(" (login %s)", login);
+	if (unit[0])
+		(void)printf(" in %s", unit);
+	(void)printf(", began %.19sZ\n", cmd_text(began, "time"));
+}
+
+static void print_way(const struct exposure_share *share,
+		      const struct exposure_way *way)
+{
+	char k[32], m[32], to[256];
+
+	if (!way->through)
+		return;
+	term_number(way->records, k, sizeof(k));
+	term_number(share->read, m, sizeof(m));
+	(void)snprintf(to, sizeof(to), "%s",
+		       strcmp(way->destination, "*") == 0 ? "elsewhere"
+							  : way->destination);
+	log_clean(to);
+	(void)printf("  possibly released to %s: at most %s of these %s\n", to,
+		     k, m);
+}
+
+static void print_share(const struct exposure_share *share)
+{
+	char n[32];
+
+	term_number(share->listed > share->read ? share->listed : share->read,
+		    n, sizeof(n));
+	(void)printf("  at most %s record%s read; %s\n", n,
+		     share->read == 1 ? "" : "s",
+		     share->fate == EXPOSURE_CONTAINED
+			     ? "contained: nothing of them was released"
+		     : share->fate == EXPOSURE_RELEASED
+			     ? "some may have left:"
+			     : "nothing is on record that left");
+	for (size_t i = 0; i < share->n_ways; i++)
+		print_way(share, &share->ways[i]);
+}
+
+static void tell_who(struct exposing *exposing, const struct chain *chain)
+{
+	const struct exposure_status *status =
+		&exposing->guarded[chain->guarded].status;
+
+	print_who(chain);
+	for (size_t i = 0; i < status->n; i++)
+		if (status->shares[i].origin == chain->origin)
+			print_share(&status->shares[i]);
+	exposing->untold = NULL;
+	exposing->told++;
 }
 
 /* ---- one record ---------------------------------------------------------- */
@@ -163,6 +236,8 @@ static void tell(struct exposing *exposing, const struct item *item)
 				     evidence_text(item->line, "dataset"));
 	char clean[EVIDENCE_LINE_MAX], key[EVIDENCE_LINE_MAX];
 
+	if (exposing->untold)
+		tell_who(exposing, exposing->untold);
 	exposing->told++;
 	if (exposing->common.json) {
 		print_json(item, share);
@@ -238,6 +313,17 @@ static void tell_files(struct exposing *exposing, struct item *item)
 	item->name = NULL;
 }
 
+/* The policy names a key, but the agent could not read those of this line. */
+static void tell_keyless(const struct exposing *exposing,
+			 const struct item *item)
+{
+	const char *why = evidence_text(item->line, "keys_why");
+
+	if (why[0] && for_people(exposing) && !exposing->record)
+		(void)printf("  (no keys of the next rows: %s)\n",
+			     exposed_keys_words(why));
+}
+
 static void tell_rows(struct exposing *exposing, struct item *item)
 {
 	const json_t *keys = json_object_get(item->line, "keys"), *range;
@@ -247,6 +333,7 @@ static void tell_rows(struct exposing *exposing, struct item *item)
 	item->name = evidence_text(item->line, "file");
 	item->record = cmd_number(item->line, "record");
 	item->has_row = true;
+	tell_keyless(exposing, item);
 	json_array_foreach (json_object_get(item->line, "rows"), i, range) {
 		first = json_integer_value(json_array_get(range, 0));
 		last = json_integer_value(json_array_get(range, 1));
@@ -433,62 +520,6 @@ static int judge(struct exposing *exposing)
 	return r;
 }
 
-static void print_who(const struct chain *chain)
-{
-	const json_t *began = chain->began;
-	const char *login, *unit;
-
-	(void)printf("origin %" PRIu64 " of %s", chain->origin,
-		     cmd_text(json_array_get(chain->exposed, 0), "dataset"));
-	if (!began) {
-		(void)printf(": its beginning is not in this evidence\n");
-		return;
-	}
-	login = cmd_text(began, "login");
-	unit = cmd_text(began, "unit");
-	(void)printf(": %s[%" PRIu64 "] %s", cmd_text(began, "comm"),
-		     cmd_number(began, "tgid"), cmd_text(began, "user"));
-	if (login[0])
-		(void)printf(" (login %s)", login);
-	if (unit[0])
-		(void)printf(" in %s", unit);
-	(void)printf(", began %.19sZ\n", cmd_text(began, "time"));
-}
-
-static void print_way(const struct exposure_share *share,
-		      const struct exposure_way *way)
-{
-	char k[32], m[32], to[256];
-
-	if (!way->through)
-		return;
-	term_number(way->records, k, sizeof(k));
-	term_number(share->read, m, sizeof(m));
-	(void)snprintf(to, sizeof(to), "%s",
-		       strcmp(way->destination, "*") == 0 ? "elsewhere"
-							  : way->destination);
-	log_clean(to);
-	(void)printf("  possibly released to %s: at most %s of these %s\n", to,
-		     k, m);
-}
-
-static void print_share(const struct exposure_share *share)
-{
-	char n[32];
-
-	term_number(share->listed > share->read ? share->listed : share->read,
-		    n, sizeof(n));
-	(void)printf("  at most %s record%s read; %s\n", n,
-		     share->read == 1 ? "" : "s",
-		     share->fate == EXPOSURE_CONTAINED
-			     ? "contained: nothing of them was released"
-		     : share->fate == EXPOSURE_RELEASED
-			     ? "some may have left:"
-			     : "nothing is on record that left");
-	for (size_t i = 0; i < share->n_ways; i++)
-		print_way(share, &share->ways[i]);
-}
-
 static void tell_chain(struct exposing *exposing, const struct chain *chain)
 {
 	const struct exposure_status *status =
@@ -498,11 +529,10 @@ static void tell_chain(struct exposing *exposing, const struct chain *chain)
 	size_t i;
 
 	if (for_people(exposing)) {
-		print_who(chain);
-		for (i = 0; i < status->n; i++)
-			if (status->shares[i].origin == chain->origin)
-				print_share(&status->shares[i]);
-		exposing->told++;
+		/* One that read another record of that name is not told of. */
+		exposing->untold = chain;
+		if (!exposing->record)
+			tell_who(exposing, chain);
 		if (!list)
 			return;
 	}

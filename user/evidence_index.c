@@ -350,7 +350,8 @@ static int put_exposed(struct evidence_index *index, const json_t *line,
 			r = put_record(index, file, seq, line, item);
 	json_array_foreach (json_object_get(line, "keys"), i, item) {
 		name = json_string_value(item);
-		if (!r && name)
+		/* Of a row whose key is blank. */
+		if (!r && name && name[0])
 			r = put_record(index, name, seq, line, NULL);
 	}
 	return r;
@@ -753,15 +754,15 @@ int evidence_index_records(struct evidence_index *index, const char *name,
 	if (sqlite3_prepare_v2(index->db,
 			       "SELECT DISTINCT seq, load, origin FROM record "
 			       "WHERE (name IN (?1, ?5) AND first IS NULL) OR "
-			       "(?3 AND "
-			       "name = ?2 AND ?4 BETWEEN first AND last) ORDER "
-			       "BY seq",
+			       "(?3 AND name = ?2 AND ?4 BETWEEN first AND "
+			       "last) ORDER BY seq",
 			       -1, &stmt, NULL))
 		return -EIO;
 	(void)bind_text(stmt, 1, base);
 	(void)bind_text(stmt, 2, file);
 	(void)bind_number(stmt, 3, has_row);
 	(void)bind_number(stmt, 4, row);
+	/* A key may have slashes. */
 	(void)bind_text(stmt, 5, name);
 	while (!r && sqlite3_step(stmt) == SQLITE_ROW) {
 		record.seq = (uint64_t)sqlite3_column_int64(stmt, 0);

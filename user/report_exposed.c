@@ -6,6 +6,7 @@
 #include "report_internal.h"
 
 #include "array.h"
+#include "exposed.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -246,10 +247,13 @@ static int compare_records(const void *a, const void *b)
 	if (!r)
 		r = compare_numbers(x->first, y->first);
 	/* One with a key before the same one without. */
+	if (!r && x->key && y->key)
+		return strcmp(x->key, y->key);
 	return r ? r : !x->key - !y->key;
 }
 
-/* Was it told before? The next agent may tell of it again. */
+/* Was it told before? The next agent may tell of it again. What was written
+ * to a row meanwhile may make it somebody else's: both are told. */
 static bool is_told(const struct record *record)
 {
 	const struct record *before = record - 1;
@@ -258,6 +262,8 @@ static bool is_told(const struct record *record)
 	       record->rows == before->rows &&
 	       record->number == before->number &&
 	       record->first == before->first && record->last == before->last &&
+	       (!record->key ||
+		(before->key && strcmp(record->key, before->key) == 0)) &&
 	       !record->name == !before->name &&
 	       (!record->name || strcmp(record->name, before->name) == 0);
 }
@@ -356,6 +362,32 @@ static void put_table(struct page *page, const struct records *records,
 	put(page, "</tbody></table>\n");
 }
 
+static bool is_of(const json_t *line, const struct exposure_share *share)
+{
+	return exposure_number(line, "origin") == share->origin &&
+	       strcmp(evidence_text(line, "dataset"), share->dataset) == 0;
+}
+
+/* The policy names keys, but the agent could not read some. */
+static void put_keyless(struct page *page, const struct exposure_share *share)
+{
+	const json_t *line;
+	const char *why;
+	size_t i;
+
+	json_array_foreach (page->report->exposed, i, line) {
+		why = evidence_text(line, "keys_why");
+		if (!why[0] || !is_of(line, share))
+			continue;
+		put(page,
+		    "<p class=\"note\">Some rows of <code>%s</code> have no "
+		    "keys here: %s when they were to be written down. Their "
+		    "numbers tell which rows of the file they were.</p>\n",
+		    evidence_text(line, "file"), exposed_keys_words(why));
+		return; /* one is enough to look for others */
+	}
+}
+
 static int put_list(struct page *page, const struct exposure_share *share)
 {
 	struct records records = {0};
@@ -364,8 +396,7 @@ static int put_list(struct page *page, const struct exposure_share *share)
 	int r = 0;
 
 	json_array_foreach (page->report->exposed, i, line) {
-		if (r || exposure_number(line, "origin") != share->origin ||
-		    strcmp(evidence_text(line, "dataset"), share->dataset) != 0)
+		if (r || !is_of(line, share))
 			continue;
 		r = add_files(&records, line);
 		if (!r)
@@ -377,6 +408,7 @@ static int put_list(struct page *page, const struct exposure_share *share)
 	put(page, "<h3>%s, origin %" PRIu64 ": %'" PRIu64 " record%s</h3>\n",
 	    share->dataset, share->origin, share->listed,
 	    plural(share->listed));
+	put_keyless(page, share);
 	if (!records.n) {
 		put(page, "<p>The evidence at hand names none of them.</p>\n");
 	} else if (records.n <= ROWS_MAX) {

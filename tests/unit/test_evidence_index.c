@@ -271,6 +271,11 @@ static void finds_records_by_name_row_and_key(void **state)
 		      3, "dataset", "rows", "file", "/srv/roster", "rows", 10,
 		      12, 40, 40, "keys", "W10", "W11", "W/12", "W40"),
 	    "exposed");
+	add(box,
+	    json_pack("{s:i, s:s, s:s, s:[[i,i]], s:[s,s,n,s]}", "origin", 3,
+		      "dataset", "rows", "file", "/srv/roster", "rows", 50, 53,
+		      "keys", "AB/50", "", "50"),
+	    "exposed");
 	sync_log(box);
 	open_index(box, NULL, false);
 	assert_int_equal(records(box, "000001.jpg"), 1);
@@ -284,6 +289,10 @@ static void finds_records_by_name_row_and_key(void **state)
 	assert_int_equal(records(box, "W11"), 1);
 	assert_int_equal(records(box, "W/12"), 1);
 	assert_int_equal(records(box, "W13"), 0);
+	assert_int_equal(records(box, "AB/50"), 1);
+	assert_int_equal(records(box, "50"), 1);
+	assert_int_equal(records(box, "AC/50"), 1); /* were it a file */
+	assert_int_equal(records(box, ""), 0);
 	/* Nothing in it is SQL. */
 	assert_int_equal(records(box, "' OR '1'='1"), 0);
 }

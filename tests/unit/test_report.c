@@ -513,6 +513,47 @@ static void records_are_all_listed_when_there_are_47000(void **state)
 	free(text);
 }
 
+/* A row that was told again: by the next agent, when it was somebody else's. */
+static void rows_have_all_their_keys_when_told_again(void **state)
+{
+	static const struct {
+		const char *key, *why;
+	} more[] = {{"W20417", NULL}, {"<W1>", NULL}, {NULL, "time"}};
+	struct lines lines;
+	struct report report;
+	json_t *line;
+	size_t len;
+	char *text;
+
+	(void)state;
+	lines_begin(&lines);
+	example(&lines);
+	for (size_t i = 0; i < 3; i++) {
+		line = json_pack("{s:s, s:i, s:s, s:s, s:i, s:[[i,i]]}", "type",
+				 "exposed", "origin", 4, "dataset", "roster",
+				 "file", "/srv/personnel/roster.csv", "record",
+				 9, "rows", 100, 100);
+		if (more[i].key)
+			json_object_set_new(line, "keys",
+					    json_pack("[s]", more[i].key));
+		else
+			json_object_set_new(line, "keys_why",
+					    json_string(more[i].why));
+		json_array_append_new(lines.exposed, line);
+	}
+	report = report_of(&lines);
+	text = written(&report, &len);
+	assert_int_equal(count(text, "<li>100 <b>W20417</b></li>"), 1);
+	assert_int_equal(count(text, "<li>100 <b>&lt;W1&gt;</b></li>"), 1);
+	assert_int_equal(count(text, "<li>100</li>"), 0);
+	says(text, "roster, origin 4: 71 records");
+	says(text,
+	     "Some rows of <code>/srv/personnel/roster.csv</code> have no "
+	     "keys here: there was no time to read them when");
+	free(text);
+	lines_end(&lines);
+}
+
 /* ---- the flow ------------------------------------------------------------ */
 
 static struct flow *flow_of(void (*fn)(struct lines *lines),
@@ -739,6 +780,7 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_certain_when_lines_are_not_signed),
 		cmocka_unit_test(page_is_whole_when_lines_are_twisted),
 		cmocka_unit_test(records_are_all_listed_when_there_are_47000),
+		cmocka_unit_test(rows_have_all_their_keys_when_told_again),
 		cmocka_unit_test(flow_is_sane_when_it_is_the_example),
 		cmocka_unit_test(flow_is_sane_when_it_is_deep_and_has_a_loop),
 		cmocka_unit_test(flow_draws_one_for_many_when_they_are_alike),
