@@ -2,7 +2,7 @@
 # shellcheck shell=bash disable=SC2086,SC2154 # plain words; lib.sh
 #
 # Whose records were read: what the evidence says beside what was read indeed,
-# by the names of the files, and rows by their numbers.
+# by the names of the files, and rows by their numbers and their keys.
 
 ex=/srv/exposed
 ex_files=1500
@@ -14,6 +14,17 @@ exposed_prepare()
 	echo x >$ex/photos/odd/$'new\nline \\ \xff.jpg'
 	echo x >"$ex/photos/odd/=cmd|calc,\"quoted\".jpg"
 	head -c 160000 /dev/zero >$ex/rows
+	exposed_make_keyed W >$ex/keyed
+}
+
+# exposed_make_keyed LETTER: 1000 rows of 160 bytes, bytes 11 to 18 of which are
+# a key. What is around it says "Aldermark", and may be in no evidence.
+exposed_make_keyed()
+{
+	seq 0 999 | awk -v letter="$1" '{
+		printf "%-10s%-8s%-141s\n", "Aldermark", letter $1,
+			"Aldermark " $1
+	}'
 }
 
 exposed_policy()
@@ -23,6 +34,9 @@ exposed_policy()
 	datasets:
 	  exposed: {paths: [$ex/photos], record: file}
 	  rows: {paths: [$ex/rows], record: {bytes: 160}}
+	  keyed:
+	    paths: [$ex/keyed]
+	    record: {bytes: 160, key: {from: 11, to: 18}}
 	rules:
 	  - {subject: "*", dataset: "*", read: 100000 records/hour}
 	P
@@ -145,6 +159,74 @@ exposed_lists_rows()
 	[ "$told" = "71 100 169 999" ]
 }
 
+# exposed_has_keys QUERY RESULT: of the last login's rows, in $told.
+exposed_has_keys()
+{
+	told=$(exposed --origin "${origin:-0}" --json | jq -rs "$1")
+	[ "$told" = "$2" ]
+}
+
+# exposed_tells WORD: is it in the evidence, or in anything else of the agent?
+exposed_tells()
+{
+	evidence_lines | grep -q "$1" || grep -rq "$1" $state "$log"
+}
+
+exposed_tells_keys_alone()
+{
+	exposed_tells '"W169"' && ! exposed_tells Aldermark
+}
+
+exposed_keys()
+{
+	local ends='map(.key) | "\(length) \(.[0]) \(.[69]) \(.[70])"'
+
+	new_login
+	# shellcheck disable=SC2016 # the other shell's
+	as "$login" bash -c 'dd if="$1" bs=160 skip=100 count=70 status=none
+		dd if="$1" bs=160 skip=999 count=1 status=none' - $ex/keyed \
+		>/dev/null
+	exposed_origin keyed
+	waits 20 exposed_has_keys "$ends" "71 W100 W169 W999"
+	check keys_are_exact_when_some_rows_were_read "$told" \
+		[ "$told" = "71 W100 W169 W999" ]
+	told=$(exposed --record W169 --json | jq -s length)
+	check row_is_found_by_its_key_when_it_was_read "$told" [ "$told" = 1 ]
+	told=$(exposed --record W170 --json | jq -s length)
+	check row_is_not_found_by_its_key_when_its_neighbour_was_read "$told" \
+		[ "$told" = 0 ]
+	exposed_read $ex/keyed
+	exposed_origin keyed
+	waits 20 exposed_has_keys 'map(.key == "W\(.row)") |
+		"\(length) \(all)"' "1000 true"
+	check keys_are_whole_when_all_rows_were_read_at_once "$told" \
+		[ "$told" = "1000 true" ]
+	check evidence_has_nothing_but_the_keys_when_rows_were_read \
+		"$(evidence_lines | grep -c Aldermark) lines with more" \
+		exposed_tells_keys_alone
+	exposed_replaced
+}
+
+# Another file comes under the name before the agent looks: who is in it was not
+# read. The agent sleeps, so that it cannot be quicker.
+exposed_replaced()
+{
+	local why='select(.type == "exposed" and .dataset == "keyed")
+		| select(.rows == [[7, 7]]) | "\(.keys_why) \(.keys)"'
+
+	exposed_make_keyed X >$ex/keyed.new
+	new_login
+	kill -STOP "$agent"
+	as "$login" dd if=$ex/keyed bs=160 skip=7 count=1 status=none >/dev/null
+	mv $ex/keyed.new $ex/keyed
+	kill -CONT "$agent"
+	exposed_origin keyed
+	waits 20 exposed_has_keys 'map("\(.row)") | join(" ")' 7
+	told=$(evidence_lines | jq -r "$why" | tail -n 1)
+	check row_has_no_key_when_its_file_was_replaced "$told" \
+		grep -qxE '(gone|replaced) null' <<<"$told"
+}
+
 # The agent dies before it has written anything: the guard still knows.
 exposed_killed()
 {
@@ -174,5 +256,6 @@ exposed_cases()
 	exposed_files
 	exposed_odd
 	exposed_rows
+	exposed_keys
 	exposed_killed
 }
