@@ -8,6 +8,7 @@
 #include "cmd.h"
 #include "evidence.h"
 #include "exposed.h"
+#include "exposure.h"
 #include "exposure_status.h"
 #include "log.h"
 #include "term.h"
@@ -50,8 +51,9 @@ struct exposing {
 	size_t n_guarded;
 	struct chain *chains;
 	size_t n;
-	bool none_named; /* a record's name was not known any more */
+	bool none_named;	    /* a record's name was not known any more */
 	const struct chain *untold; /* before the first of its records */
+	struct exposure listed;	    /* by place of the chain */
 	uint64_t told;
 };
 
@@ -229,6 +231,24 @@ static void print_row(const struct item *item,
 	(void)putchar('\n');
 }
 
+/* The next agent tells of a record that the one before it told of. */
+static bool is_told(struct exposing *exposing, const struct item *item)
+{
+	uint64_t number = item->has_row ? item->row : item->record;
+	const struct exposure_block block = {
+		.origin = (uint32_t)(item->chain - exposing->chains) + 1,
+		.record = item->has_row ? (uint32_t)item->record : 0,
+		.first = (uint32_t)(number / 64),
+		.mask = 1ULL << (number & 63),
+	};
+
+	if (exposure_mask(&exposing->listed, &block) & block.mask)
+		return true;
+	/* Without memory it is told again, which is better than not. */
+	(void)exposure_add(&exposing->listed, &block);
+	return false;
+}
+
 static void tell(struct exposing *exposing, const struct item *item)
 {
 	const struct exposure_share *share =
@@ -236,6 +256,8 @@ static void tell(struct exposing *exposing, const struct item *item)
 				     evidence_text(item->line, "dataset"));
 	char clean[EVIDENCE_LINE_MAX], key[EVIDENCE_LINE_MAX];
 
+	if (is_told(exposing, item))
+		return;
 	if (exposing->untold)
 		tell_who(exposing, exposing->untold);
 	exposing->told++;
@@ -337,7 +359,7 @@ static void tell_rows(struct exposing *exposing, struct item *item)
 	json_array_foreach (json_object_get(item->line, "rows"), i, range) {
 		first = json_integer_value(json_array_get(range, 0));
 		last = json_integer_value(json_array_get(range, 1));
-		/* Nobody has verified it: more than a file can have are none. */
+		/* Nobody has verified it: no file has more than that. */
 		if (first < 0 || last - first > ROWS_MAX)
 			continue;
 		for (json_int_t row = first; row <= last; row++) {
@@ -493,6 +515,23 @@ static int gather_incident(struct exposing *exposing)
 	return r;
 }
 
+/* As it stands in the log, or as it is. */
+static int gather_records(struct exposing *exposing)
+{
+	static char name[EVIDENCE_LINE_MAX];
+	struct evidence_index *index = exposing->index.index;
+	int r;
+
+	r = evidence_index_records(index, exposing->record, gather_record,
+				   exposing);
+	if (r || exposing->n)
+		return r;
+	text_escape(exposing->record, strlen(exposing->record), name,
+		    sizeof(name));
+	exposing->record = name;
+	return evidence_index_records(index, name, gather_record, exposing);
+}
+
 static int gather_all(struct exposing *exposing)
 {
 	struct evidence_index *index = exposing->index.index;
@@ -500,8 +539,7 @@ static int gather_all(struct exposing *exposing)
 	if (exposing->number)
 		return gather_incident(exposing);
 	if (exposing->record)
-		return evidence_index_records(index, exposing->record,
-					      gather_record, exposing);
+		return gather_records(exposing);
 	exposing->load = exposing->index.found.load;
 	return evidence_index_origins(index, gather_origin, exposing);
 }
@@ -582,6 +620,7 @@ static void release(struct exposing *exposing)
 		json_decref(guarded->ledger);
 		json_decref(guarded->events);
 	}
+	exposure_release(&exposing->listed);
 	json_decref(exposing->incident);
 	free(exposing->chains);
 	free(exposing->guarded);
