@@ -362,8 +362,8 @@ static __noinline __u32 origin_known(const struct act *a)
 #define OVER_TOLD_NS 1000000000ULL
 
 /*
- * Who the current process is to who reads of it: of which kin, and by what name.
- * Nothing is decided by it.
+ * Who the current process is to who reads of it: of which kin, and by what
+ * name. Nothing is decided by it.
  */
 static __always_inline __u64 told_as(const struct act *a)
 {
@@ -378,11 +378,11 @@ static __always_inline __u64 told_as(const struct act *a)
 
 /*
  * Is the @n-th act over the budget of a row told? At powers of two, so that a
- * storm stays readable; and when it is of another tool or other kin than the one
- * told of last, at most once a second. Who is refused before reading anything
- * has no origin, and shares the row with all the others: a login's first refusal
- * must not go unseen behind theirs, nor what an intruder tries next behind what
- * he tried first.
+ * storm stays readable; and when it is of another tool or other kin than the
+ * one told of last, at most once a second. Who is refused before reading
+ * anything has no origin, and shares the row with all the others: a login's
+ * first refusal must not go unseen behind theirs, nor what an intruder tries
+ * next behind what he tried first.
  */
 static __noinline int over_is_told(struct ledger *l, const struct act *a,
 				   __u64 n)

@@ -26,7 +26,7 @@
 #include <unistd.h>
 
 #define CGROUP_MOUNT   "/sys/fs/cgroup"
-#define TICK_NS	       (CLOCK_NS_PER_S / 50) /* what /proc tells is to the tick */
+#define TICK_NS	       (CLOCK_NS_PER_S / 50) /* a tick of /proc, and more */
 #define SOON_NS	       CLOCK_NS_PER_S	     /* behind a new actor */
 #define AGAIN_NS       (5 * CLOCK_NS_PER_S)
 #define AGAIN_MAX_NS   (60 * CLOCK_NS_PER_S)
@@ -574,7 +574,7 @@ static void ask(struct agent *agent)
 	for (size_t i = 0; i < n; i++)
 		jobs[i] = (struct peek_job){incidents->waiting[i].tgid,
 					    incidents->waiting[i].exe_fd};
-	/* If that fails, it is not asked again: its line would wait for ever. */
+	/* If that fails it is not asked again: its line would wait for ever. */
 	(void)peek_begin(&incidents->peek, jobs, n,
 			 agent->has_arguments_key ? &agent->arguments_key
 						  : NULL);

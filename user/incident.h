@@ -4,11 +4,11 @@
  * Which verdict belongs to which, what is known of each, and the lines that say
  * so. Pure: nothing is asked of a guard or of /proc here.
  *
- * A verdict belongs to an incident if an origin of what is held does; if that is
- * of the same login session or cgroup as one that does; or if a process that
- * acted in it is among the ancestors of who acts now. Where nothing was read yet
- * there is no origin, and it is who acts whose session or cgroup counts. So it
- * does where the origin is one that many go through: a database's, for one.
+ * A verdict belongs to an incident if an origin of what is held does; if that
+ * is of the same login session or cgroup as one that does; or if a process that
+ * acted in it is among the ancestors of who acts now. Where nothing was read
+ * yet there is no origin, and it is who acts whose session or cgroup counts. So
+ * it does where the origin is one that many go through: a database's, for one.
  *
  * After an hour without a verdict an incident is closed. If the same chain goes
  * on within a day it is opened again, under its number.

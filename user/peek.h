@@ -1,9 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What can make who looks at a process wait for ever: its program, which may lie
- * on a file system that an intruder serves, and its arguments, which are read
- * out of its memory, and that may be such a file's. So a process of its own
- * looks, never the agent.
+ * What can make who looks at a process wait for ever: its program, which may
+ * lie on a file system that an intruder serves, and its arguments, which are
+ * read out of its memory. So a process of its own looks, never the agent.
  */
 #ifndef CORDON_PEEK_H
 #define CORDON_PEEK_H

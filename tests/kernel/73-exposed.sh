@@ -197,7 +197,8 @@ exposed_keys()
 		[ "$told" = 0 ]
 	exposed_read $ex/keyed
 	exposed_origin keyed
-	waits 20 exposed_has_keys 'map(.key == "W\(.row)") |
+	# Who reads to the end asks for a row behind it, which has no key.
+	waits 20 exposed_has_keys 'map(select(.key)) | map(.key == "W\(.row)") |
 		"\(length) \(all)"' "1000 true"
 	check keys_are_whole_when_all_rows_were_read_at_once "$told" \
 		[ "$told" = "1000 true" ]

