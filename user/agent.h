@@ -142,9 +142,9 @@ int agent_incident_start(struct agent *agent);
 
 /*
  * Takes a line of an earlier agent, in their order; the last load that they
- * tell of, 0: none; behind the last one, and behind the line that says that this
- * one began, goes on with what was open. If the log cannot be opened after all,
- * forgets them.
+ * tell of, 0: none; behind the last one, and behind the line that says that
+ * this one began, goes on with what was open. If the log cannot be opened after
+ * all, forgets them.
  */
 void agent_incident_forget_old(struct agent *agent);
 void agent_incident_old(struct agent *agent, const json_t *line);
