@@ -729,28 +729,34 @@ static __noinline struct meter *meter_of(struct sock *sk, __u32 channel,
 	if (how)
 		write_seq = BPF_CORE_READ((struct tcp_sock *)sk, write_seq);
 	m = bpf_sk_storage_get(&meters, sk, 0, 0);
-	if (m) {
-		m->turn = turn;
-		/* Under repair a socket is connected without a SYN. */
-		if (m->fresh && sk->__sk_common.skc_state == TCP_ESTABLISHED) {
+	if (!m) {
+		m = bpf_sk_storage_get(&meters, sk, 0,
+				       BPF_SK_STORAGE_GET_F_CREATE);
+		if (m) {
+			m->turn = turn;
+			m->apart = is_apart(sk);
+			/* What was queued before this is no concern of ours. */
 			m->sent_end = write_seq;
-			m->fresh = 0;
+			m->fresh = how &&
+				   sk->__sk_common.skc_state == TCP_CLOSE;
+			state.tagged = 1;
+			return m;
 		}
-		if (channel == CHANNEL_UDP &&
-		    BPF_CORE_READ((struct udp_sock *)sk, pending))
-			how = SETTLE_CORKED;
-		meter_settle(m, write_seq, how, memo, id);
-		return m;
+		/* Of two that make it at once, one is told that it failed. */
+		m = bpf_sk_storage_get(&meters, sk, 0, 0);
 	}
-	m = bpf_sk_storage_get(&meters, sk, 0, BPF_SK_STORAGE_GET_F_CREATE);
 	if (!m)
 		return NULL;
 	m->turn = turn;
-	m->apart = is_apart(sk);
-	/* What was queued before this is no concern of ours. */
-	m->sent_end = write_seq;
-	m->fresh = how && sk->__sk_common.skc_state == TCP_CLOSE;
-	state.tagged = 1;
+	/* Under repair a socket is connected without a SYN. */
+	if (m->fresh && sk->__sk_common.skc_state == TCP_ESTABLISHED) {
+		m->sent_end = write_seq;
+		m->fresh = 0;
+	}
+	if (channel == CHANNEL_UDP &&
+	    BPF_CORE_READ((struct udp_sock *)sk, pending))
+		how = SETTLE_CORKED;
+	meter_settle(m, write_seq, how, memo, id);
 	return m;
 }
 
