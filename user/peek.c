@@ -20,11 +20,18 @@ _Static_assert(sizeof(struct peek_result) <= PIPE_BUF, "a result's size");
 
 /* ---- who looks ----------------------------------------------------------- */
 
-static void look_at_arguments(uint32_t tgid, const struct sign_mac_key *key,
+static void look_at_arguments(const struct peek_job *job,
+			      const struct sign_mac_key *key,
 			      struct peek_result *result)
 {
 	static char text[PEEK_ARGUMENTS_BYTES];
-	size_t len = process_arguments(tgid, text, sizeof(text));
+	struct process_facts process;
+	size_t len = process_arguments(job->tgid, text, sizeof(text));
+
+	/* The number may be another's by now. */
+	if (process_look(job->tgid, &process) ||
+	    process.start_ns != job->start_ns)
+		return;
 
 	for (size_t i = 0; i < len; i++)
 		result->arguments += text[i] == '\0';
@@ -80,7 +87,7 @@ static _Noreturn void look(const struct peek_job *jobs, size_t n,
 	close_others(jobs, n, to);
 	/* What is gone first comes first. */
 	for (size_t i = 0; key && i < n; i++)
-		look_at_arguments(jobs[i].tgid, key, &results[i]);
+		look_at_arguments(&jobs[i], key, &results[i]);
 	for (size_t i = 0; i < n; i++) {
 		results[i].job = (uint32_t)i;
 		results[i].error = -ENOENT;

@@ -20,7 +20,9 @@
 #define PEEK_PATIENCE_S	     10 /* then those that are left are given up */
 
 struct peek_job {
-	uint32_t tgid;
+	uint32_t tgid; /* 0: it has ended */
+	uint64_t
+		start_ns; /* as process_look() tells: another one has another */
 	int exe; /* opened with O_PATH, so that nothing waits yet; -1: none */
 };
 

@@ -16,8 +16,17 @@
 #include <unistd.h>
 
 #include "peek.h"
+#include "process.h"
 
 static const struct sign_mac_key key = {{1, 2, 3}};
+
+static struct peek_job job_of(pid_t pid, int exe)
+{
+	struct process_facts process;
+
+	(void)process_look((uint32_t)pid, &process);
+	return (struct peek_job){(uint32_t)pid, process.start_ns, exe};
+}
 
 /* All of what it says, within some seconds: how many results. */
 static size_t all_results(struct peek *peek, struct peek_result *results,
@@ -39,7 +48,7 @@ static size_t all_results(struct peek *peek, struct peek_result *results,
 
 static void tells_program_and_arguments(void **state)
 {
-	struct peek_job job = {.tgid = (uint32_t)getpid()};
+	struct peek_job job = job_of(getpid(), -1);
 	struct peek_result results[2];
 	char hash[SIGN_HASH_CHARS_MAX];
 	struct peek peek = {0};
@@ -65,9 +74,23 @@ static void tells_program_and_arguments(void **state)
 	assert_int_equal(strlen(results[0].arguments_mac), 64);
 }
 
+/* The number is another's. */
+static void arguments_are_left_out_when_it_began_at_another_time(void **state)
+{
+	struct peek_job job = job_of(getpid(), -1);
+	struct peek_result results[2];
+	struct peek peek = {0};
+
+	(void)state;
+	job.start_ns++;
+	assert_int_equal(peek_begin(&peek, &job, 1, &key), 0);
+	assert_int_equal(all_results(&peek, results, 2), 1);
+	assert_int_equal(results[0].arguments, 0);
+}
+
 static void arguments_are_left_out_without_a_key(void **state)
 {
-	struct peek_job job = {.tgid = (uint32_t)getpid(), .exe = -1};
+	struct peek_job job = job_of(getpid(), -1);
 	struct peek_result results[2];
 	struct peek peek = {0};
 
@@ -91,7 +114,7 @@ static void says_what_is_gone(void **state)
 		_exit(0);
 	assert_int_equal(waitpid(pid, NULL, 0), pid);
 	jobs[0].tgid = (uint32_t)pid;
-	jobs[1].tgid = (uint32_t)getpid();
+	jobs[1] = job_of(getpid(), -1);
 	assert_int_equal(peek_begin(&peek, jobs, 2, &key), 0);
 	assert_int_equal(all_results(&peek, results, 3), 2);
 	assert_int_equal(results[0].job, 0);
@@ -103,7 +126,7 @@ static void says_what_is_gone(void **state)
 /* It does not answer: stopped here, as by a file that never comes. */
 static void nobody_waits_when_it_does_not_answer(void **state)
 {
-	struct peek_job job = {.tgid = (uint32_t)getpid(), .exe = -1};
+	struct peek_job job = job_of(getpid(), -1);
 	struct peek_result result;
 	struct peek peek = {0};
 
@@ -129,6 +152,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(tells_program_and_arguments),
+		cmocka_unit_test(
+			arguments_are_left_out_when_it_began_at_another_time),
 		cmocka_unit_test(arguments_are_left_out_without_a_key),
 		cmocka_unit_test(says_what_is_gone),
 		cmocka_unit_test(nobody_waits_when_it_does_not_answer),
