@@ -201,7 +201,8 @@ int evidence_sync(struct evidence *evidence)
 	r = sync_lines(evidence);
 	if (!r && evidence->bytes >= evidence->segment_max && !evidence->lines)
 		evidence_segment_close(evidence);
-	return r;
+	/* As long as lines are missing that it could not write, it fails. */
+	return r || !evidence->skipped ? r : -evidence->why;
 }
 
 int evidence_checkpoint(struct evidence *evidence)
