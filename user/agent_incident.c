@@ -25,25 +25,35 @@
 #include <systemd/sd-login.h>
 #include <unistd.h>
 
-#define CGROUP_MOUNT   "/sys/fs/cgroup"
-#define TICK_NS	       (CLOCK_NS_PER_S / 50) /* a tick of /proc, and more */
-#define SOON_NS	       CLOCK_NS_PER_S	     /* behind a new actor */
-#define AGAIN_NS       (5 * CLOCK_NS_PER_S)
-#define AGAIN_MAX_NS   (60 * CLOCK_NS_PER_S)
-#define AGAIN_SHARE    12 /* of its age; an hour's attack is not hurried */
-#define WAITING_MAX    PEEK_JOBS_MAX
-#define STEPS_MAX      256 /* of an incident */
+#define CGROUP_MOUNT "/sys/fs/cgroup"
+#define TICK_NS	     (CLOCK_NS_PER_S / 50) /* a tick of /proc, and more */
+#define SOON_NS	     CLOCK_NS_PER_S	   /* behind a new actor */
+#define AGAIN_NS     (5 * CLOCK_NS_PER_S)
+#define AGAIN_MAX_NS (60 * CLOCK_NS_PER_S)
+#define AGAIN_SHARE  12 /* of its age; an hour's attack is not hurried */
+#define WAITING_MAX  PEEK_JOBS_MAX
+#define SHARED_KEPT  256
+#define BUSY_MAX     5
+#define STEPS_MAX    256 /* of an incident */
+/* What is found out later, and its place, come to these. */
+#define ACTOR_BYTES    (EVIDENCE_LINE_MAX - 1024)
 #define ANCESTRY_CHARS 128 /* of an executable's path */
 
 /* An actor whose line waits for what takes time. */
 struct waiting {
 	struct incident *incident;
 	json_t *line;
-	uint64_t holding; /* 0: not known */
-	uint32_t tgid;
+	uint64_t holding;		 /* 0: not known */
+	struct incident_process process; /* tgid 0: it has ended */
 	int exe_fd; /* O_PATH; -1: it could not be opened */
 	bool asked; /* about what peek.h is for */
 	bool ready; /* and answered */
+};
+
+struct shared {
+	uint64_t policy;
+	uint32_t serial; /* of an origin */
+	bool is;
 };
 
 struct agent_incidents {
@@ -52,7 +62,10 @@ struct agent_incidents {
 	uint64_t old_load;    /* likewise: struct agent's load */
 	struct waiting waiting[WAITING_MAX];
 	size_t n_waiting;
+	struct shared shared[SHARED_KEPT];
 	struct peek peek;
+	unsigned int busy; /* how often it was, one after the other */
+
 	uint64_t armed_ns; /* when the timer runs out; 0: it does not run */
 	uint64_t segment;  /* that has been told what is open */
 	bool unreported;   /* one of them is not on the disk yet */
@@ -171,7 +184,7 @@ static int take_reader(const struct ledger_key *key, const struct ledger *row,
 
 /* Is it an origin that many go through? A database's is everybody's who asks
  * it something. */
-static bool is_shared(const struct agent *agent, uint32_t serial)
+static bool look_shared(const struct agent *agent, uint32_t serial)
 {
 	struct reader reader = {.origin = serial};
 	const struct policy *policy = agent->policy;
@@ -186,6 +199,18 @@ static bool is_shared(const struct agent *agent, uint32_t serial)
 			return policy->subjects[i].narrow ||
 			       policy->subjects[i].pool;
 	return false;
+}
+
+/* To look takes a walk over the ledger, so what was found is remembered. */
+static bool is_shared(const struct agent *agent, uint32_t serial)
+{
+	struct shared *known = &agent->incidents->shared[serial % SHARED_KEPT];
+	uint64_t policy = agent_serial(agent);
+
+	if (known->serial != serial || known->policy != policy)
+		*known = (struct shared){policy, serial,
+					 look_shared(agent, serial)};
+	return known->is;
 }
 
 /* A cgroup's number is that of its directory. */
@@ -269,7 +294,7 @@ static void find_facts(const struct agent *agent, const struct event *event,
 	find_actor_kin(event, process, facts);
 	find_ancestors(facts, process->parent);
 	if (event->origin == CORDON_ORIGIN_SEVERAL)
-		find_origins_held(agent, event->tgid, facts);
+		find_origins_held(agent, process->tgid, facts);
 	else if (event->origin &&
 		 guard_each_origin(agent->guard, is_origin, &wanted) == 1)
 		add_origin(agent, facts, &wanted.origin);
@@ -324,6 +349,16 @@ static void put_ancestry(json_t *line, uint32_t parent)
 	put(line, "ancestry", list);
 }
 
+/* Quotes take two bytes each: who is furthest above goes first. */
+static void shorten(json_t *line)
+{
+	json_t *above = json_object_get(line, "ancestry");
+
+	while (json_array_size(above) &&
+	       json_dumpb(line, NULL, 0, JSON_COMPACT) > ACTOR_BYTES)
+		(void)json_array_remove(above, json_array_size(above) - 1);
+}
+
 static json_t *actor_line(const struct incident *incident,
 			  const struct event *event,
 			  const struct event_who *who,
@@ -351,6 +386,7 @@ static json_t *actor_line(const struct incident *incident,
 	put_start(line, process->start_ns);
 	put_remote(line, event->tgid);
 	put_ancestry(line, process->parent);
+	shorten(line);
 	return line;
 }
 
@@ -568,23 +604,29 @@ static void ask(struct agent *agent)
 	struct agent_incidents *incidents = agent->incidents;
 	struct peek_job jobs[WAITING_MAX];
 	size_t n = incidents->n_waiting;
+	int r;
 
 	if (!n || incidents->peek.pid)
 		return;
 	for (size_t i = 0; i < n; i++)
-		jobs[i] = (struct peek_job){incidents->waiting[i].tgid,
-					    incidents->waiting[i].exe_fd};
-	/* If that fails it is not asked again: its line would wait for ever. */
-	(void)peek_begin(&incidents->peek, jobs, n,
-			 agent->has_arguments_key ? &agent->arguments_key
-						  : NULL);
+		jobs[i] = (struct peek_job){
+			.tgid = incidents->waiting[i].process.tgid,
+			.start_ns = incidents->waiting[i].process.start_ns,
+			.exe = incidents->waiting[i].exe_fd,
+		};
+	r = peek_begin(&incidents->peek, jobs, n,
+		       agent->has_arguments_key ? &agent->arguments_key : NULL);
+	/* One that was given up may be gone in a second; but not for ever. */
+	if (r == -EBUSY && incidents->busy++ < BUSY_MAX)
+		return;
+	incidents->busy = 0;
 	for (size_t i = 0; i < n; i++)
 		incidents->waiting[i].asked = true;
 }
 
 /* What it is about is asked at once: the process may end any moment. */
 static void wait_for(struct agent *agent, struct incident *incident,
-		     json_t *line, uint32_t tgid)
+		     json_t *line, const struct process_facts *process)
 {
 	struct agent_incidents *incidents = agent->incidents;
 	struct waiting *waiting;
@@ -596,11 +638,18 @@ static void wait_for(struct agent *agent, struct incident *incident,
 		return;
 	}
 	waiting = &incidents->waiting[incidents->n_waiting++];
-	*waiting = (struct waiting){
-		.incident = incident, .line = line, .tgid = tgid};
-	waiting->exe_fd = open_exe(tgid);
-	if (guard_process(agent->guard, tgid, &waiting->holding))
-		waiting->holding = 0;
+	*waiting =
+		(struct waiting){.incident = incident,
+				 .line = line,
+				 .process = {process->tgid, process->start_ns},
+				 .exe_fd = -1};
+	/* Else the number is nobody's, or another's by now. */
+	if (process->tgid) {
+		waiting->exe_fd = open_exe(process->tgid);
+		if (guard_process(agent->guard, process->tgid,
+				  &waiting->holding))
+			waiting->holding = 0;
+	}
 	ask(agent);
 }
 
@@ -626,6 +675,7 @@ static void tell_actors_of(struct agent *agent, const struct incident *incident)
 {
 	struct agent_incidents *incidents = agent->incidents;
 
+	take_results(incidents);
 	for (size_t i = 0; i < incidents->n_waiting; i++)
 		if (incidents->waiting[i].line &&
 		    incidents->waiting[i].incident == incident)
@@ -869,7 +919,7 @@ static void add_actor(struct agent *agent, struct incident *incident,
 	if (incident_add(incident, facts) != INCIDENT_ACTOR_NEW)
 		return;
 	wait_for(agent, incident, actor_line(incident, event, who, process),
-		 event->tgid);
+		 process);
 	due(agent, incident, SOON_NS);
 }
 
@@ -918,11 +968,12 @@ static struct incident *take_verdict(struct agent *agent,
 	due(agent, incident, interval(incident));
 	if (!state)
 		return incident;
-	if (!json_object_get(incident->line, "remote"))
-		put_remote(incident->line, event->tgid);
+	if (process.tgid && !json_object_get(incident->line, "remote"))
+		put_remote(incident->line, process.tgid);
 	incident->opening = state;
-	agent->incidents->unreported = true;
 	say_opened(agent, incident, event, who, state);
+	/* Behind that: what is told on the way does not have its line yet. */
+	agent->incidents->unreported = true;
 	return incident;
 }
 
@@ -1089,6 +1140,9 @@ static void resume(struct agent *agent, struct incident *incident)
 				   agent->incidents->away_since, "to", now));
 	memcpy(incident->faults, guard_state(agent->guard)->faults,
 	       sizeof(incident->faults));
+	for (uint32_t i = 0; i < FAULT_MAX; i++)
+		incident->faults[i] -=
+			incident_gap_faults(incident, event_fault_name(i));
 	due(agent, incident, AGAIN_NS);
 }
 

@@ -384,6 +384,16 @@ void incident_add_gap(struct incident *incident, json_t *gap)
 		incident->changed = true;
 }
 
+uint64_t incident_gap_faults(const struct incident *incident, const char *name)
+{
+	const json_t *gaps = json_object_get(incident->line, "gaps");
+	size_t at = 0;
+	json_int_t n = json_integer_value(json_object_get(
+		json_object_get(gap_of(gaps, "faults", &at), "faults"), name));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 /* ---- lines --------------------------------------------------------------- */
 
 static const char *kin_name(uint32_t kin)
@@ -412,6 +422,19 @@ static json_t *kin_list(const struct incident *incident)
 	return list;
 }
 
+/* The actors, for the next agent. */
+static json_t *process_list(const struct incident *incident)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; list && i < incident->n_actors; i++)
+		(void)json_array_append_new(
+			list,
+			json_pack("[o, o]", number(incident->actors[i].tgid),
+				  number(incident->actors[i].start_ns)));
+	return list;
+}
+
 /* Names are quoted in JSON, so they take up to twice their length there. */
 static bool is_too_long(const json_t *fields)
 {
@@ -421,8 +444,8 @@ static bool is_too_long(const json_t *fields)
 /* What is most and says least goes first. */
 static void shorten(json_t *fields)
 {
-	static const char *const keys[] = {"kin", "exe", "unit", "remote",
-					   "act"};
+	static const char *const keys[] = {"processes", "kin",	  "exe",
+					   "unit",	"remote", "act"};
 	json_t *origins = json_object_get(fields, "origins"), *origin;
 	size_t i;
 
@@ -445,7 +468,7 @@ json_t *incident_fields(const struct incident *incident, const char *state)
 
 	more = json_pack(
 		"{s:o, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:o, s:b, "
-		"s:o, s:o}",
+		"s:o, s:o, s:o}",
 		"incident", number(incident->number), "state", state,
 		"verdicts", number(incident->verdicts), "originless_blocked",
 		number(incident->apart_blocked), "originless_alerted",
@@ -457,7 +480,7 @@ json_t *incident_fields(const struct incident *incident, const char *state)
 		"released_records", number(counts->released_records), "actors",
 		number(incident->n_actors), "more_actors",
 		incident->more_actors, "last_ns", number(incident->last_ns),
-		"kin", kin_list(incident));
+		"kin", kin_list(incident), "processes", process_list(incident));
 	if (json_object_update_new(fields, more)) {
 		json_decref(fields);
 		return NULL;
@@ -494,7 +517,16 @@ static void restore_lists(struct incident *incident, const json_t *line)
 		(void)incident_add_origin(
 			incident, (uint32_t)integer(item, "origin"),
 			json_is_true(json_object_get(item, "shared")));
+	incident->n_actors = 0;
+	json_array_foreach (json_object_get(line, "processes"), i, item)
+		(void)add_actor(incident,
+				&(struct incident_process){
+					(uint32_t)json_integer_value(
+						json_array_get(item, 0)),
+					(uint64_t)json_integer_value(
+						json_array_get(item, 1))});
 	incident->n_kin = 0;
+
 	json_array_foreach (json_object_get(line, "kin"), i, item) {
 		const char *name = json_string_value(json_array_get(item, 0));
 		struct incident_kin kin = {

@@ -172,6 +172,9 @@ void incident_add_technique(struct incident *incident, const char *technique);
  */
 void incident_add_gap(struct incident *incident, json_t *gap);
 
+/* How many of a fault its gap has. */
+uint64_t incident_gap_faults(const struct incident *incident, const char *name);
+
 /*
  * The members of a line for evidence_object("incident", ...). state: `opened',
  * `updated', `closed', `reopened'. What would make it too long for a line is
