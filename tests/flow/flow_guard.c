@@ -224,15 +224,6 @@ static uint32_t find_origin(uint32_t from, struct origin *ret)
 
 static uint32_t first_origin = 1;
 
-void guard_mark(void)
-{
-	struct origin o;
-	uint32_t i;
-
-	while ((i = find_origin(first_origin, &o)) < CORDON_ORIGIN_REST)
-		first_origin = i + 1;
-}
-
 /* The serials of these sessions' origins. How many. */
 static int find_serials(const uint32_t sessions[ORIGINS], uint32_t *ret)
 {
@@ -264,16 +255,11 @@ static int read_ledger(struct ledger *rows)
 	return r == -ENOENT ? 0 : r; /* that was all of it */
 }
 
-int guard_released(const uint32_t sessions[ORIGINS], uint64_t ret_bytes[SETS])
+/* Out of a ledger, of these origins. */
+static void sum_bytes(const struct ledger *rows, const uint32_t *serials,
+		      int count, uint64_t ret_bytes[SETS])
 {
-	static struct ledger rows[CORDON_LEDGER];
-	uint32_t serials[ORIGINS * SETS];
-	int count = find_serials(sessions, serials), r;
-
 	memset(ret_bytes, 0, SETS * sizeof(*ret_bytes));
-	r = read_ledger(rows);
-	if (r < 0)
-		return r;
 	for (int i = 0; i < CORDON_LEDGER; i++) {
 		int set = set_of(rows[i].key.dataset);
 
@@ -283,5 +269,37 @@ int guard_released(const uint32_t sessions[ORIGINS], uint64_t ret_bytes[SETS])
 			if (rows[i].key.origin == serials[j])
 				ret_bytes[set] += rows[i].bytes;
 	}
+}
+
+static const uint32_t several = CORDON_ORIGIN_SEVERAL;
+static uint64_t several_before[SETS]; /* this program */
+
+void guard_mark(void)
+{
+	static struct ledger rows[CORDON_LEDGER];
+	struct origin o;
+	uint32_t i;
+
+	while ((i = find_origin(first_origin, &o)) < CORDON_ORIGIN_REST)
+		first_origin = i + 1;
+	if (read_ledger(rows) >= 0)
+		sum_bytes(rows, &several, 1, several_before);
+}
+
+/* What somebody sent who held of several of them is under none. */
+int guard_released(const uint32_t sessions[ORIGINS], uint64_t ret_bytes[SETS])
+{
+	static struct ledger rows[CORDON_LEDGER];
+	uint32_t serials[ORIGINS * SETS];
+	uint64_t of_several[SETS];
+	int count = find_serials(sessions, serials), r;
+
+	r = read_ledger(rows);
+	if (r < 0)
+		return r;
+	sum_bytes(rows, serials, count, ret_bytes);
+	sum_bytes(rows, &several, 1, of_several);
+	for (int set = 0; set < SETS; set++)
+		ret_bytes[set] += of_several[set] - several_before[set];
 	return 0;
 }
