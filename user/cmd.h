@@ -106,10 +106,17 @@ int cmd_print_line(const json_t *line, const char *text, void *arg);
  */
 const char *const *cmd_evidence_paths(int argc, char **argv, size_t *ret_n);
 
-/* The public key that lies beside the evidence at path. An exit code; what went
- * wrong has been said. */
-int cmd_folder_key(const char *verb, const char *path,
-		   struct sign_public *ret_key);
+/* Public keys that were named, or found. */
+struct cmd_keys {
+	struct sign_public *at;
+	size_t n;
+};
+
+/* Adds that of a file. An exit code; what went wrong has been said. */
+int cmd_keys_add(const char *verb, struct cmd_keys *keys, const char *path);
+
+/* That which lies beside the evidence at path. Likewise. */
+int cmd_keys_folder(const char *verb, struct cmd_keys *keys, const char *path);
 
 /*
  * The index over that evidence, up to date. Returns an exit code; what went

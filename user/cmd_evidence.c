@@ -1,5 +1,4 @@
 // SPDX-License-Identifier: GPL-2.0-only
-#include "array.h"
 #include "clock.h"
 #include "cmd.h"
 #include "evidence.h"
@@ -23,8 +22,7 @@ struct asking {
 	struct cmd_common common;
 	const char *const *paths;
 	size_t n_paths;
-	struct sign_public *keys;
-	size_t n_keys;
+	struct cmd_keys keys;
 	char *checkpoint;
 	size_t checkpoint_len;
 	uint64_t from;
@@ -35,7 +33,7 @@ struct asking {
 
 static void asking_release(struct asking *asking)
 {
-	free(asking->keys);
+	free(asking->keys.at);
 	free(asking->checkpoint);
 }
 
@@ -56,28 +54,6 @@ static int take_number(const char *option, uint64_t *ret_n)
 		return cmd_usage("evidence",
 				 "--%s %s: expected the number of a line",
 				 option, optarg);
-	return 0;
-}
-
-static struct sign_public *more_keys(struct asking *asking)
-{
-	struct sign_public *keys =
-		array_grow(asking->keys, asking->n_keys, sizeof(*keys));
-
-	if (keys)
-		asking->keys = keys;
-	return keys ? &keys[asking->n_keys] : NULL;
-}
-
-static int add_key(struct asking *asking, const char *path)
-{
-	struct sign_public *key = more_keys(asking);
-	int r;
-
-	r = key ? sign_public_read(path, key) : -ENOMEM;
-	if (r)
-		return fail(path, r);
-	asking->n_keys++;
 	return 0;
 }
 
@@ -127,20 +103,10 @@ static bool all_dirs(const struct asking *asking)
 /* Beside the evidence, if no other one is named. */
 static int find_key(struct asking *asking)
 {
-	struct sign_public *key;
-	int r;
-
-	if (asking->n_keys)
+	if (asking->keys.n)
 		return 0;
-	key = more_keys(asking);
-	if (!key)
-		return fail(asking->paths[0], -ENOMEM);
-	r = cmd_folder_key("evidence", asking->paths[0], key);
-	if (r)
-		return r;
-	asking->n_keys++;
 	asking->own_key = true;
-	return 0;
+	return cmd_keys_folder("evidence", &asking->keys, asking->paths[0]);
 }
 
 static const struct option options[] = {
@@ -157,7 +123,7 @@ static int take_option(struct asking *asking, int code)
 {
 	switch (code) {
 	case CMD_OPT_OWN:
-		return add_key(asking, optarg);
+		return cmd_keys_add("evidence", &asking->keys, optarg);
 	case CMD_OPT_OWN + 1:
 		return take_number("from", &asking->from);
 	case CMD_OPT_OWN + 2:
@@ -235,12 +201,12 @@ static void print_words(const struct asking *asking,
 	bool colour = term_wants_colour(stdout);
 	enum term_colour shade = good ? TERM_GOOD : TERM_BAD;
 
-	sign_id(&asking->keys[0], id);
+	sign_id(&asking->keys.at[0], id);
 	text_quote(result->host, strlen(result->host), host, sizeof(host));
 	text_quote(result->signed_time, strlen(result->signed_time), time,
 		   sizeof(time));
 	(void)printf("host      %s, key %s%s\n", host, id,
-		     asking->n_keys > 1 ? " and others" : "");
+		     asking->keys.n > 1 ? " and others" : "");
 	print_ranges("proven", result);
 	if (result->last)
 		(void)printf("signed    last at %s, sha256 %s\n", time,
@@ -299,7 +265,7 @@ static void print_json(const struct asking *asking,
 			proven,
 			json_pack("[I, I]", (json_int_t)result->proven[i].first,
 				  (json_int_t)result->proven[i].last));
-	sign_id(&asking->keys[0], id);
+	sign_id(&asking->keys.at[0], id);
 	cmd_print_json(json_pack(
 		"{s:i, s:s, s:b, s:s, s:s, s:s, s:I, s:I, s:I, s:b, s:s, s:I, "
 		"s:I, s:I, s:s, s:o}",
@@ -320,8 +286,8 @@ static int verify(struct asking *asking)
 	struct evidence_query query = {
 		.paths = asking->paths,
 		.n_paths = asking->n_paths,
-		.keys = asking->keys,
-		.n_keys = asking->n_keys,
+		.keys = asking->keys.at,
+		.n_keys = asking->keys.n,
 		.from = asking->from,
 		.to = asking->to,
 		.last = asking->last,
@@ -357,10 +323,10 @@ static int print_key(struct asking *asking)
 {
 	char pem[SIGN_PEM_CHARS_MAX], hash[SIGN_HASH_CHARS_MAX];
 
-	for (size_t i = 0; i < asking->n_keys; i++) {
-		sign_public_pem(&asking->keys[i], pem);
-		sign_hash(asking->keys[i].bytes, sizeof(asking->keys[i].bytes),
-			  hash);
+	for (size_t i = 0; i < asking->keys.n; i++) {
+		sign_public_pem(&asking->keys.at[i], pem);
+		sign_hash(asking->keys.at[i].bytes,
+			  sizeof(asking->keys.at[i].bytes), hash);
 		if (asking->common.json)
 			(void)printf("{\"cordon\":1,\"type\":\"key\","
 				     "\"key\":\"%.16s\",\"sha256\":\"%s\"}\n",

@@ -3,6 +3,7 @@
  * The index over the evidence that a command was asked about: this host's is
  * kept beside its evidence, another's where this user's caches are.
  */
+#include "array.h"
 #include "cmd.h"
 #include "evidence.h"
 #include "sign.h"
@@ -79,8 +80,23 @@ static int fail(const char *verb, const char *what, int r)
 	return r == -EACCES ? CMD_DENIED : CMD_WRONG;
 }
 
-int cmd_folder_key(const char *verb, const char *path,
-		   struct sign_public *ret_key)
+int cmd_keys_add(const char *verb, struct cmd_keys *keys, const char *path)
+{
+	struct sign_public *grown =
+		array_grow(keys->at, keys->n, sizeof(*grown));
+	int r = -ENOMEM;
+
+	if (grown) {
+		keys->at = grown;
+		r = sign_public_read(path, &grown[keys->n]);
+	}
+	if (r)
+		return fail(verb, path, r);
+	keys->n++;
+	return CMD_OK;
+}
+
+int cmd_keys_folder(const char *verb, struct cmd_keys *keys, const char *path)
 {
 	const char *slash = strrchr(path, '/');
 	char *name = NULL;
@@ -96,12 +112,10 @@ int cmd_folder_key(const char *verb, const char *path,
 		path = ".";
 	if (asprintf(&name, "%.*s/" EVIDENCE_PUBLIC, len, path) < 0)
 		return fail(verb, path, -ENOMEM);
-	r = sign_public_read(name, ret_key);
-	if (r) {
-		r = fail(verb, name, r);
+	r = cmd_keys_add(verb, keys, name);
+	if (r)
 		(void)fprintf(stderr, "name the host's public key: --key "
 				      "FILE\n");
-	}
 	free(name);
 	return r;
 }

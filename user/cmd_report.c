@@ -3,7 +3,6 @@
  * A page about one incident, out of the evidence alone: on any machine, and
  * with what is proven and what is not.
  */
-#include "array.h"
 #include "clock.h"
 #include "cmd.h"
 #include "event.h"
@@ -29,8 +28,7 @@ struct reporting {
 	struct cmd_index index;
 	const char *output; /* `-': standard output */
 	char own_output[64];
-	struct sign_public *keys;
-	size_t n_keys;
+	struct cmd_keys keys;
 	struct evidence_index_incident incident;
 	json_t *actors;
 	json_t *steps;
@@ -248,21 +246,18 @@ static int verify(struct reporting *reporting, int argc, char **argv)
 {
 	struct report_proof *proof = &reporting->report.proof;
 	struct evidence_query query = {0};
-	struct sign_public own;
 	int r;
 
 	query.paths = cmd_evidence_paths(argc, argv, &query.n_paths);
-	query.keys = reporting->keys;
-	query.n_keys = reporting->n_keys;
-	query.all = true;
-	if (!query.n_keys) {
-		r = cmd_folder_key("report", query.paths[0], &own);
+	if (!reporting->keys.n) {
+		r = cmd_keys_folder("report", &reporting->keys, query.paths[0]);
 		if (r)
 			return r;
-		query.keys = &own;
-		query.n_keys = 1;
 		proof->own_key = true;
 	}
+	query.keys = reporting->keys.at;
+	query.n_keys = reporting->keys.n;
+	query.all = true;
 	r = evidence_verify(&query, take_finding, reporting, &reporting->proof);
 	if (r)
 		return cmd_index_error(&reporting->index, r);
@@ -380,25 +375,6 @@ static int make(struct reporting *reporting, int argc, char **argv)
 
 /* ---- arguments ----------------------------------------------------------- */
 
-static int add_key(struct reporting *reporting)
-{
-	struct sign_public *keys;
-	int r = -ENOMEM;
-
-	keys = array_grow(reporting->keys, reporting->n_keys, sizeof(*keys));
-	if (keys) {
-		reporting->keys = keys;
-		r = sign_public_read(optarg, &keys[reporting->n_keys]);
-	}
-	if (!r) {
-		reporting->n_keys++;
-		return 0;
-	}
-	(void)fprintf(stderr, "cordon report: %s: %s\n", optarg,
-		      r == -EUCLEAN ? "this is no public key" : strerror(-r));
-	return CMD_WRONG;
-}
-
 static int take_option(struct reporting *reporting, int code)
 {
 	switch (code) {
@@ -406,7 +382,7 @@ static int take_option(struct reporting *reporting, int code)
 		reporting->output = optarg;
 		return 0;
 	case CMD_OPT_OWN:
-		return add_key(reporting);
+		return cmd_keys_add("report", &reporting->keys, optarg);
 	default:
 		return cmd_take_shared(&reporting->common, code, "report");
 	}
@@ -423,7 +399,7 @@ static void release(struct reporting *reporting)
 	json_decref(reporting->policy);
 	json_decref(reporting->starts);
 	evidence_result_release(&reporting->proof);
-	free(reporting->keys);
+	free(reporting->keys.at);
 }
 
 int cmd_report(int argc, char **argv)
