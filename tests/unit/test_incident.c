@@ -39,6 +39,12 @@ static struct incident_facts facts_of(uint32_t tgid, uint64_t session)
 	};
 }
 
+/* And holds what that origin has read. */
+static void has_read(struct incident_facts *facts, uint32_t origin)
+{
+	facts->origins[facts->n_origins++] = origin;
+}
+
 /* As the agent does. */
 static struct incident *verdict(struct incidents *incidents,
 				const struct incident_facts *facts)
@@ -87,10 +93,8 @@ static void is_one_when_origin_is_one(void **state)
 	struct incidents *incidents = *state;
 	struct incident_facts a = facts_of(10, 1), b = facts_of(20, 2);
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
-	b.origins[0] = 3;
-	b.n_origins = 1;
+	has_read(&a, 3);
+	has_read(&b, 3);
 	assert_true(are_one(incidents, &a, &b));
 	assert_int_equal(incidents->last, 1);
 }
@@ -100,10 +104,8 @@ static void is_one_when_login_is_one(void **state)
 	struct incidents *incidents = *state;
 	struct incident_facts a = facts_of(10, 1), b = facts_of(20, 1);
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
-	b.origins[0] = 4;
-	b.n_origins = 1;
+	has_read(&a, 3);
+	has_read(&b, 4);
 	assert_true(are_one(incidents, &a, &b));
 	/* Before anything was read. */
 	b = facts_of(30, 1);
@@ -116,10 +118,8 @@ static void is_one_when_actor_is_ancestor(void **state)
 	struct incidents *incidents = *state;
 	struct incident_facts a = facts_of(10, 1), b = facts_of(20, 2);
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
-	b.origins[0] = 4;
-	b.n_origins = 1;
+	has_read(&a, 3);
+	has_read(&b, 4);
 	b.ancestors[0] = (struct incident_process){15, 15000};
 	b.ancestors[1] = a.process;
 	b.n_ancestors = 2;
@@ -132,10 +132,8 @@ static void is_another_when_nothing_is_common(void **state)
 	struct incidents *incidents = *state;
 	struct incident_facts a = facts_of(10, 1), b = facts_of(20, 2);
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
-	b.origins[0] = 4;
-	b.n_origins = 1;
+	has_read(&a, 3);
+	has_read(&b, 4);
 	/* The number of an actor that has ended, which another one got. */
 	b.ancestors[0] = (struct incident_process){10, 77};
 	b.n_ancestors = 1;
@@ -149,11 +147,9 @@ static void is_another_when_only_daemon_is_common(void **state)
 	struct incidents *incidents = *state;
 	struct incident_facts a = facts_of(10, 1), b = facts_of(10, 2);
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
+	has_read(&a, 3);
 	a.actor_kin = (struct incident_kin){KIN_CGROUP, 99};
-	b.origins[0] = 4;
-	b.n_origins = 1;
+	has_read(&b, 4);
 	b.actor_kin = (struct incident_kin){KIN_CGROUP, 99};
 	b.process = (struct incident_process){11, 11000};
 	assert_false(are_one(incidents, &a, &b));
@@ -165,8 +161,7 @@ static void is_opened_again_when_chain_goes_on(void **state)
 	struct incident_facts a = facts_of(10, 1);
 	struct incident *incident;
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
+	has_read(&a, 3);
 	incident = verdict(incidents, &a);
 	incident->open = false;
 	a.time_ns += 23 * HOUR_NS;
@@ -181,8 +176,7 @@ static void actor_is_counted_once_when_it_acts_again(void **state)
 	struct incident_facts a = facts_of(10, 1);
 	struct incident *incident;
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
+	has_read(&a, 3);
 	incident = verdict(incidents, &a);
 	assert_int_equal(incident_add(incident, &a), INCIDENT_ACTOR_KNOWN);
 	/* It had ended before anybody could look. */
@@ -267,11 +261,9 @@ static void is_another_when_origin_is_shared(void **state)
 	struct incident_facts a = facts_of(10, 1), b = facts_of(20, 2);
 	const struct incident *incident;
 
-	a.origins[0] = 3;
-	a.n_origins = 1;
+	has_read(&a, 3);
 	a.shared = 1;
-	b.origins[0] = 3;
-	b.n_origins = 1;
+	has_read(&b, 3);
 	b.shared = 1;
 	assert_false(are_one(incidents, &a, &b));
 	incident = incidents_find(incidents, &a);
@@ -336,8 +328,7 @@ static void restores_what_it_wrote(void **state)
 
 	later = calloc(1, sizeof(*later));
 	assert_non_null(later);
-	a.origins[0] = 3;
-	a.n_origins = 1;
+	has_read(&a, 3);
 	incident = verdict(incidents, &a);
 	take(incident, "block", "tcp", 3);
 	(void)json_object_set_new(incident->line, "origins",
