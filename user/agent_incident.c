@@ -9,9 +9,9 @@
 #include "array.h"
 #include "chain.h"
 #include "clock.h"
-#include "peek.h"
 #include "incident.h"
 #include "log.h"
+#include "peek.h"
 #include "process.h"
 
 #include <errno.h>
@@ -65,7 +65,6 @@ struct agent_incidents {
 	struct shared shared[SHARED_KEPT];
 	struct peek peek;
 	unsigned int busy; /* how often it was, one after the other */
-
 	uint64_t armed_ns; /* when the timer runs out; 0: it does not run */
 	uint64_t segment;  /* that has been told what is open */
 	bool unreported;   /* one of them is not on the disk yet */
@@ -77,25 +76,17 @@ static uint64_t now_ns(void)
 	return (uint64_t)clock_ns(CLOCK_BOOTTIME);
 }
 
-static void put(json_t *line, const char *key, json_t *value)
-{
-	/* A line that lacks a member for want of memory is a line still. */
-	(void)json_object_set_new(line, key, value);
-}
-
 static void put_text(json_t *line, const char *key, const char *text)
 {
 	if (text[0])
 		put(line, key, json_string(text));
 }
 
-static void put_comm(json_t *line, const char *key, const char *comm,
-		     size_t size)
+static void put_comm(json_t *line, const char *key, const char *comm)
 {
-	char text[PROCESS_COMM_CHARS_MAX] = {0};
+	char text[COMM_CHARS_MAX];
 
-	memcpy(text, comm, size < sizeof(text) ? size : sizeof(text) - 1);
-	log_clean(text);
+	comm_text(comm, text);
 	put_text(line, key, text);
 }
 
@@ -162,7 +153,7 @@ static int is_origin(uint32_t slot, const struct origin *origin, void *arg)
 	return 1;
 }
 
-/* Who read for that origin; NULL: nobody knows. */
+/* Who read for that origin, if that is known. */
 struct reader {
 	uint32_t origin;
 	uint32_t subject;
@@ -340,7 +331,7 @@ static void put_ancestry(json_t *line, uint32_t parent)
 		log_clean(who.exe);
 		item = json_pack("{s:o, s:o, s:s}", "tgid", number(parent),
 				 "uid", number(above.uid), "user", who.user);
-		put_comm(item, "comm", above.comm, sizeof(above.comm));
+		put_comm(item, "comm", above.comm);
 		put_text(item, "exe", who.exe);
 		put_start(item, above.start_ns);
 		(void)json_array_append_new(list, item);
@@ -370,7 +361,7 @@ static json_t *actor_line(const struct incident *incident,
 			  number(incident->number), "tgid", number(event->tgid),
 			  "uid", number(event->uid), "user", who->user));
 
-	put_comm(line, "comm", event->comm, sizeof(event->comm));
+	put_comm(line, "comm", event->comm);
 	if (event->login != UINT32_MAX) {
 		put(line, "login_uid", number(event->login));
 		put_text(line, "login", who->login);
@@ -439,7 +430,7 @@ static void put_giver(const struct agent *agent, json_t *line,
 	if (!from)
 		return;
 	put(line, "from_tgid", number(from->tgid));
-	put_comm(line, "from_comm", from->comm, sizeof(from->comm));
+	put_comm(line, "from_comm", from->comm);
 }
 
 static void tell_step(struct agent *agent, struct incident *incident,
@@ -460,7 +451,7 @@ static void tell_step(struct agent *agent, struct incident *incident,
 			  "holding", number(step->to)));
 	if (step->who.tgid) {
 		put(line, "tgid", number(step->who.tgid));
-		put_comm(line, "comm", step->who.comm, sizeof(step->who.comm));
+		put_comm(line, "comm", step->who.comm);
 		put(line, "uid", number(step->who.uid));
 		put(line, "user", account(step->who.uid));
 	}
@@ -690,14 +681,6 @@ struct counting {
 	struct incident_counts counts;
 };
 
-static bool has_origin(const struct incident *incident, uint32_t origin)
-{
-	for (size_t i = 0; i < incident->n_origins; i++)
-		if (incident->origins[i] == origin)
-			return true;
-	return false;
-}
-
 static void count_row(struct incident_counts *counts,
 		      const struct ledger_key *key, const struct ledger *row)
 {
@@ -726,7 +709,8 @@ static int take_row(const struct ledger_key *key, const struct ledger *ledger,
 
 static bool is_wanted(uint32_t origin, const void *arg)
 {
-	return origin == CORDON_ORIGIN_SEVERAL || has_origin(arg, origin);
+	return origin == CORDON_ORIGIN_SEVERAL ||
+	       incident_has_origin(arg, origin);
 }
 
 static void tell_ledger(struct agent *agent, struct incident *incident)
@@ -757,7 +741,7 @@ static int list_origin(uint32_t slot, const struct origin *origin, void *arg)
 	json_t *item;
 
 	(void)slot;
-	if (!has_origin(listing->incident, origin->serial))
+	if (!incident_has_origin(listing->incident, origin->serial))
 		return 0;
 	if (incident_owns(listing->incident, origin->serial) &&
 	    (!listing->first_ns || origin->first_ns < listing->first_ns))
@@ -769,7 +753,7 @@ static int list_origin(uint32_t slot, const struct origin *origin, void *arg)
 			 number(origin->tgid), "records",
 			 number(origin->read_records), "bytes",
 			 number(origin->read_bytes));
-	put_comm(item, "comm", origin->comm, sizeof(origin->comm));
+	put_comm(item, "comm", origin->comm);
 	if (!incident_owns(listing->incident, origin->serial))
 		put(item, "shared", json_true());
 	return json_array_append_new(listing->list, item) ? -ENOMEM : 0;
@@ -894,10 +878,9 @@ static void say_opened(struct agent *agent, const struct incident *incident,
 		       const struct event *event, const struct event_who *who,
 		       const char *state)
 {
-	char comm[PROCESS_COMM_CHARS_MAX] = {0};
+	char comm[COMM_CHARS_MAX];
 
-	memcpy(comm, event->comm, sizeof(event->comm));
-	log_clean(comm);
+	comm_text(event->comm, comm);
 	(void)snprintf(
 		agent_say_soon(agent, LOG_WARNING, said(incident, state, NULL)),
 		EVENT_WORDS_MAX,
@@ -1116,13 +1099,13 @@ void agent_incident_forget_old(struct agent *agent)
 void agent_incident_old(struct agent *agent, const json_t *line)
 {
 	struct agent_incidents *incidents = agent->incidents;
-	json_int_t load = json_integer_value(json_object_get(line, "load"));
+	uint64_t load = evidence_number(line, "load");
 
 	(void)incidents_restore(&incidents->old, line);
 	(void)snprintf(incidents->away_since, sizeof(incidents->away_since),
 		       "%s", evidence_text(line, "time"));
-	if (load > 0)
-		incidents->old_load = (uint64_t)load;
+	if (load)
+		incidents->old_load = load;
 }
 
 uint64_t agent_incident_old_load(const struct agent *agent)

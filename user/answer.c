@@ -546,11 +546,9 @@ static int by_ledger(const void *a, const void *b)
 
 static json_t *origin_line(struct agent *agent, const struct origin *origin)
 {
-	char comm[sizeof(origin->comm) + 1];
+	char comm[COMM_CHARS_MAX];
 
-	memcpy(comm, origin->comm, sizeof(origin->comm));
-	comm[sizeof(origin->comm)] = '\0';
-	log_clean(comm);
+	comm_text(origin->comm, comm);
 	return json_pack(
 		"{s:i, s:s, s:o, s:s, s:o, s:s, s:o, s:o, s:o, s:o, s:o}",
 		"cordon", CONTROL_VERSION, "type", "origin", "origin",

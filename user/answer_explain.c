@@ -59,19 +59,11 @@ static json_t *line_of(const char *type)
 	return json_pack("{s:i, s:s}", "cordon", CONTROL_VERSION, "type", type);
 }
 
-static void put(json_t *line, const char *key, json_t *value)
-{
-	/* What is missing then is missed: control_reply() takes no NULL. */
-	(void)json_object_set_new(line, key, value);
-}
-
 static void put_comm(json_t *line, const char *key, const char *comm)
 {
-	char text[17];
+	char text[COMM_CHARS_MAX];
 
-	memcpy(text, comm, 16);
-	text[16] = '\0';
-	log_clean(text);
+	comm_text(comm, text);
 	put(line, key, json_string(text));
 }
 

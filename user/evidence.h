@@ -192,6 +192,9 @@ int evidence_parse(const char *text, size_t len, json_t **ret_object,
 /* A member of it; "" if it has none that is a text. */
 const char *evidence_text(const json_t *object, const char *key);
 
+/* Likewise a number; 0 if it has none, or one below 0. */
+uint64_t evidence_number(const json_t *object, const char *key);
+
 /* The signed part of a checkpoint: its length, and its signature in
  * ret_signature. -EINVAL: it is no checkpoint. */
 int evidence_signed(const char *text, size_t len, size_t *ret_len,

@@ -248,13 +248,6 @@ static int begin(struct evidence_index *index, bool anew)
 
 /* ---- taking lines -------------------------------------------------------- */
 
-static uint64_t integer(const json_t *line, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(line, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
 static int put_line(struct evidence_index *index, const json_t *line,
 		    uint64_t seq, uint64_t place)
 {
@@ -266,8 +259,8 @@ static int put_line(struct evidence_index *index, const json_t *line,
 	(void)bind_text(stmt, 4, evidence_text(line, "type"));
 	(void)bind_text(stmt, 5, evidence_text(line, "time"));
 	(void)bind_number(stmt, 6, index->load);
-	(void)bind_some(stmt, 7, integer(line, "origin"));
-	(void)bind_some(stmt, 8, integer(line, "incident"));
+	(void)bind_some(stmt, 7, evidence_number(line, "origin"));
+	(void)bind_some(stmt, 8, evidence_number(line, "incident"));
 	return done(stmt);
 }
 
@@ -277,8 +270,8 @@ static int put_incident(struct evidence_index *index, const json_t *line,
 	sqlite3_stmt *stmt = index->prepared[PUT_INCIDENT];
 
 	/* It may be told again when another guard runs. */
-	(void)bind_number(stmt, 1, integer(line, "incident"));
-	(void)bind_number(stmt, 2, integer(line, "load"));
+	(void)bind_number(stmt, 1, evidence_number(line, "incident"));
+	(void)bind_number(stmt, 2, evidence_number(line, "load"));
 	(void)bind_number(stmt, 3, seq);
 	(void)sqlite3_bind_text(stmt, 4, at->text, (int)at->len, SQLITE_STATIC);
 	return done(stmt);
@@ -300,7 +293,7 @@ static int put_ledger(struct evidence_index *index, const json_t *line,
 	json_decref(key);
 	if (row) {
 		(void)bind_number(stmt, 1, index->load);
-		(void)bind_number(stmt, 2, integer(line, "origin"));
+		(void)bind_number(stmt, 2, evidence_number(line, "origin"));
 		(void)bind_text(stmt, 3, row);
 		(void)bind_number(stmt, 4, seq);
 		(void)sqlite3_bind_text(stmt, 5, at->text, (int)at->len,
@@ -319,7 +312,7 @@ static int put_record(struct evidence_index *index, const char *name,
 	(void)bind_text(stmt, 1, name);
 	(void)bind_number(stmt, 2, seq);
 	(void)bind_number(stmt, 3, index->load);
-	(void)bind_number(stmt, 4, integer(line, "origin"));
+	(void)bind_number(stmt, 4, evidence_number(line, "origin"));
 	(void)sqlite3_bind_null(stmt, 5);
 	(void)sqlite3_bind_null(stmt, 6);
 	if (range) {
@@ -366,7 +359,7 @@ static int take_load(struct evidence_index *index, const json_t *line,
 {
 	bool begins = strcmp(type, "start") == 0;
 	bool fresh = json_is_false(json_object_get(line, "adopted"));
-	uint64_t load = integer(line, "load");
+	uint64_t load = evidence_number(line, "load");
 	bool ran = !begins || !fresh;
 	char sql[256];
 

@@ -425,6 +425,13 @@ const char *evidence_text(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+uint64_t evidence_number(const json_t *object, const char *key)
+{
+	json_int_t n = json_integer_value(json_object_get(object, key));
+
+	return n > 0 ? (uint64_t)n : 0;
+}
+
 int evidence_signed(const char *text, size_t len, size_t *ret_len,
 		    char ret_signature[SIGN_SIGNATURE_CHARS_MAX])
 {

@@ -261,9 +261,9 @@ static void check_kept(struct verifying *verifying, uint64_t seq)
 static uint64_t number_below(const json_t *object, const char *key,
 			     uint64_t limit)
 {
-	json_int_t n = json_integer_value(json_object_get(object, key));
+	uint64_t n = evidence_number(object, key);
 
-	return n > 0 && (uint64_t)n < limit ? (uint64_t)n : 0;
+	return n < limit ? n : 0;
 }
 
 /* What is no line: a few are told, then the file is given up. */

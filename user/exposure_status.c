@@ -14,13 +14,6 @@ uint64_t exposure_add_up(uint64_t a, uint64_t b)
 	return a > UINT64_MAX - b ? UINT64_MAX : a + b;
 }
 
-uint64_t exposure_number(const json_t *line, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(line, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
 bool exposure_is_out(const char *destination)
 {
 	return destination[0] && strcmp(destination, "read") != 0 &&
@@ -55,7 +48,7 @@ exposure_status_find(const struct exposure_status *status, uint64_t origin,
 static struct exposure_share *share_of(struct exposure_status *status,
 				       const json_t *line)
 {
-	uint64_t origin = exposure_number(line, "origin");
+	uint64_t origin = evidence_number(line, "origin");
 	const char *dataset = evidence_text(line, "dataset");
 	struct exposure_share *share = find(status, origin, dataset);
 
@@ -136,7 +129,7 @@ static int add_exposed(struct runs *runs, const json_t *line)
 	}
 	json_array_foreach (json_object_get(line, "rows"), i, item) {
 		if (!r)
-			r = add_run(runs, exposure_number(line, "record"),
+			r = add_run(runs, evidence_number(line, "record"),
 				    json_array_get(item, 0),
 				    json_array_get(item, 1));
 	}
@@ -183,7 +176,7 @@ static int count_listed(struct exposure_share *share, const json_t *exposed)
 	int r = 0;
 
 	json_array_foreach (exposed, i, line) {
-		if (exposure_number(line, "origin") != share->origin ||
+		if (evidence_number(line, "origin") != share->origin ||
 		    strcmp(evidence_text(line, "dataset"), share->dataset) != 0)
 			continue;
 		r = add_exposed(&runs, line);
@@ -207,18 +200,18 @@ static bool is_of_several(const json_t *line)
 
 static int add_way(struct exposure_share *share, const json_t *line)
 {
-	uint64_t over = exposure_number(line, "over_acts");
-	uint64_t blocked = exposure_number(line, "blocked_acts");
+	uint64_t over = evidence_number(line, "over_acts");
+	uint64_t blocked = evidence_number(line, "blocked_acts");
 	struct exposure_way *way =
 		way_of(share, evidence_text(line, "destination"));
 
 	if (!way)
 		return -ENOMEM;
 #define ADD(member, n) (way->member = exposure_add_up(way->member, n))
-	ADD(acts, exposure_number(line, "acts"));
-	ADD(bytes, exposure_number(line, "bytes"));
-	ADD(records, exposure_number(line, "records"));
-	ADD(over_bytes, exposure_number(line, "over_bytes"));
+	ADD(acts, evidence_number(line, "acts"));
+	ADD(bytes, evidence_number(line, "bytes"));
+	ADD(records, evidence_number(line, "records"));
+	ADD(over_bytes, evidence_number(line, "over_bytes"));
 	ADD(blocked_acts, blocked);
 	ADD(alerted_acts, over > blocked ? over - blocked : 0);
 #undef ADD
@@ -239,7 +232,7 @@ static int take_ledger(struct exposure_status *status, const json_t *line)
 	/* Of an origin that the incident's line leaves out. */
 	if (strcmp(destination, "read") == 0 && !share->told)
 		share->read = exposure_add_up(share->read,
-					      exposure_number(line, "records"));
+					      evidence_number(line, "records"));
 	return exposure_is_out(destination) ? add_way(share, line) : 0;
 }
 
@@ -372,7 +365,7 @@ static bool has_more(const struct exposure_status *status,
 		for (size_t k = 0; k < share->n_ways; k++)
 			bytes = exposure_add_up(bytes, share->ways[k].bytes);
 	}
-	return exposure_number(incident, "released_bytes") > bytes;
+	return evidence_number(incident, "released_bytes") > bytes;
 }
 
 static bool is_uncounted(const json_t *incident)
@@ -400,8 +393,8 @@ static int take_origins(struct exposure_status *status, const json_t *incident)
 		if (!share)
 			return -ENOMEM;
 		share->told = true;
-		share->read = exposure_number(origin, "records");
-		share->read_bytes = exposure_number(origin, "bytes");
+		share->read = evidence_number(origin, "records");
+		share->read_bytes = evidence_number(origin, "bytes");
 	}
 	return 0;
 }

@@ -98,7 +98,4 @@ const char *exposure_fate_name(enum exposure_fate fate);
 /* a + b, or UINT64_MAX: the lines may say anything. */
 uint64_t exposure_add_up(uint64_t a, uint64_t b);
 
-/* A number of a line; 0 if it is not there, or negative. */
-uint64_t exposure_number(const json_t *line, const char *key);
-
 #endif

@@ -15,7 +15,7 @@
 
 /* ---- which is it --------------------------------------------------------- */
 
-static bool has_origin(const struct incident *incident, uint32_t origin)
+bool incident_has_origin(const struct incident *incident, uint32_t origin)
 {
 	for (size_t i = 0; i < incident->n_origins; i++)
 		if (origin && incident->origins[i] == origin)
@@ -175,7 +175,7 @@ void incidents_release(struct incidents *incidents)
 bool incident_add_origin(struct incident *incident, uint32_t origin,
 			 bool shared)
 {
-	if (!origin || has_origin(incident, origin))
+	if (!origin || incident_has_origin(incident, origin))
 		return false;
 	if (incident->n_origins == INCIDENT_ORIGINS_MAX) {
 		incident_add_gap(incident,
@@ -226,18 +226,12 @@ enum incident_actor incident_add(struct incident *incident,
 	return add_actor(incident, &facts->process);
 }
 
-static void set(json_t *object, const char *key, json_t *value)
-{
-	/* A line that lacks a member for want of memory is a line still. */
-	(void)json_object_set_new(object, key, value);
-}
-
 static void copy(json_t *to, const json_t *from, const char *key)
 {
 	json_t *value = json_object_get(from, key);
 
 	if (value)
-		set(to, key, json_deep_copy(value));
+		put(to, key, json_deep_copy(value));
 }
 
 static json_t *act_of(const json_t *event)
@@ -269,7 +263,7 @@ static void take_who(json_t *line, const json_t *event)
 static void set_once(json_t *line, const char *key, const char *text)
 {
 	if (!json_object_get(line, key))
-		set(line, key, json_string(text));
+		put(line, key, json_string(text));
 }
 
 void incident_take(struct incident *incident, const json_t *event, bool apart)
@@ -290,11 +284,11 @@ void incident_take(struct incident *incident, const json_t *event, bool apart)
 	set_once(incident->line, "first_verdict", time);
 	if (blocked)
 		set_once(incident->line, "first_block", time);
-	set(incident->line, "last", json_string(time));
+	put(incident->line, "last", json_string(time));
 	if (worse || !json_object_get(incident->line, "act")) {
-		set(incident->line, "verdict",
+		put(incident->line, "verdict",
 		    json_string(blocked ? "block" : "alert"));
-		set(incident->line, "act", act_of(event));
+		put(incident->line, "act", act_of(event));
 	}
 	incident_add_technique(incident, "T1005");
 	technique = incident_technique(evidence_text(event, "channel"));
@@ -325,7 +319,7 @@ static json_t *array_in(json_t *line, const char *key, size_t max)
 	json_t *array = json_object_get(line, key);
 
 	if (!array) {
-		set(line, key, json_array());
+		put(line, key, json_array());
 		array = json_object_get(line, key);
 	}
 	return json_array_size(array) < max ? array : NULL;
@@ -451,7 +445,7 @@ static void shorten(json_t *fields)
 
 	if (!is_too_long(fields))
 		return;
-	set(fields, "left_out", json_true());
+	put(fields, "left_out", json_true());
 	json_array_foreach (origins, i, origin)
 		(void)json_object_del(origin, "comm");
 	for (i = 0; is_too_long(fields) && i < sizeof(keys) / sizeof(keys[0]);
@@ -491,13 +485,6 @@ json_t *incident_fields(const struct incident *incident, const char *state)
 
 /* ---- what an earlier agent knew ------------------------------------------ */
 
-static uint64_t integer(const json_t *line, const char *key)
-{
-	json_int_t n = json_integer_value(json_object_get(line, key));
-
-	return n > 0 ? (uint64_t)n : 0;
-}
-
 static struct incident *numbered(struct incidents *incidents, uint64_t number)
 {
 	for (size_t i = 0; number && i < INCIDENTS_MAX; i++)
@@ -515,7 +502,7 @@ static void restore_lists(struct incident *incident, const json_t *line)
 	incident->shared = 0;
 	json_array_foreach (json_object_get(line, "origins"), i, item)
 		(void)incident_add_origin(
-			incident, (uint32_t)integer(item, "origin"),
+			incident, (uint32_t)evidence_number(item, "origin"),
 			json_is_true(json_object_get(item, "shared")));
 	incident->n_actors = 0;
 	json_array_foreach (json_object_get(line, "processes"), i, item)
@@ -555,10 +542,10 @@ static json_t *lasting(const json_t *line)
 
 static int restore_incident(struct incidents *incidents, const json_t *line)
 {
-	uint64_t number = integer(line, "incident");
+	uint64_t number = evidence_number(line, "incident");
 	struct incident *incident = numbered(incidents, number);
 	const struct incident_facts facts = {
-		.time_ns = integer(line, "boottime_ns")};
+		.time_ns = evidence_number(line, "boottime_ns")};
 	json_t *copied = number ? lasting(line) : NULL;
 	uint64_t last = incidents->last;
 	int r = 0;
@@ -579,18 +566,20 @@ static int restore_incident(struct incidents *incidents, const json_t *line)
 	incident->line = copied;
 	incident->number = number;
 	incident->open = strcmp(evidence_text(line, "state"), "closed") != 0;
-	incident->last_ns = integer(line, "last_ns");
+	incident->last_ns = evidence_number(line, "last_ns");
 	incident->more_actors =
 		json_is_true(json_object_get(line, "more_actors"));
-	incident->verdicts = integer(line, "verdicts");
-	incident->apart_blocked = integer(line, "originless_blocked");
-	incident->apart_alerted = integer(line, "originless_alerted");
+	incident->verdicts = evidence_number(line, "verdicts");
+	incident->apart_blocked = evidence_number(line, "originless_blocked");
+	incident->apart_alerted = evidence_number(line, "originless_alerted");
 	incident->counts = (struct incident_counts){
-		.blocked = integer(line, "blocked") - incident->apart_blocked,
-		.alerted = integer(line, "alerted") - incident->apart_alerted,
-		.blocked_bytes = integer(line, "blocked_bytes"),
-		.released_bytes = integer(line, "released_bytes"),
-		.released_records = integer(line, "released_records"),
+		.blocked = evidence_number(line, "blocked") -
+			   incident->apart_blocked,
+		.alerted = evidence_number(line, "alerted") -
+			   incident->apart_alerted,
+		.blocked_bytes = evidence_number(line, "blocked_bytes"),
+		.released_bytes = evidence_number(line, "released_bytes"),
+		.released_records = evidence_number(line, "released_records"),
 	};
 	restore_lists(incident, line);
 	return 0;
@@ -599,10 +588,10 @@ static int restore_incident(struct incidents *incidents, const json_t *line)
 static void restore_actor(struct incidents *incidents, const json_t *line)
 {
 	struct incident *incident =
-		numbered(incidents, integer(line, "incident"));
+		numbered(incidents, evidence_number(line, "incident"));
 	struct incident_process process = {
-		.tgid = (uint32_t)integer(line, "tgid"),
-		.start_ns = integer(line, "start_ns"),
+		.tgid = (uint32_t)evidence_number(line, "tgid"),
+		.start_ns = evidence_number(line, "start_ns"),
 	};
 
 	if (incident && !incident_has_actor(incident, &process) &&
@@ -613,7 +602,7 @@ static void restore_actor(struct incidents *incidents, const json_t *line)
 int incidents_restore(struct incidents *incidents, const json_t *line)
 {
 	const char *type = evidence_text(line, "type");
-	uint64_t last = integer(line, "last");
+	uint64_t last = evidence_number(line, "last");
 
 	if (strcmp(type, "incident") == 0)
 		return restore_incident(incidents, line);

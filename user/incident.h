@@ -160,7 +160,8 @@ void incident_take(struct incident *incident, const json_t *event, bool apart);
 bool incident_has_actor(const struct incident *incident,
 			const struct incident_process *process);
 
-/* Is the origin this incident's own? */
+/* Does the origin belong to it; and is it its own? */
+bool incident_has_origin(const struct incident *incident, uint32_t origin);
 bool incident_owns(const struct incident *incident, uint32_t origin);
 
 /* Adds an ATT&CK technique. */

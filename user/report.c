@@ -47,25 +47,25 @@ static void count(struct page *page)
 {
 	const json_t *incident = page->report->incident;
 	struct report_totals *totals = &page->totals;
-	uint64_t blocked = exposure_number(incident, "blocked");
+	uint64_t blocked = evidence_number(incident, "blocked");
 
 	for (size_t i = 0; i < page->status.n; i++)
 		add_share(totals, &page->status.shares[i]);
 	if (blocked > totals->blocked)
 		totals->blocked = blocked;
-	if (exposure_number(incident, "blocked_bytes") > totals->over_bytes)
-		totals->over_bytes = exposure_number(incident, "blocked_bytes");
+	if (evidence_number(incident, "blocked_bytes") > totals->over_bytes)
+		totals->over_bytes = evidence_number(incident, "blocked_bytes");
 	if (!page->status.n || page->status.uncounted)
 		totals->unknown = true;
 	/* What the incident counted, and no row of the ledger here shows. */
-	if (exposure_number(incident, "released_bytes") > totals->bytes) {
-		totals->bytes = exposure_number(incident, "released_bytes");
+	if (evidence_number(incident, "released_bytes") > totals->bytes) {
+		totals->bytes = evidence_number(incident, "released_bytes");
 		totals->through = true;
 	}
-	if (exposure_number(incident, "released_records") > totals->released &&
+	if (evidence_number(incident, "released_records") > totals->released &&
 	    !json_array_size(page->report->ledger))
 		totals->released =
-			exposure_number(incident, "released_records");
+			evidence_number(incident, "released_records");
 }
 
 /* ---- the page ------------------------------------------------------------ */

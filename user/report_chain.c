@@ -23,7 +23,7 @@ struct family {
 /* The same number may be another process later. */
 static bool is_same(const json_t *a, const json_t *b)
 {
-	return exposure_number(a, "tgid") == exposure_number(b, "tgid") &&
+	return evidence_number(a, "tgid") == evidence_number(b, "tgid") &&
 	       strcmp(evidence_text(a, "started"),
 		      evidence_text(b, "started")) == 0;
 }
@@ -92,7 +92,7 @@ static void put_kin(struct page *page, const struct kin *kin)
 	if (user[0])
 		put(page, ", as %s", user);
 	else if (json_is_integer(json_object_get(kin->line, "uid")))
-		put(page, ", uid %" PRIu64, exposure_number(kin->line, "uid"));
+		put(page, ", uid %" PRIu64, evidence_number(kin->line, "uid"));
 	if (kin->acted)
 		put(page, " <span class=\"tag\">acted</span>");
 }
@@ -154,7 +154,7 @@ static void put_actor(struct page *page, const json_t *actor)
 static void put_actors(struct page *page)
 {
 	const json_t *actors = page->report->actors, *actor;
-	uint64_t all = exposure_number(page->report->incident, "actors");
+	uint64_t all = evidence_number(page->report->incident, "actors");
 	size_t i;
 
 	put(page, "<table><caption>Processes that acted</caption><thead><tr>"

@@ -364,7 +364,7 @@ static void put_table(struct page *page, const struct records *records,
 
 static bool is_of(const json_t *line, const struct exposure_share *share)
 {
-	return exposure_number(line, "origin") == share->origin &&
+	return evidence_number(line, "origin") == share->origin &&
 	       strcmp(evidence_text(line, "dataset"), share->dataset) == 0;
 }
 

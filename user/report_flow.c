@@ -77,7 +77,7 @@ static size_t holder(struct flow *flow, uint64_t holding)
 /* A process that acted: of several holdings it had, the last one. */
 static size_t process(struct flow *flow, const json_t *line)
 {
-	uint64_t tgid = exposure_number(line, "tgid");
+	uint64_t tgid = evidence_number(line, "tgid");
 	size_t at = NONE;
 
 	if (!tgid)
@@ -141,7 +141,7 @@ static void raise(uint64_t *n, uint64_t to)
 static void take_step(struct flow *flow, const json_t *step)
 {
 	const char *kind = evidence_text(step, "kind");
-	uint64_t from = exposure_number(step, "from_holding");
+	uint64_t from = evidence_number(step, "from_holding");
 	struct flow_edge *hop;
 	size_t a, b;
 
@@ -149,20 +149,20 @@ static void take_step(struct flow *flow, const json_t *step)
 		a = holder(flow, from);
 		if (a != NONE)
 			know(&flow->nodes[a],
-			     exposure_number(step, "from_tgid"),
+			     evidence_number(step, "from_tgid"),
 			     evidence_text(step, "from_comm"), "");
 	} else {
 		a = named(flow, FLOW_DATASET, evidence_text(step, "dataset"));
 	}
-	b = holder(flow, exposure_number(step, "holding"));
+	b = holder(flow, evidence_number(step, "holding"));
 	if (b != NONE)
-		know(&flow->nodes[b], exposure_number(step, "tgid"),
+		know(&flow->nodes[b], evidence_number(step, "tgid"),
 		     evidence_text(step, "comm"), evidence_text(step, "user"));
 	hop = add_edge(flow, FLOW_HOP, a, b, kind, "", 0);
 	if (!hop)
 		return;
-	raise(&hop->bytes, exposure_number(step, "bytes"));
-	raise(&hop->records, exposure_number(step, "records"));
+	raise(&hop->bytes, evidence_number(step, "bytes"));
+	raise(&hop->records, evidence_number(step, "records"));
 	hop->acts++;
 	if (!hop->time[0])
 		hop->time = evidence_text(step, "at");
@@ -207,7 +207,7 @@ static void take_act(struct flow *flow, const json_t *who, const json_t *act,
 	out = add_edge(
 		flow, what == REPORT_BLOCKED ? FLOW_REFUSED : FLOW_RELEASED, a,
 		b, what == REPORT_BLOCKED ? "refused" : "let through",
-		evidence_text(act, "dataset"), exposure_number(act, "origin"));
+		evidence_text(act, "dataset"), evidence_number(act, "origin"));
 	if (out && !out->time[0])
 		out->time = time;
 }
@@ -293,7 +293,7 @@ struct flow *flow_new(const struct report *report,
 		take_act(flow, line, line, report_event_what(line),
 			 evidence_text(line, "time"));
 	/* Its line has who acted first, not who did this: better an event. */
-	if (exposure_number(incident, "blocked") && !has_refused(flow))
+	if (evidence_number(incident, "blocked") && !has_refused(flow))
 		take_act(flow, incident, json_object_get(incident, "act"),
 			 REPORT_BLOCKED,
 			 evidence_text(incident, "first_block"));

@@ -137,7 +137,7 @@ static void put_measures(struct page *page)
 {
 	const struct report_totals *totals = &page->totals;
 	const json_t *incident = page->report->incident;
-	uint64_t serial = exposure_number(incident, "policy");
+	uint64_t serial = evidence_number(incident, "policy");
 
 	begin(page, "Measures taken", "33(3)(d)");
 	if (totals->blocked)

@@ -13,7 +13,7 @@ static void put_number_item(struct page *page, const char *term,
 {
 	if (json_is_integer(json_object_get(line, key)))
 		put(page, "<dt>%s</dt><dd>%'" PRIu64 "</dd>\n", term,
-		    exposure_number(line, key));
+		    evidence_number(line, key));
 }
 
 static void put_act(struct page *page, const json_t *incident)
@@ -34,13 +34,13 @@ static void put_act(struct page *page, const json_t *incident)
 	report_item(page, "Address", place);
 	report_item(page, "Channel", evidence_text(act, "channel"));
 	if (json_is_integer(json_object_get(act, "max"))) {
-		text_format_duration(exposure_number(act, "window_ns"), window,
+		text_format_duration(evidence_number(act, "window_ns"), window,
 				     sizeof(window));
 		put(page,
 		    "<dt>Budget</dt><dd>%'" PRIu64 " %s in any %s; "
 		    "%'" PRIu64 " were used</dd>\n",
-		    exposure_number(act, "max"), evidence_text(act, "budget"),
-		    window, exposure_number(act, "used"));
+		    evidence_number(act, "max"), evidence_text(act, "budget"),
+		    window, evidence_number(act, "used"));
 	}
 	put(page, "</dl>\n");
 }
@@ -95,7 +95,7 @@ static void put_faults(struct page *page, const json_t *gap)
 static void put_gap(struct page *page, const json_t *gap)
 {
 	const char *why = evidence_text(gap, "why");
-	uint64_t missing = exposure_number(gap, "missing");
+	uint64_t missing = evidence_number(gap, "missing");
 
 	put(page, "<li>");
 	if (strcmp(why, "agent") == 0) {

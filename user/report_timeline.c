@@ -82,13 +82,13 @@ static void put_moments(struct page *page)
 
 static void put_used(struct page *page, const json_t *event)
 {
-	uint64_t used = exposure_number(event, "used");
-	uint64_t max = exposure_number(event, "max");
+	uint64_t used = evidence_number(event, "used");
+	uint64_t max = evidence_number(event, "max");
 	char window[TEXT_NUMBER_CHARS_MAX];
 
 	if (!max)
 		return;
-	text_format_duration(exposure_number(event, "window_ns"), window,
+	text_format_duration(evidence_number(event, "window_ns"), window,
 			     sizeof(window));
 	put(page, "; %'" PRIu64 " of %'" PRIu64 " %.16s in any %s used", used,
 	    max, evidence_text(event, "budget"), window);
@@ -124,9 +124,9 @@ static void put_verdict(struct page *page, const json_t *event)
 	if (evidence_text(event, "rule")[0])
 		put(page, "; rule <code>%s</code>",
 		    evidence_text(event, "rule"));
-	if (exposure_number(event, "repeats") > 1)
+	if (evidence_number(event, "repeats") > 1)
 		put(page, "; %'" PRIu64 " such acts so far",
-		    exposure_number(event, "repeats"));
+		    evidence_number(event, "repeats"));
 	if (block && error[0])
 		put(page, "; the program got %s", error);
 }
@@ -184,8 +184,8 @@ static void put_event(struct page *page, const json_t *event)
 	if (evidence_text(event, "user")[0])
 		put(page, "<small>%s</small>", evidence_text(event, "user"));
 	put(page, "</td>");
-	if (exposure_number(event, "bytes"))
-		report_bytes_cell(page, exposure_number(event, "bytes"));
+	if (evidence_number(event, "bytes"))
+		report_bytes_cell(page, evidence_number(event, "bytes"));
 	else
 		put(page, "<td></td>");
 	report_number_cell(page, event, "records");

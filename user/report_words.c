@@ -73,7 +73,7 @@ void report_number_cell(struct page *page, const json_t *line, const char *key)
 {
 	put(page, "<td class=\"n\">");
 	if (json_is_integer(json_object_get(line, key)))
-		put(page, "%'" PRIu64, exposure_number(line, key));
+		put(page, "%'" PRIu64, evidence_number(line, key));
 	put(page, "</td>");
 }
 
@@ -96,7 +96,7 @@ const char *report_destination(const char *name)
 void report_process(struct page *page, const json_t *line)
 {
 	const char *comm = evidence_text(line, "comm");
-	uint64_t tgid = exposure_number(line, "tgid");
+	uint64_t tgid = evidence_number(line, "tgid");
 
 	if (!comm[0] && !tgid)
 		return;
@@ -108,7 +108,7 @@ void report_process(struct page *page, const json_t *line)
 void report_place(const json_t *line, char buf[REPORT_PLACE_MAX])
 {
 	const char *address = evidence_text(line, "address");
-	uint64_t port = exposure_number(line, "port");
+	uint64_t port = evidence_number(line, "port");
 
 	buf[0] = '\0';
 	if (address[0] && port)
