@@ -184,6 +184,13 @@ static void print_amount(const json_t *line, const char *key)
 	(void)printf("%s", n);
 }
 
+/* `1 act', `3 acts'. */
+static void print_count(const json_t *line, const char *key, const char *one)
+{
+	print_amount(line, key);
+	(void)printf(" %s%s", one, cmd_number(line, key) == 1 ? "" : "s");
+}
+
 static void print_bytes(const json_t *line, const char *key)
 {
 	char size[TEXT_NUMBER_CHARS_MAX];
@@ -321,8 +328,8 @@ static void print_origins(const json_t *origins)
 	json_array_foreach (origins, i, origin) {
 		(void)printf("  origin %" PRIu64 ": at most ",
 			     cmd_number(origin, "origin"));
-		print_amount(origin, "records");
-		(void)printf(" records, ");
+		print_count(origin, "records", "record");
+		(void)printf(", ");
 		print_bytes(origin, "bytes");
 		(void)printf(
 			" of %s, by %s[%" PRIu64 "], from %.19sZ on\n",
@@ -337,15 +344,19 @@ static int print_actor(const json_t *line, void *arg)
 {
 	struct incidents *incidents = arg;
 	const char *exe = cmd_text(line, "exe");
+	const char *hash = cmd_text(line, "exe_sha256");
+	const char *why = cmd_text(line, "exe_why");
 	const json_t *above;
 	size_t i;
 
 	(void)printf(incidents->told++ ? "  " : "\nactors\n  ");
 	print_who(line);
 	(void)printf("\n");
-	if (exe[0])
-		(void)printf("    %s sha256 %s\n", exe,
-			     cmd_text(line, "exe_sha256"));
+	if (exe[0] && hash[0])
+		(void)printf("    %s sha256 %s\n", exe, hash);
+	else if (exe[0])
+		(void)printf("    %s, whose sha256 is not known%s%s\n", exe,
+			     why[0] ? ": " : "", why);
 	if (json_object_get(line, "gone"))
 		(void)printf("    it had ended before anybody could look\n");
 	json_array_foreach (json_object_get(line, "ancestry"), i, above)
@@ -379,32 +390,36 @@ static int print_step(const json_t *line, void *arg)
 	else
 		(void)printf("carrier %" PRIu64, cmd_number(line, "holding"));
 	(void)printf(": at most ");
-	print_amount(line, "records");
-	(void)printf(" records\n");
+	print_count(line, "records", "record");
+	(void)printf("\n");
 	return 0;
 }
 
 static int print_row(const json_t *line, void *arg)
 {
 	struct incidents *incidents = arg;
+	const char *channel = cmd_text(line, "channel");
+	const char *to = place_of(line);
+	bool read = strcmp(to, "read") == 0;
 
 	/* What was refused before anything was read is of no origin either. */
 	if (!cmd_number(line, "origin") &&
 	    !json_is_true(json_object_get(line, "several")))
 		return 0;
-	(void)printf(
-		"%s  %s to %s by %s%s: ", incidents->told++ ? "" : "\nledger\n",
-		cmd_text(line, "dataset"), place_of(line),
-		cmd_text(line, "channel"),
-		cmd_number(line, "origin")
-			? ""
-			: ", of several origins, perhaps not of these");
-	print_amount(line, "acts");
-	(void)printf(" acts, ");
+	(void)printf("%s  %s%s%s", incidents->told++ ? "" : "\nledger\n",
+		     cmd_text(line, "dataset"), read ? " " : " to ", to);
+	if (!read || strcmp(channel, to) != 0)
+		(void)printf(" by %s", channel);
+	(void)printf("%s: ",
+		     cmd_number(line, "origin")
+			     ? ""
+			     : ", of several origins, perhaps not of these");
+	print_count(line, "acts", "act");
+	(void)printf(", ");
 	print_bytes(line, "bytes");
 	(void)printf(", ");
-	print_amount(line, "records");
-	(void)printf(" records; beyond the budget ");
+	print_count(line, "records", "record");
+	(void)printf("; beyond the budget ");
 	print_amount(line, "over_acts");
 	(void)printf(", blocked ");
 	print_amount(line, "blocked_acts");
