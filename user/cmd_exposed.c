@@ -86,6 +86,12 @@ static void print_who(const struct chain *chain)
 	(void)printf(", began %.19sZ\n", cmd_text(began, "time"));
 }
 
+static const char *place_name(const struct exposure_way *way)
+{
+	return strcmp(way->destination, "*") == 0 ? "elsewhere"
+						  : way->destination;
+}
+
 static void print_way(const struct exposure_share *share,
 		      const struct exposure_way *way)
 {
@@ -95,9 +101,7 @@ static void print_way(const struct exposure_share *share,
 		return;
 	term_number(way->records, k, sizeof(k));
 	term_number(share->read, m, sizeof(m));
-	(void)snprintf(to, sizeof(to), "%s",
-		       strcmp(way->destination, "*") == 0 ? "elsewhere"
-							  : way->destination);
+	(void)snprintf(to, sizeof(to), "%s", place_name(way));
 	log_clean(to);
 	(void)printf("  possibly released to %s: at most %s of these %s\n", to,
 		     k, m);
@@ -105,14 +109,15 @@ static void print_way(const struct exposure_share *share,
 
 static void print_share(const struct exposure_share *share)
 {
+	uint64_t read = share->listed > share->read ? share->listed
+						    : share->read;
 	char n[32];
 
-	term_number(share->listed > share->read ? share->listed : share->read,
-		    n, sizeof(n));
+	term_number(read, n, sizeof(n));
 	(void)printf("  at most %s record%s read; %s\n", n,
-		     share->read == 1 ? "" : "s",
+		     read == 1 ? "" : "s",
 		     share->fate == EXPOSURE_CONTAINED
-			     ? "contained: nothing of them was released"
+			     ? "contained: nothing of that was released"
 		     : share->fate == EXPOSURE_RELEASED
 			     ? "some may have left:"
 			     : "nothing is on record that left");
@@ -139,10 +144,14 @@ static void print_csv(const char *text)
 {
 	/* A program that opens tables takes such a field for a formula. */
 	bool formula = text[0] && strchr("=+-@\t\r", text[0]);
+	char clean[EVIDENCE_LINE_MAX];
 
+	/* Nobody has verified it, and a terminal may be what shows it. */
+	(void)snprintf(clean, sizeof(clean), "%s", text);
+	log_clean(clean);
 	(void)printf(formula ? "\"'" : "\"");
-	for (; *text; text++)
-		(void)printf(*text == '"' ? "\"\"" : "%c", *text);
+	for (const char *at = clean; *at; at++)
+		(void)printf(*at == '"' ? "\"\"" : "%c", *at);
 	(void)putchar('"');
 }
 
@@ -171,8 +180,8 @@ static void print_ways(const struct exposure_share *share)
 	for (size_t i = 0; share && i < share->n_ways; i++)
 		if (share->ways[i].through && len < sizeof(all))
 			len += (size_t)snprintf(all + len, sizeof(all) - len,
-						"%s%s", len ? " " : "",
-						share->ways[i].destination);
+						"%s%s", len ? ", " : "",
+						place_name(&share->ways[i]));
 	print_csv(all);
 }
 
