@@ -87,7 +87,8 @@ static int events_of(struct reporting *reporting, const char *type,
 					reporting->events);
 }
 
-/* Of an origin: also what came before there was an incident. */
+/* Of an origin: also what came before it was the incident's, which it can have
+ * become long after that began. A verdict always has the incident's number. */
 static int origin_lines(struct reporting *reporting, uint64_t origin)
 {
 	struct evidence_index *index = reporting->index.index;
@@ -104,11 +105,12 @@ static int origin_lines(struct reporting *reporting, uint64_t origin)
 					  reporting->ledger);
 	for (size_t i = 0; !r && i < N_EVENT_TYPES; i++) {
 		query.type = event_types[i];
-		query.to = reporting->incident.first - 1;
+		query.to = strcmp(query.type, "verdict") == 0
+				   ? reporting->incident.first
+				   : 0;
 		query.max = EVENTS_MAX / 8;
-		if (query.to)
-			r = evidence_index_lines(index, &query, append,
-						 reporting->events);
+		r = evidence_index_lines(index, &query, append,
+					 reporting->events);
 	}
 	return r;
 }
