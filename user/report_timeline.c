@@ -144,6 +144,20 @@ static void put_start(struct page *page, const json_t *line)
 		put(page, "The agent started and took over the running guard");
 }
 
+/* Of the whole guard, not of this incident alone. */
+static void put_faults(struct page *page, const json_t *line)
+{
+	json_t *counts = json_object_get(line, "counts"), *count;
+	const char *name, *mark = ": ";
+
+	put(page, "Faults of the guard so far");
+	json_object_foreach (counts, name, count) {
+		put(page, "%s%s (%'" PRIu64 ")", mark, name,
+		    evidence_number(counts, name));
+		mark = ", ";
+	}
+}
+
 static void put_what(struct page *page, const json_t *event)
 {
 	const char *type = evidence_text(event, "type");
@@ -164,6 +178,8 @@ static void put_what(struct page *page, const json_t *event)
 		put_verdict(page, event);
 	} else if (strcmp(type, "fault") == 0) {
 		put(page, "Fault: %s", evidence_text(event, "fault"));
+	} else if (strcmp(type, "faults") == 0) {
+		put_faults(page, event);
 	} else if (!strcmp(type, "start") || !strcmp(type, "stop")) {
 		put_start(page, event);
 	} else {
