@@ -53,7 +53,8 @@ LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
-	tests/unit/test_report_page tests/metrics/check tests/export/check
+	tests/unit/test_report_page tests/metrics/check tests/export/check \
+	tests/golden/check
 LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz
 AGENT_LIBS := -lbpf -lelf -lsystemd
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo

@@ -13,17 +13,30 @@ import os
 import socket
 import sys
 
-OF = {"status": ("status", "dataset", "budget"), "ledger": ("origin", "ledger")}
+OF = {
+    "status": ("status", "dataset", "budget"),
+    "ledger": ("origin", "ledger"),
+    "events": ("first-read", "budget", "verdict", "first-release", "fault"),
+    "explain": ("process", "file", "holding", "step", "gap", "limit",
+                "verdict"),
+}
 END = b'{"cordon":1,"type":"end"}\n'
 DENIED = (b'{"cordon":1,"type":"error","code":"denied","message":'
           b'"not for you"}\n')
+
+
+def is_of(line, verb):
+    # There is the state of a budget, and the event that much of it is used.
+    if line["type"] == "budget" and ("time" in line) != (verb == "events"):
+        return False
+    return line["type"] in OF[verb]
 
 
 def reply(lines, verb, mode):
     if mode == "deny":
         return DENIED
     said = b"".join(line for line in lines
-                    if json.loads(line)["type"] in OF[verb])
+                    if is_of(json.loads(line), verb))
     if mode == "half" and verb == "ledger":
         return said[:len(said) // 2]
     return said + END
