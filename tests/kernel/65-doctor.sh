@@ -84,7 +84,7 @@ doctor_looks_at_events()
 	agent_exhaust
 	agent_refuses reads_are_refused_when_beyond_the_budget
 	check login_is_named_when_refused_at_open "$(tail -n 1 "$log")" \
-		grep -qE "blocked: .*find out what login $login did" "$log"
+		wait_log 1 "find out what login $login did"
 	check no_origin_is_named_when_it_is_not_known \
 		"$(grep 'origin 0' "$log")" [ "$(grep -c 'origin 0' \
 		"$log")" = 0 ]
@@ -109,7 +109,8 @@ doctor_cases()
 	off) check guard_is_fmod_when_bpf_is_no_lsm "$(status_of .attach)" \
 		[ "$(status_of .attach)" = fmod_ret ] ;;
 	esac
-	check guard_has_no_faults_when_idle "$(status_of .faults)" \
+	check guard_has_no_faults_when_idle \
+		"$(status_of .faults) $(cordon events | grep fault | head -n 3)" \
 		[ "$(status_of '.faults | length')" = 0 ]
 	cordon doctor --json >/out/doctor.json 2>/out/doctor.err
 	rc=$?
