@@ -55,7 +55,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/unit/test_report_page tests/metrics/check tests/export/check \
 	tests/golden/check
-LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz
+LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz -lresolv
 AGENT_LIBS := -lbpf -lelf -lsystemd
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo
 

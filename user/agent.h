@@ -17,6 +17,7 @@
 #include "evidence.h"
 #include "exposure.h"
 #include "guard.h"
+#include "names_seen.h"
 #include "policy.h"
 #include "record_names.h"
 
@@ -75,7 +76,8 @@ struct agent {
 	size_t n_saying;
 	struct control *control;
 	struct event_names names;
-	int64_t started_s; /* CLOCK_BOOTTIME */
+	struct names_seen *seen; /* NULL: nobody listens */
+	int64_t started_s;	 /* CLOCK_BOOTTIME */
 	int epoll_fd;
 	int lock_fd;
 	int signal_fd;

@@ -39,6 +39,7 @@ static void print_where(const json_t *line)
 {
 	const char *dest = cmd_text(line, "destination");
 	const char *address = cmd_text(line, "address");
+	const char *seen = cmd_text(line, "name_seen");
 
 	if (strcmp(dest, "read") == 0)
 		return;
@@ -50,6 +51,8 @@ static void print_where(const json_t *line)
 		(void)printf(strchr(address, ':') ? " [%s]:%" PRIu64
 						  : " %s:%" PRIu64,
 			     address, cmd_number(line, "port"));
+	if (seen[0])
+		(void)printf(" (%s)", seen);
 }
 
 static void format_amount(const char *unit, uint64_t n, char *buf, size_t size)

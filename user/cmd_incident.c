@@ -232,6 +232,7 @@ static const char *place_of(const json_t *line)
 static void print_act(const json_t *act)
 {
 	const char *address = cmd_text(act, "address");
+	const char *seen = cmd_text(act, "name_seen");
 	const char *to = place_of(act);
 
 	(void)printf("  %-15s%s of %s", "act",
@@ -240,7 +241,8 @@ static void print_act(const json_t *act)
 	if (strcmp(to, "read") != 0)
 		(void)printf(" to %s", to);
 	if (address[0] && json_object_get(act, "port"))
-		(void)printf(" (%s port %" PRIu64 ", %s)", address,
+		(void)printf(" (%s%s%s port %" PRIu64 ", %s)", seen,
+			     seen[0] ? ", " : "", address,
 			     cmd_number(act, "port"), cmd_text(act, "channel"));
 	else if (address[0])
 		(void)printf(" (%s)", address);

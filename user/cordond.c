@@ -74,6 +74,13 @@ static const char *name_of(uint32_t kind, uint32_t id, void *arg)
 	return guard_name(agent->guard, kind, id);
 }
 
+static const char *seen_as(const uint8_t addr[16], void *arg)
+{
+	const struct agent *agent = arg;
+
+	return names_seen_find(agent->seen, addr);
+}
+
 /* What a fault means and what to do; the default serves tables that filled. */
 static const char *const fault_remedies[FAULT_MAX] = {
 	[FAULT_UNLABELLED] = "there are more files in the datasets than the "
@@ -562,6 +569,8 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent->evidence_fd) {
 		drain(fd);
 		agent_evidence_tick(agent);
+	} else if (agent->seen && fd == names_seen_fd(agent->seen)) {
+		names_seen_read(agent->seen);
 	} else if (fd == agent->watchdog_fd) {
 		drain(fd);
 		agent_notify("WATCHDOG=1");
@@ -893,7 +902,12 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 			  strerror(-r));
 		return r;
 	}
-	agent->names = (struct event_names){name_of, event_fault_name, agent};
+	agent->names = (struct event_names){
+		.name = name_of,
+		.fault = event_fault_name,
+		.seen = seen_as,
+		.arg = agent,
+	};
 	log_info("guard %s, attached by %s",
 		 agent->adopted ? "adopted: it was enforcing already"
 				: "loaded",
@@ -945,6 +959,23 @@ static int start_control(struct agent *agent)
 			  "than 108 bytes, on a writable file system",
 			  path, strerror(-r));
 	return r;
+}
+
+/* Without them an address has no name in what is told: no more than that. */
+static int start_seeing(struct agent *agent)
+{
+	int r;
+
+	r = names_seen_new(&agent->seen);
+	if (r)
+		return r;
+	r = names_seen_listen(agent->seen);
+	if (!r)
+		return watch_fd(agent, names_seen_fd(agent->seen));
+	log_warning("what DNS calls an address is not seen: %s", strerror(-r));
+	names_seen_free(agent->seen);
+	agent->seen = NULL;
+	return 0;
 }
 
 /* Is what was loaded really what the kernel runs? */
@@ -1043,6 +1074,9 @@ static int start(struct agent *agent)
 	r = start_control(agent);
 	if (r)
 		goto out;
+	r = start_seeing(agent);
+	if (r)
+		goto out;
 	r = watch_fd(agent, guard_events_fd(agent->guard));
 	if (r)
 		goto out;
@@ -1122,6 +1156,7 @@ static void stop(struct agent *agent)
 	exposure_release(&agent->exposed);
 	record_names_release(&agent->record_names);
 	free(agent->saying);
+	names_seen_free(agent->seen);
 	guard_kept_free(agent->kept);
 	guard_close(agent->guard);
 	policy_free(agent->policy);

@@ -285,6 +285,17 @@ uint32_t event_origin(uint32_t serial)
 	return serial == CORDON_ORIGIN_SEVERAL ? 0 : serial;
 }
 
+/* "" where there is none. */
+static const char *seen_of(const struct event *event,
+			   const struct event_names *names)
+{
+	const char *seen = NULL;
+
+	if (names->seen && !has_way(event))
+		seen = names->seen(event->addr, names->arg);
+	return seen ? seen : "";
+}
+
 static const char *name_of(const struct event_names *names, uint32_t kind,
 			   uint32_t id)
 {
@@ -366,6 +377,7 @@ static void put_act(json_t *object, const struct event *event,
 	put_text(object, "address", address, r);
 	if (address[0] && !has_way(event))
 		put_number(object, "port", ntohs(event->port), r);
+	put_text(object, "name_seen", seen_of(event, names), r);
 	if (event->record)
 		put_number(object, "record", event->record, r);
 	copy_name(file, sizeof(file), event->name, sizeof(event->name));
@@ -496,6 +508,7 @@ static void say_where(struct words *words, const struct event *event,
 		      const struct event_names *names)
 {
 	const char *dest = name_of(names, NAME_DEST, event->dest);
+	const char *seen = seen_of(event, names);
 	char address[EVENT_ADDRESS_CHARS_MAX];
 
 	/* "*" is every place that the policy has no name for. */
@@ -506,8 +519,9 @@ static void say_where(struct words *words, const struct event *event,
 		    event_channel_name(event->channel));
 	else if (address[0])
 		say(words,
-		    strchr(address, ':') ? " ([%s]:%u, %s)" : " (%s:%u, %s)",
-		    address, ntohs(event->port),
+		    strchr(address, ':') ? " (%s%s[%s]:%u, %s)"
+					 : " (%s%s%s:%u, %s)",
+		    seen, seen[0] ? ", " : "", address, ntohs(event->port),
 		    event_channel_name(event->channel));
 	else
 		say(words, " (%s)", event_channel_name(event->channel));

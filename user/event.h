@@ -23,6 +23,9 @@
 struct event_names {
 	const char *(*name)(uint32_t kind, uint32_t id, void *arg);
 	const char *(*fault)(uint32_t fault);
+	/* What an address was called when it was asked for; NULL: not known.
+	 * The pointer itself may be NULL. */
+	const char *(*seen)(const uint8_t addr[16], void *arg);
 	void *arg;
 };
 

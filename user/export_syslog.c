@@ -191,10 +191,10 @@ static void add_data(struct message *message, const struct export *export,
 					  "first",
 					  "last"};
 	static const char *const acts[] = {
-		"origin",      "subject",  "rule",    "dataset", "channel",
-		"destination", "address",  "port",    "file",	 "files",
-		"record",      "bytes",	   "records", "budget",	 "used",
-		"max",	       "window_ns"};
+		"origin",      "subject", "rule",     "dataset",   "channel",
+		"destination", "address", "port",     "name_seen", "file",
+		"files",       "record",  "bytes",    "records",   "budget",
+		"used",	       "max",	  "window_ns"};
 	char id[32];
 	int n;
 

@@ -71,6 +71,7 @@ static void say_where(struct words *words, const json_t *act)
 {
 	const char *to = evidence_text(act, "destination");
 	const char *address = evidence_text(act, "address");
+	const char *seen = evidence_text(act, "name_seen");
 	int64_t port;
 
 	if (!to[0] || strcmp(to, "read") == 0)
@@ -78,7 +79,10 @@ static void say_where(struct words *words, const json_t *act)
 	say(words, " to %s", strcmp(to, "*") == 0 ? "elsewhere" : to);
 	if (!address[0])
 		return;
-	say(words, " (%s", address);
+	say(words, " (");
+	if (seen[0])
+		say(words, "%s, ", seen);
+	say(words, "%s", address);
 	if (export_number(act, "port", &port))
 		say(words, " port %" PRId64, port);
 	say(words, ", %s)", evidence_text(act, "channel"));

@@ -237,9 +237,9 @@ static void copy(json_t *to, const json_t *from, const char *key)
 static json_t *act_of(const json_t *event)
 {
 	static const char *const keys[] = {
-		"rule",	       "subject", "dataset", "channel",
-		"destination", "address", "port",    "file",
-		"budget",      "used",	  "max",     "window_ns"};
+		"rule",	   "subject", "dataset",   "channel", "destination",
+		"address", "port",    "name_seen", "file",    "budget",
+		"used",	   "max",     "window_ns"};
 	json_t *act = json_object();
 
 	for (size_t i = 0; act && i < sizeof(keys) / sizeof(keys[0]); i++)

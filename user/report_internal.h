@@ -90,9 +90,10 @@ const char *report_destination(const char *name);
 void report_process(struct page *page, const json_t *line);
 
 /*
- * Where an event went: `203.0.113.9 port 443', "" if it does not say.
+ * Where an event went: `203.0.113.9 port 443', after the name that this was
+ * seen as; "" if it does not say.
  */
-#define REPORT_PLACE_MAX 96
+#define REPORT_PLACE_MAX 160
 void report_place(const json_t *line, char buf[REPORT_PLACE_MAX]);
 
 /* The different places of a destination that events tell of. */

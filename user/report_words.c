@@ -108,12 +108,14 @@ void report_process(struct page *page, const json_t *line)
 void report_place(const json_t *line, char buf[REPORT_PLACE_MAX])
 {
 	const char *address = evidence_text(line, "address");
+	const char *seen = evidence_text(line, "name_seen");
 	uint64_t port = evidence_number(line, "port");
 
 	buf[0] = '\0';
 	if (address[0] && port)
-		(void)snprintf(buf, REPORT_PLACE_MAX, "%.60s port %" PRIu64,
-			       address, port);
+		(void)snprintf(buf, REPORT_PLACE_MAX,
+			       "%.64s%s%.60s port %" PRIu64, seen,
+			       seen[0] ? ", " : "", address, port);
 	else
 		(void)snprintf(buf, REPORT_PLACE_MAX, "%.60s", address);
 }

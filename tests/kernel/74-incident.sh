@@ -91,6 +91,24 @@ incident_attack()
 	rm -f /tmp/loot
 }
 
+# The host asks for a name, of a real server.
+incident_asks()
+{
+	local server
+
+	ip netns exec outside dnsmasq --no-daemon --no-resolv --no-hosts \
+		--conf-file=/dev/null --user=root --port=53 --bind-interfaces \
+		--listen-address=$there --address=/upload.example/$there \
+		>/tmp/dnsmasq 2>&1 &
+	server=$!
+	waits 20 dig +short +tries=1 +time=1 @$there Upload.Example \
+		>/tmp/dig 2>&1
+	check name_is_answered_when_asked_for "$(cat /tmp/dig /tmp/dnsmasq)" \
+		grep -qx "$there" /tmp/dig
+	kill $server
+	wait $server 2>/dev/null
+}
+
 incident_one()
 {
 	local hash
@@ -110,6 +128,8 @@ incident_one()
 			(.first_block <= .last) and
 			(.reported >= .first_block) and
 			(.policy_sha256 | length == 64)'
+	check destination_has_the_name_that_was_asked_for "$json" \
+		of '.act.name_seen == "upload.example"'
 	check incident_names_techniques "$json" \
 		of '.techniques | contains(["T1005", "T1048"])'
 	hash=$(sha256sum "$(readlink -f "$(command -v nc)")")
@@ -297,6 +317,7 @@ incident_cases()
 
 	agent_gone
 	agent_with < <(incident_policy)
+	incident_asks
 	incident_one
 	incident_report
 	incident_exposed

@@ -12,6 +12,7 @@
 #include <errno.h>
 
 #include "event.h"
+#include "names_seen.h"
 #include "eventlog.h"
 #include "log.h"
 
@@ -111,7 +112,23 @@ static const char *fault(uint32_t fault)
 	return "label table full";
 }
 
-static const struct event_names names = {name, fault, NULL};
+/* Of two; one's is as long as can be. */
+static const char *seen(const uint8_t addr[16], void *arg)
+{
+	static char longest[NAMES_SEEN_CHARS_MAX];
+
+	(void)arg;
+	memset(longest, 'x', sizeof(longest) - 1);
+	return addr[15] == 0xfe ? longest
+	       : addr[15] == 10 ? "upload.example"
+				: NULL;
+}
+
+static const struct event_names names = {
+	.name = name,
+	.fault = fault,
+	.seen = seen,
+};
 static const struct event_who who = {
 	.user = "root",
 	.login = "alice",
@@ -352,7 +369,15 @@ static void json_has_what_a_program_needs(void **state)
 	assert_int_equal(NUMBER("port"), 22);
 	assert_int_equal(NUMBER("max"), 20);
 	assert_int_equal(NUMBER("origin"), 7);
+	assert_null(json_object_get(object, "name_seen"));
 	json_decref(object);
+	event.addr[15] = 10;
+	object = event_json(&event, &who, &names, 0);
+	assert_non_null(object);
+	assert_string_equal(TEXT("name_seen"), "upload.example");
+	json_decref(object);
+	assert_non_null(strstr(words_of(&event, &who),
+			       "(upload.example, 203.0.113.10:22, tcp)"));
 }
 
 static void unit_is_the_first_that_is_no_slice(void **state)
