@@ -244,6 +244,19 @@ static void take_finding(const struct evidence_finding *finding, void *arg)
 			       finding->words);
 }
 
+/* The one in the folder, unless one was given. */
+static int find_key(struct reporting *reporting, int argc, char **argv)
+{
+	const char *const *paths;
+	size_t n;
+
+	if (reporting->keys.n)
+		return CMD_OK;
+	paths = cmd_evidence_paths(argc, argv, &n);
+	reporting->report.proof.own_key = true;
+	return cmd_keys_folder("report", &reporting->keys, paths[0]);
+}
+
 static int verify(struct reporting *reporting, int argc, char **argv)
 {
 	struct report_proof *proof = &reporting->report.proof;
@@ -251,12 +264,6 @@ static int verify(struct reporting *reporting, int argc, char **argv)
 	int r;
 
 	query.paths = cmd_evidence_paths(argc, argv, &query.n_paths);
-	if (!reporting->keys.n) {
-		r = cmd_keys_folder("report", &reporting->keys, query.paths[0]);
-		if (r)
-			return r;
-		proof->own_key = true;
-	}
 	query.keys = reporting->keys.at;
 	query.n_keys = reporting->keys.n;
 	query.all = true;
@@ -433,8 +440,11 @@ int cmd_report(int argc, char **argv)
 		       "incident-%" PRIu64 ".html", reporting.report.number);
 	if (!reporting.output)
 		reporting.output = reporting.own_output;
-	r = cmd_index_open("report", argc, argv, CMD_INDEX_OWN,
-			   &reporting.index);
+	/* First: the index takes its time. */
+	r = find_key(&reporting, argc, argv);
+	if (!r)
+		r = cmd_index_open("report", argc, argv, CMD_INDEX_OWN,
+				   &reporting.index);
 	if (!r)
 		r = cmd_index_close(&reporting.index,
 				    make(&reporting, argc, argv));

@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LAYOUT	      "2" /* another one: made anew */
+#define LAYOUT	      "3" /* another one: made anew */
 #define BUSY_MS	      10000
 #define PROGRESS_EACH 50000
 
@@ -22,13 +22,12 @@ static const char schema[] =
 	"CREATE TABLE meta(key TEXT PRIMARY KEY, value TEXT) WITHOUT ROWID;"
 	"CREATE TABLE line(seq INTEGER PRIMARY KEY, segment INTEGER, place "
 	"INTEGER, type TEXT, time TEXT, load INTEGER, origin INTEGER, "
-	"incident INTEGER);"
+	"incident INTEGER, text TEXT);"
 	"CREATE INDEX line_incident ON line(incident, type, seq) WHERE "
 	"incident IS NOT NULL;"
-	"CREATE INDEX line_origin ON line(load, origin, type, seq) WHERE "
+	"CREATE INDEX line_origin ON line(origin, load, type, seq) WHERE "
 	"origin IS NOT NULL;"
-	"CREATE INDEX line_host ON line(type, seq) WHERE incident IS NULL AND "
-	"origin IS NULL;"
+	"CREATE INDEX line_type ON line(type, load, seq);"
 	"CREATE TABLE incident(number INTEGER PRIMARY KEY, load INTEGER, seq "
 	"INTEGER, text TEXT);"
 	"CREATE TABLE ledger(load INTEGER, origin INTEGER, row TEXT, seq "
@@ -50,7 +49,7 @@ enum statement {
 static const char *const statements[STATEMENTS] = {
 	[PUT_META] = "INSERT OR REPLACE INTO meta VALUES(?, ?)",
 	[GET_META] = "SELECT value FROM meta WHERE key = ?",
-	[PUT_LINE] = "INSERT OR REPLACE INTO line VALUES(?,?,?,?,?,?,?,?)",
+	[PUT_LINE] = "INSERT OR REPLACE INTO line VALUES(?,?,?,?,?,?,?,?,?)",
 	[PUT_INCIDENT] = "INSERT OR REPLACE INTO incident VALUES(?, ?, ?, ?)",
 	[PUT_LEDGER] = "INSERT OR REPLACE INTO ledger VALUES(?, ?, ?, ?, ?)",
 	[PUT_RECORD] = "INSERT INTO record VALUES(?, ?, ?, ?, ?, ?)",
@@ -248,19 +247,38 @@ static int begin(struct evidence_index *index, bool anew)
 
 /* ---- taking lines -------------------------------------------------------- */
 
+/* Of which all are asked for at a time, from all over the log: their text is
+ * kept, so that no segment has to be unpacked for it. */
+static bool is_gathered(const char *type)
+{
+	static const char *const types[] = {"exposed", "first-read",
+					    "first-release", "faults"};
+
+	for (size_t i = 0; i < sizeof(types) / sizeof(types[0]); i++)
+		if (strcmp(type, types[i]) == 0)
+			return true;
+	return false;
+}
+
 static int put_line(struct evidence_index *index, const json_t *line,
-		    uint64_t seq, uint64_t place)
+		    uint64_t seq, const struct evidence_line *at)
 {
 	sqlite3_stmt *stmt = index->prepared[PUT_LINE];
+	const char *type = evidence_text(line, "type");
 
 	(void)bind_number(stmt, 1, seq);
 	(void)bind_number(stmt, 2, index->segment);
-	(void)bind_number(stmt, 3, place);
-	(void)bind_text(stmt, 4, evidence_text(line, "type"));
+	(void)bind_number(stmt, 3, at->number);
+	(void)bind_text(stmt, 4, type);
 	(void)bind_text(stmt, 5, evidence_text(line, "time"));
 	(void)bind_number(stmt, 6, index->load);
 	(void)bind_some(stmt, 7, evidence_number(line, "origin"));
 	(void)bind_some(stmt, 8, evidence_number(line, "incident"));
+	if (is_gathered(type))
+		(void)sqlite3_bind_text(stmt, 9, at->text, (int)at->len,
+					SQLITE_STATIC);
+	else
+		(void)sqlite3_bind_null(stmt, 9);
 	return done(stmt);
 }
 
@@ -388,7 +406,7 @@ static int put(struct evidence_index *index, const json_t *line, uint64_t seq,
 
 	r = take_load(index, line, type, seq);
 	if (!r)
-		r = put_line(index, line, seq, at->number);
+		r = put_line(index, line, seq, at);
 	if (!r && strcmp(type, "incident") == 0)
 		r = put_incident(index, line, seq, at);
 	else if (!r && strcmp(type, "ledger") == 0)
@@ -773,6 +791,7 @@ struct place {
 	uint64_t segment;
 	uint64_t place;
 	uint64_t seq;
+	char *text; /* NULL: it is in its segment only */
 };
 
 struct fetching {
@@ -869,6 +888,15 @@ static int compare_places(const void *a, const void *b)
 	return x->seq < y->seq ? -1 : x->seq > y->seq;
 }
 
+/* *ret_text is for free(); NULL: there is none. */
+static int copy_text(sqlite3_stmt *stmt, int column, char **ret_text)
+{
+	const char *text = (const char *)sqlite3_column_text(stmt, column);
+
+	*ret_text = text ? strdup(text) : NULL;
+	return text && !*ret_text ? -ENOMEM : 0;
+}
+
 static int find_places(struct evidence_index *index,
 		       const struct evidence_index_query *query,
 		       struct place **ret_places, size_t *ret_n)
@@ -878,7 +906,7 @@ static int find_places(struct evidence_index *index,
 	size_t n = 0;
 	int r;
 
-	r = prepare_query(index, "segment, place, seq", query, &stmt);
+	r = prepare_query(index, "segment, place, seq, text", query, &stmt);
 	if (r)
 		return r;
 	while (sqlite3_step(stmt) == SQLITE_ROW) {
@@ -890,18 +918,27 @@ static int find_places(struct evidence_index *index,
 		places = grown;
 		places[n].segment = (uint64_t)sqlite3_column_int64(stmt, 0);
 		places[n].place = (uint64_t)sqlite3_column_int64(stmt, 1);
-		places[n++].seq = (uint64_t)sqlite3_column_int64(stmt, 2);
+		places[n].seq = (uint64_t)sqlite3_column_int64(stmt, 2);
+		r = copy_text(stmt, 3, &places[n++].text);
+		if (r)
+			break;
 	}
 	(void)sqlite3_finalize(stmt);
-	if (r) {
-		free(places);
-		return r;
-	}
 	if (n)
 		qsort(places, n, sizeof(*places), compare_places);
 	*ret_places = places;
 	*ret_n = n;
-	return 0;
+	return r;
+}
+
+/* The line of a place whose text is at hand. */
+static int tell_text(const struct place *place, evidence_index_fn fn, void *arg)
+{
+	json_t *line = json_loads(place->text, 0, NULL);
+	int r = line ? fn(line, arg) : -EIO;
+
+	json_decref(line);
+	return r;
 }
 
 int evidence_index_lines(struct evidence_index *index,
@@ -915,11 +952,17 @@ int evidence_index_lines(struct evidence_index *index,
 	r = find_places(index, query, &places, &n);
 	for (size_t i = 0; !r && i < n; i += same) {
 		same = 1;
-		while (i + same < n &&
+		if (places[i].text) {
+			r = tell_text(&places[i], fn, arg);
+			continue;
+		}
+		while (i + same < n && !places[i + same].text &&
 		       places[i + same].segment == places[i].segment)
 			same++;
 		r = fetch(index, &places[i], same, fn, arg);
 	}
+	for (size_t i = 0; i < n; i++)
+		free(places[i].text);
 	free(places);
 	return r;
 }
