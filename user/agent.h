@@ -89,6 +89,7 @@ struct agent {
 	bool crossings_failed; /* the last sweep did, and that was told */
 	pid_t crossings_pid;   /* who sweeps now; 0: nobody */
 	bool refused;	       /* a verdict was among the events just taken */
+	int64_t looked_ms;     /* when one was last a reason to look */
 	bool progressed;       /* the status tells of a scan */
 	int64_t scan_told_ms;  /* clock_ms(); 0: not yet */
 	int watchdog_fd;

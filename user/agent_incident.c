@@ -30,6 +30,7 @@
 #define SOON_NS	     CLOCK_NS_PER_S	   /* behind a new actor */
 #define AGAIN_NS     (5 * CLOCK_NS_PER_S)
 #define AGAIN_MAX_NS (60 * CLOCK_NS_PER_S)
+#define LOOKED_NS    (CLOCK_NS_PER_S / 50) /* what a look is good for */
 #define AGAIN_SHARE  12 /* of its age; an hour's attack is not hurried */
 #define WAITING_MAX  PEEK_JOBS_MAX
 #define SHARED_KEPT  256
@@ -56,6 +57,16 @@ struct shared {
 	bool is;
 };
 
+/* The process that was looked at last, and those above it if `above'. */
+struct looked {
+	uint32_t tgid;
+	uint64_t at_ns;
+	struct process_facts process;
+	bool above;
+	struct incident_process ancestors[INCIDENT_ANCESTORS_MAX];
+	size_t n;
+};
+
 struct agent_incidents {
 	struct incidents all;
 	struct incidents old; /* as the log has them, while it is opened */
@@ -63,6 +74,7 @@ struct agent_incidents {
 	struct waiting waiting[WAITING_MAX];
 	size_t n_waiting;
 	struct shared shared[SHARED_KEPT];
+	struct looked looked;
 	struct peek peek;
 	unsigned int busy; /* how often it was, one after the other */
 	uint64_t armed_ns; /* when the timer runs out; 0: it does not run */
@@ -233,16 +245,34 @@ static void find_actor_kin(const struct event *event,
 		*kin = (struct incident_kin){INCIDENT_KIN_USER, event->uid};
 }
 
-static void find_ancestors(struct incident_facts *facts, uint32_t parent)
+/* Many verdicts come of one process: it is not looked at for each. */
+static const struct process_facts *look(struct agent *agent, uint32_t tgid)
 {
+	struct looked *looked = &agent->incidents->looked;
+	uint64_t now = now_ns();
+
+	if (looked->tgid != tgid || now - looked->at_ns > LOOKED_NS) {
+		*looked = (struct looked){.tgid = tgid, .at_ns = now};
+		(void)process_look(tgid, &looked->process);
+	}
+	return &looked->process;
+}
+
+/* Of the one that was looked at last. */
+static void find_ancestors(struct looked *looked, struct incident_facts *facts)
+{
+	uint32_t parent = looked->process.parent;
 	struct process_facts above;
 
-	while (facts->n_ancestors < INCIDENT_ANCESTORS_MAX && parent > 1 &&
-	       !process_look(parent, &above)) {
-		facts->ancestors[facts->n_ancestors++] =
+	while (!looked->above && looked->n < INCIDENT_ANCESTORS_MAX &&
+	       parent > 1 && !process_look(parent, &above)) {
+		looked->ancestors[looked->n++] =
 			(struct incident_process){above.tgid, above.start_ns};
 		parent = above.parent;
 	}
+	looked->above = true;
+	memcpy(facts->ancestors, looked->ancestors, sizeof(facts->ancestors));
+	facts->n_ancestors = looked->n;
 }
 
 static void add_origin(const struct agent *agent, struct incident_facts *facts,
@@ -283,7 +313,8 @@ static void find_facts(const struct agent *agent, const struct event *event,
 	struct wanted_origin wanted = {.serial = event->origin};
 
 	find_actor_kin(event, process, facts);
-	find_ancestors(facts, process->parent);
+	if (process->tgid)
+		find_ancestors(&agent->incidents->looked, facts);
 	if (event->origin == CORDON_ORIGIN_SEVERAL)
 		find_origins_held(agent, process->tgid, facts);
 	else if (event->origin &&
@@ -934,7 +965,7 @@ static struct incident *take_verdict(struct agent *agent,
 	const char *state = NULL;
 
 	if (!incident || incident->n_actors < INCIDENT_ACTORS_MAX)
-		(void)process_look(event->tgid, &process);
+		process = *look(agent, event->tgid);
 	/* The number is another's by now. */
 	if (process.start_ns > event->time_ns + TICK_NS)
 		process = (struct process_facts){0};

@@ -32,6 +32,7 @@
 #include <unistd.h>
 
 #define NS_PER_S       1000000000LL
+#define LOOK_AGAIN_MS  500
 #define SAVE_AFTER_S   5    /* of the first budget used since */
 #define SAVE_AGAIN_S   60   /* after a save that failed */
 #define SWEEP_AGAIN_S  60   /* while hardly any room is left */
@@ -467,6 +468,21 @@ static int take_event(const struct event *event, void *arg)
 	return r;
 }
 
+/* A look takes a while, and there is a second one a second later: a storm of
+ * refusals needs no more. */
+static bool wants_look(struct agent *agent)
+{
+	int64_t now_ms = clock_ms();
+	bool wants = agent->refused &&
+		     (!agent->looked_ms ||
+		      now_ms - agent->looked_ms >= LOOK_AGAIN_MS);
+
+	agent->refused = false;
+	if (wants)
+		agent->looked_ms = now_ms;
+	return wants;
+}
+
 static void take_events(struct agent *agent)
 {
 	int r, synced;
@@ -476,14 +492,13 @@ static void take_events(struct agent *agent)
 	save_files_if_new(agent);
 	synced = agent_say_all(agent);
 	agent_evidence_told(agent, r < 0 ? r : synced);
-	guard_notice(agent->guard, agent->refused);
-	agent->refused = false;
+	control_wake(agent->control);
+	guard_notice(agent->guard, wants_look(agent));
 	save_if_dirty(agent);
 	check_faults(agent);
 	sweep(agent, false);
 	sweep_crossings_later(agent);
 	expose_later(agent);
-	control_wake(agent->control);
 }
 
 /* ---- the loop ----------------------------------------------------------- */

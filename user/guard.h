@@ -456,7 +456,7 @@ int guard_events_fd(const struct guard *guard);
  * first one is returned, else the number of events. If there are more, the
  * descriptor is readable still.
  */
-#define GUARD_EVENTS_AT_ONCE 512
+#define GUARD_EVENTS_AT_ONCE 32
 typedef int (*guard_event_fn)(const struct event *event, void *arg);
 int guard_events(struct guard *guard, guard_event_fn fn, void *arg);
 
