@@ -3,17 +3,23 @@
 # The cost bench. Its programs are static: what they cost themselves is then
 # the same in every guest.
 
-BENCH := $(addprefix $(B)/tests/bench/,ops fanotify programs)
+BENCH := $(addprefix $(B)/tests/bench/,ops fanotify programs verdicts)
+LONGLOG := $(B)/tests/bench/longlog
 
 $(BENCH): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -static -o $@ $^
 
-bench-programs: $(BENCH) $(B)/tests/makeset
+$(LONGLOG): $(LONGLOG).o $(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
+
+bench-programs: $(BENCH) $(LONGLOG) $(B)/tests/makeset
 
 # In this order: nothing can be built before its packages are there.
-bench: deps ## what the guard costs, in instructions
+bench: deps ## what the guard costs, in instructions, and the agent, in time
 	$(Q)$(MAKE) all bench-programs
 	$(Q)tests/bench/run
+	$(Q)tests/bench/evidence
 
 .PHONY: bench bench-programs
