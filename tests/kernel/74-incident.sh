@@ -91,18 +91,18 @@ incident_attack()
 	rm -f /tmp/loot
 }
 
-# The host asks for a name, of a real server.
+# The host asks for a name, of a real server of its own.
 incident_asks()
 {
 	local server
 
-	ip netns exec outside dnsmasq --no-daemon --no-resolv --no-hosts \
+	dnsmasq --no-daemon --no-resolv --no-hosts \
 		--conf-file=/dev/null --user=root --port=53 --bind-interfaces \
-		--listen-address=$there --address=/upload.example/$there \
+		--listen-address=127.0.0.1 --address=/upload.example/$there \
 		>/tmp/dnsmasq 2>&1 &
 	server=$!
-	waits 20 dig +short +tries=1 +time=1 @$there Upload.Example \
-		>/tmp/dig 2>&1
+	waits 20 dig +short +tries=1 +time=1 @127.0.0.1 \
+		Upload.Example >/tmp/dig 2>&1
 	check name_is_answered_when_asked_for "$(cat /tmp/dig /tmp/dnsmasq)" \
 		grep -qx "$there" /tmp/dig
 	kill $server

