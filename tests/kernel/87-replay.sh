@@ -90,7 +90,8 @@ replay_listen()
 	signal.signal(signal.SIGTERM, end)
 	ip = socket.htons(0x800)
 	s = socket.socket(socket.AF_PACKET, socket.SOCK_DGRAM, ip)
-	s.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, 64 << 20)
+	force = 33 # SO_RCVBUFFORCE
+	s.setsockopt(socket.SOL_SOCKET, force, 64 << 20)
 	print("ready", flush=True)
 	while True:
 	    p, where = s.recvfrom(65536)
@@ -99,9 +100,8 @@ replay_listen()
 	    head = (p[0] & 15) * 4
 	    size = struct.unpack_from(">H", p, 2)[0]
 	    sport, dport, seq = struct.unpack_from(">HHI", p, head)
-	    # Not what the web server answers, nor how ssh began.
 	    data = size - head - (p[head + 12] >> 4) * 4
-	    if data > 0 and dport == 9080:
+	    if data > 0:
 	        flows.setdefault((sport, dport), []).append((seq, seq + data))
 	P
 	rp_wire=$!
