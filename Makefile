@@ -23,8 +23,8 @@ BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
 	libsqlite3-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
 	pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck curl git iproute2 \
-	libclang-rt-14-dev libcmocka-dev liburing-dev mandoc python3 \
-	python3-prometheus-client shellcheck
+	jq libclang-rt-14-dev libcmocka-dev liburing-dev mandoc minisign \
+	python3 python3-prometheus-client shellcheck
 VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
 
 # gcc takes it that errno can be 0 after a failure, and what the callee then
@@ -54,7 +54,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/unit/test_report_page tests/metrics/check tests/export/check \
-	tests/golden/check
+	tests/golden/check tests/sign/check
 LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz -lresolv
 AGENT_LIBS := -lbpf -lelf -lsystemd
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "args.h"
 #include "cmd.h"
+#include "cmd_policy.h"
 #include "policy.h"
 #include "term.h"
 
@@ -640,12 +641,21 @@ int cmd_policy(int argc, char **argv)
 	if (strcmp(what, "--help") == 0)
 		return check(argc, argv);
 	if (argc < 2)
-		return cmd_usage("policy", "check or explain?");
+		return cmd_usage("policy", "check, explain, keygen, sign or "
+					   "verify?");
 	/* getopt_long() begins its messages with it. */
 	argv[1] = argv[0];
 	if (strcmp(what, "check") == 0)
 		return check(argc - 1, argv + 1);
 	if (strcmp(what, "explain") == 0)
 		return explain(argc - 1, argv + 1);
-	return cmd_usage("policy", "%s: expected check or explain", what);
+	if (strcmp(what, "keygen") == 0)
+		return cmd_policy_keygen(argc - 1, argv + 1);
+	if (strcmp(what, "sign") == 0)
+		return cmd_policy_sign(argc - 1, argv + 1);
+	if (strcmp(what, "verify") == 0)
+		return cmd_policy_verify(argc - 1, argv + 1);
+	return cmd_usage("policy",
+			 "%s: expected check, explain, keygen, sign or verify",
+			 what);
 }

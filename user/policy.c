@@ -186,8 +186,6 @@ int policy_load(const char *path, struct policy **ret_policy,
 	if (r)
 		return r;
 	r = policy_parse(path, buf, len, ret_policy, errs);
-	if (!r)
-		sign_hash(buf, len, (*ret_policy)->sha256);
 	free(buf);
 	return r;
 }

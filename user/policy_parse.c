@@ -1155,6 +1155,7 @@ int policy_parse(const char *name, const void *buf, size_t len,
 		r = -EINVAL;
 	if (r)
 		goto out;
+	sign_hash(buf, len, ps.policy->sha256);
 	*ret_policy = ps.policy;
 	ps.policy = NULL;
 out:

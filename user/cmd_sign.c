@@ -1,0 +1,594 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * `cordon policy keygen', `sign' and `verify': what the people of an issuer do
+ * with their keys. No agent is needed, and none should be near the keys.
+ */
+#include "cmd.h"
+#include "cmd_policy.h"
+#include "minisign.h"
+#include "state.h"
+#include "term.h"
+#include "text.h"
+#include "trust.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <termios.h>
+#include <time.h>
+#include <unistd.h>
+#include <sodium.h>
+
+#define VERB	   "policy"
+#define KEY_SUFFIX ".key"
+
+static int failed(const char *path, int r)
+{
+	(void)fprintf(stderr, "cordon policy: %s: %s\n", path, strerror(-r));
+	return CMD_WRONG;
+}
+
+/* ---- passwords ---------------------------------------------------------- */
+
+static bool read_line(char *buf, size_t size)
+{
+	size_t len = 0;
+	ssize_t n;
+	char c;
+
+	/* No more than the line: what is behind it may be somebody else's. */
+	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+		if (len < size - 1)
+			buf[len++] = c;
+	buf[len] = '\0';
+	return n == 1 || len;
+}
+
+/* From the terminal, which does not show it, else a line of the input. */
+static int ask_password(const char *prompt, char buf[MINISIGN_PASSWORD_MAX])
+{
+	bool terminal = isatty(STDIN_FILENO);
+	struct termios shown, hidden;
+	bool ok;
+
+	if (terminal && !tcgetattr(STDIN_FILENO, &shown)) {
+		hidden = shown;
+		hidden.c_lflag &= ~(tcflag_t)ECHO;
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	}
+	if (terminal)
+		(void)fprintf(stderr, "%s: ", prompt);
+	ok = read_line(buf, MINISIGN_PASSWORD_MAX);
+	if (terminal) {
+		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+		(void)fprintf(stderr, "\n");
+	}
+	if (ok)
+		return CMD_OK;
+	(void)fprintf(stderr, "cordon policy: no password was given\n");
+	return CMD_WRONG;
+}
+
+/* ---- keygen ------------------------------------------------------------- */
+
+struct keygen {
+	bool bare; /* no password */
+	const char *name;
+	char secret_file[4096];
+	char public_file[4096];
+	struct minisign_key key;
+};
+
+static int new_password(const struct keygen *keygen,
+			char password[MINISIGN_PASSWORD_MAX])
+{
+	char again[MINISIGN_PASSWORD_MAX] = "";
+	int r;
+
+	password[0] = '\0';
+	if (keygen->bare)
+		return CMD_OK;
+	r = ask_password("Password of the new key", password);
+	if (!r && isatty(STDIN_FILENO))
+		r = ask_password("The same again", again);
+	else
+		(void)strcpy(again, password);
+	if (!r && strcmp(password, again) != 0) {
+		(void)fprintf(stderr, "cordon policy: these differ: nothing "
+				      "was made\n");
+		r = CMD_WRONG;
+	}
+	if (!r && !password[0]) {
+		(void)fprintf(stderr, "cordon policy: an empty password "
+				      "protects nothing; --no-password says "
+				      "that it is meant\n");
+		r = CMD_WRONG;
+	}
+	sodium_memzero(again, sizeof(again));
+	return r;
+}
+
+/* Never over another one: that would be lost. */
+static int put_new(const char *path, mode_t mode, const char *text)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	size_t len = strlen(text);
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	if (write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
+		r = errno ? -errno : -EIO;
+	if (close(fd) < 0 && !r)
+		r = -errno;
+	if (r)
+		(void)unlink(path);
+	return r;
+}
+
+/* Over what was there, whole or not at all. */
+static int put_over(const char *path, const char *text)
+{
+	char part[4096 + 8];
+	int r;
+
+	(void)snprintf(part, sizeof(part), "%s.part", path);
+	(void)unlink(part);
+	r = put_new(part, 0644, text);
+	if (!r && rename(part, path) < 0) {
+		r = -errno;
+		(void)unlink(part);
+	}
+	return r;
+}
+
+static int put_pair(const struct keygen *keygen, const char *secret)
+{
+	char public[MINISIGN_PUBLIC_MAX], id[MINISIGN_ID_MAX];
+	char text[MINISIGN_TEXT_MAX];
+	int r;
+
+	minisign_public_format(&keygen->key.public, public);
+	minisign_id_format(keygen->key.public.id, id);
+	(void)snprintf(text, sizeof(text),
+		       "untrusted comment: public key %s of %.128s\n%s\n", id,
+		       keygen->name, public);
+	r = put_new(keygen->public_file, 0644, text);
+	if (r)
+		return failed(keygen->public_file, r);
+	r = put_new(keygen->secret_file, 0600, secret);
+	if (r) {
+		(void)unlink(keygen->public_file);
+		return failed(keygen->secret_file, r);
+	}
+	(void)printf("%s is the secret key: keep it offline, and a copy of it\n"
+		     "%s is the public key; in trust.yaml it stands as\n"
+		     "  %s: %s\n",
+		     keygen->secret_file, keygen->public_file, keygen->name,
+		     public);
+	return CMD_OK;
+}
+
+static int make_pair(struct keygen *keygen)
+{
+	char password[MINISIGN_PASSWORD_MAX], secret[MINISIGN_TEXT_MAX];
+	int r;
+
+	r = new_password(keygen, password);
+	if (r)
+		return r;
+	minisign_key_new(&keygen->key);
+	r = minisign_key_lock(&keygen->key, password, secret);
+	sodium_memzero(password, sizeof(password));
+	if (r)
+		r = failed("the password needs 1 GiB of memory", r);
+	else
+		r = put_pair(keygen, secret);
+	sodium_memzero(secret, sizeof(secret));
+	minisign_key_release(&keygen->key);
+	return r;
+}
+
+int cmd_policy_keygen(int argc, char **argv)
+{
+	enum { OPT_BARE = CMD_OPT_OWN };
+	static const struct option options[] = {
+		{"help", no_argument, NULL, CMD_OPT_HELP},
+		{"no-password", no_argument, NULL, OPT_BARE},
+		{0},
+	};
+	struct cmd_common common = {0};
+	struct keygen keygen = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, VERB);
+		if (code == OPT_BARE)
+			keygen.bare = true;
+		else if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	if (argc - optind != 1 || !argv[optind][0] ||
+	    strlen(argv[optind]) > 4000)
+		return cmd_usage(VERB, "keygen: expected a NAME: alice makes "
+				       "alice.key and alice.pub");
+	keygen.name = strrchr(argv[optind], '/');
+	keygen.name = keygen.name ? keygen.name + 1 : argv[optind];
+	(void)snprintf(keygen.secret_file, sizeof(keygen.secret_file),
+		       "%s" KEY_SUFFIX, argv[optind]);
+	(void)snprintf(keygen.public_file, sizeof(keygen.public_file), "%s.pub",
+		       argv[optind]);
+	return make_pair(&keygen);
+}
+
+/* ---- what is signed ----------------------------------------------------- */
+
+/* One of them is not NULL. */
+struct content {
+	struct policy *policy;
+	struct trust *trust;
+};
+
+static void content_release(struct content *content)
+{
+	policy_free(content->policy);
+	trust_free(content->trust);
+}
+
+/* The key that only they have, at the beginning of a line. */
+static bool is_trust(const char *text)
+{
+	static const char key[] = "cordon-trust:";
+
+	for (; text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL)
+		if (strncmp(text, key, sizeof(key) - 1) == 0)
+			return true;
+	return false;
+}
+
+/* What nobody takes is not signed. */
+static int content_of(const char *path, const struct trust_bundle *bundle,
+		      struct content *ret_content, struct policy_errors *errs)
+{
+	*ret_content = (struct content){0};
+	if (is_trust(bundle->bytes))
+		return trust_parse(path, bundle->bytes, bundle->len,
+				   &ret_content->trust, errs);
+	return policy_parse(path, bundle->bytes, bundle->len,
+			    &ret_content->policy, errs);
+}
+
+/* "policy" of one that was not read. */
+static void describe(const struct content *content, char *buf, size_t size)
+{
+	if (!content->trust && !content->policy)
+		(void)snprintf(buf, size, "policy");
+	else if (content->trust)
+		(void)snprintf(buf, size,
+			       "trust anchors, version %" PRIu64 " of %.128s",
+			       content->trust->version, content->trust->issuer);
+	else
+		(void)snprintf(
+			buf, size, "policy, serial %" PRIu64 " of %.128s",
+			content->policy->serial, content->policy->issuer);
+}
+
+static int say_errors(const char *path, int r, const struct policy_errors *errs)
+{
+	for (size_t i = 0; i < errs->n; i++)
+		(void)fprintf(stderr, "cordon policy: %s\n", errs->v[i].text);
+	return errs->n ? CMD_WRONG : failed(path, r);
+}
+
+/* ---- sign --------------------------------------------------------------- */
+
+struct signing {
+	const char *key_file;
+	const char *comment; /* NULL: what it is, and when */
+	char signer[128];
+	struct minisign_key key;
+	struct policy_errors errs;
+};
+
+static int unlock(struct signing *signing, const char *text, size_t len)
+{
+	char password[MINISIGN_PASSWORD_MAX] = "", prompt[256];
+	int r = CMD_OK;
+
+	if (minisign_key_locked(text, len)) {
+		(void)snprintf(prompt, sizeof(prompt), "Password of %.200s",
+			       signing->key_file);
+		r = ask_password(prompt, password);
+	}
+	if (!r)
+		r = minisign_key_unlock(text, len, password, &signing->key);
+	sodium_memzero(password, sizeof(password));
+	if (r == -EACCES)
+		(void)fprintf(stderr,
+			      "cordon policy: %s: this is not its "
+			      "password\n",
+			      signing->key_file);
+	else if (r == -EINVAL)
+		(void)fprintf(stderr,
+			      "cordon policy: %s: no secret key of "
+			      "cordon or minisign\n",
+			      signing->key_file);
+	else if (r < 0)
+		return failed(signing->key_file, r);
+	return r ? CMD_WRONG : CMD_OK;
+}
+
+static int take_secret(struct signing *signing)
+{
+	const char *name = strrchr(signing->key_file, '/');
+	size_t len, suffix = sizeof(KEY_SUFFIX) - 1;
+	char *text = NULL;
+	int r;
+
+	r = state_get(signing->key_file, MINISIGN_TEXT_MAX, &text, &len);
+	if (r)
+		return failed(signing->key_file, r);
+	r = unlock(signing, text, len);
+	sodium_memzero(text, len);
+	free(text);
+	name = name ? name + 1 : signing->key_file;
+	(void)snprintf(signing->signer, sizeof(signing->signer), "%s", name);
+	len = strlen(signing->signer);
+	if (len > suffix &&
+	    strcmp(signing->signer + len - suffix, KEY_SUFFIX) == 0)
+		signing->signer[len - suffix] = '\0';
+	return r;
+}
+
+static int sign_content(const struct signing *signing, const char *path,
+			const struct trust_bundle *bundle,
+			const struct content *content)
+{
+	char what[320], comment[MINISIGN_COMMENT_MAX],
+		at[TEXT_NUMBER_CHARS_MAX];
+	char text[MINISIGN_TEXT_MAX], file[4096], hash[SIGN_HASH_CHARS_MAX];
+	int r;
+
+	describe(content, what, sizeof(what));
+	text_format_time(time(NULL), at, sizeof(at));
+	(void)snprintf(comment, sizeof(comment), "%.200s, at %s", what, at);
+	r = minisign_make(&signing->key, bundle->bytes, bundle->len,
+			  signing->comment ? signing->comment : comment, text);
+	if (r)
+		return cmd_usage(VERB,
+				 "sign: the comment is longer than %d "
+				 "bytes, or has a control in it",
+				 MINISIGN_COMMENT_MAX - 1);
+	if (snprintf(file, sizeof(file), "%s.%s.minisig", path,
+		     signing->signer) >= (int)sizeof(file))
+		return failed(path, -ENAMETOOLONG);
+	r = put_over(file, text);
+	if (r)
+		return failed(file, r);
+	sign_hash(bundle->bytes, bundle->len, hash);
+	(void)printf("%s: signed by %s: %s, sha256 %s\n", file, signing->signer,
+		     what, hash);
+	return CMD_OK;
+}
+
+static int sign_file(struct signing *signing, const char *path)
+{
+	struct trust_bundle bundle = {0};
+	struct content content = {0};
+	int r;
+
+	r = trust_bundle_read(path, &bundle, &signing->errs);
+	if (!r)
+		r = content_of(path, &bundle, &content, &signing->errs);
+	r = r ? say_errors(path, r, &signing->errs)
+	      : sign_content(signing, path, &bundle, &content);
+	content_release(&content);
+	trust_bundle_release(&bundle);
+	return r;
+}
+
+int cmd_policy_sign(int argc, char **argv)
+{
+	enum { OPT_KEY = CMD_OPT_OWN, OPT_COMMENT };
+	static const struct option options[] = {
+		{"help", no_argument, NULL, CMD_OPT_HELP},
+		{"key", required_argument, NULL, OPT_KEY},
+		{"comment", required_argument, NULL, OPT_COMMENT},
+		{0},
+	};
+	struct cmd_common common = {0};
+	struct signing signing = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, VERB);
+		if (code == OPT_KEY)
+			signing.key_file = optarg;
+		else if (code == OPT_COMMENT)
+			signing.comment = optarg;
+		else if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	if (!signing.key_file || optind >= argc)
+		return cmd_usage(VERB, "sign: expected --key KEY FILE...");
+	r = take_secret(&signing);
+	for (int i = optind; !r && i < argc; i++)
+		r = sign_file(&signing, argv[i]);
+	minisign_key_release(&signing.key);
+	return r;
+}
+
+/* ---- verify ------------------------------------------------------------- */
+
+struct verifying {
+	const char *trust_file;
+	const char *file;
+	bool json;
+	struct trust *trust;
+	struct trust_bundle bundle;
+	struct content content;
+	struct trust_signers signers;
+	struct policy_errors errs;
+};
+
+static int load_trust(struct verifying *verifying)
+{
+	const char *path = verifying->trust_file;
+	void *buf = NULL;
+	size_t len;
+	int r;
+
+	r = policy_read(path, &buf, &len, &verifying->errs);
+	if (!r)
+		r = trust_parse(path, buf, len, &verifying->trust,
+				&verifying->errs);
+	free(buf);
+	return r ? say_errors(path, r, &verifying->errs) : CMD_OK;
+}
+
+static void print_signers(const struct verifying *verifying)
+{
+	char id[MINISIGN_ID_MAX];
+
+	for (size_t i = 0; i < verifying->signers.n; i++) {
+		const struct trust_signature *signature =
+			&verifying->bundle.signatures[i];
+		const struct trust_key *key = verifying->signers.at[i].key;
+		enum trust_signer found = verifying->signers.at[i].found;
+
+		minisign_id_format(signature->signature.id, id);
+		if (!verifying->json) {
+			(void)printf("  %-10s %-16s %s%s%s\n",
+				     trust_signer_name(found),
+				     key ? key->name : "-", signature->file,
+				     found == TRUST_SIGNED ? ": " : "",
+				     found == TRUST_SIGNED
+					     ? signature->signature.comment
+					     : "");
+			continue;
+		}
+		cmd_print_json(json_pack(
+			"{s:i, s:s, s:s, s:s, s:s*, s:s*, s:s*}", "cordon", 1,
+			"type", "signature", "file", signature->file, "found",
+			trust_signer_name(found), "signer",
+			key ? key->name : NULL, "key",
+			signature->error ? NULL : id, "comment",
+			found == TRUST_SIGNED ? signature->signature.comment
+					      : NULL));
+	}
+}
+
+static int print_verified(const struct verifying *verifying,
+			  const char *problem)
+{
+	char what[320], hash[SIGN_HASH_CHARS_MAX];
+
+	describe(&verifying->content, what, sizeof(what));
+	sign_hash(verifying->bundle.bytes, verifying->bundle.len, hash);
+	if (verifying->json)
+		cmd_print_json(json_pack(
+			"{s:i, s:s, s:s, s:s, s:b, s:I, s:I, s:s, s:s*}",
+			"cordon", 1, "type", "verified", "file",
+			verifying->file, "what", what, "good", !problem,
+			"signatures", (json_int_t)verifying->signers.good,
+			"threshold", (json_int_t)verifying->trust->threshold,
+			"sha256", hash, "problem", problem));
+	else
+		(void)printf("%s: %s: %s, sha256 %s\n",
+			     problem ? "not good" : "good", verifying->file,
+			     problem ? problem : what, hash);
+	print_signers(verifying);
+	return problem ? CMD_WRONG : CMD_OK;
+}
+
+/* What anybody may have written is read only when it is known who did. */
+static int judge_policy(struct verifying *verifying)
+{
+	const struct trust_bundle *bundle = &verifying->bundle;
+	const struct trust *trust = verifying->trust;
+	char problem[TRUST_WORDS_MAX];
+	int r;
+
+	if (!trust_check(trust, bundle->signatures, bundle->n, bundle->bytes,
+			 bundle->len, &verifying->signers)) {
+		trust_summary(trust, &verifying->signers, problem,
+			      sizeof(problem));
+		return print_verified(verifying, problem);
+	}
+	r = policy_parse(verifying->file, bundle->bytes, bundle->len,
+			 &verifying->content.policy, &verifying->errs);
+	if (r)
+		return say_errors(verifying->file, r, &verifying->errs);
+	if (strcmp(verifying->content.policy->issuer, trust->issuer) == 0)
+		return print_verified(verifying, NULL);
+	(void)snprintf(problem, sizeof(problem),
+		       "its issuer is %.128s, not %.128s",
+		       verifying->content.policy->issuer, trust->issuer);
+	return print_verified(verifying, problem);
+}
+
+/* Its own keys have to have signed it, so that it is read first. */
+static int judge_trust(struct verifying *verifying)
+{
+	const struct trust_bundle *bundle = &verifying->bundle;
+	char problem[TRUST_WORDS_MAX] = "";
+	int r;
+
+	r = trust_parse(verifying->file, bundle->bytes, bundle->len,
+			&verifying->content.trust, &verifying->errs);
+	if (r)
+		return say_errors(verifying->file, r, &verifying->errs);
+	return trust_succeeds(verifying->trust, verifying->content.trust,
+			      bundle, &verifying->signers, problem,
+			      sizeof(problem))
+		       ? print_verified(verifying, NULL)
+		       : print_verified(verifying, problem);
+}
+
+static int verify_file(struct verifying *verifying)
+{
+	int r;
+
+	r = trust_bundle_read(verifying->file, &verifying->bundle,
+			      &verifying->errs);
+	if (r)
+		return say_errors(verifying->file, r, &verifying->errs);
+	return is_trust(verifying->bundle.bytes) ? judge_trust(verifying)
+						 : judge_policy(verifying);
+}
+
+int cmd_policy_verify(int argc, char **argv)
+{
+	enum { OPT_TRUST = CMD_OPT_OWN };
+	static const struct option options[] = {
+		CMD_OPTIONS,
+		{"trust", required_argument, NULL, OPT_TRUST},
+		{0},
+	};
+	struct verifying verifying = {.trust_file = CORDON_TRUST_FILE};
+	struct cmd_common common = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_take_shared(&common, code, VERB);
+		if (code == OPT_TRUST)
+			verifying.trust_file = optarg;
+		else if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	if (argc - optind != 1)
+		return cmd_usage(VERB, "verify: expected one FILE");
+	verifying.file = argv[optind];
+	verifying.json = common.json;
+	r = load_trust(&verifying);
+	if (!r)
+		r = verify_file(&verifying);
+	content_release(&verifying.content);
+	trust_bundle_release(&verifying.bundle);
+	trust_free(verifying.trust);
+	return r;
+}

@@ -1,0 +1,515 @@
+// SPDX-License-Identifier: GPL-2.0-only
+#include "trust.h"
+
+#include <dirent.h>
+#include <errno.h>
+#include <fcntl.h>
+#include <inttypes.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "array.h"
+#include "log.h"
+#include "policy_take.h"
+#include "policy_yaml.h"
+
+#define SUFFIX	    ".minisig"
+#define KEY_EXAMPLE "RW and 54 more characters, the last line of a .pub file"
+
+/* ---- trust.yaml --------------------------------------------------------- */
+
+static const struct trust_key *same_key(const struct trust *trust,
+					const struct minisign_public *public)
+{
+	for (size_t i = 0; i < trust->n; i++)
+		if (memcmp(trust->keys[i].public.key, public->key,
+			   sizeof(public->key)) == 0 ||
+		    memcmp(trust->keys[i].public.id, public->id,
+			   sizeof(public->id)) == 0)
+			return &trust->keys[i];
+	return NULL;
+}
+
+static const struct policy_pos *defined_at(const struct trust *trust,
+					   const char *name)
+{
+	for (size_t i = 0; i < trust->n; i++)
+		if (strcmp(trust->keys[i].name, name) == 0)
+			return &trust->keys[i].pos;
+	return NULL;
+}
+
+static int take_key(struct parser *ps, struct trust *trust,
+		    const struct policy_yaml *name, bool revoked)
+{
+	const struct policy_yaml *value = name->next;
+	struct trust_key key = {.revoked = revoked};
+	const struct trust_key *same;
+	char *text = NULL;
+	int r;
+
+	r = take_name(ps, name, "a key", defined_at(trust, name->text), &text,
+		      &key.pos);
+	if (r)
+		return r == -ENOMEM ? r : 0;
+	(void)snprintf(key.name, sizeof(key.name), "%s", text);
+	free(text);
+	if (!take_scalar(ps, value, "a key", KEY_EXAMPLE))
+		return 0;
+	if (minisign_public_parse(value->text, &key.public)) {
+		take_fail(ps, value->pos,
+			  "%s is no public key of minisign; "
+			  "expected " KEY_EXAMPLE,
+			  take_quote(value).s);
+		return 0;
+	}
+	/* Whoever had two names would be two of the threshold. */
+	same = same_key(trust, &key.public);
+	if (same) {
+		take_fail(ps, value->pos,
+			  "this is the key of \"%s\" in line %" PRIu32
+			  "; expected another one",
+			  same->name, same->pos.line);
+		return 0;
+	}
+	trust->keys[trust->n++] = key;
+	return 0;
+}
+
+static int take_trusted(struct parser *ps, struct trust *trust,
+			const struct policy_yaml *node, bool revoked)
+{
+	const char *what = revoked ? "revoked" : "keys";
+	const struct policy_yaml *key;
+	size_t n;
+	int r = 0;
+
+	key = take_names(ps, node, what, "a map of names and public keys",
+			 TRUST_KEYS_MAX - trust->n, &n);
+	for (size_t i = 0; !r && i < n; i++, key = key->next->next)
+		r = take_key(ps, trust, key, revoked);
+	return r;
+}
+
+static int take_trust(struct parser *ps, const struct policy_yaml *root,
+		      struct trust *trust)
+{
+	enum { FORMAT, ISSUER, VERSION, THRESHOLD, KEYS, REVOKED, N_KEYS };
+	static const struct take_key keys[] = {
+		[FORMAT] = {"cordon-trust", "1"},
+		[ISSUER] = {"issuer", "Example Police Service"},
+		[VERSION] = {"version", "1"},
+		[THRESHOLD] = {"threshold", "2"},
+		[KEYS] = {"keys", "{alice: RWQ...}"},
+		[REVOKED] = {"revoked", NULL},
+	};
+	static const struct take_schema schema = {"the trust anchors", keys,
+						  N_KEYS};
+	const struct policy_yaml *v[N_KEYS];
+	uint64_t format = 1;
+	int r = 0;
+
+	if (!take_keys(ps, root, &schema, v))
+		return 0;
+	if (v[FORMAT])
+		take_u64(ps, v[FORMAT], "cordon-trust", 1, 1, &format);
+	if (v[ISSUER])
+		r = take_string(ps, v[ISSUER], "issuer",
+				POLICY_ISSUER_CHARS_MAX, &trust->issuer);
+	if (v[VERSION])
+		take_u64(ps, v[VERSION], "version", 1, INT64_MAX,
+			 &trust->version);
+	if (v[THRESHOLD])
+		take_u64(ps, v[THRESHOLD], "threshold", 1, TRUST_KEYS_MAX,
+			 &trust->threshold);
+	if (!r && v[KEYS])
+		r = take_trusted(ps, trust, v[KEYS], false);
+	if (!ps->bad && trust->threshold > trust->n)
+		take_fail(ps, v[THRESHOLD]->pos,
+			  "threshold %" PRIu64 " of %zu key%s: nothing could "
+			  "ever be signed; expected at most %zu",
+			  trust->threshold, trust->n, trust->n == 1 ? "" : "s",
+			  trust->n);
+	if (!r && v[REVOKED])
+		r = take_trusted(ps, trust, v[REVOKED], true);
+	return r;
+}
+
+int trust_parse(const char *name, const void *buf, size_t len,
+		struct trust **ret_trust, struct policy_errors *errs)
+{
+	struct parser ps = {.name = name, .errs = errs};
+	struct policy_yaml *root = NULL;
+	struct trust *trust = NULL;
+	int r;
+
+	policy_errors_init(errs);
+	if (len > TRUST_FILE_BYTES_MAX) {
+		policy_errors_add(errs, name, (struct policy_pos){0},
+				  "more than 64 KiB; expected trust anchors of "
+				  "at most that size");
+		return -E2BIG;
+	}
+	r = policy_yaml_parse(name, buf, len, &root, errs);
+	if (r)
+		goto out;
+	trust = calloc(1, sizeof(*trust));
+	r = trust ? take_trust(&ps, root, trust) : -ENOMEM;
+	if (!r && ps.bad)
+		r = -EINVAL;
+	if (r)
+		goto out;
+	sign_hash(buf, len, trust->sha256);
+	*ret_trust = trust;
+	trust = NULL;
+out:
+	trust_free(trust);
+	policy_yaml_free(root);
+	return r;
+}
+
+void trust_free(struct trust *trust)
+{
+	if (!trust)
+		return;
+	free(trust->issuer);
+	free(trust);
+}
+
+/* ---- signatures --------------------------------------------------------- */
+
+static const struct trust_key *
+key_of(const struct trust *trust, const struct minisign_signature *signature)
+{
+	for (size_t i = 0; i < trust->n; i++)
+		if (memcmp(trust->keys[i].public.id, signature->id,
+			   sizeof(signature->id)) == 0)
+			return &trust->keys[i];
+	return NULL;
+}
+
+static bool has_signed(const struct trust_signers *signers,
+		       const struct trust_key *key)
+{
+	for (size_t i = 0; i < signers->n; i++)
+		if (signers->at[i].found == TRUST_SIGNED &&
+		    signers->at[i].key == key)
+			return true;
+	return false;
+}
+
+static enum trust_signer judge(const struct trust_signature *signature,
+			       const struct trust_key *key,
+			       const struct trust_signers *before,
+			       const void *bytes, size_t len)
+{
+	if (signature->error)
+		return TRUST_MALFORMED;
+	if (!key)
+		return TRUST_UNKNOWN;
+	if (key->revoked)
+		return TRUST_REVOKED;
+	if (!minisign_check(&key->public, &signature->signature, bytes, len))
+		return TRUST_FORGED;
+	return has_signed(before, key) ? TRUST_AGAIN : TRUST_SIGNED;
+}
+
+bool trust_check(const struct trust *trust,
+		 const struct trust_signature *signatures, size_t n,
+		 const void *bytes, size_t len,
+		 struct trust_signers *ret_signers)
+{
+	const struct trust_key *key;
+	enum trust_signer found;
+
+	*ret_signers = (struct trust_signers){0};
+	for (size_t i = 0; i < n && i < TRUST_SIGNATURES_MAX; i++) {
+		key = signatures[i].error
+			      ? NULL
+			      : key_of(trust, &signatures[i].signature);
+		found = judge(&signatures[i], key, ret_signers, bytes, len);
+		ret_signers->at[i].found = found;
+		ret_signers->at[i].key = key;
+		ret_signers->good += found == TRUST_SIGNED;
+		ret_signers->n++;
+	}
+	return ret_signers->good >= trust->threshold;
+}
+
+const char *trust_signer_name(enum trust_signer signer)
+{
+	static const char *const names[] = {
+		[TRUST_SIGNED] = "signed",   [TRUST_UNKNOWN] = "unknown",
+		[TRUST_REVOKED] = "revoked", [TRUST_FORGED] = "forged",
+		[TRUST_AGAIN] = "again",     [TRUST_MALFORMED] = "malformed",
+	};
+
+	return names[signer];
+}
+
+static void say(char *buf, size_t size, const char *format, ...)
+	__attribute__((format(printf, 3, 4)));
+
+static void say(char *buf, size_t size, const char *format, ...)
+{
+	size_t len = strlen(buf);
+	va_list ap;
+
+	va_start(ap, format);
+	(void)vsnprintf(buf + len, size - len, format, ap);
+	va_end(ap);
+}
+
+static void say_one(const struct trust_signature *signature,
+		    enum trust_signer found, const struct trust_key *key,
+		    char *buf, size_t size)
+{
+	char id[MINISIGN_ID_MAX] = "";
+
+	if (!signature->error)
+		minisign_id_format(signature->signature.id, id);
+	switch (found) {
+	case TRUST_SIGNED:
+		say(buf, size, "signed by %s", key->name);
+		break;
+	case TRUST_UNKNOWN:
+		say(buf, size, "%s is of the key %s, which is not trusted here",
+		    signature->file, id);
+		break;
+	case TRUST_REVOKED:
+		say(buf, size, "the key of %s is revoked", key->name);
+		break;
+	case TRUST_FORGED:
+		say(buf, size,
+		    "%s claims to be %s's and is not: these are other bytes, "
+		    "or another key",
+		    signature->file, key->name);
+		break;
+	case TRUST_AGAIN:
+		say(buf, size, "%s has signed twice, which counts once",
+		    key->name);
+		break;
+	case TRUST_MALFORMED:
+		say(buf, size,
+		    signature->error == -ENOTSUP
+			    ? "%s is a signature without a hash (minisign -l)"
+			    : "%s is no signature of minisign",
+		    signature->file);
+		break;
+	}
+}
+
+void trust_summary(const struct trust *trust,
+		   const struct trust_signers *signers, char *buf, size_t size)
+{
+	buf[0] = '\0';
+	if (!signers->n)
+		say(buf, size, "not signed");
+	else
+		say(buf, size, "%zu of %" PRIu64 " signatures", signers->good,
+		    trust->threshold);
+	say(buf, size, "; %" PRIu64 " of the keys of %s %s to sign it",
+	    trust->threshold, trust->issuer,
+	    trust->threshold == 1 ? "has" : "have");
+	log_clean(buf);
+}
+
+void trust_words(const struct trust *trust,
+		 const struct trust_signature *signatures,
+		 const struct trust_signers *signers, char *buf, size_t size)
+{
+	trust_summary(trust, signers, buf, size);
+	for (size_t i = 0; i < signers->n; i++) {
+		say(buf, size, "; ");
+		say_one(&signatures[i], signers->at[i].found,
+			signers->at[i].key, buf, size);
+	}
+	log_clean(buf);
+}
+
+/* The words about signatures, behind what they are about. */
+static bool enough(const struct trust *trust, const struct trust_bundle *bundle,
+		   const char *whose, struct trust_signers *ret_signers,
+		   char *buf, size_t size)
+{
+	char words[TRUST_WORDS_MAX];
+
+	if (trust_check(trust, bundle->signatures, bundle->n, bundle->bytes,
+			bundle->len, ret_signers))
+		return true;
+	trust_words(trust, bundle->signatures, ret_signers, words,
+		    sizeof(words));
+	(void)snprintf(buf, size, "by %s: %s", whose, words);
+	return false;
+}
+
+bool trust_succeeds(const struct trust *old, const struct trust *next,
+		    const struct trust_bundle *bundle,
+		    struct trust_signers *ret_signers, char *buf, size_t size)
+{
+	struct trust_signers own;
+
+	*ret_signers = (struct trust_signers){0};
+	if (!enough(old, bundle, "the keys in force", ret_signers, buf, size) ||
+	    !enough(next, bundle, "its own keys", &own, buf, size))
+		return false;
+	if (strcmp(old->issuer, next->issuer) != 0) {
+		(void)snprintf(buf, size, "its issuer is %.128s, not %.128s",
+			       next->issuer, old->issuer);
+		log_clean(buf);
+		return false;
+	}
+	if (next->version != old->version + 1) {
+		(void)snprintf(buf, size,
+			       "its version is %" PRIu64 ", and %" PRIu64
+			       " is in force; expected %" PRIu64
+			       ": one version at a time",
+			       next->version, old->version, old->version + 1);
+		return false;
+	}
+	/* Who signs for the first time is known to the new ones only. */
+	for (size_t i = 0; i < own.n; i++)
+		if (ret_signers->at[i].found == TRUST_UNKNOWN)
+			ret_signers->at[i] = own.at[i];
+	return true;
+}
+
+/* ---- files -------------------------------------------------------------- */
+
+/* NAME.minisig, or NAME.ANYTHING.minisig. */
+static bool is_signature_of(const char *file, const char *name)
+{
+	size_t len = strlen(name), all = strlen(file);
+	const size_t suffix = sizeof(SUFFIX) - 1;
+
+	if (all < len + suffix || strncmp(file, name, len) != 0 ||
+	    strcmp(file + all - suffix, SUFFIX) != 0)
+		return false;
+	return all == len + suffix ||
+	       (file[len] == '.' && all > len + 1 + suffix);
+}
+
+/* What is wrong with it is told by who judges it. */
+static int read_signature(int dir, struct trust_signature *signature)
+{
+	char text[MINISIGN_TEXT_MAX];
+	struct stat st;
+	ssize_t n = -1;
+	int fd;
+
+	fd = openat(dir, signature->file,
+		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
+	if (fd < 0)
+		return -errno;
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+		n = read(fd, text, sizeof(text));
+	(void)close(fd);
+	/* A longer one is cut here, and no signature any more. */
+	return n < 0 ? -EINVAL
+		     : minisign_signature_parse(text, (size_t)n,
+						&signature->signature);
+}
+
+static int by_file(const void *a, const void *b)
+{
+	const struct trust_signature *x = a, *y = b;
+
+	return strcmp(x->file, y->file);
+}
+
+static int add_signature(struct trust_bundle *bundle, int dir, const char *file)
+{
+	struct trust_signature *grown, *at;
+
+	grown = array_grow(bundle->signatures, bundle->n, sizeof(*grown));
+	if (!grown)
+		return -ENOMEM;
+	bundle->signatures = grown;
+	at = &grown[bundle->n++];
+	memset(at, 0, sizeof(*at));
+	(void)snprintf(at->file, sizeof(at->file), "%s", file);
+	at->error = read_signature(dir, at);
+	return 0;
+}
+
+/* Where the last part of a path begins. */
+static const char *base_of(const char *path)
+{
+	const char *slash = strrchr(path, '/');
+
+	return slash ? slash + 1 : path;
+}
+
+static DIR *open_dir_of(const char *path)
+{
+	char *copy = strdup(path), *slash;
+	DIR *dir = NULL;
+
+	if (!copy)
+		return NULL;
+	slash = strrchr(copy, '/');
+	if (slash)
+		slash[slash == copy] = '\0';
+	dir = opendir(slash ? copy : ".");
+	free(copy);
+	return dir;
+}
+
+static int read_signatures(const char *path, struct trust_bundle *bundle,
+			   struct policy_errors *errs)
+{
+	const char *name = base_of(path);
+	const struct dirent *entry;
+	DIR *dir = open_dir_of(path);
+	int r = 0;
+
+	if (!dir)
+		return -errno;
+	while (!r && (entry = readdir(dir))) {
+		if (!is_signature_of(entry->d_name, name))
+			continue;
+		if (bundle->n < TRUST_SIGNATURES_MAX) {
+			r = add_signature(bundle, dirfd(dir), entry->d_name);
+			continue;
+		}
+		policy_errors_add(errs, path, (struct policy_pos){0},
+				  "more than %d signatures lie beside it; take "
+				  "away those that nobody needs",
+				  TRUST_SIGNATURES_MAX);
+		r = -EFBIG;
+	}
+	(void)closedir(dir);
+	if (bundle->n)
+		qsort(bundle->signatures, bundle->n,
+		      sizeof(*bundle->signatures), by_file);
+	return r;
+}
+
+int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
+		      struct policy_errors *errs)
+{
+	struct trust_bundle bundle = {0};
+	int r;
+
+	r = policy_read(path, &bundle.bytes, &bundle.len, errs);
+	if (r)
+		return r;
+	r = read_signatures(path, &bundle, errs);
+	if (r) {
+		trust_bundle_release(&bundle);
+		return r;
+	}
+	*ret_bundle = bundle;
+	return 0;
+}
+
+void trust_bundle_release(struct trust_bundle *bundle)
+{
+	free(bundle->bytes);
+	free(bundle->signatures);
+	*bundle = (struct trust_bundle){0};
+}

@@ -1,0 +1,132 @@
+/* SPDX-License-Identifier: GPL-2.0-only */
+/*
+ * Trust anchors: whose signatures a host takes for its issuer's, and how many
+ * of them it takes (cordon-trust(5)).
+ */
+#ifndef CORDON_TRUST_H
+#define CORDON_TRUST_H
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include "minisign.h"
+#include "policy.h"
+
+#define CORDON_TRUST_FILE "/etc/cordon/trust.yaml"
+
+#define TRUST_KEYS_MAX	     32
+#define TRUST_FILE_BYTES_MAX 65536U
+#define TRUST_SIGNATURES_MAX 32 /* of one file */
+#define TRUST_WORDS_MAX	     1024
+#define TRUST_FILE_CHARS_MAX 256
+
+struct trust_key {
+	char name[POLICY_NAME_CHARS_MAX + 1];
+	struct minisign_public public;
+	struct policy_pos pos;
+	bool revoked; /* it signs nothing any more */
+};
+
+struct trust {
+	char *issuer;
+	uint64_t version;
+	uint64_t threshold; /* different keys that have to sign, 1 at least */
+	struct trust_key keys[TRUST_KEYS_MAX];
+	size_t n;
+	char sha256[SIGN_HASH_CHARS_MAX]; /* of the file */
+};
+
+/*
+ * Parses the len bytes at buf. name stands for the file in error messages.
+ * 0; -EINVAL and -E2BIG: errs has an entry; -ENOMEM.
+ */
+int trust_parse(const char *name, const void *buf, size_t len,
+		struct trust **ret_trust, struct policy_errors *errs);
+
+/* Takes NULL. */
+void trust_free(struct trust *trust);
+
+/* ---- files -------------------------------------------------------------- */
+
+/* One of a file's signatures, and where it was found. */
+struct trust_signature {
+	char file[TRUST_FILE_CHARS_MAX]; /* without its directory */
+	int error; /* of minisign_signature_parse(); 0: the next is one */
+	struct minisign_signature signature;
+};
+
+/* A file with its signatures: the bytes that were signed, read once. */
+struct trust_bundle {
+	void *bytes; /* a NUL is behind them */
+	size_t len;
+	struct trust_signature *signatures;
+	size_t n;
+};
+
+/*
+ * Reads path, and as its signatures what lies beside it under the same name
+ * with .minisig or .ANYTHING.minisig behind it. There may be none.
+ *
+ * 0, for trust_bundle_release(); as policy_read() of path, with errs; -EFBIG:
+ * more than TRUST_SIGNATURES_MAX signatures, with an entry in errs; -ENOMEM.
+ */
+int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
+		      struct policy_errors *errs);
+
+void trust_bundle_release(struct trust_bundle *bundle);
+
+/* ---- signatures --------------------------------------------------------- */
+
+enum trust_signer {
+	TRUST_SIGNED,  /* and counts */
+	TRUST_UNKNOWN, /* by a key that nobody here trusts */
+	TRUST_REVOKED,
+	TRUST_FORGED,	 /* a trusted key's, but not of these bytes */
+	TRUST_AGAIN,	 /* by a key that has signed already */
+	TRUST_MALFORMED, /* it is no signature */
+};
+
+/* What each of the signatures was found to be. */
+struct trust_signers {
+	size_t n;
+	size_t good; /* TRUST_SIGNED */
+	struct {
+		enum trust_signer found;
+		const struct trust_key *key; /* the trust's; NULL: none */
+	} at[TRUST_SIGNATURES_MAX];
+};
+
+/* Is that enough? *ret_signers is filled in whatever it is. */
+bool trust_check(const struct trust *trust,
+		 const struct trust_signature *signatures, size_t n,
+		 const void *bytes, size_t len,
+		 struct trust_signers *ret_signers);
+
+/* `1 of 2 signatures; 2 of the keys of ... have to sign it'. */
+void trust_summary(const struct trust *trust,
+		   const struct trust_signers *signers, char *buf, size_t size);
+
+/*
+ * The same with what is wrong with each: one line, without the name of what was
+ * signed. Cut at size, TRUST_WORDS_MAX suffices.
+ */
+void trust_words(const struct trust *trust,
+		 const struct trust_signature *signatures,
+		 const struct trust_signers *signers, char *buf, size_t size);
+
+/*
+ * May `next', which is in the bundle, take the place of `old'? It has to be the
+ * next version, of the same issuer, and as many of the old keys, and of its
+ * own, have to have signed it as either takes. What of them have signed is in
+ * *ret_signers: by the old keys, for who is not among these by the new ones.
+ * If it may not, buf tells why.
+ */
+bool trust_succeeds(const struct trust *old, const struct trust *next,
+		    const struct trust_bundle *bundle,
+		    struct trust_signers *ret_signers, char *buf, size_t size);
+
+/* `signed', `unknown', `revoked', `forged', `again', `malformed'. */
+const char *trust_signer_name(enum trust_signer signer);
+
+#endif
