@@ -167,6 +167,8 @@ int cmd_index_error(const struct cmd_index *index, int r)
 	(void)fprintf(stderr, "cordon %s: %s\n", index->verb,
 		      r == -ESTALE ? "the evidence changed meanwhile: cordon "
 				     "evidence reindex"
+		      : r == -EIO  ? "the evidence, or the index over it, "
+				     "cannot be read: cordon evidence reindex"
 				   : strerror(-r));
 	return CMD_WRONG;
 }

@@ -658,11 +658,17 @@ void evidence_index_close(struct evidence_index *index)
 
 /* ---- lines that the index has itself ------------------------------------- */
 
+/* Behind the last row: fewer than there are would pass for all. */
+static int end_of(int code)
+{
+	return code == SQLITE_DONE ? 0 : error_of(code);
+}
+
 /* Calls fn for each row's text, in column 0. */
 static int each_text(sqlite3_stmt *stmt, evidence_index_fn fn, void *arg)
 {
+	int code = SQLITE_DONE, r = 0;
 	json_t *line;
-	int code, r = 0;
 
 	while (!r && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
 		line = json_loadb((const char *)sqlite3_column_text(stmt, 0),
@@ -672,7 +678,7 @@ static int each_text(sqlite3_stmt *stmt, evidence_index_fn fn, void *arg)
 		json_decref(line);
 	}
 	(void)sqlite3_finalize(stmt);
-	return r ? r : code == SQLITE_DONE ? 0 : error_of(code);
+	return r ? r : end_of(code);
 }
 
 int evidence_index_incidents(struct evidence_index *index, evidence_index_fn fn,
@@ -691,7 +697,7 @@ int evidence_index_incident(struct evidence_index *index, uint64_t number,
 			    struct evidence_index_incident *ret_incident)
 {
 	sqlite3_stmt *stmt;
-	int r = -ENOENT;
+	int code, r;
 
 	if (sqlite3_prepare_v2(index->db,
 			       "SELECT text, load, (SELECT MIN(seq) FROM line "
@@ -701,7 +707,9 @@ int evidence_index_incident(struct evidence_index *index, uint64_t number,
 			       -1, &stmt, NULL))
 		return -EIO;
 	(void)bind_number(stmt, 1, number);
-	if (sqlite3_step(stmt) == SQLITE_ROW) {
+	code = sqlite3_step(stmt);
+	r = code == SQLITE_DONE ? -ENOENT : error_of(code);
+	if (code == SQLITE_ROW) {
 		ret_incident->line = json_loads(
 			(const char *)sqlite3_column_text(stmt, 0), 0, NULL);
 		ret_incident->load = (uint64_t)sqlite3_column_int64(stmt, 1);
@@ -732,7 +740,7 @@ int evidence_index_origins(struct evidence_index *index,
 			   evidence_index_origin_fn fn, void *arg)
 {
 	sqlite3_stmt *stmt;
-	int r = 0;
+	int code = SQLITE_DONE, r = 0;
 
 	if (sqlite3_prepare_v2(index->db,
 			       "SELECT DISTINCT load, origin FROM line WHERE "
@@ -740,11 +748,11 @@ int evidence_index_origins(struct evidence_index *index,
 			       "BY load, origin",
 			       -1, &stmt, NULL))
 		return -EIO;
-	while (!r && sqlite3_step(stmt) == SQLITE_ROW)
+	while (!r && (code = sqlite3_step(stmt)) == SQLITE_ROW)
 		r = fn((uint64_t)sqlite3_column_int64(stmt, 0),
 		       (uint64_t)sqlite3_column_int64(stmt, 1), arg);
 	(void)sqlite3_finalize(stmt);
-	return r;
+	return r ? r : end_of(code);
 }
 
 int evidence_index_records(struct evidence_index *index, const char *name,
@@ -757,7 +765,7 @@ int evidence_index_records(struct evidence_index *index, const char *name,
 	sqlite3_stmt *stmt;
 	uint64_t row = 0;
 	bool has_row;
-	int r = 0;
+	int code = SQLITE_DONE, r = 0;
 
 	has_row = colon && !text_parse_u64(colon + 1, 0, INT64_MAX, &row);
 	(void)snprintf(file, sizeof(file), "%.*s",
@@ -775,14 +783,14 @@ int evidence_index_records(struct evidence_index *index, const char *name,
 	(void)bind_number(stmt, 4, row);
 	/* A key may have slashes. */
 	(void)bind_text(stmt, 5, name);
-	while (!r && sqlite3_step(stmt) == SQLITE_ROW) {
+	while (!r && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
 		record.seq = (uint64_t)sqlite3_column_int64(stmt, 0);
 		record.load = (uint64_t)sqlite3_column_int64(stmt, 1);
 		record.origin = (uint64_t)sqlite3_column_int64(stmt, 2);
 		r = fn(&record, arg);
 	}
 	(void)sqlite3_finalize(stmt);
-	return r;
+	return r ? r : end_of(code);
 }
 
 /* ---- lines of the log ---------------------------------------------------- */
@@ -903,13 +911,13 @@ static int find_places(struct evidence_index *index,
 {
 	struct place *places = NULL, *grown;
 	sqlite3_stmt *stmt;
+	int code = SQLITE_DONE, r;
 	size_t n = 0;
-	int r;
 
 	r = prepare_query(index, "segment, place, seq, text", query, &stmt);
 	if (r)
 		return r;
-	while (sqlite3_step(stmt) == SQLITE_ROW) {
+	while ((code = sqlite3_step(stmt)) == SQLITE_ROW) {
 		grown = array_grow(places, n, sizeof(*places));
 		if (!grown) {
 			r = -ENOMEM;
@@ -924,6 +932,7 @@ static int find_places(struct evidence_index *index,
 			break;
 	}
 	(void)sqlite3_finalize(stmt);
+	r = r ? r : end_of(code);
 	if (n)
 		qsort(places, n, sizeof(*places), compare_places);
 	*ret_places = places;

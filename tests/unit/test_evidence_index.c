@@ -477,6 +477,77 @@ static void is_made_anew_when_the_file_is_no_index(void **state)
 	assert_int_equal(lines(box, &query), 1);
 }
 
+static void *read_file(const char *path, size_t *ret_size)
+{
+	FILE *file = fopen(path, "r");
+	struct stat st;
+	void *bytes;
+
+	assert_non_null(file);
+	assert_int_equal(fstat(fileno(file), &st), 0);
+	*ret_size = (size_t)st.st_size;
+	bytes = malloc(*ret_size);
+	assert_non_null(bytes);
+	assert_int_equal(fread(bytes, 1, *ret_size, file), *ret_size);
+	(void)fclose(file);
+	return bytes;
+}
+
+static void write_file(const char *path, const void *bytes, size_t size)
+{
+	FILE *file = fopen(path, "w");
+
+	assert_non_null(file);
+	assert_int_equal(fwrite(bytes, 1, size, file), size);
+	assert_int_equal(fclose(file), 0);
+}
+
+/* Whichever page is damaged: all, or an error. */
+static void answer_is_whole_when_the_index_is_damaged(void **state)
+{
+	static const struct evidence_index_query query = {.type = "exposed"};
+	struct evidence_index_incident incident;
+	enum { LINES = 60, PAGE = 4096 };
+	struct box *box = *state;
+	int n, r, refused = 0;
+	uint8_t *bytes;
+	size_t size;
+
+	open_log(box, 0, 0);
+	start(box, false);
+	add_incident(box, 1, 1);
+	for (int i = 0; i < LINES; i++)
+		add(box,
+		    json_pack("{s:i, s:s, s:s, s:[[i, s]]}", "origin", 3,
+			      "dataset", "photos", "dir", "/srv/photos",
+			      "files", i, "000001.jpg"),
+		    "exposed");
+	sync_log(box);
+	open_index(box, box->file, false);
+	evidence_index_close(box->index);
+	box->index = NULL;
+	bytes = read_file(box->file, &size);
+	for (size_t at = PAGE; at + PAGE <= size; at += PAGE) {
+		uint8_t page[PAGE];
+
+		memcpy(page, bytes + at, PAGE);
+		memset(bytes + at, 0x55, PAGE);
+		write_file(box->file, bytes, size);
+		memcpy(bytes + at, page, PAGE);
+		open_index(box, box->file, false);
+		n = 0;
+		r = evidence_index_lines(box->index, &query, count, &n);
+		assert_true(r == -EIO || (!r && n == LINES));
+		refused += r != 0;
+		r = evidence_index_incident(box->index, 1, &incident);
+		assert_true(r == 0 || r == -EIO);
+		if (!r)
+			json_decref(incident.line);
+	}
+	assert_int_not_equal(refused, 0);
+	free(bytes);
+}
+
 static void half_a_line_is_left_for_later(void **state)
 {
 	struct box *box = *state;
@@ -513,6 +584,7 @@ int main(void)
 		TEST(rows_of_several_are_told_apart),
 		TEST(is_in_memory_when_the_file_cannot_be_used),
 		TEST(is_made_anew_when_the_file_is_no_index),
+		TEST(answer_is_whole_when_the_index_is_damaged),
 		TEST(half_a_line_is_left_for_later),
 	};
 
