@@ -24,6 +24,7 @@
 	4096	       /* more than resolvers ask for: RFC 6891, DNS flag day */
 #define READS_MAX   32 /* of one socket at a time, */
 #define REST_NS	    50000000 /* and then it waits for so long */
+#define ADDRS_MAX   32	     /* of an answer: more are there to take time */
 #define QUEUE_BYTES 65536
 #define DNS_PORT    53
 
@@ -118,11 +119,14 @@ static bool address_of(const ns_rr *record, uint8_t ret_addr[16])
 	return memcmp(ret_addr, none, sizeof(none)) != 0;
 }
 
-/* ns_rr_name() has escaped what cannot be printed. */
+/* ns_rr_name() has escaped what cannot be printed, and so made it longer,
+ * perhaps: the end of a name tells whose it is, so that stays. */
 static void copy_name(char to[NAMES_SEEN_CHARS_MAX], const char *name)
 {
-	size_t i;
+	size_t len = strlen(name), i;
 
+	if (len >= NAMES_SEEN_CHARS_MAX)
+		name += len - (NAMES_SEEN_CHARS_MAX - 1);
 	for (i = 0; i < NAMES_SEEN_CHARS_MAX - 1 && name[i]; i++)
 		to[i] = (char)tolower((unsigned char)name[i]);
 	to[i] = '\0';
@@ -135,6 +139,7 @@ static void take_answer(struct names_seen *seen, const uint8_t *message,
 	uint8_t addr[16];
 	ns_msg parsed;
 	ns_rr asked, record;
+	int taken = 0;
 
 	if (ns_initparse(message, (int)size, &parsed) < 0 ||
 	    !ns_msg_getflag(parsed, ns_f_qr) ||
@@ -143,11 +148,13 @@ static void take_answer(struct names_seen *seen, const uint8_t *message,
 	    ns_parserr(&parsed, ns_s_qd, 0, &asked) < 0)
 		return;
 	for (int i = 0; i < ns_msg_count(parsed, ns_s_an); i++) {
-		if (ns_parserr(&parsed, ns_s_an, i, &record) < 0)
+		if (taken == ADDRS_MAX ||
+		    ns_parserr(&parsed, ns_s_an, i, &record) < 0)
 			return;
-		if (address_of(&record, addr))
-			copy_name(place_of(seen, addr)->name,
-				  ns_rr_name(asked));
+		if (!address_of(&record, addr))
+			continue;
+		copy_name(place_of(seen, addr)->name, ns_rr_name(asked));
+		taken++;
 	}
 }
 

@@ -147,6 +147,55 @@ static void name_is_printable_when_hostile(void **state)
 		assert_in_range(*name, ' ', '~');
 }
 
+/* Whose it is stands at its end. */
+static void end_of_the_name_stays_when_it_is_too_long(void **state)
+{
+	uint8_t packet[sizeof(answer) + 2 * 64];
+	const char *name;
+
+	(void)state;
+	memcpy(packet, answer, LABEL - 1);
+	for (size_t i = 0; i < 2; i++) {
+		packet[LABEL - 1 + i * 64] = 63;
+		memset(packet + LABEL + i * 64, '\001', 63);
+	}
+	memcpy(packet + LABEL - 1 + 2 * 64, answer + LABEL - 1,
+	       sizeof(answer) - (LABEL - 1));
+	/* What leads to the alias, and to its end. */
+	packet[sizeof(packet) - 16 + 1] += 2 * 64;
+	packet[sizeof(packet) - 16 - 1] += 2 * 64;
+	names_seen_take(seen, packet, sizeof(packet));
+	name = name_of("::ffff:203.0.113.9");
+	assert_non_null(name);
+	assert_int_equal(strlen(name), NAMES_SEEN_CHARS_MAX - 1);
+	assert_string_equal(strchr(name, '.') + 1, "upload.example");
+}
+
+/* What one answer can do is bounded. */
+static void some_addresses_are_taken_when_there_are_hundreds(void **state)
+{
+	const size_t record = sizeof(answer) - 16;
+	uint8_t packet[sizeof(answer) + 16 * 200];
+	char address[64];
+	int n = 0;
+
+	(void)state;
+	memcpy(packet, answer, sizeof(answer));
+	packet[DNS + 7] = 2 + 200;
+	for (size_t i = 0; i < 200; i++) {
+		memcpy(packet + sizeof(answer) + 16 * i, answer + record, 16);
+		packet[sizeof(answer) + 16 * i + 15] = (uint8_t)(i + 20);
+	}
+	names_seen_take(seen, packet, sizeof(packet));
+	assert_non_null(name_of("::ffff:203.0.113.9"));
+	for (int i = 0; i < 256; i++) {
+		(void)snprintf(address, sizeof(address), "::ffff:203.0.113.%d",
+			       i);
+		n += name_of(address) != NULL;
+	}
+	assert_in_range(n, 1, 40);
+}
+
 static void oldest_makes_room_when_full(void **state)
 {
 	uint8_t packet[sizeof(answer)];
@@ -185,6 +234,8 @@ int main(void)
 		SEEN_TEST(address_of_ipv6_is_taken),
 		SEEN_TEST(what_is_no_answer_is_nothing),
 		SEEN_TEST(name_is_printable_when_hostile),
+		SEEN_TEST(end_of_the_name_stays_when_it_is_too_long),
+		SEEN_TEST(some_addresses_are_taken_when_there_are_hundreds),
 		SEEN_TEST(oldest_makes_room_when_full),
 		SEEN_TEST(last_name_counts_when_there_are_two),
 	};
