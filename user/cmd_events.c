@@ -52,7 +52,7 @@ static void print_where(const json_t *line)
 						  : " %s:%" PRIu64,
 			     address, cmd_number(line, "port"));
 	if (seen[0])
-		(void)printf(" (%s)", seen);
+		(void)printf(" (seen as %s)", seen);
 }
 
 static void format_amount(const char *unit, uint64_t n, char *buf, size_t size)

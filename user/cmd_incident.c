@@ -241,9 +241,10 @@ static void print_act(const json_t *act)
 	if (strcmp(to, "read") != 0)
 		(void)printf(" to %s", to);
 	if (address[0] && json_object_get(act, "port"))
-		(void)printf(" (%s%s%s port %" PRIu64 ", %s)", seen,
-			     seen[0] ? ", " : "", address,
-			     cmd_number(act, "port"), cmd_text(act, "channel"));
+		(void)printf(" (%s port %" PRIu64 "%s%s, %s)", address,
+			     cmd_number(act, "port"),
+			     seen[0] ? ", seen as " : "", seen,
+			     cmd_text(act, "channel"));
 	else if (address[0])
 		(void)printf(" (%s)", address);
 	(void)printf("; rule %s, %" PRIu64 " of %" PRIu64 " %s used\n",

@@ -519,10 +519,10 @@ static void say_where(struct words *words, const struct event *event,
 		    event_channel_name(event->channel));
 	else if (address[0])
 		say(words,
-		    strchr(address, ':') ? " (%s%s[%s]:%u, %s)"
-					 : " (%s%s%s:%u, %s)",
-		    seen, seen[0] ? ", " : "", address, ntohs(event->port),
-		    event_channel_name(event->channel));
+		    strchr(address, ':') ? " ([%s]:%u%s%s, %s)"
+					 : " (%s:%u%s%s, %s)",
+		    address, ntohs(event->port), seen[0] ? ", seen as " : "",
+		    seen, event_channel_name(event->channel));
 	else
 		say(words, " (%s)", event_channel_name(event->channel));
 }

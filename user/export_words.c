@@ -79,12 +79,11 @@ static void say_where(struct words *words, const json_t *act)
 	say(words, " to %s", strcmp(to, "*") == 0 ? "elsewhere" : to);
 	if (!address[0])
 		return;
-	say(words, " (");
-	if (seen[0])
-		say(words, "%s, ", seen);
-	say(words, "%s", address);
+	say(words, " (%s", address);
 	if (export_number(act, "port", &port))
 		say(words, " port %" PRId64, port);
+	if (seen[0])
+		say(words, ", seen as %s", seen);
 	say(words, ", %s)", evidence_text(act, "channel"));
 }
 

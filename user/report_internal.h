@@ -90,13 +90,16 @@ const char *report_destination(const char *name);
 void report_process(struct page *page, const json_t *line);
 
 /*
- * Where an event went: `203.0.113.9 port 443', after the name that this was
- * seen as; "" if it does not say.
+ * Where an event went: `203.0.113.9 port 443'; "" if it does not say. A place
+ * has the name too that this was seen as: anybody can have made that up, so it
+ * stands behind, and never for the address.
  */
 #define REPORT_PLACE_MAX 160
+void report_address(const json_t *line, char buf[REPORT_PLACE_MAX]);
 void report_place(const json_t *line, char buf[REPORT_PLACE_MAX]);
 
-/* The different places of a destination that events tell of. */
+/* The different addresses of a destination that events tell of: by names, of
+ * which an address can have any number, one could hide the others. */
 #define REPORT_PLACES_MAX 8
 struct report_places {
 	char at[REPORT_PLACES_MAX][REPORT_PLACE_MAX];

@@ -9,6 +9,8 @@
 #include <string.h>
 #include <time.h>
 
+#define SEEN_CHARS 60 /* of a name that an address was seen as */
+
 bool report_parse_time(const char *text, int64_t *ret_ms)
 {
 	return text_parse_time_ms(text, ret_ms) == 0;
@@ -105,19 +107,32 @@ void report_process(struct page *page, const json_t *line)
 		put(page, " <span class=\"id\">%" PRIu64 "</span>", tgid);
 }
 
-void report_place(const json_t *line, char buf[REPORT_PLACE_MAX])
+void report_address(const json_t *line, char buf[REPORT_PLACE_MAX])
 {
 	const char *address = evidence_text(line, "address");
-	const char *seen = evidence_text(line, "name_seen");
 	uint64_t port = evidence_number(line, "port");
 
 	buf[0] = '\0';
 	if (address[0] && port)
-		(void)snprintf(buf, REPORT_PLACE_MAX,
-			       "%.64s%s%.60s port %" PRIu64, seen,
-			       seen[0] ? ", " : "", address, port);
+		(void)snprintf(buf, REPORT_PLACE_MAX, "%.60s port %" PRIu64,
+			       address, port);
 	else
 		(void)snprintf(buf, REPORT_PLACE_MAX, "%.60s", address);
+}
+
+/* The end of a name tells whose it is. */
+void report_place(const json_t *line, char buf[REPORT_PLACE_MAX])
+{
+	const char *seen = evidence_text(line, "name_seen");
+	size_t len = strlen(seen), at;
+	bool cut = len > SEEN_CHARS;
+
+	report_address(line, buf);
+	if (!buf[0] || !len)
+		return;
+	at = strlen(buf);
+	(void)snprintf(buf + at, REPORT_PLACE_MAX - at, ", seen as %s%s",
+		       cut ? "..." : "", cut ? seen + len - SEEN_CHARS : seen);
 }
 
 unsigned int report_event_what(const json_t *event)
@@ -159,13 +174,13 @@ void report_places_find(const struct report *report, const char *destination,
 		if (!(report_event_what(event) & what) ||
 		    strcmp(evidence_text(event, "destination"), destination))
 			continue;
-		report_place(event, place);
+		report_address(event, place);
 		add_place(ret_places, place);
 	}
 	if (strcmp(evidence_text(act, "destination"), destination) != 0 ||
 	    !(what & REPORT_BLOCKED))
 		return;
-	report_place(act, place);
+	report_address(act, place);
 	add_place(ret_places, place);
 }
 

@@ -377,7 +377,8 @@ static void json_has_what_a_program_needs(void **state)
 	assert_string_equal(TEXT("name_seen"), "upload.example");
 	json_decref(object);
 	assert_non_null(strstr(words_of(&event, &who),
-			       "(upload.example, 203.0.113.10:22, tcp)"));
+			       "(203.0.113.10:22, seen as upload.example, "
+			       "tcp)"));
 }
 
 static void unit_is_the_first_that_is_no_slice(void **state)
