@@ -51,9 +51,9 @@ struct exposing {
 	size_t n_guarded;
 	struct chain *chains;
 	size_t n;
-	bool none_named;	    /* a record's name was not known any more */
 	const struct chain *untold; /* before the first of its records */
 	struct exposure listed;	    /* by place of the chain */
+	json_t *keyed;		    /* rows and keys, of those with one */
 	uint64_t told;
 };
 
@@ -125,6 +125,27 @@ static void print_share(const struct exposure_share *share)
 		print_way(share, &share->ways[i]);
 }
 
+/* A list that lacks some is not to pass for all of them. */
+static void tell_unlisted(const struct exposing *exposing,
+			  const struct exposure_share *share)
+{
+	uint64_t n = share->read - share->listed;
+	char text[32];
+
+	if (!n)
+		return;
+	term_number(n, text, sizeof(text));
+	if (for_people(exposing))
+		(void)printf("  %s of these this evidence does not list\n",
+			     text);
+	else
+		(void)fprintf(stderr,
+			      "cordon exposed: origin %" PRIu64
+			      " has read up to %s more than this evidence "
+			      "lists\n",
+			      share->origin, text);
+}
+
 static void tell_who(struct exposing *exposing, const struct chain *chain)
 {
 	const struct exposure_status *status =
@@ -132,8 +153,10 @@ static void tell_who(struct exposing *exposing, const struct chain *chain)
 
 	print_who(chain);
 	for (size_t i = 0; i < status->n; i++)
-		if (status->shares[i].origin == chain->origin)
+		if (status->shares[i].origin == chain->origin) {
 			print_share(&status->shares[i]);
+			tell_unlisted(exposing, &status->shares[i]);
+		}
 	exposing->untold = NULL;
 	exposing->told++;
 }
@@ -240,6 +263,27 @@ static void print_row(const struct item *item,
 	(void)putchar('\n');
 }
 
+/*
+ * A row whose key was told before. Who wrote to the file meanwhile may have
+ * made it somebody else's, and then both are meant.
+ */
+static bool is_key_told(struct exposing *exposing, const struct item *item)
+{
+	char *name = NULL;
+	bool told = false;
+
+	if (!exposing->keyed)
+		exposing->keyed = json_object();
+	if (asprintf(&name, "%zu %" PRIu64 " %" PRIu64 " %s",
+		     (size_t)(item->chain - exposing->chains), item->record,
+		     item->row, item->key) < 0)
+		return false;
+	told = json_object_get(exposing->keyed, name) != NULL;
+	(void)json_object_set_new(exposing->keyed, name, json_true());
+	free(name);
+	return told;
+}
+
 /* The next agent tells of a record that the one before it told of. */
 static bool is_told(struct exposing *exposing, const struct item *item)
 {
@@ -251,11 +295,12 @@ static bool is_told(struct exposing *exposing, const struct item *item)
 		.mask = 1ULL << (number & 63),
 	};
 
-	if (exposure_mask(&exposing->listed, &block) & block.mask)
-		return true;
+	bool told = exposure_mask(&exposing->listed, &block) & block.mask;
+
 	/* Without memory it is told again, which is better than not. */
-	(void)exposure_add(&exposing->listed, &block);
-	return false;
+	if (!told)
+		(void)exposure_add(&exposing->listed, &block);
+	return item->key ? is_key_told(exposing, item) : told;
 }
 
 static void tell(struct exposing *exposing, const struct item *item)
@@ -339,7 +384,6 @@ static void tell_files(struct exposing *exposing, struct item *item)
 			       item->record);
 		if (!exposing->record)
 			tell(exposing, item);
-		exposing->none_named = true;
 	}
 	item->name = NULL;
 }
@@ -531,6 +575,9 @@ static int gather_records(struct exposing *exposing)
 	struct evidence_index *index = exposing->index.index;
 	int r;
 
+	/* A blank key is nobody's. */
+	if (!exposing->record[0])
+		return 0;
 	r = evidence_index_records(index, exposing->record, gather_record,
 				   exposing);
 	if (r || exposing->n)
@@ -567,6 +614,33 @@ static int judge(struct exposing *exposing)
 	return r;
 }
 
+static int count_record(const struct evidence_index_record *record, void *arg)
+{
+	uint64_t *n = arg;
+
+	(void)record;
+	(*n)++;
+	return 0;
+}
+
+/* Who deletes a file at once takes its name from the evidence. */
+static int tell_nameless(struct exposing *exposing)
+{
+	uint64_t n = 0;
+	int r;
+
+	r = evidence_index_records(exposing->index.index, "", count_record, &n);
+	if (!r && n)
+		(void)fprintf(
+			for_people(exposing) ? stdout : stderr,
+			"%s%" PRIu64 " line%s of this evidence tell%s of "
+			"records without a name or a key: it can be among "
+			"them\n",
+			for_people(exposing) ? "" : "cordon exposed: ", n,
+			n == 1 ? "" : "s", n == 1 ? "s" : "");
+	return r;
+}
+
 static void tell_chain(struct exposing *exposing, const struct chain *chain)
 {
 	const struct exposure_status *status =
@@ -574,6 +648,11 @@ static void tell_chain(struct exposing *exposing, const struct chain *chain)
 	bool list = exposing->number || exposing->origin || exposing->record;
 	const json_t *line;
 	size_t i;
+
+	for (i = 0; !for_people(exposing) && !exposing->record && i < status->n;
+	     i++)
+		if (status->shares[i].origin == chain->origin)
+			tell_unlisted(exposing, &status->shares[i]);
 
 	if (for_people(exposing)) {
 		/* One that read another record of that name is not told of. */
@@ -630,6 +709,7 @@ static void release(struct exposing *exposing)
 		json_decref(guarded->events);
 	}
 	exposure_release(&exposing->listed);
+	json_decref(exposing->keyed);
 	json_decref(exposing->incident);
 	free(exposing->chains);
 	free(exposing->guarded);
@@ -660,11 +740,15 @@ static int tell_all(struct exposing *exposing)
 			     exposing->record ? "nobody has read that record, "
 						"as far as this evidence "
 						"tells"
-			     : exposing->number ? "nothing was read"
+			     : exposing->number ? "this evidence has no record "
+						  "that was read"
 			     : exposing->origin ? "there is no such origin in "
 						  "this evidence"
-						: "nobody has read anything");
-	return CMD_OK;
+						: "nobody has read anything, "
+						  "as far as this evidence "
+						  "tells");
+	r = exposing->record ? tell_nameless(exposing) : 0;
+	return r ? cmd_index_error(&exposing->index, r) : CMD_OK;
 }
 
 int cmd_exposed(int argc, char **argv)

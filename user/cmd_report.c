@@ -37,6 +37,8 @@ struct reporting {
 	json_t *exposed;
 	json_t *policy;
 	json_t *starts;
+	json_t *faults; /* their kinds so far */
+	size_t n_faults;
 	struct evidence_result proof;
 	char key_id[SIGN_ID_CHARS_MAX];
 	char made[EVENT_TIME_CHARS_MAX];
@@ -115,16 +117,56 @@ static int origin_lines(struct reporting *reporting, uint64_t origin)
 	return r;
 }
 
+/* The first ones; and of each kind the first, or what was lost late would be
+ * taken for nothing. */
+static int append_faults(const json_t *line, void *arg)
+{
+	struct reporting *reporting = arg;
+	json_t *counts = json_object_get(line, "counts");
+	size_t kinds = json_object_size(reporting->faults);
+
+	(void)json_object_update(reporting->faults, counts);
+	if (reporting->n_faults == EVENTS_MAX / 8 &&
+	    json_object_size(reporting->faults) == kinds) {
+		reporting->report.events_left_out++;
+		return 0;
+	}
+	reporting->n_faults += reporting->n_faults < EVENTS_MAX / 8;
+	return append(line, reporting->events);
+}
+
+/* It has no origin, nor an incident: it can be of each of its dataset. */
+static int append_several(const json_t *line, void *arg)
+{
+	struct reporting *reporting = arg;
+	const char *dataset = cmd_text(line, "dataset");
+	const json_t *origin;
+	size_t i;
+
+	if (!json_is_true(json_object_get(line, "several")))
+		return 0;
+	json_array_foreach (
+		json_object_get(reporting->incident.line, "origins"), i, origin)
+		if (strcmp(dataset, "*") == 0 ||
+		    strcmp(dataset, cmd_text(origin, "dataset")) == 0)
+			return append(line, reporting->events);
+	return 0;
+}
+
 static int common_events(struct reporting *reporting)
 {
 	struct evidence_index_query query = {
 		.type = "faults",
 		.load = reporting->incident.load,
-		.max = EVENTS_MAX / 8,
 	};
+	int r;
 
-	return evidence_index_lines(reporting->index.index, &query, append,
-				    reporting->events);
+	r = evidence_index_lines(reporting->index.index, &query, append_faults,
+				 reporting);
+	query.type = "first-release";
+	return r ? r
+		 : evidence_index_lines(reporting->index.index, &query,
+					append_several, reporting);
 }
 
 static int compare_lines(const void *a, const void *b)
@@ -205,6 +247,7 @@ static int gather(struct reporting *reporting)
 	reporting->events = json_array();
 	reporting->exposed = json_array();
 	reporting->starts = json_array();
+	reporting->faults = json_object();
 	r = evidence_index_incident(reporting->index.index,
 				    reporting->report.number,
 				    &reporting->incident);
@@ -407,6 +450,7 @@ static void release(struct reporting *reporting)
 	json_decref(reporting->exposed);
 	json_decref(reporting->policy);
 	json_decref(reporting->starts);
+	json_decref(reporting->faults);
 	evidence_result_release(&reporting->proof);
 	free(reporting->keys.at);
 }

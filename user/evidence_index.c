@@ -13,7 +13,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define LAYOUT	      "3" /* another one: made anew */
+#define LAYOUT	      "4" /* another one: made anew */
 #define BUSY_MS	      10000
 #define PROGRESS_EACH 50000
 
@@ -351,6 +351,10 @@ static int put_exposed(struct evidence_index *index, const json_t *line,
 	size_t i;
 	int r = 0;
 
+	/* That it has some of which no name or no key is known. */
+	if (json_object_get(line, "unnamed") ||
+	    json_object_get(line, "keys_why"))
+		r = put_record(index, "", seq, line, NULL);
 	json_array_foreach (json_object_get(line, "files"), i, item) {
 		name = json_string_value(json_array_get(item, 1));
 		if (!r && name)

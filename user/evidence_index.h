@@ -101,7 +101,8 @@ int evidence_index_ledger(struct evidence_index *index, uint64_t load,
 
 /*
  * Where a record was read: name is that of its file, with or without the
- * directories, NAME:ROW for a row, or the key of a row.
+ * directories, NAME:ROW for a row, or the key of a row. "": one that has no
+ * name, or a row whose key could not be read.
  */
 struct evidence_index_record {
 	uint64_t seq; /* of the line that has it */

@@ -170,6 +170,8 @@ static void put_what(struct page *page, const json_t *event)
 		put(page, "<b class=\"poor\">First bytes</b> of %s let through",
 		    dataset);
 		put_to(page, event);
+		if (json_is_true(json_object_get(event, "several")))
+			put(page, ", of several origins, perhaps not of these");
 	} else if (strcmp(type, "budget") == 0) {
 		put(page, "Budget of %s", dataset);
 		put_to(page, event);
