@@ -4,10 +4,13 @@
 #include "array.h"
 #include "event.h"
 #include "evidence.h"
+#include "text.h"
 
 #include <errno.h>
 #include <stdlib.h>
 #include <string.h>
+
+#define CLOCK_SLACK_MS 10 /* its two clocks are read one after the other */
 
 uint64_t exposure_add_up(uint64_t a, uint64_t b)
 {
@@ -237,6 +240,37 @@ static int take_ledger(struct exposure_status *status, const json_t *line)
 }
 
 /*
+ * When, in milliseconds since the host booted; -1: the line does not tell. Its
+ * times of day are of the clock as it was when the line was written.
+ */
+static int64_t boot_ms(const json_t *line, const char *key)
+{
+	uint64_t written_ns = evidence_number(line, "boottime_ns");
+	int64_t written_ms, ms;
+
+	if (!written_ns ||
+	    text_parse_time_ms(evidence_text(line, "time"), &written_ms) ||
+	    text_parse_time_ms(evidence_text(line, key), &ms))
+		return -1;
+	return (int64_t)(written_ns / 1000000) - (written_ms - ms);
+}
+
+/* Was it over when the share began? Clocks are set: by the time of day only if
+ * there is no other. */
+static bool is_before(const struct exposure_share *share, const json_t *line,
+		      const char *key)
+{
+	const char *time = evidence_text(line, key);
+	int64_t ms = boot_ms(line, key);
+
+	if (!share->first || !time[0])
+		return false;
+	if (ms >= 0 && share->first_ms >= 0)
+		return ms + CLOCK_SLACK_MS < share->first_ms;
+	return strcmp(time, share->first) < 0;
+}
+
+/*
  * What somebody sent who held shares of several origins is told under none of
  * them: so it can have been of each that had begun by then. Of no dataset: of
  * any.
@@ -245,11 +279,10 @@ static bool can_be_of(const struct exposure_share *share, const json_t *line,
 		      const char *when)
 {
 	const char *dataset = evidence_text(line, "dataset");
-	const char *time = evidence_text(line, when);
 
 	return (strcmp(dataset, share->dataset) == 0 ||
 		strcmp(dataset, "*") == 0) &&
-	       !(share->first && time[0] && strcmp(time, share->first) < 0);
+	       !is_before(share, line, when);
 }
 
 static int take_several(struct exposure_status *status, const json_t *line)
@@ -335,6 +368,7 @@ static int take_event(struct exposure_status *status, const json_t *event)
 	if (!tells_of_release(event)) {
 		share->began = true;
 		share->first = evidence_text(event, "time");
+		share->first_ms = boot_ms(event, "time");
 		return 0;
 	}
 	return tell_way(share, event);

@@ -49,6 +49,7 @@ struct exposure_share {
 	struct exposure_way *ways;
 	size_t n_ways;
 	const char *first; /* when it began; NULL: not known */
+	int64_t first_ms;  /* the same since the host booted; -1: not known */
 	bool began;	   /* that is on record: nothing of it is missing */
 	bool told;	   /* the incident's line has it */
 	bool counted;	   /* the ledger has it */

@@ -135,6 +135,42 @@ static void share_is_contained_when_it_began_behind_that(void **state)
 			 EXPOSURE_CONTAINED);
 }
 
+/* An hour back, between the beginning and what was sent. */
+static void share_is_released_when_the_clock_was_set(void **state)
+{
+	(void)state;
+	events = json("[{'type':'first-read','origin':3,'dataset':'photos',"
+		      "'time':'2026-11-30T10:00:00.000Z',"
+		      "'boottime_ns':100000000000}]");
+	assert_int_equal(share(INCIDENT,
+			       "[" READ ",{'origin':0,'several':true,"
+			       "'dataset':'photos','destination':'*','bytes':5,"
+			       "'records':20,'last':'2026-11-30T09:05:00.000Z',"
+			       "'time':'2026-11-30T09:05:01.000Z',"
+			       "'boottime_ns':401000000000}]",
+			       "[]")
+				 ->fate,
+			 EXPOSURE_RELEASED);
+}
+
+/* The other way round: it was over, though its time of day is a later one. */
+static void share_is_contained_when_the_clock_was_set_before(void **state)
+{
+	(void)state;
+	events = json("[{'type':'first-read','origin':3,'dataset':'photos',"
+		      "'time':'2026-11-30T10:00:00.000Z',"
+		      "'boottime_ns':900000000000}]");
+	assert_int_equal(share(INCIDENT,
+			       "[" READ ",{'origin':0,'several':true,"
+			       "'dataset':'photos','destination':'*','bytes':5,"
+			       "'records':20,'last':'2026-11-30T10:05:00.000Z',"
+			       "'time':'2026-11-30T10:05:01.000Z',"
+			       "'boottime_ns':401000000000}]",
+			       "[]")
+				 ->fate,
+			 EXPOSURE_CONTAINED);
+}
+
 static void bound_is_the_sum_of_rows_when_some_went_out(void **state)
 {
 	const struct exposure_share *s;
@@ -315,6 +351,8 @@ int main(void)
 		TEST(share_is_not_contained_when_events_were_lost),
 		TEST(share_is_released_when_several_were_sent_together),
 		TEST(share_is_contained_when_it_began_behind_that),
+		TEST(share_is_released_when_the_clock_was_set),
+		TEST(share_is_contained_when_the_clock_was_set_before),
 		TEST(bound_is_the_sum_of_rows_when_some_went_out),
 		TEST(bound_is_what_was_read_when_more_was_charged),
 		TEST(share_is_released_when_it_only_raised_an_alert),
