@@ -1025,6 +1025,9 @@ void agent_incident_recorded(struct agent *agent)
 		incident = &incidents->all.at[i];
 		if (!incident->opening)
 			continue;
+		/* An agent that dies now leaves whose it is. */
+		if (incident->n_origins)
+			tell_origins(agent, incident);
 		tell(agent, incident, incident->opening, NULL);
 		incident->opening = NULL;
 		incident->changed = true;

@@ -473,7 +473,6 @@ static void put_endpoints(struct finding *f, json_t *out)
 		put_number(f, endpoint, "port", port);
 	if (strcmp(to, "*") != 0)
 		put_text(f, endpoint, "name", to);
-	put_text(f, endpoint, "hostname", evidence_text(f->act, "name_seen"));
 	put_object(f, out, "dst_endpoint", endpoint);
 }
 

@@ -53,13 +53,16 @@ bool incident_has_actor(const struct incident *incident,
 	return false;
 }
 
-/* Of one that ended before anybody could look, only the number is known. */
+/*
+ * Of one that ended before anybody could look, only the number is known: what
+ * is seen under that number later is another one.
+ */
 static bool may_be_actor(const struct incident *incident,
 			 const struct incident_process *process)
 {
 	for (size_t i = 0; i < incident->n_actors; i++)
 		if (incident->actors[i].tgid == process->tgid &&
-		    (!incident->actors[i].start_ns || !process->start_ns))
+		    !process->start_ns)
 			return true;
 	return incident_has_actor(incident, process);
 }
@@ -435,11 +438,11 @@ static bool is_too_long(const json_t *fields)
 	return json_dumpb(fields, NULL, 0, JSON_COMPACT) > FIELDS_BYTES;
 }
 
-/* What is most and says least goes first. */
+/* What says least goes first; what the next agent groups by goes last. */
 static void shorten(json_t *fields)
 {
-	static const char *const keys[] = {"processes", "kin",	  "exe",
-					   "unit",	"remote", "act"};
+	static const char *const keys[] = {"exe", "unit",      "remote",
+					   "act", "processes", "kin"};
 	json_t *origins = json_object_get(fields, "origins"), *origin;
 	size_t i;
 

@@ -287,6 +287,26 @@ incident_lives()
 		[ "$number" -gt "$first" ]
 }
 
+# An intruder whom the guard stopped stops its agent, as soon as can be.
+incident_killed()
+{
+	local i
+
+	new_login
+	as "$login" bash -c "cat $ic/photos/0000[1-3]?.jpg |
+		timeout 2 nc -N $there $port" >/dev/null 2>&1 &
+	for ((i = 0; i < 2000; i++)); do
+		incident_find
+		[ -z "$number" ] || break
+	done
+	agent_stop -KILL
+	wait $!
+	agent_start
+	incident_soon '.blocked >= 1'
+	check incident_has_its_origins_when_the_agent_died_at_once "$json" \
+		of '[.origins[] | .records] == [30] and .blocked >= 1'
+}
+
 # What is in the index, however it came there.
 index_dump()
 {
@@ -325,6 +345,7 @@ incident_cases()
 	incident_storm
 	incident_together
 	incident_lives
+	incident_killed
 	agent_stop
 	incident_index
 }
