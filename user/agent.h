@@ -20,6 +20,7 @@
 #include "names_seen.h"
 #include "policy.h"
 #include "record_names.h"
+#include "trust.h"
 
 /* Options that were given, of those for which it matters. */
 enum agent_given {
@@ -32,6 +33,7 @@ enum agent_given {
 struct agent_options {
 	unsigned int given; /* bits of enum agent_given */
 	const char *policy_file;
+	const char *trust_file;
 	const char *state_dir;
 	const char *run_dir;
 	struct guard_options guard;
@@ -47,7 +49,15 @@ struct agent {
 	struct guard *guard;
 	bool adopted;
 	struct policy *policy; /* NULL: the guard's is one we could not read */
-	int64_t applied_s;     /* time of day when that came into force */
+	struct trust *trust;   /* NULL: nobody has to sign here */
+	char trust_problem[POLICY_ERROR_CHARS_MAX]; /* why the next is none */
+	uint64_t kept_serial; /* of the policy kept for a boot; 0: none */
+	struct trust_bundle next_bundle; /* as it was read; no bytes: none */
+	json_t *next_signers;		 /* their names */
+	json_t *signers;		 /* of the policy in force; NULL */
+	bool from_kept; /* the policy that comes is the one kept for a boot */
+	json_t *early;	/* lines from before there was a log */
+	int64_t applied_s; /* time of day when that came into force */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */
@@ -125,6 +135,42 @@ char *agent_say_soon(struct agent *agent, int level, json_t *line);
 
 /* Brings all to the disk, and says it. As agent_evidence_sync(). */
 int agent_say_all(struct agent *agent);
+
+/* ---- agent_trust.c ------------------------------------------------------- */
+
+#define AGENT_EARLY_MAX 16
+
+/*
+ * The trust anchors in force, and those in the file if they may follow. 0; what
+ * is wrong with the file has been said, and where there are none in force, it
+ * is an error: -EPERM, -EUCLEAN, -EINVAL, -ENOMEM, as open(2) says.
+ */
+int agent_trust_load(struct agent *agent);
+
+/* Writes down what was to be before there was a log. */
+void agent_trust_started(struct agent *agent);
+
+/* As trust_bundle_read() of what lies where only root can have put it. */
+int agent_trust_read(const char *file, struct trust_bundle *ret_bundle,
+		     struct policy_errors *errs);
+
+/* 0: enough have signed it, and next_signers has them. -EPERM: why not. */
+int agent_trust_check(struct agent *agent, const struct trust *trust,
+		      const struct trust_bundle *bundle, char *why,
+		      size_t size);
+
+/* Writes down that it was refused. */
+void agent_trust_refused(struct agent *agent, const char *file,
+			 const struct trust_bundle *bundle, const char *why);
+
+/* Keeps the policy in force for a boot. What goes wrong is said. */
+void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle);
+
+/* The one that was kept, for trust_bundle_release(): not checked. -ENOENT; what
+ * else is wrong has been said. */
+int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle);
+
+void agent_trust_release(struct agent *agent);
 
 /* ---- agent_ledger.c ------------------------------------------------------ */
 
@@ -260,6 +306,7 @@ void agent_notify_ready(const struct agent *agent);
  * -EPERM.
  */
 int agent_policy_read(struct agent *agent, struct policy **ret_policy);
+int agent_policy_kept(struct agent *agent, struct policy **ret_policy);
 int agent_policy_check(struct agent *agent, const struct policy *policy);
 
 /* Puts policy, which it steals, into force, or says why not. */

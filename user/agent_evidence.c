@@ -109,15 +109,21 @@ void agent_evidence_told(struct agent *agent, int r)
 void agent_record_policy(struct agent *agent)
 {
 	const struct policy *policy = agent->policy;
+	json_t *line;
 
-	(void)record_now(
-		agent,
-		evidence_object("policy",
-				json_pack("{s:I, s:s, s:s, s:s}", "policy",
-					  (json_int_t)agent_serial(agent),
-					  "issuer", policy->issuer, "mode",
-					  policy_mode_name(policy->mode),
-					  "sha256", policy->sha256)));
+	line = evidence_object("policy",
+			       json_pack("{s:I, s:s, s:s, s:s}", "policy",
+					 (json_int_t)agent_serial(agent),
+					 "issuer", policy->issuer, "mode",
+					 policy_mode_name(policy->mode),
+					 "sha256", policy->sha256));
+	if (line && agent->trust && agent->signers) {
+		(void)json_object_set(line, "signers", agent->signers);
+		(void)json_object_set_new(
+			line, "trust",
+			json_integer((json_int_t)agent->trust->version));
+	}
+	(void)record_now(agent, line);
 }
 
 /*

@@ -20,6 +20,8 @@ static const char usage[] =
 	"reports what it does. Without --detach the guard outlives it.\n"
 	"\n"
 	"  --policy FILE      default " CORDON_POLICY_FILE "\n"
+	"  --trust FILE       who has to sign it; default " CORDON_TRUST_FILE
+	"\n"
 	"  --state-dir DIR    default " CORDON_STATE_DIR "\n"
 	"  --run-dir DIR      default " CORDON_RUN_DIR "\n"
 	"  --pin-dir DIR      default " CORDON_PIN_DIR "\n"
@@ -41,6 +43,7 @@ static const char usage[] =
 
 enum option_code {
 	OPT_POLICY = 256,
+	OPT_TRUST,
 	OPT_STATE_DIR,
 	OPT_RUN_DIR,
 	OPT_PIN_DIR,
@@ -58,6 +61,7 @@ enum option_code {
 
 static const struct option options[] = {
 	{"policy", required_argument, NULL, OPT_POLICY},
+	{"trust", required_argument, NULL, OPT_TRUST},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
@@ -106,6 +110,9 @@ static int take_option(struct agent_options *opts, int code)
 	case OPT_POLICY:
 		opts->policy_file = optarg;
 		opts->given |= AGENT_POLICY;
+		return 0;
+	case OPT_TRUST:
+		opts->trust_file = optarg;
 		return 0;
 	case OPT_STATE_DIR:
 		opts->state_dir = absolute("state-dir", optarg);

@@ -99,7 +99,50 @@ static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 	va_end(ap);
 	log_clean(agent->problem);
 	log_error("policy refused: %s", agent->problem);
+	if (agent->next_bundle.bytes)
+		agent_trust_refused(agent, agent->opts->policy_file,
+				    &agent->next_bundle, agent->problem);
 	return r;
+}
+
+/* Nothing of it is read before it is known who has signed these bytes. */
+static int take_bundle(struct agent *agent, const char *file,
+		       const struct trust_bundle *bundle,
+		       struct policy **ret_policy, struct policy_errors *errs)
+{
+	char why[TRUST_WORDS_MAX];
+	int r;
+
+	r = agent_trust_check(agent, agent->trust, bundle, why, sizeof(why));
+	if (r) {
+		policy_errors_add(errs, file, (struct policy_pos){0}, "%s",
+				  why);
+		return r;
+	}
+	r = policy_parse(file, bundle->bytes, bundle->len, ret_policy, errs);
+	if (r || strcmp((*ret_policy)->issuer, agent->trust->issuer) == 0)
+		return r;
+	policy_errors_add(errs, file, (struct policy_pos){0},
+			  "its issuer is %.128s, and this host's is %.128s",
+			  (*ret_policy)->issuer, agent->trust->issuer);
+	policy_free(*ret_policy);
+	*ret_policy = NULL;
+	return -EPERM;
+}
+
+static int read_file(struct agent *agent, struct policy **ret_policy,
+		     struct policy_errors *errs)
+{
+	const char *file = agent->opts->policy_file;
+	int r;
+
+	trust_bundle_release(&agent->next_bundle);
+	if (!agent->trust)
+		return policy_load(file, ret_policy, errs);
+	r = agent_trust_read(file, &agent->next_bundle, errs);
+	return r ? r
+		 : take_bundle(agent, file, &agent->next_bundle, ret_policy,
+			       errs);
 }
 
 int agent_policy_read(struct agent *agent, struct policy **ret_policy)
@@ -107,10 +150,10 @@ int agent_policy_read(struct agent *agent, struct policy **ret_policy)
 	struct policy_errors *errs = NULL;
 	int r;
 
-	errs = malloc(sizeof(*errs));
+	errs = calloc(1, sizeof(*errs));
 	if (!errs)
 		return -ENOMEM;
-	r = policy_load(agent->opts->policy_file, ret_policy, errs);
+	r = read_file(agent, ret_policy, errs);
 	if (!r)
 		goto out;
 	if (r == -ENOMEM || !errs->n) {
@@ -118,15 +161,55 @@ int agent_policy_read(struct agent *agent, struct policy **ret_policy)
 				    agent->opts->policy_file, strerror(-r));
 		goto out;
 	}
-	for (size_t i = 0; i < errs->n; i++)
-		(void)refuse_policy(agent, r, "%s", errs->v[i].text);
 	/* The first is the one that the status shows. */
-	(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
-		       errs->v[0].text);
+	(void)refuse_policy(agent, r, "%s", errs->v[0].text);
+	for (size_t i = 1; i < errs->n; i++)
+		log_error("policy refused: %s", errs->v[i].text);
 	if (errs->n_dropped)
 		log_error("policy refused: and %zu more errors in %s",
 			  errs->n_dropped, agent->opts->policy_file);
 out:
+	free(errs);
+	return r;
+}
+
+/*
+ * Not the one in the file, but the last one that was in force: it begins where
+ * nothing would. It was signed when it came, by whom may be revoked since.
+ */
+int agent_policy_kept(struct agent *agent, struct policy **ret_policy)
+{
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	struct trust_bundle bundle = {0};
+	char why[TRUST_WORDS_MAX];
+	struct trust all;
+	int r;
+
+	if (!errs)
+		return -ENOMEM;
+	r = agent_trust_kept(agent, &bundle);
+	if (!r) {
+		all = *agent->trust;
+		for (size_t i = 0; i < all.n; i++)
+			all.keys[i].revoked = false;
+		r = agent_trust_check(agent, &all, &bundle, why, sizeof(why));
+		if (r)
+			policy_errors_add(errs, "it", (struct policy_pos){0},
+					  "%s", why);
+	}
+	if (!r)
+		r = policy_parse("the policy that was kept", bundle.bytes,
+				 bundle.len, ret_policy, errs);
+	if (r && r != -ENOENT)
+		log_error("the policy that was kept cannot begin: %s",
+			  errs->n ? errs->v[0].text : strerror(-r));
+	if (!r) {
+		log_error("the policy that was kept begins in its place: "
+			  "serial %" PRIu64,
+			  (*ret_policy)->serial);
+		agent->from_kept = true;
+	}
+	trust_bundle_release(&bundle);
 	free(errs);
 	return r;
 }
@@ -155,12 +238,20 @@ int agent_policy_check(struct agent *agent, const struct policy *policy)
 	return 0;
 }
 
+/* The highest that was ever in force here, of all that says so. */
+static uint64_t serial_seen(const struct agent *agent)
+{
+	uint64_t seen = guard_serial_seen(agent->guard);
+
+	return seen > agent->kept_serial ? seen : agent->kept_serial;
+}
+
 /* May a good policy take the place of the one that the guard has, or had
  * before it was loaded anew? */
 static int check_successor(struct agent *agent, const struct policy *policy)
 {
 	uint64_t serial = agent_serial(agent);
-	uint64_t seen = guard_serial_seen(agent->guard);
+	uint64_t seen = serial_seen(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
 	if (policy->serial < seen)
@@ -245,6 +336,17 @@ void agent_policy_tell_end(const struct agent *agent)
 			    agent->policy->serial, agent->policy->issuer);
 }
 
+/* Who has signed what is in force now, and that it is there at a boot. */
+static void take_signed(struct agent *agent)
+{
+	json_decref(agent->signers);
+	agent->signers = agent->next_signers;
+	agent->next_signers = NULL;
+	if (agent->trust && agent->next_bundle.bytes && !agent->from_kept)
+		agent_trust_keep(agent, &agent->next_bundle);
+	trust_bundle_release(&agent->next_bundle);
+}
+
 /* Steals policy, whether or not it comes into force. */
 int agent_policy_apply(struct agent *agent, struct policy *policy)
 {
@@ -268,7 +370,10 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	agent->policy = policy;
 	agent->applied_s = time(NULL);
 	policy = NULL;
-	agent->problem[0] = '\0';
+	if (!agent->from_kept)
+		agent->problem[0] = '\0';
+	take_signed(agent);
+	agent->from_kept = false;
 	tell_applied(agent->policy, &applied);
 	agent_record_policy(agent);
 	/* No power cut shall make room for the one before. */
@@ -292,7 +397,9 @@ void agent_policy_reload(struct agent *agent)
 		"RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading the policy",
 		(long long)clock_ns(CLOCK_MONOTONIC) / 1000);
 	log_info("reloading %s", agent->opts->policy_file);
-	r = agent_policy_read(agent, &policy);
+	r = agent_trust_load(agent);
+	if (!r)
+		r = agent_policy_read(agent, &policy);
 	if (!r)
 		r = agent_policy_check(agent, policy);
 	if (!r) {

@@ -140,6 +140,27 @@ static json_t *status_policy(const struct agent *agent)
 	if (policy->not_before_s)
 		put_time(object, "not_before", policy->not_before_s);
 	put_time(object, "applied", agent->applied_s);
+	if (agent->trust && agent->signers)
+		(void)json_object_set(object, "signers", agent->signers);
+	return object;
+}
+
+/* null: nobody has to sign on this host. */
+static json_t *status_trust(const struct agent *agent)
+{
+	const struct trust *trust = agent->trust;
+	json_t *object;
+
+	if (!trust)
+		return json_null();
+	object = json_pack("{s:s, s:s, s:I, s:I, s:i, s:s}", "file",
+			   agent->opts->trust_file, "issuer", trust->issuer,
+			   "version", (json_int_t)trust->version, "threshold",
+			   (json_int_t)trust->threshold, "keys",
+			   (int)trust->able, "sha256", trust->sha256);
+	if (agent->trust_problem[0])
+		(void)json_object_set_new(object, "problem",
+					  json_string(agent->trust_problem));
 	return object;
 }
 
@@ -187,6 +208,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 	    json_object_set_new(line, "policy_serial",
 				number(stats->policy_serial)) |
 	    json_object_set_new(line, "policy", status_policy(agent)) |
+	    json_object_set_new(line, "trust", status_trust(agent)) |
 	    json_object_set_new(line, "labels", number(stats->labels)) |
 	    json_object_set_new(line, "holders", number(standing->holders)) |
 	    json_object_set_new(line, "scanning",

@@ -205,6 +205,8 @@ int cmd_policy_keygen(int argc, char **argv)
 	struct keygen keygen = {0};
 	int code, r;
 
+	if (minisign_init())
+		return failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (code == OPT_BARE)
@@ -404,6 +406,8 @@ int cmd_policy_sign(int argc, char **argv)
 	struct signing signing = {0};
 	int code, r;
 
+	if (minisign_init())
+		return failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (code == OPT_KEY)
@@ -573,6 +577,8 @@ int cmd_policy_verify(int argc, char **argv)
 	struct cmd_common common = {0};
 	int code, r;
 
+	if (minisign_init())
+		return failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (code == OPT_TRUST)

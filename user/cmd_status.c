@@ -89,6 +89,50 @@ static void show_policy(const json_t *line, const struct showing *showing)
 		say(showing, TERM_POOR, "mode", "observe: nothing is blocked");
 }
 
+/* "alice, bob" */
+static void format_names(const json_t *names, char *buf, size_t size)
+{
+	const json_t *name;
+	size_t i, len = 0;
+
+	buf[0] = '\0';
+	json_array_foreach (names, i, name)
+		if (len < size)
+			len += (size_t)snprintf(buf + len, size - len,
+						"%s%.64s", len ? ", " : "",
+						json_string_value(name));
+}
+
+/* An agent of before does not say. */
+static void show_trust(const json_t *line, const struct showing *showing)
+{
+	const json_t *trust = json_object_get(line, "trust"), *signers;
+	const char *problem = cmd_text(trust, "problem");
+	char text[512], names[256];
+
+	if (!trust)
+		return;
+	if (!json_is_object(trust)) {
+		say(showing, TERM_PLAIN, "signed",
+		    "no: this host has no trust anchors, and takes any policy "
+		    "that root gives it");
+		return;
+	}
+	signers = json_object_get(json_object_get(line, "policy"), "signers");
+	format_names(signers, names, sizeof(names));
+	(void)snprintf(text, sizeof(text),
+		       "by %s; %" PRIu64 " of %" PRIu64
+		       " keys of %.128s have to, trust anchors version "
+		       "%" PRIu64,
+		       names[0] ? names : "whom the agent before knew",
+		       cmd_number(trust, "threshold"),
+		       cmd_number(trust, "keys"), cmd_text(trust, "issuer"),
+		       cmd_number(trust, "version"));
+	say(showing, TERM_PLAIN, "signed", text);
+	if (problem[0])
+		say(showing, TERM_BAD, "refused", problem);
+}
+
 static void warn(enum term_colour colour, const char *what, const char *text,
 		 void *arg)
 {
@@ -105,6 +149,7 @@ static void show_head(const json_t *line, struct showing *showing)
 		       cmd_text(line, "version"), cmd_number(line, "pid"), age);
 	say(showing, TERM_PLAIN, "agent", text);
 	show_policy(line, showing);
+	show_trust(line, showing);
 	(void)snprintf(text, sizeof(text), "%.128s, guard attached by %.16s",
 		       cmd_text(line, "kernel"), cmd_text(line, "attach"));
 	say(showing, TERM_PLAIN, "kernel", text);

@@ -79,14 +79,21 @@ static const struct verb verbs[] = {
 	 "exit: 0 it was told, 1 there is no such process and nothing is known "
 	 "of it, 2 no\n"
 	 "such file\n"},
-	{"policy", cmd_policy, "check and explain policies: no agent needed",
+	{"policy", cmd_policy, "check, explain and sign policies: no agent",
 	 "usage: cordon policy check [OPTION...] FILE...\n"
+	 "       cordon policy keygen [--no-password] NAME\n"
+	 "       cordon policy sign --key KEY [--comment TEXT] FILE...\n"
+	 "       cordon policy verify [--trust FILE] [--json] FILE\n"
 	 "       cordon policy explain [OPTION...] FILE --subject WHO "
 	 "--dataset NAME\n"
 	 "\n"
 	 "check finds every error, then what the author should know. explain "
 	 "says which\n"
-	 "rule decides for somebody, and why not the others.\n"
+	 "rule decides for somebody, and why not the others. keygen makes keys "
+	 "of one who\n"
+	 "signs, sign signs good policies and trust anchors, verify says "
+	 "whether enough\n"
+	 "have: see cordon-trust(5).\n"
 	 "\n"
 	 "  --subject WHO       a subject's name, or what is known of a "
 	 "process:\n"
@@ -94,7 +101,8 @@ static const struct verb verbs[] = {
 	 "  --dataset NAME      which data\n"
 	 "  --destination TO    a destination's name, or "
 	 "ADDRESS:PORT\n" COMMON_HELP "\n"
-	 "exit: 0 good, 1 a policy is bad or has expired\n"},
+	 "exit: 0 good, 1 a policy is bad, has expired or is not signed by "
+	 "enough\n"},
 	{"incident", cmd_incident, "what was stopped, and who did it",
 	 "usage: cordon incident list [--json] [FOLDER|SEGMENT...]\n"
 	 "       cordon incident show N [--json] [FOLDER|SEGMENT...]\n"

@@ -1030,7 +1030,9 @@ static int start_policy(struct agent *agent, struct policy **ret_policy)
 {
 	int r;
 
-	r = agent_policy_read(agent, ret_policy);
+	r = agent_trust_load(agent);
+	if (!r)
+		r = agent_policy_read(agent, ret_policy);
 	if (!r) {
 		r = agent_policy_check(agent, *ret_policy);
 		if (!r)
@@ -1039,6 +1041,8 @@ static int start_policy(struct agent *agent, struct policy **ret_policy)
 		*ret_policy = NULL;
 	}
 	if (!guard_is_pinned(agent->opts)) {
+		if (agent->trust && !agent_policy_kept(agent, ret_policy))
+			return 0;
 		log_error("no policy, hence no protection: correct %s and "
 			  "start again",
 			  agent->opts->policy_file);
@@ -1073,6 +1077,7 @@ static int start(struct agent *agent)
 	r = start_log(agent);
 	if (r)
 		goto out;
+	agent_trust_started(agent);
 	if (policy) {
 		r = agent_policy_apply(agent, policy);
 		policy = NULL;
@@ -1172,6 +1177,7 @@ static void stop(struct agent *agent)
 	record_names_release(&agent->record_names);
 	free(agent->saying);
 	names_seen_free(agent->seen);
+	agent_trust_release(agent);
 	guard_kept_free(agent->kept);
 	guard_close(agent->guard);
 	policy_free(agent->policy);
@@ -1322,6 +1328,7 @@ int main(int argc, char **argv)
 {
 	struct agent_options opts = {
 		.policy_file = CORDON_POLICY_FILE,
+		.trust_file = CORDON_TRUST_FILE,
 		.state_dir = CORDON_STATE_DIR,
 		.run_dir = CORDON_RUN_DIR,
 		.guard.pin_dir = CORDON_PIN_DIR,

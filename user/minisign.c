@@ -194,10 +194,12 @@ static void hash_of(const void *bytes, size_t len, uint8_t hash[HASH_BYTES])
 static size_t global_of(const uint8_t signature[64], const char *comment,
 			uint8_t buf[64 + MINISIGN_COMMENT_MAX])
 {
-	size_t len = strlen(comment);
+	/* No NUL is signed. */
+	size_t len = strnlen(comment, MINISIGN_COMMENT_MAX);
 
 	memcpy(buf, signature, 64);
-	memcpy(buf + 64, comment, len);
+	for (size_t i = 0; i < len; i++)
+		buf[64 + i] = (uint8_t)comment[i];
 	return 64 + len;
 }
 

@@ -1,8 +1,9 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * Hashes, and signatures of the host: SHA-256 and Ed25519. Only this file and
- * minisign.h, for signatures of people, know the library (libsodium). Keys are kept as PEM (RFC 8410), signatures are base64, so that
- * what is signed here can be checked without Cordon:
+ * minisign.h, for signatures of people, know the library (libsodium). Keys are
+ * kept as PEM (RFC 8410), signatures are base64, so that what is signed here
+ * can be checked without Cordon:
  *
  *	openssl pkeyutl -verify -pubin -inkey host.pub -rawin \
  *		-in BYTES -sigfile SIGNATURE

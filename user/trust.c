@@ -128,7 +128,8 @@ static int take_trust(struct parser *ps, const struct policy_yaml *root,
 			 &trust->threshold);
 	if (!r && v[KEYS])
 		r = take_trusted(ps, trust, v[KEYS], false);
-	if (!ps->bad && trust->threshold > trust->n)
+	trust->able = trust->n;
+	if (v[THRESHOLD] && !ps->bad && trust->threshold > trust->n)
 		take_fail(ps, v[THRESHOLD]->pos,
 			  "threshold %" PRIu64 " of %zu key%s: nothing could "
 			  "ever be signed; expected at most %zu",
@@ -396,7 +397,7 @@ static bool is_signature_of(const char *file, const char *name)
 /* What is wrong with it is told by who judges it. */
 static int read_signature(int dir, struct trust_signature *signature)
 {
-	char text[MINISIGN_TEXT_MAX];
+	char *text = signature->text;
 	struct stat st;
 	ssize_t n = -1;
 	int fd;
@@ -406,12 +407,26 @@ static int read_signature(int dir, struct trust_signature *signature)
 	if (fd < 0)
 		return -errno;
 	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
-		n = read(fd, text, sizeof(text));
+		n = read(fd, text, MINISIGN_TEXT_MAX);
 	(void)close(fd);
-	/* A longer one is cut here, and no signature any more. */
-	return n < 0 ? -EINVAL
-		     : minisign_signature_parse(text, (size_t)n,
-						&signature->signature);
+	if (n < 0 || n == MINISIGN_TEXT_MAX) {
+		text[0] = '\0';
+		return -EINVAL;
+	}
+	text[n] = '\0';
+	return minisign_signature_parse(text, (size_t)n, &signature->signature);
+}
+
+void trust_signature_take(struct trust_signature *signature, const char *file,
+			  const char *text)
+{
+	(void)snprintf(signature->file, sizeof(signature->file), "%s",
+		       file ? file : "");
+	(void)snprintf(signature->text, sizeof(signature->text), "%s",
+		       text ? text : "");
+	signature->error = minisign_signature_parse(text ? text : "",
+						    text ? strlen(text) : 0,
+						    &signature->signature);
 }
 
 static int by_file(const void *a, const void *b)

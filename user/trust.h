@@ -34,6 +34,7 @@ struct trust {
 	uint64_t threshold; /* different keys that have to sign, 1 at least */
 	struct trust_key keys[TRUST_KEYS_MAX];
 	size_t n;
+	size_t able; /* of these, the first so many are not revoked */
 	char sha256[SIGN_HASH_CHARS_MAX]; /* of the file */
 };
 
@@ -52,6 +53,7 @@ void trust_free(struct trust *trust);
 /* One of a file's signatures, and where it was found. */
 struct trust_signature {
 	char file[TRUST_FILE_CHARS_MAX]; /* without its directory */
+	char text[MINISIGN_TEXT_MAX];	 /* "" if it is too long */
 	int error; /* of minisign_signature_parse(); 0: the next is one */
 	struct minisign_signature signature;
 };
@@ -75,6 +77,10 @@ int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
 		      struct policy_errors *errs);
 
 void trust_bundle_release(struct trust_bundle *bundle);
+
+/* What is in a signature's file, from elsewhere. NULL is as good as "". */
+void trust_signature_take(struct trust_signature *signature, const char *file,
+			  const char *text);
 
 /* ---- signatures --------------------------------------------------------- */
 

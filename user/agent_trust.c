@@ -1,0 +1,406 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Whose signatures the agent takes. The trust anchors in force are kept in the
+ * state directory: the file of the administrator is where the first ones come
+ * from, and each next version, which those before have to have signed. So is
+ * the last policy that was in force, with its signatures: it is what begins at
+ * a boot where the file of the policy was spoilt.
+ */
+#include "agent.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "log.h"
+#include "state.h"
+#include "trust.h"
+
+#define KEPT_TRUST  "trust.yaml"
+#define KEPT_POLICY "policy.json"
+
+/* The policy, at most six times as long in JSON, and its signatures. */
+#define KEPT_POLICY_BYTES_MAX (7ULL * POLICY_FILE_BYTES_MAX)
+
+static int path_of(const struct agent *agent, const char *name, char *path,
+		   size_t size)
+{
+	return snprintf(path, size, "%s/%s", agent->opts->state_dir, name) <
+			       (int)size
+		       ? 0
+		       : -ENAMETOOLONG;
+}
+
+/* ---- what is written down ------------------------------------------------ */
+
+/* As soon as there is a log to write it to. */
+static void record(struct agent *agent, json_t *line)
+{
+	if (agent->evidence) {
+		(void)agent_record(agent, line, 0, false);
+		(void)agent_evidence_sync(agent);
+		return;
+	}
+	if (line && json_array_size(agent->early) < AGENT_EARLY_MAX)
+		(void)json_array_append(agent->early, line);
+	json_decref(line);
+}
+
+void agent_trust_started(struct agent *agent)
+{
+	json_t *line;
+	size_t i;
+
+	json_array_foreach (agent->early, i, line)
+		(void)agent_record(agent, json_incref(line), 0, false);
+	(void)agent_evidence_sync(agent);
+	(void)json_array_clear(agent->early);
+}
+
+static json_t *key_names(const struct trust *trust)
+{
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < trust->n; i++)
+		if (!trust->keys[i].revoked)
+			(void)json_array_append_new(
+				list, json_string(trust->keys[i].name));
+	return list;
+}
+
+static void record_trust(struct agent *agent, const char *state)
+{
+	const struct trust *trust = agent->trust;
+
+	record(agent,
+	       evidence_object(
+		       "trust",
+		       json_pack("{s:s, s:s, s:I, s:I, s:o, s:s}", "state",
+				 state, "issuer", trust->issuer, "version",
+				 (json_int_t)trust->version, "threshold",
+				 (json_int_t)trust->threshold, "keys",
+				 key_names(trust), "sha256", trust->sha256)));
+}
+
+void agent_trust_refused(struct agent *agent, const char *file,
+			 const struct trust_bundle *bundle, const char *why)
+{
+	char hash[SIGN_HASH_CHARS_MAX];
+	char words[TRUST_WORDS_MAX];
+
+	sign_hash(bundle->bytes, bundle->len, hash);
+	(void)snprintf(words, sizeof(words), "%s", why);
+	log_clean(words);
+	record(agent,
+	       evidence_object("refused",
+			       json_pack("{s:s, s:s, s:s}", "file", file,
+					 "sha256", hash, "problem", words)));
+}
+
+/* ---- trust anchors ------------------------------------------------------- */
+
+/* 0; -ENOENT: there are none; what is wrong has been said. */
+static int read_kept(struct agent *agent)
+{
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	struct trust_bundle bundle;
+	char path[4096], *bytes = NULL;
+	size_t len;
+	int r;
+
+	r = errs ? path_of(agent, KEPT_TRUST, path, sizeof(path)) : -ENOMEM;
+	if (!r)
+		r = state_get(path, TRUST_FILE_BYTES_MAX, &bytes, &len);
+	if (!r)
+		r = trust_parse(path, bytes, len, &agent->trust, errs);
+	if (r && r != -ENOENT)
+		log_error("trust anchors in force: %s",
+			  errs && errs->n ? errs->v[0].text : strerror(-r));
+	/* No older one, whatever else may be lost. */
+	if (!agent_trust_kept(agent, &bundle))
+		trust_bundle_release(&bundle);
+	free(bytes);
+	free(errs);
+	return r;
+}
+
+static int refuse_trust(struct agent *agent, const struct trust_bundle *bundle,
+			const char *why)
+{
+	(void)snprintf(agent->trust_problem, sizeof(agent->trust_problem),
+		       "%s: %s", agent->opts->trust_file, why);
+	log_clean(agent->trust_problem);
+	log_error(
+		"trust anchors refused: %s; version %" PRIu64 " stays in force",
+		agent->trust_problem, agent->trust ? agent->trust->version : 0);
+	if (bundle)
+		agent_trust_refused(agent, agent->opts->trust_file, bundle,
+				    why);
+	return -EPERM;
+}
+
+/* Steals next. On the disk before it counts. */
+static int adopt(struct agent *agent, struct trust *next,
+		 const struct trust_bundle *bundle)
+{
+	const char *state = agent->trust ? "updated" : "enrolled";
+	char path[4096];
+	int r;
+
+	r = path_of(agent, KEPT_TRUST, path, sizeof(path));
+	if (!r)
+		r = state_put(path, bundle->bytes, bundle->len);
+	if (r) {
+		log_error("trust anchors: %s: %s", path, strerror(-r));
+		trust_free(next);
+		return r;
+	}
+	trust_free(agent->trust);
+	agent->trust = next;
+	log_notice("trust anchors %s: %s, version %" PRIu64 ", %" PRIu64
+		   " of %zu keys, sha256 %s",
+		   state, next->issuer, next->version, next->threshold, next->n,
+		   next->sha256);
+	record_trust(agent, state);
+	return 0;
+}
+
+/*
+ * Where trust anchors and policies lie others than root can have put nothing,
+ * and led nobody elsewhere. -EPERM, and why.
+ */
+static int check_place(const char *file, char *why, size_t size)
+{
+	char dir[4096], *slash;
+	struct stat st;
+
+	if (lstat(file, &st) < 0)
+		return -errno;
+	if (S_ISLNK(st.st_mode)) {
+		(void)snprintf(why, size,
+			       "it is a symbolic link: put the file "
+			       "itself there");
+		return -EPERM;
+	}
+	(void)snprintf(dir, sizeof(dir), "%s", file);
+	slash = strrchr(dir, '/');
+	if (!slash)
+		(void)strcpy(dir, ".");
+	else
+		slash[slash == dir] = '\0';
+	if (st.st_uid == geteuid() && !(st.st_mode & 022) &&
+	    lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
+	    st.st_uid == geteuid() && !(st.st_mode & 022))
+		return 0;
+	(void)snprintf(why, size,
+		       "others than root can change it, or %.200s, or that is "
+		       "a symbolic link: chown root:root, chmod go-w",
+		       dir);
+	return -EPERM;
+}
+
+int agent_trust_read(const char *file, struct trust_bundle *ret_bundle,
+		     struct policy_errors *errs)
+{
+	char why[TRUST_WORDS_MAX];
+	int r;
+
+	policy_errors_init(errs);
+	r = check_place(file, why, sizeof(why));
+	if (r == -EPERM)
+		policy_errors_add(errs, file, (struct policy_pos){0}, "%s",
+				  why);
+	return r == -EPERM ? r : trust_bundle_read(file, ret_bundle, errs);
+}
+
+/* What the administrator has put there is the next one, or the same. */
+static int take_next(struct agent *agent, struct trust *next,
+		     const struct trust_bundle *bundle)
+{
+	struct trust_signers signers;
+	char why[TRUST_WORDS_MAX];
+
+	if (agent->trust && strcmp(next->sha256, agent->trust->sha256) == 0) {
+		trust_free(next);
+		return 0;
+	}
+	if (!agent->trust && agent->kept_serial) {
+		trust_free(next);
+		return refuse_trust(agent, bundle,
+				    "this host had others, which are gone: ask "
+				    "the issuer what happened here");
+	}
+	if (agent->trust && !trust_succeeds(agent->trust, next, bundle,
+					    &signers, why, sizeof(why))) {
+		trust_free(next);
+		return refuse_trust(agent, bundle, why);
+	}
+	return adopt(agent, next, bundle);
+}
+
+int agent_trust_load(struct agent *agent)
+{
+	const char *file = agent->opts->trust_file;
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	struct trust_bundle bundle = {0};
+	struct trust *next = NULL;
+	int r = 0;
+
+	if (!agent->early)
+		agent->early = json_array();
+	if (!errs || !agent->early) {
+		free(errs);
+		return -ENOMEM;
+	}
+	r = minisign_init();
+	if (r)
+		goto out;
+	agent->trust_problem[0] = '\0';
+	if (!agent->trust)
+		r = read_kept(agent);
+	if (r && r != -ENOENT)
+		goto out;
+	r = access(file, F_OK) < 0 && errno == ENOENT
+		    ? -ENOENT
+		    : agent_trust_read(file, &bundle, errs);
+	if (r == -ENOENT) {
+		r = 0;
+		if (agent->trust)
+			log_warning("%s is not there: version %" PRIu64
+				    " of the trust anchors stays in force",
+				    file, agent->trust->version);
+		goto out;
+	}
+	if (!r)
+		r = trust_parse(file, bundle.bytes, bundle.len, &next, errs);
+	r = r ? refuse_trust(agent, bundle.bytes ? &bundle : NULL,
+			     errs->n ? errs->v[0].text : strerror(-r))
+	      : take_next(agent, next, &bundle);
+	/* Those in force are as good as before. */
+	if (r == -EPERM && agent->trust)
+		r = 0;
+out:
+	trust_bundle_release(&bundle);
+	free(errs);
+	return r;
+}
+
+/* ---- signatures of policies ---------------------------------------------- */
+
+int agent_trust_check(struct agent *agent, const struct trust *trust,
+		      const struct trust_bundle *bundle, char *why, size_t size)
+{
+	struct trust_signers signers;
+
+	json_decref(agent->next_signers);
+	agent->next_signers = json_array();
+	if (!trust_check(trust, bundle->signatures, bundle->n, bundle->bytes,
+			 bundle->len, &signers)) {
+		trust_words(trust, bundle->signatures, &signers, why, size);
+		return -EPERM;
+	}
+	for (size_t i = 0; i < signers.n; i++)
+		if (signers.at[i].found == TRUST_SIGNED)
+			(void)json_array_append_new(
+				agent->next_signers,
+				json_string(signers.at[i].key->name));
+	return 0;
+}
+
+/* ---- the policy that is kept --------------------------------------------- */
+
+void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
+{
+	json_t *kept, *list = json_array();
+	char path[4096], *text;
+	int r;
+
+	for (size_t i = 0; i < bundle->n; i++)
+		if (!bundle->signatures[i].error)
+			(void)json_array_append_new(
+				list,
+				json_pack("{s:s, s:s}", "file",
+					  bundle->signatures[i].file, "text",
+					  bundle->signatures[i].text));
+	kept = json_pack("{s:i, s:I, s:s%, s:o}", "cordon", 1, "serial",
+			 (json_int_t)agent->policy->serial, "policy",
+			 bundle->bytes, bundle->len, "signatures", list);
+	text = kept ? json_dumps(kept, JSON_COMPACT) : NULL;
+	json_decref(kept);
+	r = text ? path_of(agent, KEPT_POLICY, path, sizeof(path)) : -ENOMEM;
+	if (!r)
+		r = state_put(path, text, strlen(text));
+	if (r)
+		log_error("the policy could not be kept for the next boot: %s",
+			  strerror(-r));
+	else
+		agent->kept_serial = agent->policy->serial;
+	free(text);
+}
+
+static int take_kept(const json_t *kept, struct trust_bundle *ret_bundle)
+{
+	const json_t *policy = json_object_get(kept, "policy"), *item;
+	const json_t *list = json_object_get(kept, "signatures");
+	struct trust_signature *signature;
+	size_t i;
+
+	if (!json_is_string(policy) ||
+	    json_array_size(list) > TRUST_SIGNATURES_MAX)
+		return -EUCLEAN;
+	ret_bundle->bytes = strdup(json_string_value(policy));
+	ret_bundle->signatures =
+		calloc(TRUST_SIGNATURES_MAX, sizeof(*ret_bundle->signatures));
+	if (!ret_bundle->bytes || !ret_bundle->signatures)
+		return -ENOMEM;
+	ret_bundle->len = json_string_length(policy);
+	json_array_foreach (list, i, item) {
+		signature = &ret_bundle->signatures[ret_bundle->n++];
+		trust_signature_take(
+			signature,
+			json_string_value(json_object_get(item, "file")),
+			json_string_value(json_object_get(item, "text")));
+	}
+	return 0;
+}
+
+int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle)
+{
+	char path[4096], *text = NULL;
+	json_t *kept = NULL;
+	size_t len;
+	int r;
+
+	*ret_bundle = (struct trust_bundle){0};
+	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
+	if (!r)
+		r = state_get(path, KEPT_POLICY_BYTES_MAX, &text, &len);
+	if (!r) {
+		kept = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+		r = kept ? take_kept(kept, ret_bundle) : -EUCLEAN;
+	}
+	if (!r)
+		agent->kept_serial = (uint64_t)json_integer_value(
+			json_object_get(kept, "serial"));
+	if (r && r != -ENOENT)
+		log_error("%s: the policy that was kept: %s", path,
+			  strerror(-r));
+	if (r)
+		trust_bundle_release(ret_bundle);
+	json_decref(kept);
+	free(text);
+	return r;
+}
+
+void agent_trust_release(struct agent *agent)
+{
+	trust_free(agent->trust);
+	trust_bundle_release(&agent->next_bundle);
+	json_decref(agent->signers);
+	json_decref(agent->next_signers);
+	json_decref(agent->early);
+}
