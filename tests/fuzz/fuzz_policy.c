@@ -3,7 +3,8 @@
  * Fuzz target of the policy parser, and of what is asked of a policy that
  * parsed: lookups, explanation, warnings. What it asserts beyond "no crash":
  * every index is in range, both orders are permutations, numbers are within
- * their limits, a refusal always says where and why in printable text.
+ * their limits, a refusal always says where and why in printable text, and
+ * nothing differs between a policy and itself.
  *
  * Build: clang -fsanitize=fuzzer,address,undefined -Iuser fuzz_policy.c
  *        user/policy*.c user/text.c -lyaml
@@ -20,6 +21,7 @@
 #include "fuzz.h"
 
 #include "policy.h"
+#include "policy_diff.h"
 
 #include <errno.h>
 #include <stdlib.h>
@@ -224,6 +226,7 @@ static void check_errors(const struct policy_errors *errs, int r)
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
 	static struct policy_errors errs;
+	struct policy_diff *diff = NULL;
 	struct policy *p = NULL;
 	int n_warnings = 0, r;
 
@@ -241,6 +244,9 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	r = policy_check_warnings(p, 1793491200, on_finding, &n_warnings);
 	CHECK(r == n_warnings || r == -ENOMEM);
 	CHECK(policy_each_capacity(p, on_capacity, p) == 0);
+	CHECK(policy_diff(p, p, &diff) == 0);
+	CHECK(diff->n == 0 && !diff->falls);
+	policy_diff_free(diff);
 	policy_free(p);
 	return 0;
 }
