@@ -22,6 +22,7 @@ enum cmd_exit {
 	CMD_USAGE,  /* the command was not understood */
 	CMD_REACH,  /* the agent cannot be reached */
 	CMD_DENIED, /* the agent does not answer this user */
+	CMD_LOOSER, /* a policy lets something pass that another does not */
 };
 
 struct verb {

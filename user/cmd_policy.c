@@ -82,6 +82,26 @@ static void report_errors(const struct checking *checking, int r,
 			strerror(-r));
 }
 
+int cmd_policy_load(const char *file, bool json, struct policy **ret_policy)
+{
+	struct checking checking = {
+		.file = file,
+		.json = json,
+		.colour = term_wants_colour(stdout),
+	};
+	struct policy_errors *errs = malloc(sizeof(*errs));
+	int r;
+
+	if (!errs)
+		return CMD_WRONG;
+	policy_errors_init(errs);
+	r = policy_load(file, ret_policy, errs);
+	if (r)
+		report_errors(&checking, r, errs);
+	free(errs);
+	return r ? CMD_WRONG : CMD_OK;
+}
+
 /* A policy without an error; hosts take a good one, but no expired one. */
 static void report_policy(const struct checking *checking,
 			  const struct policy *policy, int warnings,
@@ -641,14 +661,16 @@ int cmd_policy(int argc, char **argv)
 	if (strcmp(what, "--help") == 0)
 		return check(argc, argv);
 	if (argc < 2)
-		return cmd_usage("policy", "check, explain, keygen, sign or "
-					   "verify?");
+		return cmd_usage("policy", "check, diff, explain, keygen, sign "
+					   "or verify?");
 	/* getopt_long() begins its messages with it. */
 	argv[1] = argv[0];
 	if (strcmp(what, "check") == 0)
 		return check(argc - 1, argv + 1);
 	if (strcmp(what, "explain") == 0)
 		return explain(argc - 1, argv + 1);
+	if (strcmp(what, "diff") == 0)
+		return cmd_policy_diff(argc - 1, argv + 1);
 	if (strcmp(what, "keygen") == 0)
 		return cmd_policy_keygen(argc - 1, argv + 1);
 	if (strcmp(what, "sign") == 0)
@@ -656,6 +678,7 @@ int cmd_policy(int argc, char **argv)
 	if (strcmp(what, "verify") == 0)
 		return cmd_policy_verify(argc - 1, argv + 1);
 	return cmd_usage("policy",
-			 "%s: expected check, explain, keygen, sign or verify",
+			 "%s: expected check, diff, explain, keygen, "
+			 "sign or verify",
 			 what);
 }
