@@ -885,6 +885,8 @@ static void put_policy(const struct agent *agent, struct incident *incident)
 	if (!agent->policy)
 		return;
 	put(incident->line, "issuer", json_string(agent->policy->issuer));
+	if (agent->trust && agent->signers)
+		put(incident->line, "signers", json_copy(agent->signers));
 	put(incident->line, "policy_sha256",
 	    json_string(agent->policy->sha256));
 }

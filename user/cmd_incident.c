@@ -254,6 +254,8 @@ static void print_act(const json_t *act)
 
 static void print_head(const json_t *line)
 {
+	char signers[512];
+
 	(void)printf("incident %" PRIu64 ", %s: ", cmd_number(line, "incident"),
 		     is_open(line) ? "open" : "closed");
 	print_amount(line, "blocked");
@@ -270,8 +272,11 @@ static void print_head(const json_t *line)
 	print_time("first block", line, "first_block");
 	print_time("on record", line, "reported");
 	print_time("last verdict", line, "last");
-	(void)printf("  %-15s%" PRIu64 " of %s\n", "policy",
-		     cmd_number(line, "policy"), cmd_text(line, "issuer"));
+	evidence_list(line, "signers", signers, sizeof(signers));
+	log_clean(signers);
+	(void)printf("  %-15s%" PRIu64 " of %s%s%s\n", "policy",
+		     cmd_number(line, "policy"), cmd_text(line, "issuer"),
+		     signers[0] ? ", signed by " : "", signers);
 }
 
 static void print_list(const char *title, const json_t *list)

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "cmd.h"
 #include "event.h"
+#include "evidence.h"
 #include "log.h"
 #include "reply.h"
 #include "term.h"
@@ -89,24 +90,10 @@ static void show_policy(const json_t *line, const struct showing *showing)
 		say(showing, TERM_POOR, "mode", "observe: nothing is blocked");
 }
 
-/* "alice, bob" */
-static void format_names(const json_t *names, char *buf, size_t size)
-{
-	const json_t *name;
-	size_t i, len = 0;
-
-	buf[0] = '\0';
-	json_array_foreach (names, i, name)
-		if (len < size)
-			len += (size_t)snprintf(buf + len, size - len,
-						"%s%.64s", len ? ", " : "",
-						json_string_value(name));
-}
-
 /* An agent of before does not say. */
 static void show_trust(const json_t *line, const struct showing *showing)
 {
-	const json_t *trust = json_object_get(line, "trust"), *signers;
+	const json_t *trust = json_object_get(line, "trust");
 	const char *problem = cmd_text(trust, "problem");
 	char text[512], names[256];
 
@@ -118,8 +105,8 @@ static void show_trust(const json_t *line, const struct showing *showing)
 		    "that root gives it");
 		return;
 	}
-	signers = json_object_get(json_object_get(line, "policy"), "signers");
-	format_names(signers, names, sizeof(names));
+	evidence_list(json_object_get(line, "policy"), "signers", names,
+		      sizeof(names));
 	(void)snprintf(text, sizeof(text),
 		       "by %s; %" PRIu64 " of %" PRIu64
 		       " keys of %.128s have to, trust anchors version "

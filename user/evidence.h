@@ -192,6 +192,10 @@ int evidence_parse(const char *text, size_t len, json_t **ret_object,
 /* A member of it; "" if it has none that is a text. */
 const char *evidence_text(const json_t *object, const char *key);
 
+/* Its texts with a comma between two, cut at size; "" if it is no list. */
+void evidence_list(const json_t *object, const char *key, char *buf,
+		   size_t size);
+
 /* Likewise a number; 0 if it has none, or one below 0. */
 uint64_t evidence_number(const json_t *object, const char *key);
 

@@ -425,6 +425,20 @@ const char *evidence_text(const json_t *object, const char *key)
 	return text ? text : "";
 }
 
+void evidence_list(const json_t *object, const char *key, char *buf,
+		   size_t size)
+{
+	const json_t *item;
+	size_t i, len = 0;
+
+	buf[0] = '\0';
+	json_array_foreach (json_object_get(object, key), i, item)
+		if (json_is_string(item) && len < size)
+			len += (size_t)snprintf(buf + len, size - len, "%s%s",
+						len ? ", " : "",
+						json_string_value(item));
+}
+
 uint64_t evidence_number(const json_t *object, const char *key)
 {
 	json_int_t n = json_integer_value(json_object_get(object, key));

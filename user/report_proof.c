@@ -51,6 +51,7 @@ void report_policy(struct page *page)
 	const json_t *policy = page->report->policy;
 	const json_t *incident = page->report->incident;
 	const char *hash = evidence_text(policy, "sha256");
+	char signers[512];
 
 	put(page, "<section aria-labelledby=\"policy\">\n"
 		  "<h2 id=\"policy\">Policy in force</h2>\n<dl>\n");
@@ -60,6 +61,9 @@ void report_policy(struct page *page)
 		put_number_item(page, "Serial", incident, "policy");
 	report_item(page, "Issuer",
 		    evidence_text(policy ? policy : incident, "issuer"));
+	evidence_list(policy ? policy : incident, "signers", signers,
+		      sizeof(signers));
+	report_item(page, "Signed by", signers);
 	report_item(page, "Mode", evidence_text(policy, "mode"));
 	if (!hash[0])
 		hash = evidence_text(incident, "policy_sha256");

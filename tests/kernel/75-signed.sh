@@ -188,6 +188,13 @@ signed_anchors()
 	signed_takes policy_is_taken_when_none_is_revoked
 }
 
+signed_named()
+{
+	told=$(incident list --json |
+		jq -rc "select(.login_uid == $login) | .signers | join(\" \")")
+	[ "$told" = "alice bob" ]
+}
+
 # What an intruder leaves behind for the next boot.
 signed_boot()
 {
@@ -207,6 +214,8 @@ signed_boot()
 	try --read read "${args[@]}"
 	check kept_policy_is_enforced "exit $rc $json" \
 		refused read_bytes 2100
+	waits 10 signed_named
+	check incident_has_who_has_signed "$told" signed_named
 	# One without a trace of the others takes none in their place.
 	agent_stop
 	on_one agent_detach >>/out/cordond.all 2>&1
