@@ -58,6 +58,7 @@ struct agent {
 	bool from_kept; /* the policy that comes is the one kept for a boot */
 	json_t *early;	/* lines from before there was a log */
 	int64_t applied_s; /* time of day when that came into force */
+	uint64_t reloads;  /* how often it was asked to look again */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */

@@ -410,5 +410,6 @@ void agent_policy_reload(struct agent *agent)
 	if (r)
 		log_error("policy serial %" PRIu64 " stays in force",
 			  agent_serial(agent));
+	agent->reloads++;
 	agent_notify_ready(agent);
 }

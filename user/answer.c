@@ -130,9 +130,10 @@ static json_t *status_policy(const struct agent *agent)
 
 	if (!policy)
 		return json_null();
-	object = json_pack("{s:s, s:s, s:s, s:b, s:i}", "file",
-			   agent->opts->policy_file, "issuer", policy->issuer,
-			   "mode", policy_mode_name(policy->mode), "expired",
+	object = json_pack("{s:s, s:s, s:s, s:s, s:b, s:i}", "file",
+			   agent->opts->policy_file, "sha256", policy->sha256,
+			   "issuer", policy->issuer, "mode",
+			   policy_mode_name(policy->mode), "expired",
 			   policy->expires_s <= (int64_t)time(NULL), "rules",
 			   (int)policy->n_rules);
 	if (policy->expires_s != INT64_MAX)
@@ -209,6 +210,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 				number(stats->policy_serial)) |
 	    json_object_set_new(line, "policy", status_policy(agent)) |
 	    json_object_set_new(line, "trust", status_trust(agent)) |
+	    json_object_set_new(line, "reloads", number(agent->reloads)) |
 	    json_object_set_new(line, "labels", number(stats->labels)) |
 	    json_object_set_new(line, "holders", number(standing->holders)) |
 	    json_object_set_new(line, "scanning",

@@ -661,14 +661,16 @@ int cmd_policy(int argc, char **argv)
 	if (strcmp(what, "--help") == 0)
 		return check(argc, argv);
 	if (argc < 2)
-		return cmd_usage("policy", "check, diff, explain, keygen, sign "
-					   "or verify?");
+		return cmd_usage("policy", "apply, check, diff, explain, "
+					   "keygen, sign or verify?");
 	/* getopt_long() begins its messages with it. */
 	argv[1] = argv[0];
 	if (strcmp(what, "check") == 0)
 		return check(argc - 1, argv + 1);
 	if (strcmp(what, "explain") == 0)
 		return explain(argc - 1, argv + 1);
+	if (strcmp(what, "apply") == 0)
+		return cmd_policy_apply(argc - 1, argv + 1);
 	if (strcmp(what, "diff") == 0)
 		return cmd_policy_diff(argc - 1, argv + 1);
 	if (strcmp(what, "keygen") == 0)
@@ -678,7 +680,7 @@ int cmd_policy(int argc, char **argv)
 	if (strcmp(what, "verify") == 0)
 		return cmd_policy_verify(argc - 1, argv + 1);
 	return cmd_usage("policy",
-			 "%s: expected check, diff, explain, keygen, "
-			 "sign or verify",
+			 "%s: expected apply, check, diff, explain, "
+			 "keygen, sign or verify",
 			 what);
 }

@@ -11,6 +11,7 @@
 int cmd_policy_load(const char *file, bool json, struct policy **ret_policy);
 
 /* The verbs that have files of their own, each as cmd_policy(). */
+int cmd_policy_apply(int argc, char **argv);
 int cmd_policy_diff(int argc, char **argv);
 int cmd_policy_keygen(int argc, char **argv);
 int cmd_policy_sign(int argc, char **argv);

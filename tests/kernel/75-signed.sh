@@ -159,6 +159,36 @@ signed_attacks()
 	signed_takes policy_is_taken_when_its_place_is_right
 }
 
+# signed_applies FILE: as the administrator puts one there; in $told.
+signed_applies()
+{
+	told=$(cordon policy apply "$1" 2>&1)
+}
+
+# What is refused leaves no trace.
+signed_apply()
+{
+	local before new=/root/new.yaml
+
+	before=$(cat /etc/cordon/policy.yaml* | sha256sum)
+	policy=$new signed_policy 3 alice
+	check apply_says_why_when_it_is_refused "$(signed_applies $new
+		echo "$told")" \
+		grep -q '1 of 2 signatures' < <(signed_applies $new
+			echo "$told")
+	check apply_puts_back_what_was_there "$(ls /etc/cordon)" \
+		[ "$(cat /etc/cordon/policy.yaml* | sha256sum)" = "$before" ]
+	check status_is_as_it_was_when_apply_was_refused \
+		"$(status_of .problem)" [ "$(status_of .problem)" = null ]
+	policy=$new signed_policy 3 bob carol
+	signed_applies $new
+	check apply_says_what_is_in_force "$told" \
+		grep -q "^serial $serial of Test is in force" <<<"$told"
+	told=$(status_of '.policy.signers | join(" ")')
+	check apply_brings_the_signatures "$told" [ "$told" = "bob carol" ]
+	rm -f $new*
+}
+
 # The trust anchors of an intruder, who has root's files.
 signed_anchors()
 {
@@ -235,6 +265,7 @@ signed_cases()
 	agent_gone
 	signed_begins || return
 	signed_attacks
+	signed_apply
 	signed_anchors
 	signed_boot
 	agent_gone
