@@ -52,6 +52,7 @@ struct agent {
 	struct trust *trust;   /* NULL: nobody has to sign here */
 	char trust_problem[POLICY_ERROR_CHARS_MAX]; /* why the next is none */
 	uint64_t kept_serial; /* of the policy kept for a boot; 0: none */
+	char kept_sha256[SIGN_HASH_CHARS_MAX]; /* of its file */
 	struct trust_bundle next_bundle; /* as it was read; no bytes: none */
 	json_t *next_signers;		 /* their names */
 	json_t *signers;		 /* of the policy in force; NULL */
@@ -144,7 +145,8 @@ int agent_say_all(struct agent *agent);
 /*
  * The trust anchors in force, and those in the file if they may follow. 0; what
  * is wrong with the file has been said, and where there are none in force, it
- * is an error: -EPERM, -EUCLEAN, -EINVAL, -ENOMEM, as open(2) says.
+ * is an error, which is in agent->problem: -EPERM, -EUCLEAN, -EINVAL, -ENOMEM,
+ * as open(2) says.
  */
 int agent_trust_load(struct agent *agent);
 
@@ -307,11 +309,22 @@ void agent_notify_ready(const struct agent *agent);
  * -EPERM.
  */
 int agent_policy_read(struct agent *agent, struct policy **ret_policy);
-int agent_policy_kept(struct agent *agent, struct policy **ret_policy);
 int agent_policy_check(struct agent *agent, const struct policy *policy);
 
 /* Puts policy, which it steals, into force, or says why not. */
 int agent_policy_apply(struct agent *agent, struct policy *policy);
+
+/*
+ * What a start begins with: the policy in the file or, where no guard is
+ * pinned, the one kept for a boot. NULL: the guard that is pinned goes on with
+ * its own. -errno: there is none.
+ */
+int agent_policy_start(struct agent *agent, bool pinned,
+		       struct policy **ret_policy);
+
+/* Puts that, which it steals, into force. 0 too if the guard goes on with what
+ * it has. */
+int agent_policy_begin(struct agent *agent, struct policy *policy);
 
 /* All of these; what was in force stays if one fails. */
 void agent_policy_reload(struct agent *agent);

@@ -26,6 +26,9 @@
 /* No more lines of the log than one in so long tell of a scan. */
 #define SCAN_TELL_MS 2000
 
+/* What a message calls the one that did not come from the file. */
+#define KEPT "the policy that was kept"
+
 /* Beyond every clock, and less than what a timer takes. */
 #define NEVER_S (1LL << 33)
 
@@ -59,7 +62,7 @@ static const char *mode_in_force(const struct agent *agent)
 
 void agent_describe(const struct agent *agent, char *buf, size_t size)
 {
-	if (agent->problem[0])
+	if (agent->problem[0] || !agent->policy)
 		(void)snprintf(buf, size,
 			       "%s policy serial %" PRIu64 ", NOT the one in "
 			       "%.100s, which is refused",
@@ -99,10 +102,28 @@ static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 	va_end(ap);
 	log_clean(agent->problem);
 	log_error("policy refused: %s", agent->problem);
-	if (agent->next_bundle.bytes)
+	if (agent->next_bundle.bytes && !agent->from_kept)
 		agent_trust_refused(agent, agent->opts->policy_file,
 				    &agent->next_bundle, agent->problem);
 	return r;
+}
+
+/* For who has it from the issuer, of a file or of what was kept. */
+static int parse_signed(const struct agent *agent, const char *name,
+			const struct trust_bundle *bundle,
+			struct policy **ret_policy, struct policy_errors *errs)
+{
+	int r;
+
+	r = policy_parse(name, bundle->bytes, bundle->len, ret_policy, errs);
+	if (r || strcmp((*ret_policy)->issuer, agent->trust->issuer) == 0)
+		return r;
+	policy_errors_add(errs, name, (struct policy_pos){0},
+			  "its issuer is %.128s, and this host's is %.128s",
+			  (*ret_policy)->issuer, agent->trust->issuer);
+	policy_free(*ret_policy);
+	*ret_policy = NULL;
+	return -EPERM;
 }
 
 /* Nothing of it is read before it is known who has signed these bytes. */
@@ -119,15 +140,7 @@ static int take_bundle(struct agent *agent, const char *file,
 				  why);
 		return r;
 	}
-	r = policy_parse(file, bundle->bytes, bundle->len, ret_policy, errs);
-	if (r || strcmp((*ret_policy)->issuer, agent->trust->issuer) == 0)
-		return r;
-	policy_errors_add(errs, file, (struct policy_pos){0},
-			  "its issuer is %.128s, and this host's is %.128s",
-			  (*ret_policy)->issuer, agent->trust->issuer);
-	policy_free(*ret_policy);
-	*ret_policy = NULL;
-	return -EPERM;
+	return parse_signed(agent, file, bundle, ret_policy, errs);
 }
 
 static int read_file(struct agent *agent, struct policy **ret_policy,
@@ -173,12 +186,22 @@ out:
 	return r;
 }
 
+static bool covers_this_host(const struct policy *policy,
+			     char ret_host[POLICY_HOST_CHARS_MAX + 1])
+{
+	memset(ret_host, 0, POLICY_HOST_CHARS_MAX + 1);
+	(void)gethostname(ret_host, POLICY_HOST_CHARS_MAX);
+	return policy_covers_host(policy, ret_host);
+}
+
 /*
  * Not the one in the file, but the last one that was in force: it begins where
- * nothing would. It was signed when it came, by whom may be revoked since.
+ * nothing would. It was signed when it came, by whom may be revoked since. Who
+ * has root's files may have put another one there, of another host.
  */
-int agent_policy_kept(struct agent *agent, struct policy **ret_policy)
+static int read_kept(struct agent *agent, struct policy **ret_policy)
 {
+	char host[POLICY_HOST_CHARS_MAX + 1];
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct trust_bundle bundle = {0};
 	char why[TRUST_WORDS_MAX];
@@ -194,14 +217,22 @@ int agent_policy_kept(struct agent *agent, struct policy **ret_policy)
 			all.keys[i].revoked = false;
 		r = agent_trust_check(agent, &all, &bundle, why, sizeof(why));
 		if (r)
-			policy_errors_add(errs, "it", (struct policy_pos){0},
+			policy_errors_add(errs, KEPT, (struct policy_pos){0},
 					  "%s", why);
 	}
 	if (!r)
-		r = policy_parse("the policy that was kept", bundle.bytes,
-				 bundle.len, ret_policy, errs);
+		r = parse_signed(agent, KEPT, &bundle, ret_policy, errs);
+	if (!r && !covers_this_host(*ret_policy, host)) {
+		policy_errors_add(errs, KEPT, (struct policy_pos){0},
+				  "not for this host: none of its `hosts` "
+				  "matches %s",
+				  host);
+		policy_free(*ret_policy);
+		*ret_policy = NULL;
+		r = -EPERM;
+	}
 	if (r && r != -ENOENT)
-		log_error("the policy that was kept cannot begin: %s",
+		log_error("and nothing begins in its place: %s",
 			  errs->n ? errs->v[0].text : strerror(-r));
 	if (!r) {
 		log_error("the policy that was kept begins in its place: "
@@ -218,11 +249,10 @@ int agent_policy_kept(struct agent *agent, struct policy **ret_policy)
 int agent_policy_check(struct agent *agent, const struct policy *policy)
 {
 	const char *file = agent->opts->policy_file;
-	char host[POLICY_HOST_CHARS_MAX + 1] = "", at[TEXT_NUMBER_CHARS_MAX];
+	char host[POLICY_HOST_CHARS_MAX + 1], at[TEXT_NUMBER_CHARS_MAX];
 	int64_t now = time(NULL);
 
-	(void)gethostname(host, sizeof(host) - 1);
-	if (!policy_covers_host(policy, host))
+	if (!covers_this_host(policy, host))
 		return refuse_policy(agent, -EPERM,
 				     "%s: not for this host: none of its "
 				     "`hosts` matches %s; ask the issuer to "
@@ -246,12 +276,18 @@ static uint64_t serial_seen(const struct agent *agent)
 	return seen > agent->kept_serial ? seen : agent->kept_serial;
 }
 
+static const char *source_of(const struct agent *agent)
+{
+	return agent->from_kept ? KEPT : agent->opts->policy_file;
+}
+
 /* May a good policy take the place of the one that the guard has, or had
  * before it was loaded anew? */
 static int check_successor(struct agent *agent, const struct policy *policy)
 {
 	uint64_t serial = agent_serial(agent);
 	uint64_t seen = serial_seen(agent);
+	const char *file = source_of(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
 	if (policy->serial < seen)
@@ -259,8 +295,16 @@ static int check_successor(struct agent *agent, const struct policy *policy)
 				     "%s: its serial %" PRIu64 " is older than "
 				     "%" PRIu64 ", which %s in force on this "
 				     "host; ask the issuer for a newer one",
-				     agent->opts->policy_file, policy->serial,
-				     seen, serial == seen ? "is" : "was");
+				     file, policy->serial, seen,
+				     serial == seen ? "is" : "was");
+	/* Two that were signed, of which an intruder could choose. */
+	if (agent->trust && policy->serial == agent->kept_serial &&
+	    strcmp(policy->sha256, agent->kept_sha256) != 0)
+		return refuse_policy(agent, -EPERM,
+				     "%s: this host had another policy with "
+				     "the serial %" PRIu64 "; ask the issuer "
+				     "for one with a serial of its own",
+				     file, policy->serial);
 	/* What is in force goes on after its end; nothing new begins then. */
 	if (serial && policy->serial != serial &&
 	    policy->expires_s <= time(NULL)) {
@@ -268,7 +312,7 @@ static int check_successor(struct agent *agent, const struct policy *policy)
 		return refuse_policy(agent, -EPERM,
 				     "%s: it expired at %s; ask the issuer for "
 				     "a newer one",
-				     agent->opts->policy_file, at);
+				     file, at);
 	}
 	return 0;
 }
@@ -363,7 +407,7 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 		(void)refuse_policy(agent, r,
 				    "%s: the guard cannot take it: %s; the "
 				    "lines above have the cause",
-				    agent->opts->policy_file, strerror(-r));
+				    source_of(agent), strerror(-r));
 		goto out;
 	}
 	policy_free(agent->policy);
@@ -385,6 +429,52 @@ out:
 	policy_free(policy);
 	/* The parser takes much memory for a short time. */
 	(void)malloc_trim(0);
+	return r;
+}
+
+/*
+ * A bad policy is no reason to leave a running guard alone: it is adopted with
+ * the policy that it has.
+ */
+int agent_policy_start(struct agent *agent, bool pinned,
+		       struct policy **ret_policy)
+{
+	int r;
+
+	r = agent_trust_load(agent);
+	if (!r)
+		r = agent_policy_read(agent, ret_policy);
+	if (!r) {
+		r = agent_policy_check(agent, *ret_policy);
+		if (!r)
+			return 0;
+		policy_free(*ret_policy);
+		*ret_policy = NULL;
+	}
+	if (!pinned) {
+		if (agent->trust && !read_kept(agent, ret_policy))
+			return 0;
+		log_error("no policy, hence no protection: correct %s and "
+			  "start again",
+			  agent->opts->policy_file);
+		return r;
+	}
+	log_error("the guard goes on with the policy that it has");
+	return 0;
+}
+
+int agent_policy_begin(struct agent *agent, struct policy *policy)
+{
+	int r;
+
+	r = agent_policy_apply(agent, policy);
+	/* It was signed, but is older, or more than the guard takes. */
+	if (r && !agent_serial(agent) && agent->trust && !agent->from_kept &&
+	    !read_kept(agent, &policy))
+		r = agent_policy_apply(agent, policy);
+	/* As above: what it has is better than nothing. */
+	if (r && agent->adopted && agent_serial(agent))
+		r = 0;
 	return r;
 }
 

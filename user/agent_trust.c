@@ -103,12 +103,51 @@ void agent_trust_refused(struct agent *agent, const char *file,
 
 /* ---- trust anchors ------------------------------------------------------- */
 
+/*
+ * Is something left of trust anchors that were in force? Whoever removes them
+ * shall not have a host that takes others, or none.
+ */
+static bool had_others(const struct agent *agent)
+{
+	static const char *const left[] = {KEPT_TRUST ".old", KEPT_POLICY,
+					   KEPT_POLICY ".old"};
+	char path[4096];
+	struct stat st;
+
+	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
+		if (!path_of(agent, left[i], path, sizeof(path)) &&
+		    lstat(path, &st) == 0)
+			return true;
+	return false;
+}
+
+/* What was in force cannot be known, so that nothing can take its place. */
+static int lost(struct agent *agent, const char *how, const char *why)
+{
+	char path[4096] = KEPT_TRUST;
+
+	(void)path_of(agent, KEPT_TRUST, path, sizeof(path));
+	(void)snprintf(
+		agent->trust_problem, sizeof(agent->trust_problem),
+		"the trust anchors of this host are %s: put back a copy "
+		"of %.200s, and ask the issuer what happened here; until "
+		"then no other policy comes into force%s%.128s",
+		how, path, why[0] ? ": " : "", why);
+	log_clean(agent->trust_problem);
+	log_error("%s", agent->trust_problem);
+	record(agent,
+	       evidence_object("refused",
+			       json_pack("{s:s, s:s}", "file", path, "problem",
+					 agent->trust_problem)));
+	return -EPERM;
+}
+
 /* 0; -ENOENT: there are none; what is wrong has been said. */
 static int read_kept(struct agent *agent)
 {
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct trust_bundle bundle;
-	char path[4096], *bytes = NULL;
+	char path[4096] = "", *bytes = NULL;
 	size_t len;
 	int r;
 
@@ -116,10 +155,12 @@ static int read_kept(struct agent *agent)
 	if (!r)
 		r = state_get(path, TRUST_FILE_BYTES_MAX, &bytes, &len);
 	if (!r)
-		r = trust_parse(path, bytes, len, &agent->trust, errs);
+		r = trust_parse(KEPT_TRUST, bytes, len, &agent->trust, errs);
 	if (r && r != -ENOENT)
-		log_error("trust anchors in force: %s",
-			  errs && errs->n ? errs->v[0].text : strerror(-r));
+		(void)lost(agent, "damaged",
+			   errs && errs->n ? errs->v[0].text : strerror(-r));
+	if (!r)
+		record_trust(agent, "kept");
 	/* No older one, whatever else may be lost. */
 	if (!agent_trust_kept(agent, &bundle))
 		trust_bundle_release(&bundle);
@@ -131,15 +172,25 @@ static int read_kept(struct agent *agent)
 static int refuse_trust(struct agent *agent, const struct trust_bundle *bundle,
 			const char *why)
 {
+	const char *file = agent->opts->trust_file;
+	size_t len = strlen(file);
+
+	/* What the parser says begins with it. */
+	if (strncmp(why, file, len) == 0 && why[len] == ':')
+		why += len + 1 + strspn(why + len + 1, " ");
 	(void)snprintf(agent->trust_problem, sizeof(agent->trust_problem),
-		       "%s: %s", agent->opts->trust_file, why);
+		       "%s: %s", file, why);
 	log_clean(agent->trust_problem);
-	log_error(
-		"trust anchors refused: %s; version %" PRIu64 " stays in force",
-		agent->trust_problem, agent->trust ? agent->trust->version : 0);
+	if (agent->trust)
+		log_error("trust anchors refused: %s; version %" PRIu64
+			  " stays in force",
+			  agent->trust_problem, agent->trust->version);
+	else
+		log_error("trust anchors refused: %s; until then no other "
+			  "policy comes into force",
+			  agent->trust_problem);
 	if (bundle)
-		agent_trust_refused(agent, agent->opts->trust_file, bundle,
-				    why);
+		agent_trust_refused(agent, file, bundle, why);
 	return -EPERM;
 }
 
@@ -148,16 +199,19 @@ static int adopt(struct agent *agent, struct trust *next,
 		 const struct trust_bundle *bundle)
 {
 	const char *state = agent->trust ? "updated" : "enrolled";
-	char path[4096];
+	char path[4096], why[TRUST_WORDS_MAX];
 	int r;
 
 	r = path_of(agent, KEPT_TRUST, path, sizeof(path));
 	if (!r)
 		r = state_put(path, bundle->bytes, bundle->len);
 	if (r) {
-		log_error("trust anchors: %s: %s", path, strerror(-r));
+		(void)snprintf(why, sizeof(why),
+			       "they cannot be kept in %.512s: %s: make room "
+			       "there, then reload",
+			       agent->opts->state_dir, strerror(-r));
 		trust_free(next);
-		return r;
+		return refuse_trust(agent, bundle, why);
 	}
 	trust_free(agent->trust);
 	agent->trust = next;
@@ -228,12 +282,6 @@ static int take_next(struct agent *agent, struct trust *next,
 		trust_free(next);
 		return 0;
 	}
-	if (!agent->trust && agent->kept_serial) {
-		trust_free(next);
-		return refuse_trust(agent, bundle,
-				    "this host had others, which are gone: ask "
-				    "the issuer what happened here");
-	}
 	if (agent->trust && !trust_succeeds(agent->trust, next, bundle,
 					    &signers, why, sizeof(why))) {
 		trust_free(next);
@@ -264,6 +312,10 @@ int agent_trust_load(struct agent *agent)
 		r = read_kept(agent);
 	if (r && r != -ENOENT)
 		goto out;
+	if (!agent->trust && had_others(agent)) {
+		r = lost(agent, "gone", "");
+		goto out;
+	}
 	r = access(file, F_OK) < 0 && errno == ENOENT
 		    ? -ENOENT
 		    : agent_trust_read(file, &bundle, errs);
@@ -284,6 +336,10 @@ int agent_trust_load(struct agent *agent)
 	if (r == -EPERM && agent->trust)
 		r = 0;
 out:
+	if (r)
+		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
+			       agent->trust_problem[0] ? agent->trust_problem
+						       : strerror(-r));
 	trust_bundle_release(&bundle);
 	free(errs);
 	return r;
@@ -313,6 +369,13 @@ int agent_trust_check(struct agent *agent, const struct trust *trust,
 
 /* ---- the policy that is kept --------------------------------------------- */
 
+static void note_kept(struct agent *agent, const struct trust_bundle *bundle,
+		      uint64_t serial)
+{
+	agent->kept_serial = serial;
+	sign_hash(bundle->bytes, bundle->len, agent->kept_sha256);
+}
+
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
 {
 	json_t *kept, *list = json_array();
@@ -338,7 +401,7 @@ void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
 		log_error("the policy could not be kept for the next boot: %s",
 			  strerror(-r));
 	else
-		agent->kept_serial = agent->policy->serial;
+		note_kept(agent, bundle, agent->policy->serial);
 	free(text);
 }
 
@@ -349,7 +412,9 @@ static int take_kept(const json_t *kept, struct trust_bundle *ret_bundle)
 	struct trust_signature *signature;
 	size_t i;
 
-	if (!json_is_string(policy) ||
+	if (json_integer_value(json_object_get(kept, "cordon")) != 1 ||
+	    json_integer_value(json_object_get(kept, "serial")) <= 0 ||
+	    !json_is_string(policy) ||
 	    json_array_size(list) > TRUST_SIGNATURES_MAX)
 		return -EUCLEAN;
 	ret_bundle->bytes = strdup(json_string_value(policy));
@@ -384,8 +449,9 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle)
 		r = kept ? take_kept(kept, ret_bundle) : -EUCLEAN;
 	}
 	if (!r)
-		agent->kept_serial = (uint64_t)json_integer_value(
-			json_object_get(kept, "serial"));
+		note_kept(agent, ret_bundle,
+			  (uint64_t)json_integer_value(
+				  json_object_get(kept, "serial")));
 	if (r && r != -ENOENT)
 		log_error("%s: the policy that was kept: %s", path,
 			  strerror(-r));

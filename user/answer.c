@@ -146,12 +146,16 @@ static json_t *status_policy(const struct agent *agent)
 	return object;
 }
 
-/* null: nobody has to sign on this host. */
+/* null: nobody has to sign on this host. With nothing but a problem: who has to
+ * is not known. */
 static json_t *status_trust(const struct agent *agent)
 {
 	const struct trust *trust = agent->trust;
 	json_t *object;
 
+	if (!trust && agent->trust_problem[0])
+		return json_pack("{s:s, s:s}", "file", agent->opts->trust_file,
+				 "problem", agent->trust_problem);
 	if (!trust)
 		return json_null();
 	object = json_pack("{s:s, s:s, s:I, s:I, s:i, s:s}", "file",

@@ -105,6 +105,10 @@ static void show_trust(const json_t *line, const struct showing *showing)
 		    "that root gives it");
 		return;
 	}
+	if (!json_object_get(trust, "version")) {
+		say(showing, TERM_BAD, "signed", problem);
+		return;
+	}
 	evidence_list(json_object_get(line, "policy"), "signers", names,
 		      sizeof(names));
 	(void)snprintf(text, sizeof(text),

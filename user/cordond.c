@@ -1022,36 +1022,6 @@ static int test_hooks(struct agent *agent)
 	return -EOPNOTSUPP;
 }
 
-/*
- * A bad policy is no reason to leave a running guard alone: it is adopted with
- * the policy that it has.
- */
-static int start_policy(struct agent *agent, struct policy **ret_policy)
-{
-	int r;
-
-	r = agent_trust_load(agent);
-	if (!r)
-		r = agent_policy_read(agent, ret_policy);
-	if (!r) {
-		r = agent_policy_check(agent, *ret_policy);
-		if (!r)
-			return 0;
-		policy_free(*ret_policy);
-		*ret_policy = NULL;
-	}
-	if (!guard_is_pinned(agent->opts)) {
-		if (agent->trust && !agent_policy_kept(agent, ret_policy))
-			return 0;
-		log_error("no policy, hence no protection: correct %s and "
-			  "start again",
-			  agent->opts->policy_file);
-		return r;
-	}
-	log_error("the guard goes on with the policy that it has");
-	return 0;
-}
-
 static int start(struct agent *agent)
 {
 	struct policy *policy = NULL;
@@ -1068,7 +1038,7 @@ static int start(struct agent *agent)
 	r = open_loop(agent);
 	if (r)
 		goto out;
-	r = start_policy(agent, &policy);
+	r = agent_policy_start(agent, guard_is_pinned(agent->opts), &policy);
 	if (r)
 		goto out;
 	r = start_guard(agent, policy);
@@ -1079,11 +1049,8 @@ static int start(struct agent *agent)
 		goto out;
 	agent_trust_started(agent);
 	if (policy) {
-		r = agent_policy_apply(agent, policy);
+		r = agent_policy_begin(agent, policy);
 		policy = NULL;
-		/* As above: what it has is better than nothing. */
-		if (r && agent->adopted && agent_serial(agent))
-			r = 0;
 	}
 	if (r)
 		goto out;

@@ -246,6 +246,27 @@ signed_boot()
 		refused read_bytes 2100
 	waits 10 signed_named
 	check incident_has_who_has_signed "$told" signed_named
+	# An older one that was good once leaves no host without protection.
+	agent_stop
+	on_one agent_detach >>/out/cordond.all 2>&1
+	serial=$((good - 2))
+	signed_policy 9 alice bob
+	check agent_starts_when_the_policy_is_an_older_one \
+		"$(tail -n 3 "$log")" agent_start
+	told="$(status_of .policy_serial) $(status_of .problem)"
+	check kept_policy_begins_when_the_file_is_older "$told" \
+		grep -q "^$good .*is older than" <<<"$told"
+	# Without anchors anywhere nothing is taken, and the guard goes on.
+	agent_stop
+	mv $state/trust.yaml /run/trust.yaml
+	serial=$good
+	signed_policy 9
+	check agent_starts_when_its_anchors_are_gone \
+		"$(tail -n 3 "$log")" agent_start
+	told="$(status_of .policy_serial) $(status_of .trust.problem)"
+	check unsigned_policy_is_refused_when_the_anchors_are_gone "$told" \
+		grep -q "^$good .*are gone" <<<"$told"
+	mv /run/trust.yaml $state/trust.yaml
 	# One without a trace of the others takes none in their place.
 	agent_stop
 	on_one agent_detach >>/out/cordond.all 2>&1
@@ -255,7 +276,7 @@ signed_boot()
 	cordond >/tmp/cordond 2>&1
 	check anchors_are_not_begun_anew_when_they_are_gone \
 		"$(tail -n 3 /tmp/cordond)" \
-		grep -q 'this host had others, which are gone' /tmp/cordond
+		grep -q 'trust anchors of this host are gone' /tmp/cordond
 }
 
 signed_cases()

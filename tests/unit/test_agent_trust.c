@@ -1,0 +1,521 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * Which policies an agent takes at its start and later, from files that
+ * somebody who has root's may have changed: about a guard of our own, which
+ * takes what it is given and remembers the serial.
+ */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include <cmocka.h>
+#include <errno.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "agent.h"
+#include "log.h"
+#include "state.h"
+
+#define PEOPLE 4
+
+enum { ALICE = 1, BOB = 2, CAROL = 4, MALLORY = 8 };
+
+static const char *const names[PEOPLE] = {"alice", "bob", "carol", "mallory"};
+static struct minisign_key people[PEOPLE];
+
+/* ---- the guard, and what is written down --------------------------------- */
+
+static struct guard_state guarded;
+static uint64_t serial_saved;
+static int apply_fails;
+static json_t *recorded;
+
+const struct guard_say agent_say;
+
+const struct guard_state *guard_state(const struct guard *guard)
+{
+	(void)guard;
+	return &guarded;
+}
+
+uint64_t guard_serial_seen(const struct guard *guard)
+{
+	uint64_t serial = guarded.policy_serial[guarded.generation & 1];
+
+	(void)guard;
+	return serial > serial_saved ? serial : serial_saved;
+}
+
+int guard_apply_policy(struct guard *guard, const struct policy *policy,
+		       bool scan, guard_progress_fn progress, void *arg,
+		       const struct guard_say *say,
+		       struct guard_applied *ret_applied)
+{
+	(void)guard;
+	(void)scan;
+	(void)progress;
+	(void)arg;
+	(void)say;
+	(void)ret_applied;
+	if (apply_fails)
+		return apply_fails;
+	guarded.generation++;
+	guarded.policy_serial[guarded.generation & 1] = policy->serial;
+	guarded.mode[guarded.generation & 1] = policy->mode;
+	return 0;
+}
+
+void agent_save(struct agent *agent)
+{
+	(void)agent;
+	serial_saved = guard_serial_seen(NULL);
+}
+
+int agent_record(struct agent *agent, json_t *line, int64_t time_s, bool event)
+{
+	(void)agent;
+	(void)time_s;
+	(void)event;
+	return json_array_append_new(recorded, line);
+}
+
+int agent_evidence_sync(struct agent *agent)
+{
+	(void)agent;
+	return 0;
+}
+
+void agent_record_policy(struct agent *agent)
+{
+	(void)agent;
+}
+
+int sd_notify(int unset_environment, const char *state);
+
+int sd_notify(int unset_environment, const char *state)
+{
+	(void)unset_environment;
+	(void)state;
+	return 0;
+}
+
+/* ---- a host -------------------------------------------------------------- */
+
+static struct host {
+	char dir[64], etc[80], state[80];
+	char trust[96], policy[96];
+	struct agent_options opts;
+	struct agent agent;
+} host;
+
+static int make_people(void **state)
+{
+	(void)state;
+	log_open("test", false);
+	if (minisign_init())
+		return -1;
+	for (int i = 0; i < PEOPLE; i++)
+		minisign_key_new(&people[i]);
+	return 0;
+}
+
+/* The agent ends, and the guard with it if it is a boot. */
+static void end_agent(bool boot)
+{
+	agent_trust_release(&host.agent);
+	policy_free(host.agent.policy);
+	host.agent = (struct agent){.opts = &host.opts, .expiry_fd = -1};
+	host.agent.adopted = !boot && guarded.generation;
+	if (boot)
+		memset(&guarded, 0, sizeof(guarded));
+}
+
+static int make_host(void **state)
+{
+	(void)state;
+	(void)strcpy(host.dir, "/tmp/cordon-agent-XXXXXX");
+	if (!mkdtemp(host.dir))
+		return -1;
+	(void)snprintf(host.etc, sizeof(host.etc), "%s/etc", host.dir);
+	(void)snprintf(host.state, sizeof(host.state), "%s/state", host.dir);
+	(void)snprintf(host.trust, sizeof(host.trust), "%s/trust.yaml",
+		       host.etc);
+	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
+		       host.etc);
+	host.opts = (struct agent_options){.policy_file = host.policy,
+					   .trust_file = host.trust,
+					   .state_dir = host.state};
+	recorded = json_array();
+	serial_saved = 0;
+	apply_fails = 0;
+	end_agent(true);
+	return mkdir(host.etc, 0755) || mkdir(host.state, 0700);
+}
+
+static int remove_host(void **state)
+{
+	char command[128];
+
+	(void)state;
+	end_agent(true);
+	json_decref(recorded);
+	(void)snprintf(command, sizeof(command), "rm -rf '%s'", host.dir);
+	return system(command);
+}
+
+static void put(const char *path, const char *text)
+{
+	assert_int_equal(state_put(path, text, strlen(text)), 0);
+}
+
+/* Puts text there, signed by these and nobody else. */
+static void put_signed(const char *path, const char *text, unsigned int who)
+{
+	char file[160], signature[MINISIGN_TEXT_MAX];
+
+	put(path, text);
+	for (int i = 0; i < PEOPLE; i++) {
+		(void)snprintf(file, sizeof(file), "%s.%s.minisig", path,
+			       names[i]);
+		(void)unlink(file);
+		if (!(who & 1U << i))
+			continue;
+		assert_int_equal(minisign_make(&people[i], text, strlen(text),
+					       "c", signature),
+				 0);
+		put(file, signature);
+	}
+}
+
+static void put_keys(char *text, size_t size, const char *what,
+		     unsigned int which)
+{
+	char key[MINISIGN_PUBLIC_MAX];
+	size_t len = strlen(text);
+
+	if (which)
+		len += (size_t)snprintf(text + len, size - len, "%s:\n", what);
+	for (int i = 0; i < PEOPLE; i++) {
+		if (!(which & 1U << i))
+			continue;
+		minisign_public_format(&people[i].public, key);
+		len += (size_t)snprintf(text + len, size - len, "  %s: %s\n",
+					names[i], key);
+	}
+}
+
+static void put_trust(int version, unsigned int threshold, unsigned int keys,
+		      unsigned int revoked, unsigned int who)
+{
+	char text[4096];
+
+	(void)snprintf(text, sizeof(text),
+		       "cordon-trust: 1\nissuer: Police\nversion: %d\n"
+		       "threshold: %u\n",
+		       version, threshold);
+	put_keys(text, sizeof(text), "keys", keys);
+	put_keys(text, sizeof(text), "revoked", revoked);
+	put_signed(host.trust, text, who);
+}
+
+static void put_policy_of(const char *issuer, int serial, const char *more,
+			  unsigned int who)
+{
+	char text[1024];
+
+	(void)snprintf(text, sizeof(text),
+		       "cordon: 1\nissuer: %s\nserial: %d\n%smode: enforce\n"
+		       "datasets:\n  d: {paths: [/srv/d], record: file}\n"
+		       "rules: []\n",
+		       issuer, serial, more);
+	put_signed(host.policy, text, who);
+}
+
+static void put_policy(int serial, unsigned int who)
+{
+	put_policy_of("Police", serial, "", who);
+}
+
+static const char *kept(const char *name)
+{
+	static char path[160];
+
+	(void)snprintf(path, sizeof(path), "%s/%s", host.state, name);
+	return path;
+}
+
+/* Starts an agent; the serial in force, 0: it did not start. */
+static uint64_t start(bool boot)
+{
+	struct policy *policy = NULL;
+	char text[256];
+	int r;
+
+	end_agent(boot);
+	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
+	if (!r)
+		agent_trust_started(&host.agent);
+	if (!r && policy)
+		r = agent_policy_begin(&host.agent, policy);
+	if (r)
+		return 0;
+	agent_describe(&host.agent, text, sizeof(text));
+	return agent_serial(&host.agent);
+}
+
+static uint64_t reload(void)
+{
+	agent_policy_reload(&host.agent);
+	return agent_serial(&host.agent);
+}
+
+/* Two of three, and serial 5. */
+static void enrol(void)
+{
+	put_trust(1, 2, ALICE | BOB | CAROL, 0, 0);
+	put_policy(5, ALICE | BOB);
+	assert_int_equal(start(true), 5);
+}
+
+static void assert_problem(const char *problem)
+{
+	if (!strstr(host.agent.problem, problem))
+		fail_msg("got: %s", host.agent.problem);
+}
+
+/* ---- what is gone -------------------------------------------------------- */
+
+static void unsigned_policy_is_refused_when_all_anchors_are_gone(void **state)
+{
+	(void)state;
+	enrol();
+	(void)unlink(kept("trust.yaml"));
+	(void)unlink(host.trust);
+	put_policy(6, 0);
+	/* The guard that runs goes on, and a reload changes nothing. */
+	(void)json_array_clear(recorded);
+	assert_int_equal(start(false), 5);
+	assert_int_equal(json_array_size(recorded), 1);
+	assert_string_equal(json_string_value(json_object_get(
+				    json_array_get(recorded, 0), "type")),
+			    "refused");
+	assert_problem("are gone: put back");
+	assert_int_equal(reload(), 5);
+	assert_int_equal(start(true), 0);
+}
+
+static void others_anchors_are_refused_when_its_own_are_gone(void **state)
+{
+	(void)state;
+	enrol();
+	(void)unlink(kept("trust.yaml"));
+	put_trust(1, 1, MALLORY, 0, MALLORY);
+	put_policy(6, MALLORY);
+	assert_int_equal(start(false), 5);
+	assert_problem("are gone: put back");
+	assert_int_equal(reload(), 5);
+	assert_int_equal(start(true), 0);
+	/* And when what was kept is damaged as well. */
+	put(kept("policy.json"), "{\"cordon\": 1");
+	assert_int_equal(start(true), 0);
+}
+
+static void damaged_anchors_are_no_reason_to_end(void **state)
+{
+	(void)state;
+	enrol();
+	put(kept("trust.yaml"), "cordon-trust: 1\n");
+	assert_int_equal(start(false), 5);
+	assert_problem("are damaged: put back");
+	assert_int_equal(reload(), 5);
+	assert_int_equal(start(true), 0);
+}
+
+static void first_anchors_that_are_bad_are_no_reason_to_end(void **state)
+{
+	(void)state;
+	put_policy(5, 0);
+	assert_int_equal(start(true), 5);
+	put(host.trust, "cordon-trust: 1\n");
+	assert_int_equal(start(false), 5);
+	assert_problem("trust.yaml");
+}
+
+/* One by one, and in pairs: nothing older, and nothing that is not signed. */
+static void nothing_is_rolled_back_when_files_are_deleted(void **state)
+{
+	static const char *const files[] = {"trust.yaml", "policy.json", NULL};
+
+	(void)state;
+	enrol();
+	put_policy(7, ALICE | CAROL);
+	assert_int_equal(reload(), 7);
+	for (size_t i = 0; files[i]; i++) {
+		char bytes[8192] = "";
+		FILE *f = fopen(kept(files[i]), "re");
+
+		assert_non_null(f);
+		bytes[fread(bytes, 1, sizeof(bytes) - 1, f)] = '\0';
+		(void)fclose(f);
+		(void)unlink(kept(files[i]));
+		put_policy(5, ALICE | BOB);
+		assert_int_equal(start(false), 7);
+		assert_int_equal(start(true), 0);
+		put_policy(9, 0);
+		assert_int_equal(start(true), 0);
+		put(kept(files[i]), bytes);
+		put_policy(7, ALICE | CAROL);
+		assert_int_equal(start(true), 7);
+	}
+	/* The saved state was another one's file: what was kept tells too. */
+	serial_saved = 0;
+	put_policy(5, ALICE | BOB);
+	assert_int_equal(start(true), 7);
+	assert_problem("is older than 7");
+}
+
+/* ---- the policy that was kept -------------------------------------------- */
+
+static void kept_policy_begins_when_the_file_is_an_older_one(void **state)
+{
+	(void)state;
+	enrol();
+	put_policy(7, ALICE | BOB);
+	assert_int_equal(reload(), 7);
+	put_policy(5, ALICE | BOB);
+	assert_int_equal(start(true), 7);
+	assert_problem("is older than 7");
+	assert_int_equal(reload(), 7);
+	put_policy(8, ALICE | BOB);
+	assert_int_equal(reload(), 8);
+	assert_string_equal(host.agent.problem, "");
+}
+
+/* As the agent writes it, of whatever is in the policy's file. */
+static void keep_anything(int serial)
+{
+	struct policy_errors errs;
+	struct policy policy = {.serial = (uint64_t)serial};
+	struct agent agent = {.opts = &host.opts, .policy = &policy};
+	struct trust_bundle bundle;
+
+	assert_int_equal(trust_bundle_read(host.policy, &bundle, &errs), 0);
+	agent_trust_keep(&agent, &bundle);
+	trust_bundle_release(&bundle);
+}
+
+static void what_is_kept_is_refused_when_it_is_not_this_hosts(void **state)
+{
+	(void)state;
+	enrol();
+	put_policy_of("Police", 6, "hosts: [other-host]\n", ALICE | BOB);
+	assert_int_equal(reload(), 5);
+	keep_anything(6);
+	put(host.policy, "");
+	assert_int_equal(start(true), 0);
+	put_policy_of("Others", 6, "", ALICE | BOB);
+	keep_anything(6);
+	put(host.policy, "");
+	assert_int_equal(start(true), 0);
+	put_policy(6, ALICE);
+	keep_anything(6);
+	put(host.policy, "");
+	assert_int_equal(start(true), 0);
+}
+
+static void kept_policy_begins_when_a_signature_has_strange_words(void **state)
+{
+	char path[160], text[MINISIGN_TEXT_MAX], *at;
+
+	(void)state;
+	enrol();
+	put_policy(6, ALICE | BOB);
+	/* The name of a file is nothing that is signed. */
+	(void)snprintf(path, sizeof(path), "%s.alice.minisig", host.policy);
+	at = text;
+	(void)snprintf(text, sizeof(text), "%s.m\xfcller.minisig", host.policy);
+	assert_int_equal(rename(path, at), 0);
+	assert_int_equal(reload(), 6);
+	put(host.policy, "");
+	assert_int_equal(start(true), 6);
+	assert_int_equal(unlink(at), 0);
+}
+
+static void other_content_under_the_same_serial_is_refused(void **state)
+{
+	(void)state;
+	enrol();
+	put_policy_of("Police", 5, "# other\n", ALICE | BOB);
+	assert_int_equal(reload(), 5);
+	assert_problem("another policy with the serial 5");
+	assert_int_equal(start(false), 5);
+	assert_problem("another policy with the serial 5");
+	/* Whoever else signs the same one is welcome. */
+	put_policy(5, ALICE | BOB | CAROL);
+	assert_int_equal(reload(), 5);
+	assert_string_equal(host.agent.problem, "");
+}
+
+/* ---- the next anchors ---------------------------------------------------- */
+
+static void next_anchors_are_taken_when_they_are_signed(void **state)
+{
+	(void)state;
+	enrol();
+	put_trust(2, 1, MALLORY, 0, MALLORY);
+	assert_int_equal(reload(), 5);
+	assert_int_equal(host.agent.trust->version, 1);
+	assert_true(host.agent.trust_problem[0]);
+	put_trust(2, 2, ALICE | BOB, CAROL, ALICE | BOB);
+	put_policy(6, ALICE | CAROL);
+	assert_int_equal(reload(), 5);
+	assert_int_equal(host.agent.trust->version, 2);
+	assert_problem("the key of carol is revoked");
+	put_trust(1, 2, ALICE | BOB | CAROL, 0, ALICE | BOB | CAROL);
+	assert_int_equal(reload(), 5);
+	assert_int_equal(host.agent.trust->version, 2);
+}
+
+static void anchors_of_every_start_are_written_down(void **state)
+{
+	const json_t *trust;
+
+	(void)state;
+	enrol();
+	(void)json_array_clear(recorded);
+	assert_int_equal(start(false), 5);
+	assert_int_equal(json_array_size(recorded), 1);
+	trust = json_array_get(recorded, 0);
+	assert_string_equal(json_string_value(json_object_get(trust, "state")),
+			    "kept");
+	assert_string_equal(json_string_value(json_object_get(trust, "sha256")),
+			    host.agent.trust->sha256);
+}
+
+#define on_a_host(test) \
+	cmocka_unit_test_setup_teardown(test, make_host, remove_host)
+
+int main(void)
+{
+	const struct CMUnitTest tests[] = {
+		on_a_host(unsigned_policy_is_refused_when_all_anchors_are_gone),
+		on_a_host(others_anchors_are_refused_when_its_own_are_gone),
+		on_a_host(damaged_anchors_are_no_reason_to_end),
+		on_a_host(first_anchors_that_are_bad_are_no_reason_to_end),
+		on_a_host(nothing_is_rolled_back_when_files_are_deleted),
+		on_a_host(kept_policy_begins_when_the_file_is_an_older_one),
+		on_a_host(what_is_kept_is_refused_when_it_is_not_this_hosts),
+		on_a_host(
+			kept_policy_begins_when_a_signature_has_strange_words),
+		on_a_host(other_content_under_the_same_serial_is_refused),
+		on_a_host(next_anchors_are_taken_when_they_are_signed),
+		on_a_host(anchors_of_every_start_are_written_down),
+	};
+
+	return cmocka_run_group_tests(tests, make_people, NULL);
+}
