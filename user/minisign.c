@@ -7,6 +7,8 @@
 #include <string.h>
 #include <sodium.h>
 
+#include "text.h"
+
 #define SIGNED	   "Ed" /* the algorithm of a key, */
 #define HASHED	   "ED" /* and of a signature of a hash */
 #define SCRYPT	   "Sc"
@@ -83,7 +85,7 @@ static bool take_line(const char **text, size_t *len, char *buf, size_t size)
 	return true;
 }
 
-/* What is behind the prefix in the next line. */
+/* What is behind the prefix in the next line: it is shown to people. */
 static bool take_comment(const char **text, size_t *len, const char *prefix,
 			 char *ret_comment, size_t size)
 {
@@ -91,7 +93,8 @@ static bool take_comment(const char **text, size_t *len, const char *prefix,
 	char line[MINISIGN_COMMENT_MAX + sizeof(COMMENT)];
 
 	if (!take_line(text, len, line, sizeof(line)) ||
-	    strncmp(line, prefix, skip) != 0 || strlen(line + skip) >= size)
+	    strncmp(line, prefix, skip) != 0 || strlen(line + skip) >= size ||
+	    !text_is_clean(line + skip, strlen(line + skip), "\t"))
 		return false;
 	(void)strcpy(ret_comment, line + skip);
 	return true;
@@ -110,9 +113,12 @@ static bool from_base64(const char *text, void *blob, size_t size)
 static bool take_base64(const char **text, size_t *len, void *blob, size_t size)
 {
 	char line[MINISIGN_TEXT_MAX];
+	bool ok = take_line(text, len, line, sizeof(line)) &&
+		  from_base64(line, blob, size);
 
-	return take_line(text, len, line, sizeof(line)) &&
-	       from_base64(line, blob, size);
+	/* It may be a secret key. */
+	sodium_memzero(line, sizeof(line));
+	return ok;
 }
 
 static void to_base64(const void *blob, size_t size, char *text, size_t room)

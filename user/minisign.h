@@ -54,8 +54,9 @@ int minisign_public_file(const char *text, size_t len,
 void minisign_id_format(const uint8_t id[8], char ret_text[MINISIGN_ID_MAX]);
 
 /*
- * A whole file: its four lines and not a byte more. 0; -EINVAL; -ENOTSUP: made
- * by minisign before 0.10 or by -l, without the hash.
+ * A whole file: its four lines and not a byte more, with comments that can be
+ * shown (tabs, but no other controls). 0; -EINVAL; -ENOTSUP: made by minisign
+ * before 0.10 or by -l, without the hash.
  */
 int minisign_signature_parse(const char *text, size_t len,
 			     struct minisign_signature *ret_signature);

@@ -448,6 +448,8 @@ static int add_signature(struct trust_bundle *bundle, int dir, const char *file)
 	memset(at, 0, sizeof(*at));
 	(void)snprintf(at->file, sizeof(at->file), "%s", file);
 	at->error = read_signature(dir, at);
+	/* From here on it is for people, and for JSON. */
+	log_clean(at->file);
 	return 0;
 }
 

@@ -52,7 +52,7 @@ void trust_free(struct trust *trust);
 
 /* One of a file's signatures, and where it was found. */
 struct trust_signature {
-	char file[TRUST_FILE_CHARS_MAX]; /* without its directory */
+	char file[TRUST_FILE_CHARS_MAX]; /* for people; no directory */
 	char text[MINISIGN_TEXT_MAX];	 /* "" if it is too long */
 	int error; /* of minisign_signature_parse(); 0: the next is one */
 	struct minisign_signature signature;

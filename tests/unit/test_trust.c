@@ -338,6 +338,32 @@ static void old_signatures_are_told_apart(void **state)
 		-ENOTSUP);
 }
 
+/* It is signed, but a terminal does what it says, and JSON does not have it. */
+static void comment_that_steers_a_terminal_is_none(void **state)
+{
+	static const char *const bad[] = {"a\33[2J", "a\x9b", "m\xfcller",
+					  "a\177", "\xe2\x80\xaegood"};
+	struct minisign_signature signature;
+	char text[MINISIGN_TEXT_MAX], changed[2 * MINISIGN_TEXT_MAX];
+	const char *rest;
+
+	(void)state;
+	assert_int_equal(minisign_make(&people[0], bytes, LEN, "c", text), 0);
+	rest = strchr(text, '\n');
+	for (size_t i = 0; i < sizeof(bad) / sizeof(bad[0]); i++) {
+		(void)snprintf(changed, sizeof(changed),
+			       "untrusted comment: %s%s", bad[i], rest);
+		assert_int_equal(minisign_signature_parse(
+					 changed, strlen(changed), &signature),
+				 -EINVAL);
+	}
+	(void)snprintf(changed, sizeof(changed), "untrusted comment: %s%s",
+		       "file:p\thashed m\xc3\xbcller", rest);
+	assert_int_equal(
+		minisign_signature_parse(changed, strlen(changed), &signature),
+		0);
+}
+
 /* ---- keys ---------------------------------------------------------------- */
 
 static void key_comes_back_without_a_password(void **state)
@@ -526,6 +552,7 @@ int main(void)
 		cmocka_unit_test(any_changed_byte_is_found),
 		cmocka_unit_test(any_changed_byte_of_a_signature_is_found),
 		cmocka_unit_test(old_signatures_are_told_apart),
+		cmocka_unit_test(comment_that_steers_a_terminal_is_none),
 		cmocka_unit_test(key_comes_back_without_a_password),
 		cmocka_unit_test(comment_is_one_line),
 		cmocka_unit_test(signatures_are_found_beside_what_was_signed),
