@@ -14,14 +14,16 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
 #include <unistd.h>
-#include <sodium.h>
 
 #define VERB	   "policy"
 #define KEY_SUFFIX ".key"
@@ -34,42 +36,85 @@ static int failed(const char *path, int r)
 
 /* ---- passwords ---------------------------------------------------------- */
 
-static bool read_line(char *buf, size_t size)
+/* What is in memory from here on is for no core file, and no debugger. */
+static void keep_secrets(void)
+{
+	const struct rlimit none = {0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
+}
+
+/* Its length, of which what fits is in buf; -1: there is none. */
+static ssize_t read_line(char *buf, size_t size)
 {
 	size_t len = 0;
 	ssize_t n;
 	char c;
 
 	/* No more than the line: what is behind it may be somebody else's. */
-	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n')
+	while ((n = read(STDIN_FILENO, &c, 1)) == 1 && c != '\n') {
 		if (len < size - 1)
-			buf[len++] = c;
-	buf[len] = '\0';
-	return n == 1 || len;
+			buf[len] = c;
+		len++;
+	}
+	buf[len < size ? len : size - 1] = '\0';
+	return n < 0 || (!n && !len) ? -1 : (ssize_t)len;
 }
 
-/* From the terminal, which does not show it, else a line of the input. */
+static struct termios shown; /* the terminal, before it was asked */
+
+/* At any moment, also right before the read: it ends as if not caught. */
+static void interrupted(int signal)
+{
+	(void)tcsetattr(STDIN_FILENO, TCSANOW, &shown);
+	(void)raise(signal);
+}
+
+/* A line of the terminal, which does not show it and then is as it was. */
+static ssize_t read_hidden(const char *prompt, char *buf, size_t size)
+{
+	static const int ending[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
+	const size_t n = sizeof(ending) / sizeof(ending[0]);
+	const struct sigaction end = {.sa_handler = interrupted,
+				      .sa_flags = (int)SA_RESETHAND};
+	struct sigaction before[sizeof(ending) / sizeof(ending[0])];
+	struct termios hidden;
+	ssize_t len;
+
+	if (tcgetattr(STDIN_FILENO, &shown))
+		return -1;
+	for (size_t i = 0; i < n; i++)
+		(void)sigaction(ending[i], &end, &before[i]);
+	hidden = shown;
+	hidden.c_lflag &= ~(tcflag_t)ECHO;
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
+	(void)fprintf(stderr, "%s: ", prompt);
+	len = read_line(buf, size);
+	(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
+	(void)fprintf(stderr, "\n");
+	for (size_t i = 0; i < n; i++)
+		(void)sigaction(ending[i], &before[i], NULL);
+	return len;
+}
+
+/* From the terminal, else a line of the input. */
 static int ask_password(const char *prompt, char buf[MINISIGN_PASSWORD_MAX])
 {
-	bool terminal = isatty(STDIN_FILENO);
-	struct termios shown, hidden;
-	bool ok;
+	ssize_t len;
 
-	if (terminal && !tcgetattr(STDIN_FILENO, &shown)) {
-		hidden = shown;
-		hidden.c_lflag &= ~(tcflag_t)ECHO;
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &hidden);
-	}
-	if (terminal)
-		(void)fprintf(stderr, "%s: ", prompt);
-	ok = read_line(buf, MINISIGN_PASSWORD_MAX);
-	if (terminal) {
-		(void)tcsetattr(STDIN_FILENO, TCSAFLUSH, &shown);
-		(void)fprintf(stderr, "\n");
-	}
-	if (ok)
+	len = isatty(STDIN_FILENO)
+		      ? read_hidden(prompt, buf, MINISIGN_PASSWORD_MAX)
+		      : read_line(buf, MINISIGN_PASSWORD_MAX);
+	if (len < 0)
+		(void)fprintf(stderr, "cordon policy: no password was given\n");
+	else if (len >= MINISIGN_PASSWORD_MAX)
+		(void)fprintf(stderr,
+			      "cordon policy: a password of more than %d "
+			      "bytes; expected a shorter one\n",
+			      MINISIGN_PASSWORD_MAX - 1);
+	else
 		return CMD_OK;
-	(void)fprintf(stderr, "cordon policy: no password was given\n");
 	return CMD_WRONG;
 }
 
@@ -108,7 +153,7 @@ static int new_password(const struct keygen *keygen,
 				      "that it is meant\n");
 		r = CMD_WRONG;
 	}
-	sodium_memzero(again, sizeof(again));
+	explicit_bzero(again, sizeof(again));
 	return r;
 }
 
@@ -117,12 +162,16 @@ static int put_new(const char *path, mode_t mode, const char *text)
 {
 	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
 	size_t len = strlen(text);
+	ssize_t n;
 	int r = 0;
 
 	if (fd < 0)
 		return -errno;
-	if (write(fd, text, len) != (ssize_t)len || fsync(fd) < 0)
-		r = errno ? -errno : -EIO;
+	n = write(fd, text, len);
+	if (n >= 0 && n != (ssize_t)len)
+		r = -ENOSPC;
+	else if (n < 0 || fsync(fd) < 0)
+		r = -errno;
 	if (close(fd) < 0 && !r)
 		r = -errno;
 	if (r)
@@ -183,12 +232,12 @@ static int make_pair(struct keygen *keygen)
 		return r;
 	minisign_key_new(&keygen->key);
 	r = minisign_key_lock(&keygen->key, password, secret);
-	sodium_memzero(password, sizeof(password));
+	explicit_bzero(password, sizeof(password));
 	if (r)
 		r = failed("the password needs 1 GiB of memory", r);
 	else
 		r = put_pair(keygen, secret);
-	sodium_memzero(secret, sizeof(secret));
+	explicit_bzero(secret, sizeof(secret));
 	minisign_key_release(&keygen->key);
 	return r;
 }
@@ -205,6 +254,7 @@ int cmd_policy_keygen(int argc, char **argv)
 	struct keygen keygen = {0};
 	int code, r;
 
+	keep_secrets();
 	if (minisign_init())
 		return failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -308,7 +358,7 @@ static int unlock(struct signing *signing, const char *text, size_t len)
 	}
 	if (!r)
 		r = minisign_key_unlock(text, len, password, &signing->key);
-	sodium_memzero(password, sizeof(password));
+	explicit_bzero(password, sizeof(password));
 	if (r == -EACCES)
 		(void)fprintf(stderr,
 			      "cordon policy: %s: this is not its "
@@ -329,13 +379,19 @@ static int take_secret(struct signing *signing)
 	const char *name = strrchr(signing->key_file, '/');
 	size_t len, suffix = sizeof(KEY_SUFFIX) - 1;
 	char *text = NULL;
+	struct stat st;
 	int r;
 
 	r = state_get(signing->key_file, MINISIGN_TEXT_MAX, &text, &len);
 	if (r)
 		return failed(signing->key_file, r);
+	if (lstat(signing->key_file, &st) == 0 && st.st_mode & 077)
+		(void)fprintf(stderr,
+			      "cordon policy: %s: others than its owner can "
+			      "read it: chmod 600\n",
+			      signing->key_file);
 	r = unlock(signing, text, len);
-	sodium_memzero(text, len);
+	explicit_bzero(text, len);
 	free(text);
 	name = name ? name + 1 : signing->key_file;
 	(void)snprintf(signing->signer, sizeof(signing->signer), "%s", name);
@@ -406,6 +462,7 @@ int cmd_policy_sign(int argc, char **argv)
 	struct signing signing = {0};
 	int code, r;
 
+	keep_secrets();
 	if (minisign_init())
 		return failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
