@@ -57,7 +57,11 @@ struct agent {
 	json_t *next_signers;		 /* their names */
 	json_t *signers;		 /* of the policy in force; NULL */
 	bool from_kept; /* the policy that comes is the one kept for a boot */
-	json_t *early;	/* lines from before there was a log */
+	char trust_read[SIGN_HASH_CHARS_MAX]; /* as they were kept; "": none */
+	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
+	uint64_t trust_segment;		      /* that tells of them */
+	bool trust_replaced;		      /* these are others */
+	json_t *early;	   /* lines from before there was a log */
 	int64_t applied_s; /* time of day when that came into force */
 	uint64_t reloads;  /* how often it was asked to look again */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
@@ -150,12 +154,22 @@ int agent_say_all(struct agent *agent);
  */
 int agent_trust_load(struct agent *agent);
 
-/* Writes down what was to be before there was a log. */
+/* Takes a line of the log that an earlier agent wrote, in their order. */
+void agent_trust_old(struct agent *agent, const json_t *line);
+
+/*
+ * Writes down what was to be before there was a log, and compares the anchors
+ * that were kept with those that the log tells of: where they are others, no
+ * policy takes the place of the one in force any more.
+ */
 void agent_trust_started(struct agent *agent);
 
 /* As trust_bundle_read() of what lies where only root can have put it. */
 int agent_trust_read(const char *file, struct trust_bundle *ret_bundle,
 		     struct policy_errors *errs);
+
+/* The log goes on in another segment: the next agent reads no more than two. */
+void agent_trust_segment(struct agent *agent, uint64_t segment);
 
 /* 0: enough have signed it, and next_signers has them. -EPERM: why not. */
 int agent_trust_check(struct agent *agent, const struct trust *trust,

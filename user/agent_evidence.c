@@ -223,6 +223,7 @@ static void take_old(const json_t *object, const char *text, size_t len,
 	int64_t time_s;
 
 	agent_incident_old(agent, object);
+	agent_trust_old(agent, object);
 	/* Those in memory are newer. */
 	if (agent->unwritten || !is_event(type) || strlen(time) < 20)
 		return;

@@ -1114,6 +1114,7 @@ void agent_incident_segment(struct agent *agent)
 		if (incident->open && !incident->opening)
 			tell(agent, incident, "updated", NULL);
 	}
+	agent_trust_segment(agent, segment);
 	incidents->segment = segment;
 }
 

@@ -306,6 +306,9 @@ static int check_successor(struct agent *agent, const struct policy *policy)
 				     "for one with a serial of its own",
 				     file, policy->serial);
 	/* What is in force goes on after its end; nothing new begins then. */
+	/* Where it has to be signed, that is remembered over a boot. */
+	if (!serial && agent->trust)
+		serial = seen;
 	if (serial && policy->serial != serial &&
 	    policy->expires_s <= time(NULL)) {
 		text_format_time(policy->expires_s, at, sizeof(at));
@@ -467,6 +470,14 @@ int agent_policy_begin(struct agent *agent, struct policy *policy)
 {
 	int r;
 
+	/* By whom this was signed nobody knows. At a boot it is better than
+	 * nothing, and said. */
+	if (agent->trust_replaced && agent->adopted && agent_serial(agent)) {
+		policy_free(policy);
+		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
+			       agent->trust_problem);
+		return 0;
+	}
 	r = agent_policy_apply(agent, policy);
 	/* It was signed, but is older, or more than the guard takes. */
 	if (r && !agent_serial(agent) && agent->trust && !agent->from_kept &&

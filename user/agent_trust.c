@@ -22,6 +22,7 @@
 
 #define KEPT_TRUST  "trust.yaml"
 #define KEPT_POLICY "policy.json"
+#define REPLACED    "replaced" /* anchors that nobody has signed */
 
 /* The policy, at most six times as long in JSON, and its signatures. */
 #define KEPT_POLICY_BYTES_MAX (7ULL * POLICY_FILE_BYTES_MAX)
@@ -50,15 +51,64 @@ static void record(struct agent *agent, json_t *line)
 	json_decref(line);
 }
 
+/* What was in force cannot be known, so that nothing can take its place. */
+static int lost(struct agent *agent, const char *how, const char *why)
+{
+	char path[4096] = KEPT_TRUST;
+
+	(void)path_of(agent, KEPT_TRUST, path, sizeof(path));
+	(void)snprintf(
+		agent->trust_problem, sizeof(agent->trust_problem),
+		"the trust anchors of this host are %s: put back a copy "
+		"of %.200s, and ask the issuer what happened here; until "
+		"then no other policy comes into force%s%.128s",
+		how, path, why[0] ? ": " : "", why);
+	log_clean(agent->trust_problem);
+	log_error("%s", agent->trust_problem);
+	record(agent,
+	       evidence_object("refused",
+			       json_pack("{s:s, s:s}", "file", path, "problem",
+					 agent->trust_problem)));
+	return -EPERM;
+}
+
+void agent_trust_old(struct agent *agent, const json_t *line)
+{
+	if (strcmp(evidence_text(line, "type"), "trust") == 0 &&
+	    strcmp(evidence_text(line, "state"), REPLACED) != 0)
+		(void)snprintf(agent->trust_told, sizeof(agent->trust_told),
+			       "%s", evidence_text(line, "sha256"));
+}
+
+/* So that the next start does not take these for what was there. */
+static void tell_replaced(struct agent *agent)
+{
+	json_t *line;
+	size_t i;
+
+	agent->trust_replaced = true;
+	json_array_foreach (agent->early, i, line)
+		if (strcmp(evidence_text(line, "type"), "trust") == 0)
+			(void)json_object_set_new(line, "state",
+						  json_string(REPLACED));
+}
+
 void agent_trust_started(struct agent *agent)
 {
 	json_t *line;
 	size_t i;
 
+	if (agent->trust && agent->trust_told[0] &&
+	    strcmp(agent->trust_told, agent->trust_read) != 0) {
+		tell_replaced(agent);
+		(void)lost(agent, "not those that the evidence tells of", "");
+	}
 	json_array_foreach (agent->early, i, line)
 		(void)agent_record(agent, json_incref(line), 0, false);
 	(void)agent_evidence_sync(agent);
 	(void)json_array_clear(agent->early);
+	if (agent->evidence)
+		agent->trust_segment = evidence_segment(agent->evidence);
 }
 
 static json_t *key_names(const struct trust *trust)
@@ -84,6 +134,15 @@ static void record_trust(struct agent *agent, const char *state)
 				 (json_int_t)trust->version, "threshold",
 				 (json_int_t)trust->threshold, "keys",
 				 key_names(trust), "sha256", trust->sha256)));
+}
+
+void agent_trust_segment(struct agent *agent, uint64_t segment)
+{
+	if (!agent->trust || agent->trust_replaced ||
+	    agent->trust_segment == segment)
+		return;
+	agent->trust_segment = segment;
+	record_trust(agent, "kept");
 }
 
 void agent_trust_refused(struct agent *agent, const char *file,
@@ -121,27 +180,6 @@ static bool had_others(const struct agent *agent)
 	return false;
 }
 
-/* What was in force cannot be known, so that nothing can take its place. */
-static int lost(struct agent *agent, const char *how, const char *why)
-{
-	char path[4096] = KEPT_TRUST;
-
-	(void)path_of(agent, KEPT_TRUST, path, sizeof(path));
-	(void)snprintf(
-		agent->trust_problem, sizeof(agent->trust_problem),
-		"the trust anchors of this host are %s: put back a copy "
-		"of %.200s, and ask the issuer what happened here; until "
-		"then no other policy comes into force%s%.128s",
-		how, path, why[0] ? ": " : "", why);
-	log_clean(agent->trust_problem);
-	log_error("%s", agent->trust_problem);
-	record(agent,
-	       evidence_object("refused",
-			       json_pack("{s:s, s:s}", "file", path, "problem",
-					 agent->trust_problem)));
-	return -EPERM;
-}
-
 /* 0; -ENOENT: there are none; what is wrong has been said. */
 static int read_kept(struct agent *agent)
 {
@@ -159,8 +197,11 @@ static int read_kept(struct agent *agent)
 	if (r && r != -ENOENT)
 		(void)lost(agent, "damaged",
 			   errs && errs->n ? errs->v[0].text : strerror(-r));
-	if (!r)
+	if (!r) {
+		(void)snprintf(agent->trust_read, sizeof(agent->trust_read),
+			       "%s", agent->trust->sha256);
 		record_trust(agent, "kept");
+	}
 	/* No older one, whatever else may be lost. */
 	if (!agent_trust_kept(agent, &bundle))
 		trust_bundle_release(&bundle);
@@ -308,6 +349,10 @@ int agent_trust_load(struct agent *agent)
 	if (r)
 		goto out;
 	agent->trust_problem[0] = '\0';
+	if (agent->trust_replaced) {
+		r = lost(agent, "not those that the evidence tells of", "");
+		goto out;
+	}
 	if (!agent->trust)
 		r = read_kept(agent);
 	if (r && r != -ENOENT)

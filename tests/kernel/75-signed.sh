@@ -266,6 +266,18 @@ signed_boot()
 	told="$(status_of .policy_serial) $(status_of .trust.problem)"
 	check unsigned_policy_is_refused_when_the_anchors_are_gone "$told" \
 		grep -q "^$good .*are gone" <<<"$told"
+	# Nor are others taken that were written over them.
+	agent_stop
+	signed_trust 1 1 mallory >$state/trust.yaml
+	cp $state/trust.yaml $sg_trust
+	serial=$((good + 1))
+	signed_policy 9 mallory
+	check agent_starts_when_its_anchors_are_others \
+		"$(tail -n 3 "$log")" agent_start
+	told="$(status_of .policy_serial) $(status_of .trust.problem)"
+	check others_policy_is_refused_when_anchors_were_replaced "$told" \
+		grep -q "^$good .*not those that the evidence" <<<"$told"
+	rm $sg_trust
 	mv /run/trust.yaml $state/trust.yaml
 	# One without a trace of the others takes none in their place.
 	agent_stop

@@ -325,6 +325,105 @@ static void others_anchors_are_refused_when_its_own_are_gone(void **state)
 	assert_int_equal(start(true), 0);
 }
 
+static void read_whole(const char *path, char *buf, size_t size)
+{
+	char *text = NULL;
+	size_t len;
+
+	assert_int_equal(state_get(path, size - 1, &text, &len), 0);
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	free(text);
+}
+
+/* What an agent wrote down is what the next one reads. */
+static json_t *written;
+
+static uint64_t start_with_log(bool boot)
+{
+	struct policy *policy = NULL;
+	json_t *line;
+	size_t i;
+	int r;
+
+	end_agent(boot);
+	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
+	json_array_foreach (written, i, line)
+		agent_trust_old(&host.agent, line);
+	(void)json_array_clear(recorded);
+	if (!r)
+		agent_trust_started(&host.agent);
+	if (!r && policy)
+		r = agent_policy_begin(&host.agent, policy);
+	(void)json_array_extend(written, recorded);
+	return r ? 0 : agent_serial(&host.agent);
+}
+
+static void anchors_are_those_that_the_evidence_tells_of(void **state)
+{
+	char own[4096], others[4096];
+
+	(void)state;
+	written = json_array();
+	put_trust(1, 2, ALICE | BOB | CAROL, 0, 0);
+	put_policy(5, ALICE | BOB);
+	assert_int_equal(start_with_log(true), 5);
+	assert_int_equal(start_with_log(false), 5);
+	assert_false(host.agent.trust_replaced);
+	read_whole(kept("trust.yaml"), own, sizeof(own));
+	/* Whoever has root's files writes others over them. */
+	put_trust(1, 1, MALLORY, 0, MALLORY);
+	read_whole(host.trust, others, sizeof(others));
+	put(kept("trust.yaml"), others);
+	put_policy(6, MALLORY);
+	for (int i = 0; i < 3; i++) {
+		assert_int_equal(start_with_log(false), 5);
+		assert_problem("not those that the evidence tells of");
+		assert_int_equal(reload(), 5);
+	}
+	/* And if nothing else is left of them. */
+	(void)unlink(kept("trust.yaml"));
+	(void)unlink(kept("trust.yaml.old"));
+	(void)unlink(kept("policy.json"));
+	(void)unlink(kept("policy.json.old"));
+	assert_int_equal(start_with_log(false), 5);
+	assert_true(host.agent.trust_replaced);
+	/* Once they are back, all is as it was. */
+	put(kept("trust.yaml"), own);
+	put(host.trust, own);
+	put_policy(6, ALICE | CAROL);
+	assert_int_equal(start_with_log(false), 6);
+	assert_false(host.agent.trust_replaced);
+	json_decref(written);
+}
+
+static void next_anchors_are_those_that_the_evidence_tells_of(void **state)
+{
+	(void)state;
+	written = json_array();
+	put_trust(1, 2, ALICE | BOB | CAROL, 0, 0);
+	put_policy(5, ALICE | BOB);
+	assert_int_equal(start_with_log(true), 5);
+	put_trust(2, 2, ALICE | BOB, CAROL, ALICE | BOB);
+	assert_int_equal(start_with_log(false), 5);
+	assert_int_equal(host.agent.trust->version, 2);
+	assert_false(host.agent.trust_replaced);
+	put_policy(6, ALICE | BOB);
+	assert_int_equal(start_with_log(false), 6);
+	assert_false(host.agent.trust_replaced);
+	json_decref(written);
+}
+
+static void expired_policy_begins_at_no_boot(void **state)
+{
+	(void)state;
+	enrol();
+	put_policy_of("Police", 6, "expires: 2020-01-01T00:00:00Z\n",
+		      ALICE | BOB);
+	assert_int_equal(start(true), 5);
+	assert_problem("expired");
+}
+
 static void damaged_anchors_are_no_reason_to_end(void **state)
 {
 	(void)state;
@@ -503,6 +602,9 @@ static void anchors_of_every_start_are_written_down(void **state)
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
+		on_a_host(anchors_are_those_that_the_evidence_tells_of),
+		on_a_host(next_anchors_are_those_that_the_evidence_tells_of),
+		on_a_host(expired_policy_begins_at_no_boot),
 		on_a_host(unsigned_policy_is_refused_when_all_anchors_are_gone),
 		on_a_host(others_anchors_are_refused_when_its_own_are_gone),
 		on_a_host(damaged_anchors_are_no_reason_to_end),
