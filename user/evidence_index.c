@@ -740,6 +740,31 @@ int evidence_index_ledger(struct evidence_index *index, uint64_t load,
 	return each_text(stmt, fn, arg);
 }
 
+int evidence_index_rows(struct evidence_index *index, evidence_index_row_fn fn,
+			void *arg)
+{
+	sqlite3_stmt *stmt;
+	int code = SQLITE_DONE, r = 0;
+	json_t *line;
+
+	if (sqlite3_prepare_v2(index->db,
+			       "SELECT text, load FROM ledger ORDER BY load, "
+			       "origin, row",
+			       -1, &stmt, NULL))
+		return -EIO;
+	while (!r && (code = sqlite3_step(stmt)) == SQLITE_ROW) {
+		line = json_loadb((const char *)sqlite3_column_text(stmt, 0),
+				  (size_t)sqlite3_column_bytes(stmt, 0), 0,
+				  NULL);
+		r = line ? fn((uint64_t)sqlite3_column_int64(stmt, 1), line,
+			      arg)
+			 : -EIO;
+		json_decref(line);
+	}
+	(void)sqlite3_finalize(stmt);
+	return r ? r : end_of(code);
+}
+
 int evidence_index_origins(struct evidence_index *index,
 			   evidence_index_origin_fn fn, void *arg)
 {

@@ -99,6 +99,13 @@ int evidence_index_origins(struct evidence_index *index,
 int evidence_index_ledger(struct evidence_index *index, uint64_t load,
 			  uint64_t origin, evidence_index_fn fn, void *arg);
 
+/* The last line of every row, guard by guard; what fn returns counts as that of
+ * an evidence_index_fn. */
+typedef int (*evidence_index_row_fn)(uint64_t load, const json_t *line,
+				     void *arg);
+int evidence_index_rows(struct evidence_index *index, evidence_index_row_fn fn,
+			void *arg);
+
 /*
  * Where a record was read: name is that of its file, with or without the
  * directories, NAME:ROW for a row, or the key of a row. "": one that has no

@@ -217,6 +217,34 @@ static void finds_what_is_asked_for(void **state)
 	assert_int_equal(n, 31);
 }
 
+static int list_row(uint64_t load, const json_t *line, void *arg)
+{
+	uint64_t *sum = arg;
+
+	sum[load == 4] +=
+		(uint64_t)json_integer_value(json_object_get(line, "acts"));
+	return 0;
+}
+
+static void lists_all_rows_guard_by_guard(void **state)
+{
+	struct box *box = *state;
+	uint64_t sums[2] = {0, 0};
+
+	open_log(box, 0, 0);
+	start(box, false);
+	add_row(box, 3, "*", 10);
+	add_row(box, 0, "*", 5);
+	start(box, false);
+	add_row(box, 3, "*", 100);
+	add_row(box, 3, "*", 300);
+	sync_log(box);
+	open_index(box, NULL, false);
+	assert_int_equal(evidence_index_rows(box->index, list_row, sums), 0);
+	assert_int_equal(sums[0], 15);
+	assert_int_equal(sums[1], 300);
+}
+
 /* The numbers of origins begin anew. */
 static void origins_are_told_apart_when_the_guard_is_another(void **state)
 {
@@ -575,6 +603,7 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		TEST(finds_what_is_asked_for),
+		TEST(lists_all_rows_guard_by_guard),
 		TEST(origins_are_told_apart_when_the_guard_is_another),
 		TEST(finds_records_by_name_row_and_key),
 		TEST(takes_only_what_is_new_when_opened_again),
