@@ -18,11 +18,12 @@
 /* Exit codes, as cordon(1) promises them. */
 enum cmd_exit {
 	CMD_OK,
-	CMD_WRONG,  /* a check failed, something is wrong */
-	CMD_USAGE,  /* the command was not understood */
-	CMD_REACH,  /* the agent cannot be reached */
-	CMD_DENIED, /* the agent does not answer this user */
-	CMD_LOOSER, /* a policy lets something pass that another does not */
+	CMD_WRONG,   /* a check failed, something is wrong */
+	CMD_USAGE,   /* the command was not understood */
+	CMD_REACH,   /* the agent cannot be reached */
+	CMD_DENIED,  /* the agent does not answer this user */
+	CMD_LOOSER,  /* a policy lets something pass that another does not */
+	CMD_REFUSED, /* a policy would, or may, refuse what went through */
 };
 
 struct verb {

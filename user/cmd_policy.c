@@ -662,7 +662,7 @@ int cmd_policy(int argc, char **argv)
 		return check(argc, argv);
 	if (argc < 2)
 		return cmd_usage("policy", "apply, check, diff, explain, "
-					   "keygen, sign or verify?");
+					   "keygen, sign, simulate or verify?");
 	/* getopt_long() begins its messages with it. */
 	argv[1] = argv[0];
 	if (strcmp(what, "check") == 0)
@@ -677,10 +677,12 @@ int cmd_policy(int argc, char **argv)
 		return cmd_policy_keygen(argc - 1, argv + 1);
 	if (strcmp(what, "sign") == 0)
 		return cmd_policy_sign(argc - 1, argv + 1);
+	if (strcmp(what, "simulate") == 0)
+		return cmd_policy_simulate(argc - 1, argv + 1);
 	if (strcmp(what, "verify") == 0)
 		return cmd_policy_verify(argc - 1, argv + 1);
 	return cmd_usage("policy",
 			 "%s: expected apply, check, diff, explain, "
-			 "keygen, sign or verify",
+			 "keygen, sign, simulate or verify",
 			 what);
 }

@@ -15,6 +15,7 @@ int cmd_policy_apply(int argc, char **argv);
 int cmd_policy_diff(int argc, char **argv);
 int cmd_policy_keygen(int argc, char **argv);
 int cmd_policy_sign(int argc, char **argv);
+int cmd_policy_simulate(int argc, char **argv);
 int cmd_policy_verify(int argc, char **argv);
 
 #endif
