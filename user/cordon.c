@@ -118,12 +118,13 @@ static const struct verb verbs[] = {
 	 "exit: 0 good, or nothing gets looser, or all that went through fits, "
 	 "1 a policy\n"
 	 "is bad, has expired (check), is not signed by enough (verify), is "
-	 "refused (apply),\n"
-	 "or its serial does not rise (diff), 3 and 4 as ever (apply), 5 "
-	 "something gets\n"
-	 "looser, or may (diff), 6 something that went through would be "
-	 "refused, or may\n"
-	 "(simulate)\n"},
+	 "refused\n"
+	 "(apply), or its serial does not rise (diff), 3 and 4 as ever "
+	 "(apply), "
+	 "5 something\n"
+	 "gets looser, or may (diff), 6 something that went through would be "
+	 "refused, or\n"
+	 "may (simulate)\n"},
 	{"incident", cmd_incident, "what was stopped, and who did it",
 	 "usage: cordon incident list [--json] [FOLDER|SEGMENT...]\n"
 	 "       cordon incident show N [--json] [FOLDER|SEGMENT...]\n"
