@@ -260,6 +260,32 @@ void policy_free(struct policy *policy)
 
 /* ---- looking up -------------------------------------------------------- */
 
+bool policy_same_account(const struct policy_account *a,
+			 const struct policy_account *b)
+{
+	if (!a->set || a->is_id != b->is_id)
+		return false;
+	return a->is_id ? a->id == b->id : strcmp(a->name, b->name) == 0;
+}
+
+bool policy_login_implies(const struct policy_subject *a,
+			  const struct policy_subject *b)
+{
+	switch (b->login) {
+	case POLICY_LOGIN_UNSET:
+		return true;
+	case POLICY_LOGIN_ANY:
+		return a->login == POLICY_LOGIN_ANY ||
+		       a->login == POLICY_LOGIN_USER;
+	case POLICY_LOGIN_NONE:
+		return a->login == POLICY_LOGIN_NONE;
+	case POLICY_LOGIN_USER:
+		return a->login == POLICY_LOGIN_USER &&
+		       policy_same_account(&a->login_user, &b->login_user);
+	}
+	return false;
+}
+
 bool policy_covers_host(const struct policy *policy, const char *hostname)
 {
 	char name[POLICY_HOST_CHARS_MAX + 1];

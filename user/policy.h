@@ -372,6 +372,14 @@ int policy_read(const char *path, void **ret_buf, size_t *ret_len,
 /* Takes NULL. */
 void policy_free(struct policy *policy);
 
+/* Is a an account, written as b is? A name and a number are not compared. */
+bool policy_same_account(const struct policy_account *a,
+			 const struct policy_account *b);
+
+/* Does every process that meets a's condition on logins meet b's? */
+bool policy_login_implies(const struct policy_subject *a,
+			  const struct policy_subject *b);
+
 /*
  * True if one of the policy's host globs matches hostname, ignoring case and
  * one trailing dot. A "*" also matches dots.

@@ -113,32 +113,6 @@ static bool same_text(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
-static bool same_account(const struct policy_account *a,
-			 const struct policy_account *b)
-{
-	if (!a->set || a->is_id != b->is_id)
-		return false;
-	return a->is_id ? a->id == b->id : strcmp(a->name, b->name) == 0;
-}
-
-static bool login_implies(const struct policy_subject *a,
-			  const struct policy_subject *b)
-{
-	switch (b->login) {
-	case POLICY_LOGIN_UNSET:
-		return true;
-	case POLICY_LOGIN_ANY:
-		return a->login == POLICY_LOGIN_ANY ||
-		       a->login == POLICY_LOGIN_USER;
-	case POLICY_LOGIN_NONE:
-		return a->login == POLICY_LOGIN_NONE;
-	case POLICY_LOGIN_USER:
-		return a->login == POLICY_LOGIN_USER &&
-		       same_account(&a->login_user, &b->login_user);
-	}
-	return false;
-}
-
 static bool below(const char *path, const char *above)
 {
 	size_t len = strlen(above);
@@ -154,9 +128,9 @@ static bool subject_implies(const struct policy_subject *a,
 	return (!b->unit || same_text(a->unit, b->unit)) &&
 	       (!b->cgroup || below(a->cgroup, b->cgroup)) &&
 	       (!b->exe || same_text(a->exe, b->exe)) &&
-	       (!b->user.set || same_account(&a->user, &b->user)) &&
-	       (!b->group.set || same_account(&a->group, &b->group)) &&
-	       login_implies(a, b);
+	       (!b->user.set || policy_same_account(&a->user, &b->user)) &&
+	       (!b->group.set || policy_same_account(&a->group, &b->group)) &&
+	       policy_login_implies(a, b);
 }
 
 /* In the order of decision, each rule against the ones before it. */

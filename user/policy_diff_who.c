@@ -32,14 +32,6 @@ static bool same_text(const char *a, const char *b)
 	return a && strcmp(a, b) == 0;
 }
 
-static bool same_account(const struct policy_account *a,
-			 const struct policy_account *b)
-{
-	if (!a->set || a->is_id != b->is_id)
-		return false;
-	return a->is_id ? a->id == b->id : strcmp(a->name, b->name) == 0;
-}
-
 static bool other_number(const struct policy_account *a,
 			 const struct policy_account *b)
 {
@@ -86,24 +78,6 @@ static bool cgroup_has_unit(const char *cgroup, const char *unit)
 	return len && len == strlen(unit) && memcmp(name, unit, len) == 0;
 }
 
-static bool login_meets(const struct policy_subject *a,
-			const struct policy_subject *b)
-{
-	switch (b->login) {
-	case POLICY_LOGIN_UNSET:
-		return true;
-	case POLICY_LOGIN_ANY:
-		return a->login == POLICY_LOGIN_ANY ||
-		       a->login == POLICY_LOGIN_USER;
-	case POLICY_LOGIN_NONE:
-		return a->login == POLICY_LOGIN_NONE;
-	case POLICY_LOGIN_USER:
-		return a->login == POLICY_LOGIN_USER &&
-		       same_account(&a->login_user, &b->login_user);
-	}
-	return false;
-}
-
 /* Whether all who meet a meet that condition of b. */
 static bool meets(const struct policy_subject *a,
 		  const struct policy_subject *b, int condition)
@@ -118,11 +92,12 @@ static bool meets(const struct policy_subject *a,
 	case EXE:
 		return !b->exe || same_text(a->exe, b->exe);
 	case USER:
-		return !b->user.set || same_account(&a->user, &b->user);
+		return !b->user.set || policy_same_account(&a->user, &b->user);
 	case GROUP:
-		return !b->group.set || same_account(&a->group, &b->group);
+		return !b->group.set ||
+		       policy_same_account(&a->group, &b->group);
 	default:
-		return login_meets(a, b);
+		return policy_login_implies(a, b);
 	}
 }
 
