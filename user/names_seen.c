@@ -71,14 +71,24 @@ void names_seen_free(struct names_seen *seen)
 
 /* ---- what is known ------------------------------------------------------ */
 
-static struct name_seen *place_of(struct names_seen *seen,
-				  const uint8_t addr[16])
+/* NULL: the address is not there. */
+static const struct name_seen *find(const struct names_seen *seen,
+				    const uint8_t addr[16])
 {
-	struct name_seen *place;
-
 	for (size_t i = 0; i < NAMES_SEEN_MAX; i++)
 		if (memcmp(seen->at[i].addr, addr, 16) == 0)
 			return &seen->at[i];
+	return NULL;
+}
+
+static struct name_seen *place_of(struct names_seen *seen,
+				  const uint8_t addr[16])
+{
+	const struct name_seen *found = find(seen, addr);
+	struct name_seen *place;
+
+	if (found)
+		return &seen->at[found - seen->at];
 	place = &seen->at[seen->next];
 	seen->next = (seen->next + 1) % NAMES_SEEN_MAX;
 	memcpy(place->addr, addr, 16);
@@ -89,13 +99,11 @@ const char *names_seen_find(const struct names_seen *seen,
 			    const uint8_t addr[16])
 {
 	static const uint8_t none[16];
+	const struct name_seen *found = NULL;
 
-	if (!seen || memcmp(addr, none, sizeof(none)) == 0)
-		return NULL;
-	for (size_t i = 0; i < NAMES_SEEN_MAX; i++)
-		if (memcmp(seen->at[i].addr, addr, 16) == 0)
-			return seen->at[i].name;
-	return NULL;
+	if (seen && memcmp(addr, none, sizeof(none)) != 0)
+		found = find(seen, addr);
+	return found ? found->name : NULL;
 }
 
 /* ---- answers ------------------------------------------------------------ */
