@@ -149,17 +149,6 @@ void minisign_public_format(const struct minisign_public *public,
 	to_base64(&blob, sizeof(blob), ret_text, MINISIGN_PUBLIC_MAX);
 }
 
-int minisign_public_file(const char *text, size_t len,
-			 struct minisign_public *ret_public)
-{
-	char comment[MINISIGN_COMMENT_MAX], line[MINISIGN_PUBLIC_MAX];
-
-	if (!take_comment(&text, &len, COMMENT, comment, sizeof(comment)) ||
-	    !take_line(&text, &len, line, sizeof(line)) || len)
-		return -EINVAL;
-	return minisign_public_parse(line, ret_public);
-}
-
 void minisign_id_format(const uint8_t id[8], char ret_text[MINISIGN_ID_MAX])
 {
 	for (int i = 0; i < 8; i++)

@@ -47,10 +47,6 @@ int minisign_public_parse(const char *text, struct minisign_public *ret_public);
 void minisign_public_format(const struct minisign_public *public,
 			    char ret_text[MINISIGN_PUBLIC_MAX]);
 
-/* The same in a file, behind a comment, with nothing else. 0; -EINVAL. */
-int minisign_public_file(const char *text, size_t len,
-			 struct minisign_public *ret_public);
-
 void minisign_id_format(const uint8_t id[8], char ret_text[MINISIGN_ID_MAX]);
 
 /*
