@@ -6,11 +6,65 @@
 #include "term.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <time.h>
+#include <unistd.h>
+
+/* ---- what the parts share ----------------------------------------------- */
+
+int cmd_policy_failed(const char *path, int r)
+{
+	(void)fprintf(stderr, "cordon policy: %s: %s\n", path, strerror(-r));
+	return CMD_WRONG;
+}
+
+int cmd_policy_errors(const char *path, int r, const struct policy_errors *errs)
+{
+	for (size_t i = 0; i < errs->n; i++)
+		(void)fprintf(stderr, "cordon policy: %s\n", errs->v[i].text);
+	return errs->n ? CMD_WRONG : cmd_policy_failed(path, r);
+}
+
+int cmd_policy_put_new(const char *path, mode_t mode, const void *bytes,
+		       size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	ssize_t n;
+	int r = 0;
+
+	if (fd < 0)
+		return -errno;
+	n = write(fd, bytes, len);
+	if (n >= 0 && n != (ssize_t)len)
+		r = -ENOSPC;
+	else if (n < 0 || fsync(fd) < 0)
+		r = -errno;
+	if (close(fd) < 0 && !r)
+		r = -errno;
+	if (r)
+		(void)unlink(path);
+	return r;
+}
+
+int cmd_policy_put(const char *path, const void *bytes, size_t len)
+{
+	char part[8192];
+	int r;
+
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return -ENAMETOOLONG;
+	(void)unlink(part);
+	r = cmd_policy_put_new(part, 0644, bytes, len);
+	if (!r && rename(part, path) < 0) {
+		r = -errno;
+		(void)unlink(part);
+	}
+	return r;
+}
 
 /* ---- check -------------------------------------------------------------- */
 

@@ -4,11 +4,28 @@
 #define CORDON_CMD_POLICY_H
 
 #include <stdbool.h>
+#include <stddef.h>
+#include <sys/types.h>
 
 #include "policy.h"
 
 /* Loads a policy, for policy_free(). An exit code; errors have been said. */
 int cmd_policy_load(const char *file, bool json, struct policy **ret_policy);
+
+/* Says what the negative errno means for the file. Returns CMD_WRONG. */
+int cmd_policy_failed(const char *path, int r);
+
+/* Likewise what a reader found in it; r if it found nothing. */
+int cmd_policy_errors(const char *path, int r,
+		      const struct policy_errors *errs);
+
+/*
+ * Writes a file, whole or not at all, and syncs it: never over another one, or
+ * (mode 0644) over what was there. 0 or -errno.
+ */
+int cmd_policy_put_new(const char *path, mode_t mode, const void *bytes,
+		       size_t len);
+int cmd_policy_put(const char *path, const void *bytes, size_t len);
 
 /* The verbs that have files of their own, each as cmd_policy(). */
 int cmd_policy_apply(int argc, char **argv);

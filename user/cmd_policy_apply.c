@@ -44,12 +44,6 @@ struct applying {
 	struct policy_errors errs;
 };
 
-static int failed(const char *path, int r)
-{
-	(void)fprintf(stderr, "cordon policy: %s: %s\n", path, strerror(-r));
-	return CMD_WRONG;
-}
-
 /* ---- the agent ----------------------------------------------------------- */
 
 static int take_status(const json_t *line, const char *text, void *arg)
@@ -100,7 +94,8 @@ static int reload(struct agent_word *agent)
 	int r;
 
 	if (kill(pid, SIGHUP) < 0)
-		return failed("the agent cannot be told: use sudo", -errno);
+		return cmd_policy_failed("the agent cannot be told: use sudo",
+					 -errno);
 	do {
 		(void)nanosleep(&nap, NULL);
 		r = ask(agent);
@@ -109,30 +104,6 @@ static int reload(struct agent_word *agent)
 }
 
 /* ---- files --------------------------------------------------------------- */
-
-/* Whole or not at all, for everybody to read. */
-static int put_file(const char *path, const void *bytes, size_t len)
-{
-	char part[4096 + 8];
-	FILE *file;
-	int r = 0;
-
-	(void)snprintf(part, sizeof(part), "%s.part", path);
-	(void)unlink(part);
-	file = fopen(part, "wxe");
-	if (!file)
-		return -errno;
-	if (fwrite(bytes, 1, len, file) != len || fflush(file) ||
-	    fchmod(fileno(file), 0644) < 0 || fsync(fileno(file)) < 0)
-		r = errno ? -errno : -EIO;
-	if (fclose(file) && !r)
-		r = -errno;
-	if (!r && rename(part, path) < 0)
-		r = -errno;
-	if (r)
-		(void)unlink(part);
-	return r;
-}
 
 /* The same part behind the name as it has beside its own file. */
 static int path_of(const struct applying *applying, const char *base,
@@ -143,13 +114,6 @@ static int path_of(const struct applying *applying, const char *base,
 			signature->file + strlen(base)) < (int)size
 		       ? 0
 		       : -ENAMETOOLONG;
-}
-
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
 }
 
 static void remove_signatures(const struct applying *applying,
@@ -177,27 +141,29 @@ static int put_bundle(const struct applying *applying,
 
 		r = path_of(applying, base, signature, path, sizeof(path));
 		if (!r)
-			r = put_file(path, signature->text,
-				     strlen(signature->text));
+			r = cmd_policy_put(path, signature->text,
+					   strlen(signature->text));
 	}
 	return r ? r
-		 : put_file(applying->agent.file, bundle->bytes, bundle->len);
+		 : cmd_policy_put(applying->agent.file, bundle->bytes,
+				  bundle->len);
 }
 
 /* ---- apply --------------------------------------------------------------- */
 
 static int put_back(struct applying *applying, const char *why)
 {
-	const char *own = base_of(applying->agent.file);
+	const char *own = evidence_base(applying->agent.file);
 	int r = 0;
 
-	remove_signatures(applying, &applying->next, base_of(applying->file));
+	remove_signatures(applying, &applying->next,
+			  evidence_base(applying->file));
 	if (applying->before.bytes)
 		r = put_bundle(applying, &applying->before, own);
 	else if (unlink(applying->agent.file) < 0)
 		r = -errno;
 	if (r)
-		return failed(applying->agent.file, r);
+		return cmd_policy_failed(applying->agent.file, r);
 	(void)fprintf(stderr, "cordon policy: refused: %s\n", why);
 	/* It is as it was, and the status shall say so. */
 	r = reload(&applying->agent);
@@ -211,12 +177,13 @@ static int put_back(struct applying *applying, const char *why)
 
 static int put_and_see(struct applying *applying)
 {
-	const char *own = base_of(applying->agent.file);
+	const char *own = evidence_base(applying->agent.file);
 	char why[POLICY_ERROR_CHARS_MAX];
 	int r;
 
 	remove_signatures(applying, &applying->before, own);
-	r = put_bundle(applying, &applying->next, base_of(applying->file));
+	r = put_bundle(applying, &applying->next,
+		       evidence_base(applying->file));
 	if (r)
 		return put_back(applying, strerror(-r));
 	r = reload(&applying->agent);
@@ -234,14 +201,6 @@ static int put_and_see(struct applying *applying)
 			       : "the agent says no more: journalctl -u "
 				 "cordond");
 	return put_back(applying, why);
-}
-
-static int say_errors(const struct applying *applying, int r)
-{
-	for (size_t i = 0; i < applying->errs.n; i++)
-		(void)fprintf(stderr, "cordon policy: %s\n",
-			      applying->errs.v[i].text);
-	return applying->errs.n ? CMD_WRONG : failed(applying->file, r);
 }
 
 static bool is_same_file(const char *a, const char *b)
@@ -262,7 +221,7 @@ static int apply(struct applying *applying)
 				 applying->next.len, &applying->policy,
 				 &applying->errs);
 	if (r)
-		return say_errors(applying, r);
+		return cmd_policy_errors(applying->file, r, &applying->errs);
 	r = ask(&applying->agent);
 	if (r)
 		return r;
@@ -280,7 +239,7 @@ static int apply(struct applying *applying)
 	r = trust_bundle_read(applying->agent.file, &applying->before,
 			      &applying->errs);
 	if (r && r != -ENOENT)
-		return say_errors(applying, r);
+		return cmd_policy_errors(applying->file, r, &applying->errs);
 	return put_and_see(applying);
 }
 
@@ -295,6 +254,8 @@ int cmd_policy_apply(int argc, char **argv)
 	struct applying applying = {0};
 	int code, r;
 
+	/* Everybody may read a policy. */
+	(void)umask(022);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (r)

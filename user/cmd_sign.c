@@ -28,12 +28,6 @@
 #define VERB	   "policy"
 #define KEY_SUFFIX ".key"
 
-static int failed(const char *path, int r)
-{
-	(void)fprintf(stderr, "cordon policy: %s: %s\n", path, strerror(-r));
-	return CMD_WRONG;
-}
-
 /* ---- passwords ---------------------------------------------------------- */
 
 /* What is in memory from here on is for no core file, and no debugger. */
@@ -157,44 +151,6 @@ static int new_password(const struct keygen *keygen,
 	return r;
 }
 
-/* Never over another one: that would be lost. */
-static int put_new(const char *path, mode_t mode, const char *text)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	size_t len = strlen(text);
-	ssize_t n;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, text, len);
-	if (n >= 0 && n != (ssize_t)len)
-		r = -ENOSPC;
-	else if (n < 0 || fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && !r)
-		r = -errno;
-	if (r)
-		(void)unlink(path);
-	return r;
-}
-
-/* Over what was there, whole or not at all. */
-static int put_over(const char *path, const char *text)
-{
-	char part[4096 + 8];
-	int r;
-
-	(void)snprintf(part, sizeof(part), "%s.part", path);
-	(void)unlink(part);
-	r = put_new(part, 0644, text);
-	if (!r && rename(part, path) < 0) {
-		r = -errno;
-		(void)unlink(part);
-	}
-	return r;
-}
-
 static int put_pair(const struct keygen *keygen, const char *secret)
 {
 	char public[MINISIGN_PUBLIC_MAX], id[MINISIGN_ID_MAX];
@@ -206,13 +162,14 @@ static int put_pair(const struct keygen *keygen, const char *secret)
 	(void)snprintf(text, sizeof(text),
 		       "untrusted comment: public key %s of %.128s\n%s\n", id,
 		       keygen->name, public);
-	r = put_new(keygen->public_file, 0644, text);
+	r = cmd_policy_put_new(keygen->public_file, 0644, text, strlen(text));
 	if (r)
-		return failed(keygen->public_file, r);
-	r = put_new(keygen->secret_file, 0600, secret);
+		return cmd_policy_failed(keygen->public_file, r);
+	r = cmd_policy_put_new(keygen->secret_file, 0600, secret,
+			       strlen(secret));
 	if (r) {
 		(void)unlink(keygen->public_file);
-		return failed(keygen->secret_file, r);
+		return cmd_policy_failed(keygen->secret_file, r);
 	}
 	(void)printf("%s is the secret key: keep it offline, and a copy of it\n"
 		     "%s is the public key; in trust.yaml it stands as\n"
@@ -234,7 +191,7 @@ static int make_pair(struct keygen *keygen)
 	r = minisign_key_lock(&keygen->key, password, secret);
 	explicit_bzero(password, sizeof(password));
 	if (r)
-		r = failed("the password needs 1 GiB of memory", r);
+		r = cmd_policy_failed("the password needs 1 GiB of memory", r);
 	else
 		r = put_pair(keygen, secret);
 	explicit_bzero(secret, sizeof(secret));
@@ -256,7 +213,7 @@ int cmd_policy_keygen(int argc, char **argv)
 
 	keep_secrets();
 	if (minisign_init())
-		return failed("libsodium", -ENOTSUP);
+		return cmd_policy_failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (code == OPT_BARE)
@@ -329,13 +286,6 @@ static void describe(const struct content *content, char *buf, size_t size)
 			content->policy->serial, content->policy->issuer);
 }
 
-static int say_errors(const char *path, int r, const struct policy_errors *errs)
-{
-	for (size_t i = 0; i < errs->n; i++)
-		(void)fprintf(stderr, "cordon policy: %s\n", errs->v[i].text);
-	return errs->n ? CMD_WRONG : failed(path, r);
-}
-
 /* ---- sign --------------------------------------------------------------- */
 
 struct signing {
@@ -370,7 +320,7 @@ static int unlock(struct signing *signing, const char *text, size_t len)
 			      "cordon or minisign\n",
 			      signing->key_file);
 	else if (r < 0)
-		return failed(signing->key_file, r);
+		return cmd_policy_failed(signing->key_file, r);
 	return r ? CMD_WRONG : CMD_OK;
 }
 
@@ -384,7 +334,7 @@ static int take_secret(struct signing *signing)
 
 	r = state_get(signing->key_file, MINISIGN_TEXT_MAX, &text, &len);
 	if (r)
-		return failed(signing->key_file, r);
+		return cmd_policy_failed(signing->key_file, r);
 	if (lstat(signing->key_file, &st) == 0 && st.st_mode & 077)
 		(void)fprintf(stderr,
 			      "cordon policy: %s: others than its owner can "
@@ -423,10 +373,10 @@ static int sign_content(const struct signing *signing, const char *path,
 				 MINISIGN_COMMENT_MAX - 1);
 	if (snprintf(file, sizeof(file), "%s.%s.minisig", path,
 		     signing->signer) >= (int)sizeof(file))
-		return failed(path, -ENAMETOOLONG);
-	r = put_over(file, text);
+		return cmd_policy_failed(path, -ENAMETOOLONG);
+	r = cmd_policy_put(file, text, strlen(text));
 	if (r)
-		return failed(file, r);
+		return cmd_policy_failed(file, r);
 	sign_hash(bundle->bytes, bundle->len, hash);
 	(void)printf("%s: signed by %s: %s, sha256 %s\n", file, signing->signer,
 		     what, hash);
@@ -442,7 +392,7 @@ static int sign_file(struct signing *signing, const char *path)
 	r = trust_bundle_read(path, &bundle, &signing->errs);
 	if (!r)
 		r = content_of(path, &bundle, &content, &signing->errs);
-	r = r ? say_errors(path, r, &signing->errs)
+	r = r ? cmd_policy_errors(path, r, &signing->errs)
 	      : sign_content(signing, path, &bundle, &content);
 	content_release(&content);
 	trust_bundle_release(&bundle);
@@ -464,7 +414,7 @@ int cmd_policy_sign(int argc, char **argv)
 
 	keep_secrets();
 	if (minisign_init())
-		return failed("libsodium", -ENOTSUP);
+		return cmd_policy_failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (code == OPT_KEY)
@@ -508,7 +458,7 @@ static int load_trust(struct verifying *verifying)
 		r = trust_parse(path, buf, len, &verifying->trust,
 				&verifying->errs);
 	free(buf);
-	return r ? say_errors(path, r, &verifying->errs) : CMD_OK;
+	return r ? cmd_policy_errors(path, r, &verifying->errs) : CMD_OK;
 }
 
 static void print_signers(const struct verifying *verifying)
@@ -583,7 +533,7 @@ static int judge_policy(struct verifying *verifying)
 	r = policy_parse(verifying->file, bundle->bytes, bundle->len,
 			 &verifying->content.policy, &verifying->errs);
 	if (r)
-		return say_errors(verifying->file, r, &verifying->errs);
+		return cmd_policy_errors(verifying->file, r, &verifying->errs);
 	if (strcmp(verifying->content.policy->issuer, trust->issuer) == 0)
 		return print_verified(verifying, NULL);
 	(void)snprintf(problem, sizeof(problem),
@@ -602,7 +552,7 @@ static int judge_trust(struct verifying *verifying)
 	r = trust_parse(verifying->file, bundle->bytes, bundle->len,
 			&verifying->content.trust, &verifying->errs);
 	if (r)
-		return say_errors(verifying->file, r, &verifying->errs);
+		return cmd_policy_errors(verifying->file, r, &verifying->errs);
 	return trust_succeeds(verifying->trust, verifying->content.trust,
 			      bundle, &verifying->signers, problem,
 			      sizeof(problem))
@@ -617,7 +567,7 @@ static int verify_file(struct verifying *verifying)
 	r = trust_bundle_read(verifying->file, &verifying->bundle,
 			      &verifying->errs);
 	if (r)
-		return say_errors(verifying->file, r, &verifying->errs);
+		return cmd_policy_errors(verifying->file, r, &verifying->errs);
 	return is_trust(verifying->bundle.bytes) ? judge_trust(verifying)
 						 : judge_policy(verifying);
 }
@@ -635,7 +585,7 @@ int cmd_policy_verify(int argc, char **argv)
 	int code, r;
 
 	if (minisign_init())
-		return failed("libsodium", -ENOTSUP);
+		return cmd_policy_failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
 		r = cmd_take_shared(&common, code, VERB);
 		if (code == OPT_TRUST)

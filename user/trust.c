@@ -13,6 +13,7 @@
 #include <unistd.h>
 
 #include "array.h"
+#include "evidence.h"
 #include "log.h"
 #include "policy_take.h"
 #include "policy_yaml.h"
@@ -453,14 +454,6 @@ static int add_signature(struct trust_bundle *bundle, int dir, const char *file)
 	return 0;
 }
 
-/* Where the last part of a path begins. */
-static const char *base_of(const char *path)
-{
-	const char *slash = strrchr(path, '/');
-
-	return slash ? slash + 1 : path;
-}
-
 static DIR *open_dir_of(const char *path)
 {
 	char *copy = strdup(path), *slash;
@@ -479,7 +472,7 @@ static DIR *open_dir_of(const char *path)
 static int read_signatures(const char *path, struct trust_bundle *bundle,
 			   struct policy_errors *errs)
 {
-	const char *name = base_of(path);
+	const char *name = evidence_base(path);
 	const struct dirent *entry;
 	DIR *dir = open_dir_of(path);
 	int r = 0;
