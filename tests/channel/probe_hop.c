@@ -1006,6 +1006,13 @@ static ssize_t give_by_vm(struct probe *p, int fd, const uint8_t *d, size_t n)
 	} while (own.full);
 	memcpy(own.data, d, n);
 	own.full = (uint32_t)n;
+	/* Whoever sees that it is full takes what is behind. */
+	here = (struct iovec){own.data, n};
+	there = here;
+	if (process_vm_writev(getppid(), &here, 1, &there, 1, 0) < 0)
+		return -errno;
+	here = (struct iovec){(void *)&own.full, sizeof(own.full)};
+	there = here;
 	if (process_vm_writev(getppid(), &here, 1, &there, 1, 0) < 0)
 		return -errno;
 	own.full = 0; /* ours */
@@ -1034,7 +1041,9 @@ static ssize_t give_by_own_mem(struct probe *p, int fd, const uint8_t *d,
 	} while (own.full);
 	memcpy(own.data, d, n);
 	own.full = (uint32_t)n;
-	if (pwrite(fd, &own, sizeof(own), there) < 0)
+	/* As give_by_vm(). */
+	if (pwrite(fd, own.data, n, (off_t)(uintptr_t)own.data) < 0 ||
+	    pwrite(fd, (void *)&own.full, sizeof(own.full), there) < 0)
 		return -errno;
 	own.full = 0; /* ours */
 	return (ssize_t)n;
