@@ -159,6 +159,29 @@ int sign_public_read(const char *path, struct sign_public *ret_public)
 	return r == -EINVAL ? -EUCLEAN : r;
 }
 
+void sign_public_format(const struct sign_public *public,
+			char ret_text[SIGN_PUBLIC_CHARS_MAX])
+{
+	(void)sodium_bin2base64(ret_text, SIGN_PUBLIC_CHARS_MAX, public->bytes,
+				sizeof(public->bytes),
+				sodium_base64_VARIANT_ORIGINAL);
+}
+
+int sign_public_unformat(const char *text, struct sign_public *ret_public)
+{
+	struct sign_public public;
+	size_t n = 0;
+
+	if (sodium_base642bin(public.bytes, sizeof(public.bytes), text,
+			      strlen(text), NULL, &n, NULL,
+			      sodium_base64_VARIANT_ORIGINAL) ||
+	    n != sizeof(public.bytes) ||
+	    !crypto_core_ed25519_is_valid_point(public.bytes))
+		return -EINVAL;
+	*ret_public = public;
+	return 0;
+}
+
 /* ---- the secret key ----------------------------------------------------- */
 
 static void key_from_seed(const uint8_t seed[KEY_BYTES], struct sign_key *key)

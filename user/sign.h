@@ -19,6 +19,7 @@
 #define SIGN_SIGNATURE_CHARS_MAX 89  /* base64, with the NUL */
 #define SIGN_PEM_CHARS_MAX	 160 /* of either key, with the NUL */
 #define SIGN_ID_CHARS_MAX	 17  /* hexadecimal, with the NUL */
+#define SIGN_PUBLIC_CHARS_MAX	 45  /* base64, with the NUL */
 
 struct sign_public {
 	uint8_t bytes[32];
@@ -62,6 +63,13 @@ int sign_public_parse(const char *text, size_t len,
 
 /* The same of a file: -EUCLEAN if it is no such key. */
 int sign_public_read(const char *path, struct sign_public *ret_public);
+
+/* The public key as base64, for a line of a file. */
+void sign_public_format(const struct sign_public *public,
+			char ret_text[SIGN_PUBLIC_CHARS_MAX]);
+
+/* Back. 0; -EINVAL: it is no such key, and none can be used as one. */
+int sign_public_unformat(const char *text, struct sign_public *ret_public);
 
 /* Signs the len bytes. */
 void sign_make(const struct sign_key *key, const void *bytes, size_t len,
