@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 16
+#define CORDON_ABI 17
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -878,6 +878,17 @@ union fs_has {
 };
 
 /*
+ * What the agent must not forget, whatever happens to its files, for as long as
+ * the guard is attached. No program reads it.
+ */
+struct remembered {
+	__u64 serial; /* the highest of a policy that was in force */
+	__u64 time_s; /* the latest that could be trusted, since the epoch */
+	__u64 trust_version; /* of the trust anchors; 0: none */
+	__u8 trust_sha256[32];
+};
+
+/*
  * One instance, the guard's whole .bss, mapped by the agent. Single words are
  * read and written whole; the generation's low bit is the policy slot in use.
  */
@@ -910,8 +921,9 @@ struct guard_state {
 	__u32 untold;	 /* a ticket for a send found no room, set once */
 	__u32 unsaved;	 /* files may carry more than what was saved of them */
 	__u32 crossings; /* entries of `crossings' */
-	__u32 crossing_waits; /* something does that nobody could look at */
-	__u64 crossing_seed;  /* a secret; set once, before programs run */
+	__u32 crossing_waits;  /* something does that nobody could look at */
+	__u64 crossing_seed;   /* a secret; set once, before programs run */
+	__u64 lifted_until_ns; /* boottime; until then nothing is denied */
 	__u64 next_holding;
 	__u64 next_turn;
 	__u64 next_step;
@@ -920,6 +932,7 @@ struct guard_state {
 	__u64 dropped; /* packets the meter dropped */
 	__u64 zero;    /* always 0, which the verifier cannot know: see guard */
 	__u64 faults[FAULT_MAX];
+	struct remembered remembered;
 	struct capture capture;
 	struct notice notice;
 	union fs_has fs[CORDON_FS]; /* hashed */
@@ -967,5 +980,6 @@ CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);
 CORDON_ASSERT_SIZE(ledger, 96);
 CORDON_ASSERT_SIZE(event, 216);
+CORDON_ASSERT_SIZE(remembered, 56);
 
 #endif

@@ -86,11 +86,34 @@ static __always_inline void act_begin(struct act *a, __u64 policy,
 	a->flags = RULE_BLOCK; /* what no rule covers is refused */
 }
 
+/*
+ * Has the issuer allowed that for a while nothing be denied? That ends by
+ * itself, whether or not there is an agent.
+ */
+static __always_inline int is_lifted(void)
+{
+	__u64 until_ns = state.lifted_until_ns;
+
+	return until_ns && bpf_ktime_get_boot_ns() < until_ns;
+}
+
+/* Does the policy deny what is over its budget? */
+static __always_inline int slot_denies(__u32 slot)
+{
+	return state.mode[slot & 1] == MODE_ENFORCE;
+}
+
+/* Does it deny this act then? */
+static __always_inline int act_denies(const struct act *a)
+{
+	return slot_denies(a->slot) &&
+	       (a->flags & (RULE_BLOCK | RULE_OBSERVE)) == RULE_BLOCK;
+}
+
 /* Is an act over its budget denied, or only reported? */
 static __always_inline int act_enforced(const struct act *a)
 {
-	return state.mode[a->slot & 1] == MODE_ENFORCE &&
-	       (a->flags & (RULE_BLOCK | RULE_OBSERVE)) == RULE_BLOCK;
+	return act_denies(a) && !is_lifted();
 }
 
 /* ---- events ------------------------------------------------------------ */

@@ -464,7 +464,7 @@ __noinline int carry_from(__u64 from, __u64 bytes)
 
 	if (!carry_take(&carry, 0))
 		return 0;
-	if (state.mode[policy_now() >> 32 & 1] != MODE_ENFORCE)
+	if (!slot_denies(policy_now() >> 32) || is_lifted())
 		return carry_unknown();
 	carry_fault(FAULT_HOLDING_FULL);
 	return -EPERM;

@@ -456,7 +456,8 @@ static __always_inline int release_dataset(struct release_all *all,
 		a->flags &= ~RULE_NARROW;
 	if (rule)
 		grant = grant_of(a, rule);
-	flags = act_enforced(a) ? 0 : METER_FORCE;
+	/* The meter sees for itself when that is lifted, and when no more. */
+	flags = act_denies(a) ? 0 : METER_FORCE;
 	if (!grant || grant->kind == GRANT_NONE ||
 	    (grant->kind == GRANT_LIMITED && !to && uncounted(a, grant))) {
 		/* Nothing may go there, or nothing would count its bytes. */
@@ -469,8 +470,8 @@ static __always_inline int release_dataset(struct release_all *all,
 			bytes = &grant->bytes;
 			limit_of(a, bytes, UNIT_BYTES);
 			bad = budget_charge(a, a->bytes,
-					    flags & METER_FORCE ? TAKE_FORCE
-								: TAKE_CHARGE);
+					    act_enforced(a) ? TAKE_CHARGE
+							    : TAKE_FORCE);
 			part = a->part;
 			r = bad ? charge_failed(a, bad, FAULT_BUDGET_FULL,
 						EPERM)
@@ -1544,7 +1545,7 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 	struct metered to;
 	struct budget *b;
 	__u32 i, j;
-	int room;
+	int room, forced;
 
 	for (i = 0; i < CORDON_METERED; i++) {
 		if (i >= m->count)
@@ -1552,8 +1553,9 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 		to = m->to[i];
 		if (to.flags & METER_UNLIMITED)
 			continue;
+		forced = to.flags & METER_FORCE || is_lifted();
 		b = bpf_map_lookup_elem(&budgets, &to.key);
-		if (!b && !(to.flags & METER_FORCE))
+		if (!b && !forced)
 			return 0;
 		if (!b)
 			continue;
@@ -1561,13 +1563,13 @@ static __noinline int egress_charge(struct meter *m, __u64 now, __u64 n)
 		room = window_charge(&b->window, now, to.window_ns, to.max, n);
 		if (!room)
 			b->refused++;
-		if (!room && to.flags & METER_FORCE)
+		if (!room && forced)
 			window_force(&b->window, now, to.window_ns, n);
 		m->to[i].part = b->window.latest;
 		bpf_spin_unlock(&b->lock);
 		if (room)
 			continue;
-		if (to.flags & METER_FORCE) {
+		if (forced) {
 			egress_over(&to, now, n, VERDICT_ALERT);
 			continue;
 		}
@@ -1590,7 +1592,7 @@ static __always_inline int meter_forced(const struct meter *m)
 {
 	__u32 i;
 
-	if (state.mode[state.generation & 1] == MODE_OBSERVE)
+	if (!slot_denies(state.generation) || is_lifted())
 		return 1;
 	for (i = 0; i < CORDON_METERED; i++) {
 		if (i >= m->count)

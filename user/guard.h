@@ -281,6 +281,19 @@ int guard_hold_changed(struct guard *guard, const struct guard_kept *kept,
  */
 uint64_t guard_serial_seen(const struct guard *guard);
 
+/*
+ * What the guard shall remember in place of guard_state()->remembered, until it
+ * is detached: also less than before.
+ */
+void guard_remember(struct guard *guard, const struct remembered *what);
+
+/*
+ * Until that moment of CLOCK_BOOTTIME the guard denies nothing, and reports
+ * what it would have denied: by itself, whether or not there is an agent, and
+ * not over a boot. 0: it denies again.
+ */
+void guard_lift(struct guard *guard, uint64_t until_ns);
+
 /* ---- reading ------------------------------------------------------------- */
 
 /* The live state, mapped; valid until guard_close(). Never NULL. */

@@ -76,8 +76,7 @@ struct guard {
 	struct guard_skeleton *own;
 	struct bpf_link **own_links;
 	size_t n_own_links;
-	uint64_t serial_saved; /* guard_serial_seen() before this boot */
-	uint64_t lost_files;   /* that guard_save_files() told of */
+	uint64_t lost_files; /* that guard_save_files() told of */
 	enum guard_attach attach;
 	int fds[MAP_COUNT];
 	uint32_t touches_max;	   /* entries of MAP_TOUCHED */

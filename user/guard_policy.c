@@ -251,6 +251,8 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 		return no_room(say, r);
 	}
 	state->policy_serial[slot] = c->serial;
+	if (c->serial > state->remembered.serial)
+		state->remembered.serial = c->serial;
 	state->mode[slot] = c->mode;
 	state->follow_files[slot] = c->follow_files;
 	state->follow_names[slot] = c->follow_names;

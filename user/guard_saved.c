@@ -34,10 +34,18 @@ static int save_budget(const void *key, const void *value, void *arg)
 
 uint64_t guard_serial_seen(const struct guard *guard)
 {
-	const struct guard_state *state = guard->state;
-	uint64_t serial = state->policy_serial[state->generation & 1];
+	return guard->state->remembered.serial;
+}
 
-	return serial > guard->serial_saved ? serial : guard->serial_saved;
+void guard_remember(struct guard *guard, const struct remembered *what)
+{
+	guard->state->remembered = *what;
+}
+
+void guard_lift(struct guard *guard, uint64_t until_ns)
+{
+	__atomic_store_n(&guard->state->lifted_until_ns, until_ns,
+			 __ATOMIC_SEQ_CST);
 }
 
 int guard_save_state(struct guard *guard, const char *path,
@@ -83,7 +91,8 @@ static int restore(struct guard *guard, const struct state *state)
 	r = registry_copy(&state->names, &guard->names);
 	if (r)
 		return r;
-	guard->serial_saved = state->policy_serial;
+	if (state->policy_serial > guard->state->remembered.serial)
+		guard->state->remembered.serial = state->policy_serial;
 	boot_ns = guard_boot_ns();
 	wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
 	for (i = 0; i < state->n_budgets; i++) {
