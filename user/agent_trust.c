@@ -423,21 +423,15 @@ static void note_kept(struct agent *agent, const struct trust_bundle *bundle,
 
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
 {
-	json_t *kept, *list = json_array();
-	char path[4096], *text;
+	json_t *kept = trust_bundle_json(bundle);
+	char path[4096], *text = NULL;
 	int r;
 
-	for (size_t i = 0; i < bundle->n; i++)
-		if (!bundle->signatures[i].error)
-			(void)json_array_append_new(
-				list,
-				json_pack("{s:s, s:s}", "file",
-					  bundle->signatures[i].file, "text",
-					  bundle->signatures[i].text));
-	kept = json_pack("{s:i, s:I, s:s%, s:o}", "cordon", 1, "serial",
-			 (json_int_t)agent->policy->serial, "policy",
-			 bundle->bytes, bundle->len, "signatures", list);
-	text = kept ? json_dumps(kept, JSON_COMPACT) : NULL;
+	if (kept && !json_object_set_new(kept, "cordon", json_integer(1)) &&
+	    !json_object_set_new(
+		    kept, "serial",
+		    json_integer((json_int_t)agent->policy->serial)))
+		text = json_dumps(kept, JSON_COMPACT);
 	json_decref(kept);
 	r = text ? path_of(agent, KEPT_POLICY, path, sizeof(path)) : -ENOMEM;
 	if (!r)
@@ -452,30 +446,10 @@ void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
 
 static int take_kept(const json_t *kept, struct trust_bundle *ret_bundle)
 {
-	const json_t *policy = json_object_get(kept, "policy"), *item;
-	const json_t *list = json_object_get(kept, "signatures");
-	struct trust_signature *signature;
-	size_t i;
-
 	if (json_integer_value(json_object_get(kept, "cordon")) != 1 ||
-	    json_integer_value(json_object_get(kept, "serial")) <= 0 ||
-	    !json_is_string(policy) ||
-	    json_array_size(list) > TRUST_SIGNATURES_MAX)
+	    json_integer_value(json_object_get(kept, "serial")) <= 0)
 		return -EUCLEAN;
-	ret_bundle->bytes = strdup(json_string_value(policy));
-	ret_bundle->signatures =
-		calloc(TRUST_SIGNATURES_MAX, sizeof(*ret_bundle->signatures));
-	if (!ret_bundle->bytes || !ret_bundle->signatures)
-		return -ENOMEM;
-	ret_bundle->len = json_string_length(policy);
-	json_array_foreach (list, i, item) {
-		signature = &ret_bundle->signatures[ret_bundle->n++];
-		trust_signature_take(
-			signature,
-			json_string_value(json_object_get(item, "file")),
-			json_string_value(json_object_get(item, "text")));
-	}
-	return 0;
+	return trust_bundle_from_json(kept, ret_bundle);
 }
 
 int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle)

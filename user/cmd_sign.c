@@ -6,6 +6,7 @@
 #include "cmd.h"
 #include "cmd_policy.h"
 #include "minisign.h"
+#include "policy_yaml.h"
 #include "state.h"
 #include "term.h"
 #include "text.h"
@@ -248,23 +249,12 @@ static void content_release(struct content *content)
 	trust_free(content->trust);
 }
 
-/* The key that only they have, at the beginning of a line. */
-static bool is_trust(const char *text)
-{
-	static const char key[] = "cordon-trust:";
-
-	for (; text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL)
-		if (strncmp(text, key, sizeof(key) - 1) == 0)
-			return true;
-	return false;
-}
-
 /* What nobody takes is not signed. */
 static int content_of(const char *path, const struct trust_bundle *bundle,
 		      struct content *ret_content, struct policy_errors *errs)
 {
 	*ret_content = (struct content){0};
-	if (is_trust(bundle->bytes))
+	if (policy_yaml_has_key(bundle->bytes, "cordon-trust"))
 		return trust_parse(path, bundle->bytes, bundle->len,
 				   &ret_content->trust, errs);
 	return policy_parse(path, bundle->bytes, bundle->len,
@@ -568,8 +558,9 @@ static int verify_file(struct verifying *verifying)
 			      &verifying->errs);
 	if (r)
 		return cmd_policy_errors(verifying->file, r, &verifying->errs);
-	return is_trust(verifying->bundle.bytes) ? judge_trust(verifying)
-						 : judge_policy(verifying);
+	return policy_yaml_has_key(verifying->bundle.bytes, "cordon-trust")
+		       ? judge_trust(verifying)
+		       : judge_policy(verifying);
 }
 
 int cmd_policy_verify(int argc, char **argv)

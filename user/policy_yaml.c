@@ -510,3 +510,24 @@ out:
 	yaml_parser_delete(&parser);
 	return r;
 }
+
+bool policy_yaml_has_key(const char *text, const char *key)
+{
+	size_t len = strlen(key);
+
+	for (; text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL)
+		if (strncmp(text, key, len) == 0 && text[len] == ':')
+			return true;
+	return false;
+}
+
+void policy_yaml_quote(FILE *out, const char *text)
+{
+	(void)fputc('"', out);
+	for (; *text; text++) {
+		if (*text == '"' || *text == '\\')
+			(void)fputc('\\', out);
+		(void)fputc(*text, out);
+	}
+	(void)fputc('"', out);
+}

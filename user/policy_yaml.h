@@ -12,6 +12,9 @@
 #ifndef CORDON_POLICY_YAML_H
 #define CORDON_POLICY_YAML_H
 
+#include <stdbool.h>
+#include <stdio.h>
+
 #include "policy.h"
 
 /* Deepest in a policy: root, rules, rule, release, list, budget. */
@@ -51,5 +54,15 @@ int policy_yaml_parse(const char *name, const char *buf, size_t len,
 
 /* Takes the root, or NULL. */
 void policy_yaml_free(struct policy_yaml *root);
+
+/*
+ * Does a line of text, which is ended with NUL, begin with key and a colon?
+ * Kinds of files are told apart by their first key, which no other kind has.
+ */
+bool policy_yaml_has_key(const char *text, const char *key);
+
+/* Writes text, which text_is_clean(), as a scalar that is read back the same,
+ * whatever it looks like. */
+void policy_yaml_quote(FILE *out, const char *text);
 
 #endif

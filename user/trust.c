@@ -418,18 +418,6 @@ static int read_signature(int dir, struct trust_signature *signature)
 	return minisign_signature_parse(text, (size_t)n, &signature->signature);
 }
 
-void trust_signature_take(struct trust_signature *signature, const char *file,
-			  const char *text)
-{
-	(void)snprintf(signature->file, sizeof(signature->file), "%s",
-		       file ? file : "");
-	(void)snprintf(signature->text, sizeof(signature->text), "%s",
-		       text ? text : "");
-	signature->error = minisign_signature_parse(text ? text : "",
-						    text ? strlen(text) : 0,
-						    &signature->signature);
-}
-
 static int by_file(const void *a, const void *b)
 {
 	const struct trust_signature *x = a, *y = b;
@@ -522,4 +510,60 @@ void trust_bundle_release(struct trust_bundle *bundle)
 	free(bundle->bytes);
 	free(bundle->signatures);
 	*bundle = (struct trust_bundle){0};
+}
+
+/* ---- bundles from elsewhere ---------------------------------------------- */
+
+json_t *trust_bundle_json(const struct trust_bundle *bundle)
+{
+	const struct trust_signature *at = bundle->signatures;
+	json_t *list = json_array();
+
+	for (size_t i = 0; i < bundle->n; i++)
+		if (!at[i].error)
+			(void)json_array_append_new(
+				list,
+				json_pack("{s:s, s:s}", "file", at[i].file,
+					  "text", at[i].text));
+	return json_pack("{s:s%, s:o}", "policy", bundle->bytes, bundle->len,
+			 "signatures", list);
+}
+
+static void take_signature(const json_t *item, struct trust_signature *at)
+{
+	const char *text = evidence_text(item, "text");
+
+	(void)snprintf(at->file, sizeof(at->file), "%s",
+		       evidence_text(item, "file"));
+	/* It is for people, and for JSON. */
+	log_clean(at->file);
+	(void)snprintf(at->text, sizeof(at->text), "%s", text);
+	at->error =
+		minisign_signature_parse(text, strlen(text), &at->signature);
+}
+
+int trust_bundle_from_json(const json_t *json, struct trust_bundle *ret_bundle)
+{
+	const json_t *list = json_object_get(json, "signatures"), *item;
+	const json_t *bytes = json_object_get(json, "policy");
+	struct trust_bundle bundle = {0};
+	size_t i;
+
+	if (!json_is_string(bytes) || !json_is_array(list))
+		return -EUCLEAN;
+	if (json_array_size(list) > TRUST_SIGNATURES_MAX)
+		return -EFBIG;
+	bundle.len = json_string_length(bytes);
+	bundle.bytes = malloc(bundle.len + 1);
+	bundle.signatures =
+		calloc(TRUST_SIGNATURES_MAX, sizeof(*bundle.signatures));
+	if (!bundle.bytes || !bundle.signatures) {
+		trust_bundle_release(&bundle);
+		return -ENOMEM;
+	}
+	memcpy(bundle.bytes, json_string_value(bytes), bundle.len + 1);
+	json_array_foreach (list, i, item)
+		take_signature(item, &bundle.signatures[bundle.n++]);
+	*ret_bundle = bundle;
+	return 0;
 }

@@ -9,6 +9,7 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <jansson.h>
 
 #include "minisign.h"
 #include "policy.h"
@@ -78,9 +79,19 @@ int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
 
 void trust_bundle_release(struct trust_bundle *bundle);
 
-/* What is in a signature's file, from elsewhere. NULL is as good as "". */
-void trust_signature_take(struct trust_signature *signature, const char *file,
-			  const char *text);
+/*
+ * The bundle as JSON, for json_decref(): {"policy":BYTES,"signatures":[...]},
+ * whatever kind of file the bytes are. Signatures that are none are left out.
+ * NULL: no memory, or the bytes are no UTF-8.
+ */
+json_t *trust_bundle_json(const struct trust_bundle *bundle);
+
+/*
+ * And back, for trust_bundle_release(); what else is in json is passed over.
+ * -EUCLEAN: it is no bundle; -EFBIG: more than TRUST_SIGNATURES_MAX
+ * signatures; -ENOMEM.
+ */
+int trust_bundle_from_json(const json_t *json, struct trust_bundle *ret_bundle);
 
 /* ---- signatures --------------------------------------------------------- */
 
