@@ -67,26 +67,39 @@ static const char *const event_types[] = {
 
 #define N_EVENT_TYPES (sizeof(event_types) / sizeof(event_types[0]))
 
-/* The first of them, and the last. */
-static int events_of(struct reporting *reporting, const char *type,
-		     uint64_t max)
+/* At most so many: the first of them, and the last. */
+static int events_of(struct reporting *reporting,
+		     struct evidence_index_query query, uint64_t max)
 {
 	struct evidence_index *index = reporting->index.index;
-	struct evidence_index_query query = {
-		.type = type, .incident = reporting->report.number};
 	uint64_t n = 0;
 	int r;
 
 	r = evidence_index_count(index, &query, &n);
-	if (r || n <= max)
-		return r ? r : lines(reporting, type, reporting->events);
-	reporting->report.events_left_out += n - max;
-	query.max = max / 2;
-	r = evidence_index_lines(index, &query, append, reporting->events);
+	if (!r && n > max) {
+		reporting->report.events_left_out += n - max;
+		query.max = max / 2;
+	}
+	if (!r)
+		r = evidence_index_lines(index, &query, append,
+					 reporting->events);
+	if (r || !query.max)
+		return r;
 	query.newest = true;
-	return r ? r
-		 : evidence_index_lines(index, &query, append,
-					reporting->events);
+	return evidence_index_lines(index, &query, append, reporting->events);
+}
+
+static int incident_events(struct reporting *reporting)
+{
+	struct evidence_index_query query = {.incident =
+						     reporting->report.number};
+	int r = 0;
+
+	for (size_t i = 0; !r && i < N_EVENT_TYPES; i++) {
+		query.type = event_types[i];
+		r = events_of(reporting, query, EVENTS_MAX / 2);
+	}
+	return r;
 }
 
 /* Of an origin: also what came before it was the incident's, which it can have
@@ -105,14 +118,13 @@ static int origin_lines(struct reporting *reporting, uint64_t origin)
 	if (!r)
 		r = evidence_index_ledger(index, query.load, origin, append,
 					  reporting->ledger);
+	query.but = reporting->report.number;
 	for (size_t i = 0; !r && i < N_EVENT_TYPES; i++) {
 		query.type = event_types[i];
 		query.to = strcmp(query.type, "verdict") == 0
 				   ? reporting->incident.first
 				   : 0;
-		query.max = EVENTS_MAX / 8;
-		r = evidence_index_lines(index, &query, append,
-					 reporting->events);
+		r = events_of(reporting, query, EVENTS_MAX / 8);
 	}
 	return r;
 }
@@ -255,8 +267,8 @@ static int gather(struct reporting *reporting)
 		r = lines(reporting, "actor", reporting->actors);
 	if (!r)
 		r = lines(reporting, "step", reporting->steps);
-	for (i = 0; !r && i < N_EVENT_TYPES; i++)
-		r = events_of(reporting, event_types[i], EVENTS_MAX / 2);
+	if (!r)
+		r = incident_events(reporting);
 	json_array_foreach (
 		json_object_get(reporting->incident.line, "origins"), i, origin)
 		if (!r)

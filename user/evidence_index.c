@@ -895,11 +895,12 @@ static int prepare_query(struct evidence_index *index, const char *what,
 	/* Only what is asked for is in the text: so an index is found. */
 	(void)snprintf(sql, sizeof(sql),
 		       "SELECT %s FROM line WHERE seq >= ?5 AND seq <= "
-		       "?6%s%s%s%s ORDER BY seq%s LIMIT ?7",
+		       "?6%s%s%s%s%s ORDER BY seq%s LIMIT ?7",
 		       what, query->type ? " AND type = ?1" : "",
 		       query->incident ? " AND incident = ?2" : "",
 		       query->load ? " AND load = ?3" : "",
 		       query->origin ? " AND origin = ?4" : "",
+		       query->but ? " AND incident IS NOT ?8" : "",
 		       query->newest ? " DESC" : "");
 	if (sqlite3_prepare_v2(index->db, sql, -1, ret_stmt, NULL))
 		return -EIO;
@@ -911,6 +912,8 @@ static int prepare_query(struct evidence_index *index, const char *what,
 		(void)bind_number(*ret_stmt, 3, query->load);
 	if (query->origin)
 		(void)bind_number(*ret_stmt, 4, query->origin);
+	if (query->but)
+		(void)bind_number(*ret_stmt, 8, query->but);
 	(void)bind_number(*ret_stmt, 5, query->from);
 	(void)bind_number(*ret_stmt, 6, query->to ? query->to : INT64_MAX);
 	(void)sqlite3_bind_int64(*ret_stmt, 7,

@@ -75,6 +75,7 @@ int evidence_index_incident(struct evidence_index *index, uint64_t number,
 struct evidence_index_query {
 	const char *type;
 	uint64_t incident;
+	uint64_t but; /* not of this incident */
 	uint64_t load;
 	uint64_t origin;
 	uint64_t from, to; /* numbers, both included; to 0: no end */

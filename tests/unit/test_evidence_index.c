@@ -200,6 +200,11 @@ static void finds_what_is_asked_for(void **state)
 	sync_log(box);
 	open_index(box, NULL, false);
 	assert_int_equal(lines(box, &query), 3);
+	query.but = 1;
+	assert_int_equal(lines(box, &query), 1);
+	query = (struct evidence_index_query){.but = 1};
+	assert_true(lines(box, &query) > 5); /* those of none too */
+	query = (struct evidence_index_query){.type = "incident"};
 	query.incident = 1;
 	assert_int_equal(lines(box, &query), 2);
 	query.max = 1;
