@@ -164,10 +164,6 @@ void agent_trust_old(struct agent *agent, const json_t *line);
  */
 void agent_trust_started(struct agent *agent);
 
-/* As trust_bundle_read() of what lies where only root can have put it. */
-int agent_trust_read(const char *file, struct trust_bundle *ret_bundle,
-		     struct policy_errors *errs);
-
 /* The log goes on in another segment: the next agent reads no more than two. */
 void agent_trust_segment(struct agent *agent, uint64_t segment);
 

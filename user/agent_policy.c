@@ -152,7 +152,7 @@ static int read_file(struct agent *agent, struct policy **ret_policy,
 	trust_bundle_release(&agent->next_bundle);
 	if (!agent->trust)
 		return policy_load(file, ret_policy, errs);
-	r = agent_trust_read(file, &agent->next_bundle, errs);
+	r = trust_bundle_read_ours(file, &agent->next_bundle, errs);
 	return r ? r
 		 : take_bundle(agent, file, &agent->next_bundle, ret_policy,
 			       errs);

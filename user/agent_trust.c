@@ -264,54 +264,6 @@ static int adopt(struct agent *agent, struct trust *next,
 	return 0;
 }
 
-/*
- * Where trust anchors and policies lie others than root can have put nothing,
- * and led nobody elsewhere. -EPERM, and why.
- */
-static int check_place(const char *file, char *why, size_t size)
-{
-	char dir[4096], *slash;
-	struct stat st;
-
-	if (lstat(file, &st) < 0)
-		return -errno;
-	if (S_ISLNK(st.st_mode)) {
-		(void)snprintf(why, size,
-			       "it is a symbolic link: put the file "
-			       "itself there");
-		return -EPERM;
-	}
-	(void)snprintf(dir, sizeof(dir), "%s", file);
-	slash = strrchr(dir, '/');
-	if (!slash)
-		(void)strcpy(dir, ".");
-	else
-		slash[slash == dir] = '\0';
-	if (st.st_uid == geteuid() && !(st.st_mode & 022) &&
-	    lstat(dir, &st) == 0 && S_ISDIR(st.st_mode) &&
-	    st.st_uid == geteuid() && !(st.st_mode & 022))
-		return 0;
-	(void)snprintf(why, size,
-		       "others than root can change it, or %.200s, or that is "
-		       "a symbolic link: chown root:root, chmod go-w",
-		       dir);
-	return -EPERM;
-}
-
-int agent_trust_read(const char *file, struct trust_bundle *ret_bundle,
-		     struct policy_errors *errs)
-{
-	char why[TRUST_WORDS_MAX];
-	int r;
-
-	policy_errors_init(errs);
-	r = check_place(file, why, sizeof(why));
-	if (r == -EPERM)
-		policy_errors_add(errs, file, (struct policy_pos){0}, "%s",
-				  why);
-	return r == -EPERM ? r : trust_bundle_read(file, ret_bundle, errs);
-}
-
 /* What the administrator has put there is the next one, or the same. */
 static int take_next(struct agent *agent, struct trust *next,
 		     const struct trust_bundle *bundle)
@@ -363,7 +315,7 @@ int agent_trust_load(struct agent *agent)
 	}
 	r = access(file, F_OK) < 0 && errno == ENOENT
 		    ? -ENOENT
-		    : agent_trust_read(file, &bundle, errs);
+		    : trust_bundle_read_ours(file, &bundle, errs);
 	if (r == -ENOENT) {
 		r = 0;
 		if (agent->trust)

@@ -138,40 +138,51 @@ static void report_read(struct policy_errors *errs, const char *path, int r)
 				  strerrordesc_np(-r));
 }
 
-int policy_read(const char *path, void **ret_buf, size_t *ret_len,
-		struct policy_errors *errs)
+static int read_regular(int fd, void **ret_buf, size_t *ret_len)
 {
 	struct stat st;
 	char *buf = NULL;
-	int fd, r;
+	int r;
+
+	if (fstat(fd, &st) < 0)
+		return -errno;
+	if (!S_ISREG(st.st_mode))
+		return -EINVAL;
+	if (st.st_size > (off_t)POLICY_FILE_BYTES_MAX)
+		return -E2BIG;
+	r = read_all(fd, (size_t)st.st_size, &buf, ret_len);
+	if (!r)
+		*ret_buf = buf;
+	return r;
+}
+
+int policy_read_fd(int fd, const char *name, void **ret_buf, size_t *ret_len,
+		   struct policy_errors *errs)
+{
+	int r;
 
 	policy_errors_init(errs);
+	r = read_regular(fd, ret_buf, ret_len);
+	if (r)
+		report_read(errs, name, r);
+	return r;
+}
+
+int policy_read(const char *path, void **ret_buf, size_t *ret_len,
+		struct policy_errors *errs)
+{
+	int fd, r;
+
 	/* O_NONBLOCK: a FIFO must not hold us up before we see what it is */
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY | O_NONBLOCK);
 	if (fd < 0) {
 		r = -errno;
-		goto out;
-	}
-	if (fstat(fd, &st) < 0) {
-		r = -errno;
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
-		r = -EINVAL;
-		goto out;
-	}
-	if (st.st_size > (off_t)POLICY_FILE_BYTES_MAX) {
-		r = -E2BIG;
-		goto out;
-	}
-	r = read_all(fd, (size_t)st.st_size, &buf, ret_len);
-	if (!r)
-		*ret_buf = buf;
-out:
-	if (r)
+		policy_errors_init(errs);
 		report_read(errs, path, r);
-	if (fd >= 0)
-		(void)close(fd);
+		return r;
+	}
+	r = policy_read_fd(fd, path, ret_buf, ret_len, errs);
+	(void)close(fd);
 	return r;
 }
 

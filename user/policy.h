@@ -369,6 +369,10 @@ int policy_load(const char *path, struct policy **ret_policy,
 int policy_read(const char *path, void **ret_buf, size_t *ret_len,
 		struct policy_errors *errs);
 
+/* The same of one that is open; name stands for it in error messages. */
+int policy_read_fd(int fd, const char *name, void **ret_buf, size_t *ret_len,
+		   struct policy_errors *errs);
+
 /* Takes NULL. */
 void policy_free(struct policy *policy);
 

@@ -15,6 +15,7 @@
 #include "array.h"
 #include "evidence.h"
 #include "log.h"
+#include "place.h"
 #include "policy_take.h"
 #include "policy_yaml.h"
 
@@ -266,6 +267,16 @@ static void say(char *buf, size_t size, const char *format, ...)
 	va_end(ap);
 }
 
+static const char *malformed_as(int error)
+{
+	if (error == -ENOTSUP)
+		return "is a signature without a hash (minisign -l)";
+	if (error == -EPERM)
+		return "can be changed by others than root: chown root:root, "
+		       "chmod go-w";
+	return "is no signature of minisign";
+}
+
 static void say_one(const struct trust_signature *signature,
 		    enum trust_signer found, const struct trust_key *key,
 		    char *buf, size_t size)
@@ -296,11 +307,8 @@ static void say_one(const struct trust_signature *signature,
 		    key->name);
 		break;
 	case TRUST_MALFORMED:
-		say(buf, size,
-		    signature->error == -ENOTSUP
-			    ? "%s is a signature without a hash (minisign -l)"
-			    : "%s is no signature of minisign",
-		    signature->file);
+		say(buf, size, "%s %s", signature->file,
+		    malformed_as(signature->error));
 		break;
 	}
 }
@@ -396,9 +404,10 @@ static bool is_signature_of(const char *file, const char *name)
 }
 
 /* What is wrong with it is told by who judges it. */
-static int read_signature(int dir, struct trust_signature *signature)
+static int read_signature(int dir, bool ours, struct trust_signature *signature)
 {
 	char *text = signature->text;
+	bool others = false;
 	struct stat st;
 	ssize_t n = -1;
 	int fd;
@@ -407,9 +416,13 @@ static int read_signature(int dir, struct trust_signature *signature)
 		    O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_NOCTTY | O_CLOEXEC);
 	if (fd < 0)
 		return -errno;
-	if (!fstat(fd, &st) && S_ISREG(st.st_mode))
+	if (!fstat(fd, &st) && S_ISREG(st.st_mode)) {
+		others = ours && !place_is_ours(&st);
 		n = read(fd, text, MINISIGN_TEXT_MAX);
+	}
 	(void)close(fd);
+	if (others)
+		return -EPERM;
 	if (n < 0 || n == MINISIGN_TEXT_MAX) {
 		text[0] = '\0';
 		return -EINVAL;
@@ -425,7 +438,8 @@ static int by_file(const void *a, const void *b)
 	return strcmp(x->file, y->file);
 }
 
-static int add_signature(struct trust_bundle *bundle, int dir, const char *file)
+static int add_signature(struct trust_bundle *bundle, int dir, bool ours,
+			 const char *file)
 {
 	struct trust_signature *grown, *at;
 
@@ -436,42 +450,49 @@ static int add_signature(struct trust_bundle *bundle, int dir, const char *file)
 	at = &grown[bundle->n++];
 	memset(at, 0, sizeof(*at));
 	(void)snprintf(at->file, sizeof(at->file), "%s", file);
-	at->error = read_signature(dir, at);
+	at->error = read_signature(dir, ours, at);
 	/* From here on it is for people, and for JSON. */
 	log_clean(at->file);
 	return 0;
 }
 
-static DIR *open_dir_of(const char *path)
+static int open_dir_of(const char *path)
 {
 	char *copy = strdup(path), *slash;
-	DIR *dir = NULL;
+	int fd;
 
 	if (!copy)
-		return NULL;
+		return -ENOMEM;
 	slash = strrchr(copy, '/');
 	if (slash)
 		slash[slash == copy] = '\0';
-	dir = opendir(slash ? copy : ".");
+	fd = open(slash ? copy : ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
 	free(copy);
-	return dir;
+	return fd < 0 ? -errno : fd;
 }
 
-static int read_signatures(const char *path, struct trust_bundle *bundle,
+/* Steals fd, of the directory; below 0: it is the error. */
+static int read_signatures(int fd, bool ours, const char *path,
+			   struct trust_bundle *bundle,
 			   struct policy_errors *errs)
 {
 	const char *name = evidence_base(path);
 	const struct dirent *entry;
-	DIR *dir = open_dir_of(path);
+	DIR *dir = fd < 0 ? NULL : fdopendir(fd);
 	int r = 0;
 
-	if (!dir)
-		return -errno;
+	if (!dir) {
+		r = fd < 0 ? fd : -errno;
+		if (fd >= 0)
+			(void)close(fd);
+		return r;
+	}
 	while (!r && (entry = readdir(dir))) {
 		if (!is_signature_of(entry->d_name, name))
 			continue;
 		if (bundle->n < TRUST_SIGNATURES_MAX) {
-			r = add_signature(bundle, dirfd(dir), entry->d_name);
+			r = add_signature(bundle, dirfd(dir), ours,
+					  entry->d_name);
 			continue;
 		}
 		policy_errors_add(errs, path, (struct policy_pos){0},
@@ -494,15 +515,41 @@ int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
 	int r;
 
 	r = policy_read(path, &bundle.bytes, &bundle.len, errs);
+	if (!r)
+		r = read_signatures(open_dir_of(path), false, path, &bundle,
+				    errs);
 	if (r)
-		return r;
-	r = read_signatures(path, &bundle, errs);
-	if (r) {
 		trust_bundle_release(&bundle);
+	else
+		*ret_bundle = bundle;
+	return r;
+}
+
+int trust_bundle_read_ours(const char *path, struct trust_bundle *ret_bundle,
+			   struct policy_errors *errs)
+{
+	struct trust_bundle bundle = {0};
+	char why[PLACE_WHY_CHARS_MAX];
+	int dir, fd, r;
+
+	policy_errors_init(errs);
+	r = place_open(path, &dir, &fd, why);
+	if (r) {
+		policy_errors_add(errs, path, (struct policy_pos){0}, "%s",
+				  why[0] ? why : strerror(-r));
 		return r;
 	}
-	*ret_bundle = bundle;
-	return 0;
+	r = policy_read_fd(fd, path, &bundle.bytes, &bundle.len, errs);
+	(void)close(fd);
+	if (r)
+		(void)close(dir);
+	else
+		r = read_signatures(dir, true, path, &bundle, errs);
+	if (r)
+		trust_bundle_release(&bundle);
+	else
+		*ret_bundle = bundle;
+	return r;
 }
 
 void trust_bundle_release(struct trust_bundle *bundle)

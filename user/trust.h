@@ -55,7 +55,9 @@ void trust_free(struct trust *trust);
 struct trust_signature {
 	char file[TRUST_FILE_CHARS_MAX]; /* for people; no directory */
 	char text[MINISIGN_TEXT_MAX];	 /* "" if it is too long */
-	int error; /* of minisign_signature_parse(); 0: the next is one */
+	/* Of minisign_signature_parse(); -EPERM: others can change it; 0: the
+	 * next is one. */
+	int error;
 	struct minisign_signature signature;
 };
 
@@ -76,6 +78,14 @@ struct trust_bundle {
  */
 int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
 		      struct policy_errors *errs);
+
+/*
+ * The same of what lies where only root can have put it: see place.h, of which
+ * -EPERM is, with an entry in errs. A signature that somebody else can change
+ * counts as none.
+ */
+int trust_bundle_read_ours(const char *path, struct trust_bundle *ret_bundle,
+			   struct policy_errors *errs);
 
 void trust_bundle_release(struct trust_bundle *bundle);
 
