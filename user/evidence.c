@@ -10,6 +10,9 @@
 #include <sys/timex.h>
 #include <unistd.h>
 
+/* Lost for want of room before that is told again. */
+#define SKIPPED_LINES 4096
+
 /* ---- the host ----------------------------------------------------------- */
 
 const char *evidence_clock(void)
@@ -48,6 +51,16 @@ uint64_t evidence_next(const struct evidence *evidence)
 uint64_t evidence_segment(const struct evidence *evidence)
 {
 	return evidence->fd < 0 ? 0 : evidence_segment_of(evidence->name);
+}
+
+uint64_t evidence_dropped(const struct evidence *evidence)
+{
+	return evidence->dropped;
+}
+
+const char *evidence_last_hash(const struct evidence *evidence)
+{
+	return evidence->prev;
 }
 
 bool evidence_unsigned(const struct evidence *evidence)
@@ -110,6 +123,8 @@ int evidence_add(struct evidence *evidence, json_t *line, char *ret_text,
 	int r;
 
 	*ret_len = 0;
+	/* Who makes room writes that down, so that it is before this one. */
+	evidence->full = evidence_is_full(evidence);
 	r = line ? put_place(evidence, line) : -ENOMEM;
 	if (!r) {
 		len = json_dumpb(line, ret_text, EVIDENCE_LINE_MAX,
@@ -121,6 +136,10 @@ int evidence_add(struct evidence *evidence, json_t *line, char *ret_text,
 	if (!r) {
 		ret_text[len++] = '\n';
 		*ret_len = len;
+		evidence->dropped += evidence->full;
+		r = evidence->full ? -EDQUOT : 0;
+	}
+	if (!r) {
 		r = write_line(evidence, ret_text, len);
 	}
 	if (r)
@@ -142,13 +161,29 @@ static json_t *checkpoint_line(const struct evidence *evidence)
 					 evidence->host, "key", id));
 }
 
+/*
+ * Where there is no room, what is lost is told when that begins, and then now
+ * and then, for this takes room too.
+ */
+static bool has_to_say(struct evidence *evidence)
+{
+	bool was_told = evidence->told;
+
+	evidence->told = evidence->full;
+	return evidence->lines || !evidence->full || !was_told ||
+	       evidence->skipped >= SKIPPED_LINES;
+}
+
 static int add_checkpoint(struct evidence *evidence)
 {
 	char text[EVIDENCE_LINE_MAX], signature[SIGN_SIGNATURE_CHARS_MAX];
-	json_t *line = checkpoint_line(evidence);
+	json_t *line = NULL;
 	size_t len = 0;
 	int r;
 
+	if (!has_to_say(evidence))
+		return 0;
+	line = checkpoint_line(evidence);
 	r = line ? put_place(evidence, line) : -ENOMEM;
 	if (!r)
 		len = json_dumpb(line, text, sizeof(text), JSON_COMPACT);
@@ -219,6 +254,8 @@ void evidence_close(struct evidence *evidence)
 {
 	if (!evidence)
 		return;
+	/* What it lacks is told now or never. */
+	evidence->told = false;
 	(void)evidence_checkpoint(evidence);
 	evidence_segment_leave(evidence);
 	if (evidence->dir_fd >= 0)

@@ -57,7 +57,9 @@ struct evidence_options {
 	const struct sign_key *key; /* copied */
 	uint64_t segment_bytes;	    /* 0: EVIDENCE_SEGMENT_BYTES */
 	uint64_t keep_bytes;	    /* 0: EVIDENCE_KEEP_BYTES */
-	const char *host;	    /* cut to EVIDENCE_HOST_MAX */
+	bool held;		    /* as evidence_hold(acked) */
+	uint64_t acked;
+	const char *host; /* cut to EVIDENCE_HOST_MAX */
 };
 
 /* What was found, for the caller to tell. */
@@ -119,6 +121,20 @@ int evidence_checkpoint(struct evidence *evidence);
 /* The number in the name of the segment that is written to; 0: the next line
  * begins one. */
 uint64_t evidence_segment(const struct evidence *evidence);
+
+/*
+ * Somebody else has to get all lines, and has those up to acked. A segment with
+ * any behind that is not retired; where there is no room left then, the oldest
+ * lines are kept, and each new one is lost as on a full disk, with -EDQUOT.
+ * UINT64_MAX: nobody has to.
+ */
+void evidence_hold(struct evidence *evidence, uint64_t acked);
+
+/* How many lines were lost in that way, since it was opened. */
+uint64_t evidence_dropped(const struct evidence *evidence);
+
+/* The hash of the last line, 64 zeros if there is none; lives as the log. */
+const char *evidence_last_hash(const struct evidence *evidence);
 
 /* Are there lines that no checkpoint signs? */
 bool evidence_unsigned(const struct evidence *evidence);

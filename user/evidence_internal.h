@@ -32,6 +32,13 @@ struct evidence {
 	int why;			    /* errno of the first of them */
 	bool unsynced;
 	bool retires_not; /* it failed once */
+	uint64_t acked;	  /* as evidence_hold(); UINT64_MAX: not held */
+	uint64_t closed;  /* bytes of the other segments */
+	bool stuck;	  /* and none of them can go until more is acked */
+	bool retiring;	  /* which writes a line where there is no room */
+	bool full;	  /* the last line found none */
+	bool told;	  /* and that was */
+	uint64_t dropped;
 };
 
 /* Writes all of text at that offset, or cuts the file there. 0 or -errno. */
@@ -55,6 +62,15 @@ bool evidence_segment_is_there(const struct evidence *evidence);
  * fails does no harm: more room is used.
  */
 void evidence_segment_close(struct evidence *evidence);
+
+/*
+ * Is there no room for another line, and none to be made? Makes some if it can,
+ * which writes lines.
+ */
+bool evidence_is_full(struct evidence *evidence);
+
+/* Counts what the other segments have. */
+void evidence_measure(struct evidence *evidence);
 
 /*
  * name becomes name.gz. At every moment one of the two is there, whole, on the

@@ -289,6 +289,7 @@ int evidence_open(const struct evidence_options *opts, evidence_line_fn line,
 						    : EVIDENCE_SEGMENT_BYTES;
 	evidence->keep_max = opts->keep_bytes ? opts->keep_bytes
 					      : EVIDENCE_KEEP_BYTES;
+	evidence->acked = opts->held ? opts->acked : UINT64_MAX;
 	(void)snprintf(evidence->host, sizeof(evidence->host), "%s",
 		       opts->host);
 	read_boot(evidence->boot);
@@ -302,6 +303,7 @@ int evidence_open(const struct evidence_options *opts, evidence_line_fn line,
 		r = find_end(evidence, line, arg, ret_found);
 	if (r)
 		goto out;
+	evidence_measure(evidence);
 	*ret_evidence = evidence;
 	return 0;
 out:

@@ -197,11 +197,44 @@ static int retire_one(struct evidence *evidence, const char *file,
 	return r;
 }
 
-static void retire(struct evidence *evidence)
+static uint64_t size_of(const char *file)
 {
-	uint64_t total = 0, first, last;
-	char **files = NULL;
 	struct stat st;
+
+	return stat(file, &st) == 0 ? (uint64_t)st.st_size : 0;
+}
+
+static void measure(struct evidence *evidence, char **files, size_t n)
+{
+	evidence->closed = 0;
+	for (size_t i = 0; i < n; i++)
+		if (evidence->fd < 0 ||
+		    strcmp(evidence_base(files[i]), evidence->name) != 0)
+			evidence->closed += size_of(files[i]);
+}
+
+void evidence_measure(struct evidence *evidence)
+{
+	char **files = NULL;
+	size_t n = 0;
+
+	if (evidence_files(&(const char *){evidence->dir}, 1, NULL, NULL,
+			   &files, &n))
+		return;
+	measure(evidence, files, n);
+	evidence_files_free(files, n);
+}
+
+/* Is that more than there is room for, if so much is added? */
+static bool is_over(const struct evidence *evidence, uint64_t more)
+{
+	return evidence->closed + evidence->bytes + more > evidence->keep_max;
+}
+
+static void retire(struct evidence *evidence, uint64_t more)
+{
+	uint64_t first, last, size;
+	char **files = NULL;
 	size_t n = 0;
 
 	/* One that cannot be taken away would be written about for ever. */
@@ -209,20 +242,23 @@ static void retire(struct evidence *evidence)
 	    evidence_files(&(const char *){evidence->dir}, 1, NULL, NULL,
 			   &files, &n))
 		return;
-	for (size_t i = 0; i < n; i++)
-		total += stat(files[i], &st) == 0 ? (uint64_t)st.st_size : 0;
+	measure(evidence, files, n);
+	evidence->retiring = true;
 	for (size_t i = 0;
-	     !evidence->retires_not && i + 1 < n && total > evidence->keep_max;
+	     !evidence->retires_not && i + 1 < n && is_over(evidence, more);
 	     i++) {
-		if (stat(files[i], &st) < 0)
+		size = size_of(files[i]);
+		if (!size)
 			continue;
 		first = evidence_segment_of(evidence_base(files[i]));
 		last = evidence_segment_of(evidence_base(files[i + 1])) - 1;
-		if (retire_one(evidence, files[i], first, last,
-			       (uint64_t)st.st_size))
+		if (last > evidence->acked)
+			break;
+		if (retire_one(evidence, files[i], first, last, size))
 			evidence->retires_not = true;
-		total -= (uint64_t)st.st_size;
+		evidence->closed -= size;
 	}
+	evidence->retiring = false;
 	evidence_files_free(files, n);
 }
 
@@ -233,5 +269,25 @@ void evidence_segment_close(struct evidence *evidence)
 	memcpy(name, evidence->name, sizeof(name));
 	evidence_segment_leave(evidence);
 	(void)evidence_segment_compress(evidence, name);
-	retire(evidence);
+	retire(evidence, 0);
+}
+
+/* ---- held segments ------------------------------------------------------- */
+
+void evidence_hold(struct evidence *evidence, uint64_t acked)
+{
+	evidence->acked = acked;
+	evidence->stuck = false;
+}
+
+bool evidence_is_full(struct evidence *evidence)
+{
+	if (evidence->acked == UINT64_MAX || evidence->retiring ||
+	    !is_over(evidence, EVIDENCE_LINE_MAX))
+		return false;
+	if (evidence->stuck)
+		return true;
+	retire(evidence, EVIDENCE_LINE_MAX);
+	evidence->stuck = is_over(evidence, EVIDENCE_LINE_MAX);
+	return evidence->stuck;
 }

@@ -372,6 +372,133 @@ static void log_retires_the_oldest_and_says_so(void **state)
 	assert_int_equal(box->n, 0);
 }
 
+/* ---- what somebody else has to get --------------------------------------- */
+
+static void open_held(struct box *box, uint64_t acked)
+{
+	const struct evidence_options opts = {.dir = box->log,
+					      .key = &box->key,
+					      .segment_bytes = 3000,
+					      .keep_bytes = 30000,
+					      .host = "cardprint-1",
+					      .held = true,
+					      .acked = acked};
+
+	assert_int_equal(
+		evidence_open(&opts, NULL, NULL, &box->found, &box->evidence),
+		0);
+}
+
+/* As long as with add(), but no shorter when it is compressed. */
+static int add_noise(struct box *box, size_t pad)
+{
+	char text[EVIDENCE_LINE_MAX], noise[EVIDENCE_LINE_MAX];
+	size_t len;
+
+	for (size_t i = 0; i < pad; i++)
+		noise[i] = (char)('0' + rand() % 64);
+	noise[pad] = '\0';
+	for (char *at = noise; (at = strchr(at, '\\'));)
+		*at = 'x';
+	return evidence_add(box->evidence,
+			    json_pack("{s:i, s:s, s:s}", "cordon", 1, "type",
+				      "verdict", "pad", noise),
+			    text, &len);
+}
+
+/* Adds lines until one is lost; how many were not. */
+static int add_until_full(struct box *box)
+{
+	int n = 0, r;
+
+	while ((r = add_noise(box, 3000)) == 0) {
+		assert_int_equal(evidence_sync(box->evidence), 0);
+		assert_true(n++ < 1000);
+	}
+	assert_int_equal(r, -EDQUOT);
+	assert_int_equal(evidence_sync(box->evidence), -EDQUOT);
+	return n;
+}
+
+static uint64_t bytes_of(const struct box *box)
+{
+	bytes = 0;
+	each_file(box, count_bytes);
+	return bytes;
+}
+
+static void held_log_keeps_the_oldest_and_says_what_is_lost(void **state)
+{
+	struct box *box = *state;
+	uint64_t lost, next;
+
+	open_held(box, 0);
+	(void)add_until_full(box);
+	for (int i = 0; i < 9; i++)
+		assert_int_equal(add(box, 3000), -EDQUOT);
+	assert_int_equal(evidence_dropped(box->evidence), 10);
+	assert_in_range(bytes_of(box), 10000, 30000);
+	/* That is said once, and then its number alone goes on. */
+	assert_int_equal(evidence_checkpoint(box->evidence), 0);
+	lost = bytes_of(box);
+	next = evidence_next(box->evidence);
+	for (int i = 0; i < 50; i++) {
+		assert_int_equal(add(box, 3000), -EDQUOT);
+		assert_int_equal(evidence_checkpoint(box->evidence), 0);
+	}
+	assert_int_equal(bytes_of(box), lost);
+	assert_int_equal(evidence_next(box->evidence), next + 50);
+	close_log(box);
+	verify_finds_nothing(box, 0);
+	assert_int_equal(box->result.first, 1);
+	assert_int_equal(box->result.skipped, 60);
+}
+
+static void held_log_goes_on_once_enough_is_acknowledged(void **state)
+{
+	struct box *box = *state;
+	uint64_t last;
+
+	open_held(box, 0);
+	(void)add_until_full(box);
+	last = evidence_next(box->evidence) - 2;
+	/* Not by a line of the first segment. */
+	evidence_hold(box->evidence, 1);
+	assert_int_equal(add(box, 3000), -EDQUOT);
+	evidence_hold(box->evidence, last);
+	assert_int_equal(add(box, 3000), 0);
+	assert_int_equal(evidence_sync(box->evidence), 0);
+	close_log(box);
+	verify(box);
+	assert_true(box->result.first > 1);
+	assert_in_range(box->result.first, 2, last);
+	verify_finds_nothing(box, 0);
+}
+
+static void held_log_retires_what_is_acknowledged_and_no_more(void **state)
+{
+	struct box *box = *state;
+
+	open_held(box, 0);
+	for (int i = 0; i < 300; i++) {
+		add_many(box, 1, 100);
+		evidence_hold(box->evidence, evidence_next(box->evidence) - 4);
+	}
+	assert_int_equal(evidence_dropped(box->evidence), 0);
+	close_log(box);
+	assert_in_range(bytes_of(box), 5000, 30000);
+	verify(box);
+	assert_true(box->result.first > 1);
+	/* As after a restart, of which nobody has got a line since. */
+	open_held(box, box->result.first);
+	(void)add_until_full(box);
+	close_log(box);
+	open_log(box, 3000, 20000);
+	add_many(box, 20, 3000);
+	close_log(box);
+	verify_finds_nothing(box, 0);
+}
+
 static void verify_finds_a_changed_line(void **state)
 {
 	struct box *box = *state;
@@ -1004,6 +1131,9 @@ int main(void)
 		IN_BOX(log_verifies_over_restarts),
 		IN_BOX(log_verifies_over_segments_when_compressed),
 		IN_BOX(log_retires_the_oldest_and_says_so),
+		IN_BOX(held_log_keeps_the_oldest_and_says_what_is_lost),
+		IN_BOX(held_log_goes_on_once_enough_is_acknowledged),
+		IN_BOX(held_log_retires_what_is_acknowledged_and_no_more),
 		IN_BOX(verify_finds_a_changed_line),
 		IN_BOX(verify_proves_both_sides_of_a_change),
 		IN_BOX(verify_finds_a_changed_hash),
