@@ -83,9 +83,12 @@ $(B)/libcordon.a: $(call objects,$(LIBRARY))
 	$(call say,AR,$@)
 	$(Q)rm -f $@ && $(AR) rcsD $@ $^
 
+$(filter $(B)/tests/unit/test_agent_%,$(UNIT)): $(B)/tests/unit/agent_host.o
+
 $(B)/tests/unit/%: $(B)/tests/unit/%.o $(B)/libcordon.a
 	$(call say,LD,$@)
-	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $(filter %.o,$^) \
+		$(filter %.a,$^) $(LIBS) -lcmocka
 
 $(B)/%.o: %.c Makefile
 	$(call say,CC,$@)
