@@ -7,8 +7,8 @@
  *	policy	force to host, signed by the issuer's people: as a policy is
  *		kept for a boot, {"cordon":1,"serial":N,"policy":TEXT,
  *		"signatures":[{"file":NAME,"text":TEXT},...]}, and beside that
- *		or alone "trust" and "act", each {"text":TEXT,
- *		"signatures":[...]}
+ *		or alone "trust" and "act", each {"policy":TEXT,
+ *		"signatures":[...]}, as trust_bundle_json() makes all of them
  *	report	host to force, a part of its evidence log: a box for the
  *		force's sealing key
  *	ask	force to host, not signed: {"cordon":1,"nonce":HEX,

@@ -69,11 +69,15 @@
 #define LINK_FETCH_S	5
 #define LINK_ACK_WAIT_S 30
 /* Seconds from the end of a link to the next one: doubled each time, up to a
- * quarter of them more or less, and the least again once it was connected. */
+ * quarter of them more or less, and the least again behind one that was
+ * connected for LINK_STEADY_S. */
 #define LINK_AGAIN_MIN_S 1
 #define LINK_AGAIN_MAX_S 60
-/* One that says nothing is dead: it was to be connected by then. */
-#define LINK_START_S 30
+#define LINK_STEADY_S	 10
+/* One that is not connected by then is stuck, and so is one that says nothing
+ * for so long while something is to be answered. */
+#define LINK_START_S  30
+#define LINK_ANSWER_S 60
 
 #define LINK_SERVERS_MAX      8
 #define LINK_GROUPS_MAX	      16
@@ -104,12 +108,12 @@ struct link_options {
 /* For `cordon status', and for tests. */
 struct link_state {
 	bool connected;
-	int64_t since_s; /* when that began; 0: not yet */
+	int64_t since_s; /* time of day when that began; 0: not yet */
 	uint64_t starts; /* processes */
-	uint64_t broken; /* of these: ended for a frame that is none */
-	uint64_t killed; /* of these: by a signal, or stuck */
+	uint64_t broken; /* of these: ended for what no link may say */
+	uint64_t killed; /* of these: by a signal that is not ours, or stuck */
 	pid_t pid;	 /* 0: none runs */
-	char words[256]; /* to what, or why not; clean */
+	char words[LINK_WORDS_MAX + 1]; /* to what, or why not; clean */
 };
 
 /*
@@ -137,9 +141,16 @@ int link_work(struct link *link);
 
 /*
  * 1: the next frame, which lives until the next call with this link; 0: there
- * is none. However a link ends, the last frame of it is LINK_DISCONNECTED.
+ * is none. The first of a process is LINK_CONNECTED; however one ends, its last
+ * is LINK_DISCONNECTED, whose words are clean.
  */
 int link_next(struct link *link, struct link_frame *ret_frame);
+
+/*
+ * Ends the process, for what it said is not what a link may say: it is counted
+ * as broken. why is told by LINK_DISCONNECTED.
+ */
+void link_break(struct link *link, const char *why);
 
 /*
  * Queues a frame for the process. -ENOTCONN: there is no connection, what was

@@ -1,5 +1,6 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "sign.h"
+#include "sign_internal.h"
 #include "state.h"
 
 #include <errno.h>
@@ -21,11 +22,18 @@ static const uint8_t secret_head[] = {0x30, 0x2e, 0x02, 0x01, 0x00, 0x30,
 				      0x05, 0x06, 0x03, 0x2b, 0x65, 0x70,
 				      0x04, 0x22, 0x04, 0x20};
 
-#define PUBLIC_TITLE "PUBLIC KEY"
-#define SECRET_TITLE "PRIVATE KEY"
-#define KEY_BYTES    32
-#define DER_MAX	     (sizeof(secret_head) + KEY_BYTES)
+static const struct key_kind public_kind = {"PUBLIC KEY", public_head,
+					    sizeof(public_head)};
+static const struct key_kind secret_kind = {"PRIVATE KEY", secret_head,
+					    sizeof(secret_head)};
 
+#define DER_MAX (KEY_HEAD_MAX + KEY_BYTES)
+
+_Static_assert(sizeof(secret_head) <= KEY_HEAD_MAX, "size of a head");
+_Static_assert(sodium_base64_ENCODED_LEN(KEY_BYTES,
+					 sodium_base64_VARIANT_ORIGINAL) ==
+		       SIGN_PUBLIC_CHARS_MAX,
+	       "size of a key as base64");
 _Static_assert(crypto_sign_PUBLICKEYBYTES ==
 		       sizeof(((struct sign_public *)NULL)->bytes),
 	       "size of a public key");
@@ -77,21 +85,21 @@ void sign_id(const struct sign_public *public, char ret_id[SIGN_ID_CHARS_MAX])
 
 /* ---- PEM ---------------------------------------------------------------- */
 
-static void to_pem(const char *title, const uint8_t *head, size_t head_len,
-		   const uint8_t key[KEY_BYTES],
+static void to_pem(const struct key_kind *kind, const uint8_t key[KEY_BYTES],
 		   char ret_pem[SIGN_PEM_CHARS_MAX])
 {
 	char text[sodium_base64_ENCODED_LEN(DER_MAX,
 					    sodium_base64_VARIANT_ORIGINAL)];
 	uint8_t der[DER_MAX];
 
-	memcpy(der, head, head_len);
-	memcpy(der + head_len, key, KEY_BYTES);
-	(void)sodium_bin2base64(text, sizeof(text), der, head_len + KEY_BYTES,
+	memcpy(der, kind->head, kind->head_len);
+	memcpy(der + kind->head_len, key, KEY_BYTES);
+	(void)sodium_bin2base64(text, sizeof(text), der,
+				kind->head_len + KEY_BYTES,
 				sodium_base64_VARIANT_ORIGINAL);
 	(void)snprintf(ret_pem, SIGN_PEM_CHARS_MAX,
-		       "-----BEGIN %s-----\n%s\n-----END %s-----\n", title,
-		       text, title);
+		       "-----BEGIN %s-----\n%s\n-----END %s-----\n",
+		       kind->title, text, kind->title);
 	sodium_memzero(text, sizeof(text));
 	sodium_memzero(der, sizeof(der));
 }
@@ -100,8 +108,8 @@ static void to_pem(const char *title, const uint8_t *head, size_t head_len,
  * There is one way to write each key. So what does not come out the same again
  * is none.
  */
-static int from_pem(const char *title, const uint8_t *head, size_t head_len,
-		    const char *text, size_t len, uint8_t ret_key[KEY_BYTES])
+static int from_pem(const struct key_kind *kind, const char *text, size_t len,
+		    uint8_t ret_key[KEY_BYTES])
 {
 	char begin[64], again[SIGN_PEM_CHARS_MAX];
 	uint8_t der[DER_MAX];
@@ -109,7 +117,7 @@ static int from_pem(const char *title, const uint8_t *head, size_t head_len,
 	int r = -EINVAL;
 
 	skip = (size_t)snprintf(begin, sizeof(begin), "-----BEGIN %s-----\n",
-				title);
+				kind->title);
 	if (len < skip || len >= sizeof(again) ||
 	    memcmp(text, begin, skip) != 0)
 		return -EINVAL;
@@ -117,10 +125,10 @@ static int from_pem(const char *title, const uint8_t *head, size_t head_len,
 	if (sodium_base642bin(der, sizeof(der), text + skip, len - skip, "\n",
 			      &n, &(const char *){NULL},
 			      sodium_base64_VARIANT_ORIGINAL) == 0 &&
-	    n == head_len + KEY_BYTES) {
-		to_pem(title, head, head_len, der + head_len, again);
+	    n == kind->head_len + KEY_BYTES) {
+		to_pem(kind, der + kind->head_len, again);
 		if (strlen(again) == len && memcmp(again, text, len) == 0) {
-			memcpy(ret_key, der + head_len, KEY_BYTES);
+			memcpy(ret_key, der + kind->head_len, KEY_BYTES);
 			r = 0;
 		}
 		sodium_memzero(again, sizeof(again));
@@ -132,8 +140,7 @@ static int from_pem(const char *title, const uint8_t *head, size_t head_len,
 void sign_public_pem(const struct sign_public *public,
 		     char ret_pem[SIGN_PEM_CHARS_MAX])
 {
-	to_pem(PUBLIC_TITLE, public_head, sizeof(public_head), public->bytes,
-	       ret_pem);
+	to_pem(&public_kind, public->bytes, ret_pem);
 }
 
 int sign_public_parse(const char *text, size_t len,
@@ -141,8 +148,7 @@ int sign_public_parse(const char *text, size_t len,
 {
 	if (sodium_init() < 0)
 		return -ENOTSUP;
-	return from_pem(PUBLIC_TITLE, public_head, sizeof(public_head), text,
-			len, ret_public->bytes);
+	return from_pem(&public_kind, text, len, ret_public->bytes);
 }
 
 int sign_public_read(const char *path, struct sign_public *ret_public)
@@ -159,35 +165,47 @@ int sign_public_read(const char *path, struct sign_public *ret_public)
 	return r == -EINVAL ? -EUCLEAN : r;
 }
 
+void key_format(const uint8_t key[KEY_BYTES],
+		char ret_text[SIGN_PUBLIC_CHARS_MAX])
+{
+	(void)sodium_bin2base64(ret_text, SIGN_PUBLIC_CHARS_MAX, key, KEY_BYTES,
+				sodium_base64_VARIANT_ORIGINAL);
+}
+
+int key_unformat(const char *text, uint8_t ret_key[KEY_BYTES])
+{
+	uint8_t key[KEY_BYTES];
+	size_t n = 0;
+
+	if (sodium_base642bin(key, sizeof(key), text, strlen(text), NULL, &n,
+			      NULL, sodium_base64_VARIANT_ORIGINAL) ||
+	    n != sizeof(key))
+		return -EINVAL;
+	memcpy(ret_key, key, sizeof(key));
+	return 0;
+}
+
 void sign_public_format(const struct sign_public *public,
 			char ret_text[SIGN_PUBLIC_CHARS_MAX])
 {
-	(void)sodium_bin2base64(ret_text, SIGN_PUBLIC_CHARS_MAX, public->bytes,
-				sizeof(public->bytes),
-				sodium_base64_VARIANT_ORIGINAL);
+	key_format(public->bytes, ret_text);
 }
 
 int sign_public_unformat(const char *text, struct sign_public *ret_public)
 {
 	struct sign_public public;
-	size_t n = 0;
+	int r;
 
-	if (sodium_base642bin(public.bytes, sizeof(public.bytes), text,
-			      strlen(text), NULL, &n, NULL,
-			      sodium_base64_VARIANT_ORIGINAL) ||
-	    n != sizeof(public.bytes) ||
-	    !crypto_core_ed25519_is_valid_point(public.bytes))
+	r = key_unformat(text, public.bytes);
+	if (r)
+		return r;
+	if (!crypto_core_ed25519_is_valid_point(public.bytes))
 		return -EINVAL;
 	*ret_public = public;
 	return 0;
 }
 
 /* ---- the secret key ----------------------------------------------------- */
-
-static void key_from_seed(const uint8_t seed[KEY_BYTES], struct sign_key *key)
-{
-	(void)crypto_sign_seed_keypair(key->public.bytes, key->secret, seed);
-}
 
 /* Others may have read it, or have put it there. */
 static int check_mode(int fd)
@@ -203,10 +221,10 @@ static int check_mode(int fd)
 		       : 0;
 }
 
-static int key_read(const char *path, struct sign_key *key)
+static int key_read(const char *path, const struct key_kind *kind,
+		    uint8_t key[KEY_BYTES])
 {
 	char text[SIGN_PEM_CHARS_MAX];
-	uint8_t seed[KEY_BYTES];
 	ssize_t n;
 	int fd, r;
 
@@ -219,49 +237,53 @@ static int key_read(const char *path, struct sign_key *key)
 		r = -errno;
 	(void)close(fd);
 	if (!r)
-		r = from_pem(SECRET_TITLE, secret_head, sizeof(secret_head),
-			     text, (size_t)n, seed);
-	if (!r)
-		key_from_seed(seed, key);
-	sodium_memzero(seed, sizeof(seed));
+		r = from_pem(kind, text, (size_t)n, key);
 	sodium_memzero(text, sizeof(text));
 	return r == -EINVAL ? -EUCLEAN : r;
 }
 
-static int key_make(const char *path, struct sign_key *key)
+static int key_make(const char *path, const struct key_kind *kind,
+		    const uint8_t key[KEY_BYTES])
 {
 	char pem[SIGN_PEM_CHARS_MAX];
-	uint8_t seed[KEY_BYTES];
 	int r;
 
-	randombytes_buf(seed, sizeof(seed));
-	to_pem(SECRET_TITLE, secret_head, sizeof(secret_head), seed, pem);
+	to_pem(kind, key, pem);
 	r = state_put(path, pem, strlen(pem));
-	if (!r)
-		key_from_seed(seed, key);
-	sodium_memzero(seed, sizeof(seed));
 	sodium_memzero(pem, sizeof(pem));
+	return r;
+}
+
+int key_file_load(const char *path, const struct key_kind *kind,
+		  uint8_t key[KEY_BYTES], bool *ret_made)
+{
+	int r;
+
+	if (sodium_init() < 0)
+		return -ENOTSUP;
+	r = key_read(path, kind, key);
+	if (r != -ENOENT) {
+		if (!r)
+			*ret_made = false;
+		return r;
+	}
+	randombytes_buf(key, KEY_BYTES);
+	r = key_make(path, kind, key);
+	if (!r)
+		*ret_made = true;
 	return r;
 }
 
 int sign_key_load(const char *path, struct sign_key *ret_key, bool *ret_made)
 {
-	struct sign_key key;
-	bool made = false;
+	uint8_t seed[KEY_BYTES];
 	int r;
 
-	if (sodium_init() < 0)
-		return -ENOTSUP;
-	r = key_read(path, &key);
-	if (r == -ENOENT) {
-		r = key_make(path, &key);
-		made = true;
-	}
-	if (!r) {
-		*ret_key = key;
-		*ret_made = made;
-	}
-	sign_key_release(&key);
+	r = key_file_load(path, &secret_kind, seed, ret_made);
+	if (!r)
+		(void)crypto_sign_seed_keypair(ret_key->public.bytes,
+					       ret_key->secret, seed);
+	sodium_memzero(seed, sizeof(seed));
 	return r;
 }
 
