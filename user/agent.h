@@ -44,6 +44,13 @@ struct agent_options {
 	bool debug;
 };
 
+/* Where a policy, or what else the issuer signs, comes from. */
+enum agent_source {
+	AGENT_FROM_FILE,
+	AGENT_FROM_KEPT, /* for a boot */
+	AGENT_FROM_FORCE,
+};
+
 struct agent {
 	const struct agent_options *opts;
 	struct guard *guard;
@@ -56,7 +63,7 @@ struct agent {
 	struct trust_bundle next_bundle; /* as it was read; no bytes: none */
 	json_t *next_signers;		 /* their names */
 	json_t *signers;		 /* of the policy in force; NULL */
-	bool from_kept; /* the policy that comes is the one kept for a boot */
+	enum agent_source source;	 /* of the policy that comes */
 	char trust_read[SIGN_HASH_CHARS_MAX]; /* as they were kept; "": none */
 	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
 	uint64_t trust_segment;		      /* that tells of them */
@@ -65,6 +72,11 @@ struct agent {
 	int64_t applied_s; /* time of day when that came into force */
 	uint64_t reloads;  /* how often it was asked to look again */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
+	/* Likewise what the force sent last. */
+	char push_problem[POLICY_ERROR_CHARS_MAX];
+	bool push_quiet;	/* what is refused of it is not told any more */
+	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
+	uint64_t pushed_trust;
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */
 	uint64_t unwritten;   /* lines that it lacks, since the agent began */
@@ -182,6 +194,12 @@ void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle);
 /* The one that was kept, for trust_bundle_release(): not checked. -ENOENT; what
  * else is wrong has been said. */
 int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle);
+
+/*
+ * The next anchors, from the force: in force if they may follow, or are by now;
+ * else why not is said and in agent->push_problem. 0, -EPERM.
+ */
+int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle);
 
 void agent_trust_release(struct agent *agent);
 
@@ -338,6 +356,13 @@ int agent_policy_begin(struct agent *agent, struct policy *policy);
 
 /* All of these; what was in force stays if one fails. */
 void agent_policy_reload(struct agent *agent);
+
+/*
+ * One from the force, which it steals: puts it into force by the checks of a
+ * file, or says why not, also in agent->push_problem. 0 too if it is in force
+ * already. -EPERM, and as agent_policy_apply().
+ */
+int agent_policy_push(struct agent *agent, struct trust_bundle *bundle);
 
 /* Wakes the agent when the policy ends, or the clock is set; says that it has
  * ended. */

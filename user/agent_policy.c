@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/timerfd.h>
+#include <syslog.h>
 #include <systemd/sd-daemon.h>
 #include <unistd.h>
 
@@ -27,7 +28,8 @@
 #define SCAN_TELL_MS 2000
 
 /* What a message calls the one that did not come from the file. */
-#define KEPT "the policy that was kept"
+#define KEPT  "the policy that was kept"
+#define FORCE "what the force sent"
 
 /* Beyond every clock, and less than what a timer takes. */
 #define NEVER_S (1LL << 33)
@@ -90,21 +92,38 @@ void agent_notify_ready(const struct agent *agent)
 
 /* ---- the policy --------------------------------------------------------- */
 
+static const char *source_of(const struct agent *agent)
+{
+	switch (agent->source) {
+	case AGENT_FROM_KEPT:
+		return KEPT;
+	case AGENT_FROM_FORCE:
+		return FORCE;
+	case AGENT_FROM_FILE:
+		break;
+	}
+	return agent->opts->policy_file;
+}
+
 static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 	__attribute__((format(printf, 3, 4)));
 
 static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 {
+	bool pushed = agent->source == AGENT_FROM_FORCE;
+	char *problem = pushed ? agent->push_problem : agent->problem;
 	va_list ap;
 
 	va_start(ap, format);
-	(void)vsnprintf(agent->problem, sizeof(agent->problem), format, ap);
+	(void)vsnprintf(problem, POLICY_ERROR_CHARS_MAX, format, ap);
 	va_end(ap);
-	log_clean(agent->problem);
-	log_error("policy refused: %s", agent->problem);
-	if (agent->next_bundle.bytes && !agent->from_kept)
-		agent_trust_refused(agent, agent->opts->policy_file,
-				    &agent->next_bundle, agent->problem);
+	log_clean(problem);
+	if (pushed && agent->push_quiet)
+		return r;
+	log_error("policy refused: %s", problem);
+	if (agent->next_bundle.bytes && agent->source != AGENT_FROM_KEPT)
+		agent_trust_refused(agent, source_of(agent),
+				    &agent->next_bundle, problem);
 	return r;
 }
 
@@ -158,6 +177,26 @@ static int read_file(struct agent *agent, struct policy **ret_policy,
 			       errs);
 }
 
+/* What came of reading one: r, of which errs tells. */
+static void tell_bad(struct agent *agent, int r,
+		     const struct policy_errors *errs)
+{
+	if (r == -ENOMEM || !errs->n) {
+		(void)refuse_policy(agent, r, "%s: %s", source_of(agent),
+				    strerror(-r));
+		return;
+	}
+	/* The first is the one that the status shows. */
+	(void)refuse_policy(agent, r, "%s", errs->v[0].text);
+	if (agent->source == AGENT_FROM_FORCE && agent->push_quiet)
+		return;
+	for (size_t i = 1; i < errs->n; i++)
+		log_error("policy refused: %s", errs->v[i].text);
+	if (errs->n_dropped)
+		log_error("policy refused: and %zu more errors in %s",
+			  errs->n_dropped, source_of(agent));
+}
+
 int agent_policy_read(struct agent *agent, struct policy **ret_policy)
 {
 	struct policy_errors *errs = NULL;
@@ -166,22 +205,10 @@ int agent_policy_read(struct agent *agent, struct policy **ret_policy)
 	errs = calloc(1, sizeof(*errs));
 	if (!errs)
 		return -ENOMEM;
+	agent->source = AGENT_FROM_FILE;
 	r = read_file(agent, ret_policy, errs);
-	if (!r)
-		goto out;
-	if (r == -ENOMEM || !errs->n) {
-		(void)refuse_policy(agent, r, "%s: %s",
-				    agent->opts->policy_file, strerror(-r));
-		goto out;
-	}
-	/* The first is the one that the status shows. */
-	(void)refuse_policy(agent, r, "%s", errs->v[0].text);
-	for (size_t i = 1; i < errs->n; i++)
-		log_error("policy refused: %s", errs->v[i].text);
-	if (errs->n_dropped)
-		log_error("policy refused: and %zu more errors in %s",
-			  errs->n_dropped, agent->opts->policy_file);
-out:
+	if (r)
+		tell_bad(agent, r, errs);
 	free(errs);
 	return r;
 }
@@ -192,6 +219,13 @@ static bool covers_this_host(const struct policy *policy,
 	memset(ret_host, 0, POLICY_HOST_CHARS_MAX + 1);
 	(void)gethostname(ret_host, POLICY_HOST_CHARS_MAX);
 	return policy_covers_host(policy, ret_host);
+}
+
+/* Was the one that is kept sent by the force? Then it need not be in the
+ * file. */
+static bool was_pushed(const struct agent *agent)
+{
+	return agent->kept_serial && agent->kept_serial == agent->pushed_serial;
 }
 
 /*
@@ -235,10 +269,12 @@ static int read_kept(struct agent *agent, struct policy **ret_policy)
 		log_error("and nothing begins in its place: %s",
 			  errs->n ? errs->v[0].text : strerror(-r));
 	if (!r) {
-		log_error("the policy that was kept begins in its place: "
-			  "serial %" PRIu64,
-			  (*ret_policy)->serial);
-		agent->from_kept = true;
+		log_level(was_pushed(agent) ? LOG_NOTICE : LOG_ERR,
+			  "the policy that was kept begins in its place: "
+			  "serial %" PRIu64 "%s",
+			  (*ret_policy)->serial,
+			  was_pushed(agent) ? ", which the force sent" : "");
+		agent->source = AGENT_FROM_KEPT;
 	}
 	trust_bundle_release(&bundle);
 	free(errs);
@@ -248,7 +284,7 @@ static int read_kept(struct agent *agent, struct policy **ret_policy)
 /* Is a good policy one for this host and this moment? */
 int agent_policy_check(struct agent *agent, const struct policy *policy)
 {
-	const char *file = agent->opts->policy_file;
+	const char *file = source_of(agent);
 	char host[POLICY_HOST_CHARS_MAX + 1], at[TEXT_NUMBER_CHARS_MAX];
 	int64_t now = time(NULL);
 
@@ -274,11 +310,6 @@ static uint64_t serial_seen(const struct agent *agent)
 	uint64_t seen = guard_serial_seen(agent->guard);
 
 	return seen > agent->kept_serial ? seen : agent->kept_serial;
-}
-
-static const char *source_of(const struct agent *agent)
-{
-	return agent->from_kept ? KEPT : agent->opts->policy_file;
 }
 
 /* May a good policy take the place of the one that the guard has, or had
@@ -389,8 +420,13 @@ static void take_signed(struct agent *agent)
 	json_decref(agent->signers);
 	agent->signers = agent->next_signers;
 	agent->next_signers = NULL;
-	if (agent->trust && agent->next_bundle.bytes && !agent->from_kept)
+	if (agent->trust && agent->next_bundle.bytes &&
+	    agent->source != AGENT_FROM_KEPT) {
 		agent_trust_keep(agent, &agent->next_bundle);
+		agent->pushed_serial = agent->source == AGENT_FROM_FORCE
+					       ? agent->policy->serial
+					       : 0;
+	}
 	trust_bundle_release(&agent->next_bundle);
 }
 
@@ -417,10 +453,10 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	agent->policy = policy;
 	agent->applied_s = time(NULL);
 	policy = NULL;
-	if (!agent->from_kept)
+	if (agent->source != AGENT_FROM_KEPT)
 		agent->problem[0] = '\0';
+	agent->push_problem[0] = '\0';
 	take_signed(agent);
-	agent->from_kept = false;
 	tell_applied(agent->policy, &applied);
 	agent_record_policy(agent);
 	/* No power cut shall make room for the one before. */
@@ -433,6 +469,13 @@ out:
 	/* The parser takes much memory for a short time. */
 	(void)malloc_trim(0);
 	return r;
+}
+
+/* The file is older than what the force sent, which is no fault of it. */
+static bool is_superseded(const struct agent *agent,
+			  const struct policy *policy)
+{
+	return was_pushed(agent) && policy->serial < agent->kept_serial;
 }
 
 /*
@@ -449,18 +492,23 @@ int agent_policy_start(struct agent *agent, bool pinned,
 		r = agent_policy_read(agent, ret_policy);
 	if (!r) {
 		r = agent_policy_check(agent, *ret_policy);
-		if (!r)
+		if (!r && !is_superseded(agent, *ret_policy))
 			return 0;
 		policy_free(*ret_policy);
 		*ret_policy = NULL;
 	}
+	if (agent->trust && (!pinned || was_pushed(agent)) &&
+	    !read_kept(agent, ret_policy)) {
+		/* On a host of a fleet there need not be a file. */
+		if (was_pushed(agent) && (!r || r == -ENOENT))
+			agent->problem[0] = '\0';
+		return 0;
+	}
 	if (!pinned) {
-		if (agent->trust && !read_kept(agent, ret_policy))
-			return 0;
 		log_error("no policy, hence no protection: correct %s and "
 			  "start again",
 			  agent->opts->policy_file);
-		return r;
+		return r ? r : -EPERM;
 	}
 	log_error("the guard goes on with the policy that it has");
 	return 0;
@@ -480,8 +528,8 @@ int agent_policy_begin(struct agent *agent, struct policy *policy)
 	}
 	r = agent_policy_apply(agent, policy);
 	/* It was signed, but is older, or more than the guard takes. */
-	if (r && !agent_serial(agent) && agent->trust && !agent->from_kept &&
-	    !read_kept(agent, &policy))
+	if (r && !agent_serial(agent) && agent->trust &&
+	    agent->source != AGENT_FROM_KEPT && !read_kept(agent, &policy))
 		r = agent_policy_apply(agent, policy);
 	/* As above: what it has is better than nothing. */
 	if (r && agent->adopted && agent_serial(agent))
@@ -489,9 +537,35 @@ int agent_policy_begin(struct agent *agent, struct policy *policy)
 	return r;
 }
 
-void agent_policy_reload(struct agent *agent)
+/* What the file has, unless what is in force is newer and need not be there. */
+static int reload_file(struct agent *agent)
 {
 	struct policy *policy = NULL;
+	int r;
+
+	r = agent_policy_read(agent, &policy);
+	if (!r)
+		r = agent_policy_check(agent, policy);
+	if (!r && is_superseded(agent, policy)) {
+		log_notice("%s: its serial %" PRIu64 " is older than %" PRIu64
+			   ", which the force sent and which stays in force",
+			   agent->opts->policy_file, policy->serial,
+			   agent_serial(agent));
+		agent->problem[0] = '\0';
+	} else if (!r) {
+		r = agent_policy_apply(agent, policy);
+		policy = NULL;
+	}
+	policy_free(policy);
+	if (r == -ENOENT && was_pushed(agent)) {
+		agent->problem[0] = '\0';
+		r = 0;
+	}
+	return r;
+}
+
+void agent_policy_reload(struct agent *agent)
+{
 	int r;
 
 	agent_notify(
@@ -500,7 +574,68 @@ void agent_policy_reload(struct agent *agent)
 	log_info("reloading %s", agent->opts->policy_file);
 	r = agent_trust_load(agent);
 	if (!r)
-		r = agent_policy_read(agent, &policy);
+		r = reload_file(agent);
+	if (r)
+		log_error("policy serial %" PRIu64 " stays in force",
+			  agent_serial(agent));
+	agent->reloads++;
+	agent_notify_ready(agent);
+}
+
+/* ---- from the force ------------------------------------------------------ */
+
+static int take_pushed(struct agent *agent, struct policy **ret_policy)
+{
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	int r;
+
+	if (!errs)
+		return -ENOMEM;
+	r = take_bundle(agent, FORCE, &agent->next_bundle, ret_policy, errs);
+	if (r)
+		tell_bad(agent, r, errs);
+	free(errs);
+	return r;
+}
+
+/* By whom it is signed can be known where the anchors are those of before. */
+static int can_take(struct agent *agent)
+{
+	if (agent->trust && !agent->trust_replaced)
+		return 0;
+	return refuse_policy(agent, -EPERM, FORCE ": %s",
+			     agent->trust_problem[0]
+				     ? agent->trust_problem
+				     : "this host has no trust anchors");
+}
+
+static bool is_in_force(const struct agent *agent,
+			const struct trust_bundle *bundle)
+{
+	char hash[SIGN_HASH_CHARS_MAX];
+
+	if (!agent->policy)
+		return false;
+	sign_hash(bundle->bytes, bundle->len, hash);
+	return strcmp(hash, agent->policy->sha256) == 0;
+}
+
+int agent_policy_push(struct agent *agent, struct trust_bundle *bundle)
+{
+	struct policy *policy = NULL;
+	int r;
+
+	if (is_in_force(agent, bundle)) {
+		trust_bundle_release(bundle);
+		return 0;
+	}
+	trust_bundle_release(&agent->next_bundle);
+	agent->next_bundle = *bundle;
+	*bundle = (struct trust_bundle){0};
+	agent->source = AGENT_FROM_FORCE;
+	r = can_take(agent);
+	if (!r)
+		r = take_pushed(agent, &policy);
 	if (!r)
 		r = agent_policy_check(agent, policy);
 	if (!r) {
@@ -508,9 +643,8 @@ void agent_policy_reload(struct agent *agent)
 		policy = NULL;
 	}
 	policy_free(policy);
-	if (r)
-		log_error("policy serial %" PRIu64 " stays in force",
-			  agent_serial(agent));
-	agent->reloads++;
-	agent_notify_ready(agent);
+	trust_bundle_release(&agent->next_bundle);
+	if (!r)
+		agent_notify_ready(agent);
+	return r;
 }

@@ -210,33 +210,35 @@ static int read_kept(struct agent *agent)
 	return r;
 }
 
-static int refuse_trust(struct agent *agent, const struct trust_bundle *bundle,
-			const char *why)
+static int refuse_trust(struct agent *agent, const char *file,
+			const struct trust_bundle *bundle, const char *why)
 {
-	const char *file = agent->opts->trust_file;
+	bool pushed = file != agent->opts->trust_file;
+	char *problem = pushed ? agent->push_problem : agent->trust_problem;
 	size_t len = strlen(file);
 
 	/* What the parser says begins with it. */
 	if (strncmp(why, file, len) == 0 && why[len] == ':')
 		why += len + 1 + strspn(why + len + 1, " ");
-	(void)snprintf(agent->trust_problem, sizeof(agent->trust_problem),
-		       "%s: %s", file, why);
-	log_clean(agent->trust_problem);
+	(void)snprintf(problem, POLICY_ERROR_CHARS_MAX, "%s: %s", file, why);
+	log_clean(problem);
+	if (pushed && agent->push_quiet)
+		return -EPERM;
 	if (agent->trust)
 		log_error("trust anchors refused: %s; version %" PRIu64
 			  " stays in force",
-			  agent->trust_problem, agent->trust->version);
+			  problem, agent->trust->version);
 	else
 		log_error("trust anchors refused: %s; until then no other "
 			  "policy comes into force",
-			  agent->trust_problem);
+			  problem);
 	if (bundle)
 		agent_trust_refused(agent, file, bundle, why);
 	return -EPERM;
 }
 
 /* Steals next. On the disk before it counts. */
-static int adopt(struct agent *agent, struct trust *next,
+static int adopt(struct agent *agent, const char *file, struct trust *next,
 		 const struct trust_bundle *bundle)
 {
 	const char *state = agent->trust ? "updated" : "enrolled";
@@ -252,8 +254,10 @@ static int adopt(struct agent *agent, struct trust *next,
 			       "there, then reload",
 			       agent->opts->state_dir, strerror(-r));
 		trust_free(next);
-		return refuse_trust(agent, bundle, why);
+		return refuse_trust(agent, file, bundle, why);
 	}
+	agent->pushed_trust = file == agent->opts->trust_file ? 0
+							      : next->version;
 	trust_free(agent->trust);
 	agent->trust = next;
 	log_notice("trust anchors %s: %s, version %" PRIu64 ", %" PRIu64
@@ -264,8 +268,17 @@ static int adopt(struct agent *agent, struct trust *next,
 	return 0;
 }
 
-/* What the administrator has put there is the next one, or the same. */
-static int take_next(struct agent *agent, struct trust *next,
+/* Those in the file are older than what the force sent, which is no fault of
+ * it. */
+static bool is_superseded(const struct agent *agent, const struct trust *next)
+{
+	return agent->trust && agent->trust->version == agent->pushed_trust &&
+	       next->version < agent->pushed_trust;
+}
+
+/* What the administrator has put there, or the force sent, is the next one, or
+ * the same. */
+static int take_next(struct agent *agent, const char *file, struct trust *next,
 		     const struct trust_bundle *bundle)
 {
 	struct trust_signers signers;
@@ -275,12 +288,42 @@ static int take_next(struct agent *agent, struct trust *next,
 		trust_free(next);
 		return 0;
 	}
+	if (file == agent->opts->trust_file && is_superseded(agent, next)) {
+		log_notice("%s: its version %" PRIu64 " is older than %" PRIu64
+			   ", which the force sent and which stays in force",
+			   file, next->version, agent->trust->version);
+		trust_free(next);
+		return 0;
+	}
 	if (agent->trust && !trust_succeeds(agent->trust, next, bundle,
 					    &signers, why, sizeof(why))) {
 		trust_free(next);
-		return refuse_trust(agent, bundle, why);
+		return refuse_trust(agent, file, bundle, why);
 	}
-	return adopt(agent, next, bundle);
+	return adopt(agent, file, next, bundle);
+}
+
+int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle)
+{
+	static const char file[] = "what the force sent";
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	struct trust *next = NULL;
+	int r;
+
+	if (!errs)
+		return -ENOMEM;
+	if (!agent->trust || agent->trust_replaced)
+		r = refuse_trust(agent, file, bundle,
+				 "this host knows no anchors that they could "
+				 "follow");
+	else if (trust_parse(file, bundle->bytes, bundle->len, &next, errs))
+		r = refuse_trust(agent, file, bundle,
+				 errs->n ? errs->v[0].text
+					 : "they cannot be read");
+	else
+		r = take_next(agent, file, next, bundle);
+	free(errs);
+	return r;
 }
 
 int agent_trust_load(struct agent *agent)
@@ -326,9 +369,9 @@ int agent_trust_load(struct agent *agent)
 	}
 	if (!r)
 		r = trust_parse(file, bundle.bytes, bundle.len, &next, errs);
-	r = r ? refuse_trust(agent, bundle.bytes ? &bundle : NULL,
+	r = r ? refuse_trust(agent, file, bundle.bytes ? &bundle : NULL,
 			     errs->n ? errs->v[0].text : strerror(-r))
-	      : take_next(agent, next, &bundle);
+	      : take_next(agent, file, next, &bundle);
 	/* Those in force are as good as before. */
 	if (r == -EPERM && agent->trust)
 		r = 0;

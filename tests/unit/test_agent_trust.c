@@ -319,6 +319,192 @@ static void anchors_of_every_start_are_written_down(void **state)
 			    host.agent.trust->sha256);
 }
 
+/* ---- from the force ------------------------------------------------------ */
+
+/* What lies there as the force sends it; the files of the host stay. */
+static struct trust_bundle sent(void (*put_it)(int64_t, unsigned int),
+				int64_t serial, unsigned int who)
+{
+	struct policy_errors errs;
+	struct trust_bundle bundle;
+	char own[80];
+
+	(void)strcpy(own, host.etc);
+	(void)snprintf(host.etc, sizeof(host.etc), "%s/force", host.dir);
+	assert_true(mkdir(host.etc, 0755) == 0 || errno == EEXIST);
+	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
+		       host.etc);
+	put_it(serial, who);
+	assert_int_equal(trust_bundle_read(host.policy, &bundle, &errs), 0);
+	(void)strcpy(host.etc, own);
+	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
+		       host.etc);
+	return bundle;
+}
+
+static uint64_t push(int serial, unsigned int who)
+{
+	struct trust_bundle bundle = sent(put_policy, serial, who);
+
+	(void)agent_policy_push(&host.agent, &bundle);
+	assert_null(bundle.bytes);
+	return agent_serial(&host.agent);
+}
+
+/* Starts the next agent, which knows what the force sent before. */
+static uint64_t start_in_fleet(bool boot)
+{
+	struct policy *policy = NULL;
+	uint64_t pushed = host.agent.pushed_serial;
+
+	end_agent(boot);
+	host.agent.pushed_serial = pushed;
+	if (agent_policy_start(&host.agent, host.agent.adopted, &policy))
+		return 0;
+	agent_trust_started(&host.agent);
+	if (policy && agent_policy_begin(&host.agent, policy))
+		return 0;
+	return agent_serial(&host.agent);
+}
+
+static void pushed_policy_comes_into_force_and_stays(void **state)
+{
+	(void)state;
+	enrol();
+	assert_int_equal(push(7, ALICE | BOB), 7);
+	assert_string_equal(host.agent.push_problem, "");
+	/* The file is the older one, and nothing is wrong with that. */
+	assert_int_equal(reload(), 7);
+	assert_string_equal(host.agent.problem, "");
+	assert_int_equal(start_in_fleet(false), 7);
+	assert_string_equal(host.agent.problem, "");
+	assert_non_null(host.agent.policy);
+	assert_int_equal(start_in_fleet(true), 7);
+	assert_string_equal(host.agent.problem, "");
+	/* Nor if there is no file at all. */
+	(void)unlink(host.policy);
+	assert_int_equal(reload(), 7);
+	assert_string_equal(host.agent.problem, "");
+	assert_int_equal(start_in_fleet(false), 7);
+	assert_int_equal(start_in_fleet(true), 7);
+	assert_string_equal(host.agent.problem, "");
+	/* A newer file is taken, and the next pushed one again. */
+	put_policy(8, ALICE | CAROL);
+	assert_int_equal(reload(), 8);
+	assert_int_equal(push(9, ALICE | BOB), 9);
+	/* A bad one is told, and does not matter. */
+	put_policy(10, ALICE);
+	assert_int_equal(start_in_fleet(true), 9);
+	assert_problem("1 of 2 signatures");
+}
+
+static void pushed_policy_is_refused_by_the_checks_of_a_file(void **state)
+{
+	struct trust_bundle bundle;
+
+	(void)state;
+	enrol();
+	assert_int_equal(push(7, ALICE | BOB), 7);
+	(void)json_array_clear(host.agent.early);
+	assert_int_equal(push(8, ALICE), 7);
+	assert_non_null(strstr(host.agent.push_problem, "1 of 2 signatures"));
+	assert_int_equal(push(8, 0), 7);
+	assert_int_equal(push(8, ALICE | MALLORY), 7);
+	assert_int_equal(push(6, ALICE | BOB), 7);
+	assert_non_null(strstr(host.agent.push_problem, "is older than 7"));
+	bundle = sent(put_policy, 8, ALICE | BOB);
+	((char *)bundle.bytes)[bundle.len - 2] ^= 1;
+	assert_int_not_equal(agent_policy_push(&host.agent, &bundle), 0);
+	assert_non_null(strstr(host.agent.push_problem, "claims to be"));
+	/* Each is written down, and the policy in force is not to blame. */
+	assert_int_equal(json_array_size(host.agent.early), 5);
+	assert_string_equal(host.agent.problem, "");
+	host.agent.push_quiet = true;
+	assert_int_equal(push(8, ALICE), 7);
+	assert_int_equal(json_array_size(host.agent.early), 5);
+	/* The same once more is no news. */
+	assert_int_equal(push(7, ALICE | BOB), 7);
+	assert_int_equal(json_array_size(host.agent.early), 5);
+	assert_int_equal(push(8, ALICE | BOB), 8);
+	assert_string_equal(host.agent.push_problem, "");
+}
+
+static void put_others_policy(int64_t serial, unsigned int who)
+{
+	put_policy_of("Police", serial, "hosts: [other-host]\n", who);
+}
+
+static void put_later_policy(int64_t serial, unsigned int who)
+{
+	put_policy_of("Police", serial, "not-before: 2100-01-01T00:00:00Z\n",
+		      who);
+}
+
+static void pushed_policy_is_refused_when_it_is_not_for_this_host(void **state)
+{
+	struct trust_bundle bundle;
+
+	(void)state;
+	enrol();
+	bundle = sent(put_others_policy, 7, ALICE | BOB);
+	assert_int_equal(agent_policy_push(&host.agent, &bundle), -EPERM);
+	assert_non_null(strstr(host.agent.push_problem, "not for this host"));
+	bundle = sent(put_later_policy, 7, ALICE | BOB);
+	assert_int_equal(agent_policy_push(&host.agent, &bundle), -EPERM);
+	assert_non_null(strstr(host.agent.push_problem, "not valid before"));
+	assert_int_equal(push(7, ALICE | BOB), 7);
+}
+
+static void nothing_is_pushed_to_a_host_without_anchors(void **state)
+{
+	(void)state;
+	put_policy(5, 0);
+	assert_int_equal(start(true), 5);
+	assert_int_equal(push(7, ALICE | BOB), 5);
+	assert_non_null(strstr(host.agent.push_problem, "no trust anchors"));
+}
+
+static void put_next_trust(int64_t version, unsigned int who)
+{
+	char own[96];
+
+	(void)strcpy(own, host.trust);
+	(void)strcpy(host.trust, host.policy);
+	put_trust((int)version, 2, ALICE | BOB, CAROL, who);
+	(void)strcpy(host.trust, own);
+}
+
+static int push_trust(int version, unsigned int who)
+{
+	struct trust_bundle bundle = sent(put_next_trust, version, who);
+	int r = agent_trust_push(&host.agent, &bundle);
+
+	trust_bundle_release(&bundle);
+	return r;
+}
+
+static void pushed_anchors_are_taken_when_they_may_follow(void **state)
+{
+	(void)state;
+	enrol();
+	assert_int_equal(push_trust(2, ALICE | MALLORY), -EPERM);
+	assert_int_equal(push_trust(3, ALICE | BOB), -EPERM);
+	assert_int_equal(host.agent.trust->version, 1);
+	assert_string_equal(host.agent.trust_problem, "");
+	assert_int_equal(push_trust(2, ALICE | BOB), 0);
+	assert_int_equal(host.agent.trust->version, 2);
+	assert_int_equal(push_trust(2, ALICE | BOB), 0);
+	/* The file has the first version, which is no fault of it. */
+	assert_int_equal(reload(), 5);
+	assert_int_equal(host.agent.trust->version, 2);
+	assert_string_equal(host.agent.trust_problem, "");
+	assert_int_equal(push(6, ALICE | CAROL), 5);
+	assert_int_equal(push(6, ALICE | BOB), 6);
+}
+
+#define on_a_host(test) \
+	cmocka_unit_test_setup_teardown(test, make_host, remove_host)
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -337,6 +523,12 @@ int main(void)
 		on_a_host(other_content_under_the_same_serial_is_refused),
 		on_a_host(next_anchors_are_taken_when_they_are_signed),
 		on_a_host(anchors_of_every_start_are_written_down),
+		on_a_host(pushed_policy_comes_into_force_and_stays),
+		on_a_host(pushed_policy_is_refused_by_the_checks_of_a_file),
+		on_a_host(
+			pushed_policy_is_refused_when_it_is_not_for_this_host),
+		on_a_host(nothing_is_pushed_to_a_host_without_anchors),
+		on_a_host(pushed_anchors_are_taken_when_they_may_follow),
 	};
 
 	return cmocka_run_group_tests(tests, make_people, NULL);
