@@ -62,9 +62,8 @@ struct enrolment {
 	char sha256[SIGN_HASH_CHARS_MAX]; /* of the file */
 };
 
-/* Does it begin as an enrolment does: is `cordon-enrolment:' one of its keys?
- * text is ended with NUL. */
-bool enrolment_is(const char *text);
+/* The first key, by which it is told from what else is signed. */
+#define ENROLMENT_KIND "cordon-enrolment"
 
 /*
  * Parses the len bytes at buf. 0: *ret_enrolment is for enrolment_free().

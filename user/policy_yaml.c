@@ -523,11 +523,9 @@ bool policy_yaml_has_key(const char *text, const char *key)
 
 void policy_yaml_quote(FILE *out, const char *text)
 {
-	(void)fputc('"', out);
-	for (; *text; text++) {
-		if (*text == '"' || *text == '\\')
-			(void)fputc('\\', out);
-		(void)fputc(*text, out);
-	}
-	(void)fputc('"', out);
+	const char *quote = strpbrk(text, "\"\\") ? "'" : "\"";
+
+	if (strpbrk(text, "\"\\") && strchr(text, '\''))
+		quote = "";
+	(void)fprintf(out, "%s%s%s", quote, text, quote);
 }

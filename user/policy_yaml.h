@@ -61,8 +61,11 @@ void policy_yaml_free(struct policy_yaml *root);
  */
 bool policy_yaml_has_key(const char *text, const char *key);
 
-/* Writes text, which text_is_clean(), as a scalar that is read back the same,
- * whatever it looks like. */
+/*
+ * Writes text, which text_is_clean(), as a scalar that is read back the same,
+ * whatever it looks like; but no text with an apostrophe and either a double
+ * quote or a backslash in it need be, for escapes are not read.
+ */
 void policy_yaml_quote(FILE *out, const char *text);
 
 #endif
