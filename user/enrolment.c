@@ -277,7 +277,8 @@ static int take_enrolment(struct parser *ps, const struct policy_yaml *root,
 	const struct policy_yaml *v[N_KEYS];
 	int r = 0;
 
-	if (!take_keys(ps, root, &schema, v))
+	if (!take_kind(ps, root, ENROLMENT_KIND) ||
+	    !take_keys(ps, root, &schema, v))
 		return 0;
 	take_format(ps, v[FORMAT], ENROLMENT_KIND);
 	if (v[ISSUER])

@@ -1062,7 +1062,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	const struct policy_yaml *v[N_KEYS];
 	int r = 0;
 
-	if (!take_keys(ps, root, &schema, v))
+	if (!take_kind(ps, root, "cordon") || !take_keys(ps, root, &schema, v))
 		return 0;
 	/* of another format, nothing else means what we think */
 	if (v[CORDON] && !check_version(ps, v[CORDON])) {

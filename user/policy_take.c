@@ -351,6 +351,38 @@ static void unknown_key(struct parser *ps, const struct take_schema *schema,
 		  expected);
 }
 
+bool take_kind(struct parser *ps, const struct policy_yaml *root,
+	       const char *key)
+{
+	static const struct {
+		const char *key;
+		const char *is;
+		const char *none;
+	} kinds[] = {
+		{"cordon", "this is a policy", "no policy"},
+		{"cordon-act", "this is an act", "no act"},
+		{"cordon-enrolment", "this is an enrolment", "no enrolment"},
+		{"cordon-trust", "these are trust anchors", "no trust anchors"},
+	};
+	const char *first = root->first ? root->first->text : NULL;
+	const char *none = "nothing else";
+	size_t i, is = N_ELEMENTS(kinds);
+
+	for (i = 0; i < N_ELEMENTS(kinds); i++) {
+		if (strcmp(kinds[i].key, key) == 0)
+			none = kinds[i].none;
+		if (first && strcmp(kinds[i].key, first) == 0)
+			is = i;
+	}
+	if (is == N_ELEMENTS(kinds) || strcmp(first, key) == 0)
+		return true;
+	take_fail(ps, root->pos,
+		  "%s, and %s: what was signed as the one is never taken for "
+		  "the other",
+		  kinds[is].is, none);
+	return false;
+}
+
 bool take_keys(struct parser *ps, const struct policy_yaml *node,
 	       const struct take_schema *schema,
 	       const struct policy_yaml **values)

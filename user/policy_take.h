@@ -118,6 +118,14 @@ const struct policy_yaml *take_list(struct parser *ps,
 bool take_map(struct parser *ps, const struct policy_yaml *node,
 	      const char *what, const char *expected);
 
+/*
+ * What is signed begins with a key that says what it is, and that no other kind
+ * has. False after an error: it begins as another kind than the one with that
+ * key.
+ */
+bool take_kind(struct parser *ps, const struct policy_yaml *root,
+	       const char *key);
+
 struct take_key {
 	const char *name;
 	const char *example; /* of a required key */

@@ -115,7 +115,8 @@ static int take_trust(struct parser *ps, const struct policy_yaml *root,
 	uint64_t format = 1;
 	int r = 0;
 
-	if (!take_keys(ps, root, &schema, v))
+	if (!take_kind(ps, root, "cordon-trust") ||
+	    !take_keys(ps, root, &schema, v))
 		return 0;
 	if (v[FORMAT])
 		take_u64(ps, v[FORMAT], "cordon-trust", 1, 1, &format);

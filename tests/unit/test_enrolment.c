@@ -171,8 +171,10 @@ static void bad_enrolment_is_refused_where_it_is_bad(void **state)
 	static const struct {
 		const char *what, *line, *error;
 	} cases[] = {
-		{"cordon-enrolment", "cordon: 1", "unknown key \"cordon\""},
-		{"cordon-enrolment", "cordon-trust: 1", "\"cordon-trust\""},
+		{"cordon-enrolment", "cordon: 1",
+		 "this is a policy, and no enrolment"},
+		{"cordon-enrolment", "cordon-trust: 1",
+		 "these are trust anchors, and no enrolment"},
 		{"cordon-enrolment", "cordon-enrolment: 2", "from 1 to 1"},
 		{"issuer", "", "key \"issuer\" is missing"},
 		{"issuer", "issuer: a\nissuer: b", "stands twice"},
