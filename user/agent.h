@@ -96,6 +96,11 @@ struct agent {
 	int incident_fd;		   /* a timer */
 	struct sign_mac_key arguments_key; /* of what processes are given */
 	bool has_arguments_key;
+	struct sign_public host_public; /* of the key that signs evidence */
+	bool has_host_public;
+	struct agent_act *act; /* what was asked of the issuer */
+	int act_fd;	       /* a timer */
+	bool uninstalled;      /* by an act: this agent ends, and the guard */
 	int expose_fd;	       /* a timer */
 	int64_t expose_due_ms; /* clock_ms(); 0: the timer does not run */
 	int64_t ledger_due_ms; /* not before, as long as nobody waits */
@@ -201,7 +206,62 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle);
  */
 int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle);
 
+/*
+ * Are there trust anchors in force on this host, or is anything left of some?
+ * Of the state directory that was named, and of the one that has no need to be.
+ */
+bool agent_trust_is_kept(const struct agent_options *opts);
+
+/*
+ * The policy that was kept had that serial from now on, if it has a higher one.
+ * 0 or -errno: it cannot be written.
+ */
+int agent_trust_recover(struct agent *agent, uint64_t serial);
+
 void agent_trust_release(struct agent *agent);
+
+/* ---- agent_act.c --------------------------------------------------------- */
+
+/* Before agent_evidence_start(): what was asked for. 0 or -ENOMEM. */
+int agent_act_start(struct agent *agent);
+
+/* Behind it: says whether enforcement is lifted, or is no more. */
+void agent_act_started(struct agent *agent);
+
+/* As agent_trust_old() and agent_trust_segment(). */
+void agent_act_old(struct agent *agent, const json_t *line);
+void agent_act_segment(struct agent *agent, uint64_t segment);
+
+/*
+ * Asks for an act: *ret_text, for free(), is what has to be signed, and
+ * whatever was asked for before is worth nothing. -EPERM: why not; -ENOMEM.
+ */
+int agent_act_request(struct agent *agent,
+		      const struct control_request *request, char **ret_text,
+		      char *why, size_t size);
+
+/*
+ * Lets an act take effect, once; file is what messages call it, told gets what
+ * it did. -EPERM: it is refused, which was said and written down, and told says
+ * why; -ENOMEM. Of an uninstallation only agent->uninstalled is set.
+ */
+int agent_act_apply(struct agent *agent, const char *file,
+		    const struct trust_bundle *bundle, char *told, size_t size);
+
+/* Ends a break-glass before its time. -ENOENT: there is none. */
+int agent_act_end(struct agent *agent);
+
+/* What its timer is for. */
+void agent_act_tick(struct agent *agent);
+
+/* Is enforcement lifted now; was it at that moment of CLOCK_BOOTTIME? */
+bool agent_act_lifted(const struct agent *agent);
+bool agent_act_covers(const struct agent *agent, uint64_t time_ns);
+
+/* For the status: until when, by whom, why; null: enforcement is not lifted. */
+json_t *agent_act_status(const struct agent *agent);
+
+void agent_act_release(struct agent *agent);
 
 /* ---- agent_ledger.c ------------------------------------------------------ */
 
@@ -381,6 +441,11 @@ int agent_options_parse(int argc, char **argv, struct agent_options *opts);
 
 /* control_answer_fn with a struct agent. */
 int answer(struct control *control, struct control_client *client, void *arg);
+
+/* ---- answer_act.c -------------------------------------------------------- */
+
+/* The whole reply to one of CONTROL_ACT_*, which is one line. As answer(). */
+int answer_act(struct agent *agent, struct control_client *client);
 
 /* ---- answer_explain.c ---------------------------------------------------- */
 

@@ -224,6 +224,7 @@ static void take_old(const json_t *object, const char *text, size_t len,
 
 	agent_incident_old(agent, object);
 	agent_trust_old(agent, object);
+	agent_act_old(agent, object);
 	/* Those in memory are newer. */
 	if (agent->unwritten || !is_event(type) || strlen(time) < 20)
 		return;
@@ -301,6 +302,8 @@ static int open_log(struct agent *agent)
 		(void)put_public(agent, &key);
 		sign_mac_key(&key, "arguments", &agent->arguments_key);
 		agent->has_arguments_key = true;
+		agent->host_public = key.public;
+		agent->has_host_public = true;
 	}
 	sign_key_release(&key);
 	if (r)

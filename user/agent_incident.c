@@ -1115,6 +1115,7 @@ void agent_incident_segment(struct agent *agent)
 			tell(agent, incident, "updated", NULL);
 	}
 	agent_trust_segment(agent, segment);
+	agent_act_segment(agent, segment);
 	incidents->segment = segment;
 }
 

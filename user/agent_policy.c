@@ -58,6 +58,8 @@ static const char *mode_in_force(const struct agent *agent)
 {
 	const struct guard_state *state = guard_state(agent->guard);
 
+	if (agent_act_lifted(agent))
+		return "by an act of the issuer NOT enforcing";
 	return state->mode[state->generation & 1] == MODE_OBSERVE ? "observing"
 								  : "enforcing";
 }

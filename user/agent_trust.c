@@ -19,6 +19,7 @@
 #include "log.h"
 #include "state.h"
 #include "trust.h"
+#include "version.h"
 
 #define KEPT_TRUST  "trust.yaml"
 #define KEPT_POLICY "policy.json"
@@ -162,22 +163,39 @@ void agent_trust_refused(struct agent *agent, const char *file,
 
 /* ---- trust anchors ------------------------------------------------------- */
 
+/* Is any of these there? */
+static bool is_left(const char *dir, const char *const *names, size_t n)
+{
+	char path[4096];
+	struct stat st;
+
+	for (size_t i = 0; i < n; i++)
+		if (snprintf(path, sizeof(path), "%s/%s", dir, names[i]) <
+			    (int)sizeof(path) &&
+		    lstat(path, &st) == 0)
+			return true;
+	return false;
+}
+
+static const char *const left[] = {KEPT_TRUST, KEPT_TRUST ".old", KEPT_POLICY,
+				   KEPT_POLICY ".old"};
+
 /*
  * Is something left of trust anchors that were in force? Whoever removes them
  * shall not have a host that takes others, or none.
  */
 static bool had_others(const struct agent *agent)
 {
-	static const char *const left[] = {KEPT_TRUST ".old", KEPT_POLICY,
-					   KEPT_POLICY ".old"};
-	char path[4096];
-	struct stat st;
+	return is_left(agent->opts->state_dir, left + 1,
+		       sizeof(left) / sizeof(left[0]) - 1);
+}
 
-	for (size_t i = 0; i < sizeof(left) / sizeof(left[0]); i++)
-		if (!path_of(agent, left[i], path, sizeof(path)) &&
-		    lstat(path, &st) == 0)
-			return true;
-	return false;
+bool agent_trust_is_kept(const struct agent_options *opts)
+{
+	const size_t n = sizeof(left) / sizeof(left[0]);
+
+	return is_left(opts->state_dir, left, n) ||
+	       is_left(CORDON_STATE_DIR, left, n);
 }
 
 /* 0; -ENOENT: there are none; what is wrong has been said. */
@@ -471,6 +489,34 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle)
 			  strerror(-r));
 	if (r)
 		trust_bundle_release(ret_bundle);
+	json_decref(kept);
+	free(text);
+	return r;
+}
+
+int agent_trust_recover(struct agent *agent, uint64_t serial)
+{
+	char path[4096], *bytes = NULL, *text = NULL;
+	json_t *kept = NULL;
+	size_t len;
+	int r;
+
+	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
+	if (!r)
+		r = state_get(path, KEPT_POLICY_BYTES_MAX, &bytes, &len);
+	if (r)
+		return r == -ENOENT ? 0 : r;
+	kept = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
+	free(bytes);
+	if (evidence_number(kept, "serial") <= serial)
+		goto out;
+	(void)json_object_set_new(kept, "serial",
+				  json_integer((json_int_t)serial));
+	text = json_dumps(kept, JSON_COMPACT);
+	r = text ? state_put(path, text, strlen(text)) : -ENOMEM;
+	if (!r)
+		agent->kept_serial = serial;
+out:
 	json_decref(kept);
 	free(text);
 	return r;

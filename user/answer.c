@@ -214,6 +214,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 				number(stats->policy_serial)) |
 	    json_object_set_new(line, "policy", status_policy(agent)) |
 	    json_object_set_new(line, "trust", status_trust(agent)) |
+	    json_object_set_new(line, "lifted", agent_act_status(agent)) |
 	    json_object_set_new(line, "reloads", number(agent->reloads)) |
 	    json_object_set_new(line, "labels", number(stats->labels)) |
 	    json_object_set_new(line, "holders", number(standing->holders)) |
@@ -805,6 +806,10 @@ int answer(struct control *control, struct control_client *client, void *arg)
 		return answer_doctor(agent, client);
 	case CONTROL_EXPLAIN:
 		return answer_explain(agent, client);
+	case CONTROL_ACT_REQUEST:
+	case CONTROL_ACT_APPLY:
+	case CONTROL_ACT_END:
+		return answer_act(agent, client);
 	case CONTROL_VERB_MAX:
 		break;
 	}

@@ -34,6 +34,7 @@ struct slot {
 	struct control_client pub; /* first: found from it by a cast */
 	int fd;			   /* -1: free */
 	enum phase phase;
+	bool root;    /* is the peer */
 	bool writing; /* EPOLLOUT is asked for */
 	bool closed;  /* the peer sends no more */
 	time_t moved; /* when bytes last moved */
@@ -61,6 +62,7 @@ static void request_over(struct slot *slot)
 {
 	if (slot->pub.free_data)
 		slot->pub.free_data(slot->pub.data);
+	control_request_release(&slot->pub.request);
 	memset(&slot->pub, 0, sizeof(slot->pub));
 }
 
@@ -218,6 +220,9 @@ static bool next_request(struct slot *slot)
 		control_fail(&slot->pub, CONTROL_REFUSED, "%s", error);
 	else if (r)
 		control_fail(&slot->pub, CONTROL_FAILED, "%s", strerror(-r));
+	else if (!slot->root && control_verb_is_roots(slot->pub.request.verb))
+		control_fail(&slot->pub, CONTROL_DENIED,
+			     "only root may ask for that: use sudo");
 	else
 		slot->phase = PHASE_REPLY;
 	return true;
@@ -310,8 +315,8 @@ static bool peer_in_group(int fd, gid_t primary, gid_t group)
 	return false;
 }
 
-/* May this peer ask? */
-static bool peer_allowed(const struct control *control, int fd)
+/* May this peer ask? *ret_root: for what changes something, too. */
+static bool peer_allowed(const struct control *control, int fd, bool *ret_root)
 {
 	struct ucred peer;
 	socklen_t len = sizeof(peer);
@@ -319,7 +324,8 @@ static bool peer_allowed(const struct control *control, int fd)
 	if (getsockopt(fd, SOL_SOCKET, SO_PEERCRED, &peer, &len) < 0 ||
 	    len != sizeof(peer))
 		return false;
-	return peer.uid == 0 || peer_in_group(fd, peer.gid, control->group);
+	*ret_root = peer.uid == 0;
+	return *ret_root || peer_in_group(fd, peer.gid, control->group);
 }
 
 /* A free slot; when all are taken, that of the client stalled longest. */
@@ -363,13 +369,14 @@ static void accept_one(struct control *control)
 {
 	struct epoll_event event = {.events = EPOLLIN};
 	struct slot *slot;
+	bool root = false;
 	int fd;
 
 	fd = accept4(control->listen_fd, NULL, NULL,
 		     SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0)
 		return;
-	if (!peer_allowed(control, fd)) {
+	if (!peer_allowed(control, fd, &root)) {
 		turn_away(fd, CONTROL_DENIED,
 			  "only root and the group " CONTROL_GROUP
 			  " may ask the agent: use sudo");
@@ -383,6 +390,7 @@ static void accept_one(struct control *control)
 		return;
 	}
 	slot->fd = fd;
+	slot->root = root;
 	slot->moved = now_s();
 	event.data.ptr = slot;
 	if (epoll_ctl(control->epoll_fd, EPOLL_CTL_ADD, fd, &event) < 0)

@@ -16,10 +16,16 @@
  *	{"cordon":1,"verb":"doctor"}
  *	{"cordon":1,"verb":"explain","pid":4711}
  *	{"cordon":1,"verb":"explain","file":"/tmp/copy"}
+ *	{"cordon":1,"verb":"act-request","act":"break-glass",
+ *	 "lasts":"60 minutes","reason":"the printers stand still"}
+ *	{"cordon":1,"verb":"act-apply","file":"/root/act.yaml",
+ *	 "bundle":{"policy":"...","signatures":[...]}}
+ *	{"cordon":1,"verb":"act-end"}
  *
  * "cordon" is CONTROL_VERSION; another number, an unknown verb, a field that
  * the verb does not have, a field given twice or bytes behind the object are
- * refused. The agent answers with any number of lines, each an object with
+ * refused. The verbs that begin with "act-" change something, and only root may
+ * ask for them. The agent answers with any number of lines, each an object with
  * "cordon" and "type", and last with
  *
  *	{"cordon":1,"type":"end"}
@@ -55,6 +61,9 @@
 #define CONTROL_ERROR_CHARS_MAX 256
 /* Bytes of a file's name, with the NUL. */
 #define CONTROL_FILE_MAX 1024
+/* Bytes of the other texts of a request, with the NUL. */
+#define CONTROL_ACT_MAX	   32
+#define CONTROL_REASON_MAX 257
 
 enum control_verb {
 	CONTROL_STATUS,
@@ -62,6 +71,9 @@ enum control_verb {
 	CONTROL_LEDGER,
 	CONTROL_DOCTOR,
 	CONTROL_EXPLAIN,
+	CONTROL_ACT_REQUEST,
+	CONTROL_ACT_APPLY,
+	CONTROL_ACT_END,
 	CONTROL_VERB_MAX,
 };
 
@@ -84,9 +96,16 @@ struct control_request {
 	char dataset[CORDON_NAME];
 	char subject[CORDON_NAME];
 	char destination[CORDON_NAME];
-	/* explain: one of them */
+	/* explain: one of them; act-apply: what it is called in messages */
 	uint32_t pid;
 	char file[CONTROL_FILE_MAX];
+	/* act-request: which, and what of it is asked for; empty: the agent's
+	 * choice */
+	char act[CONTROL_ACT_MAX];
+	char lasts[CONTROL_ACT_MAX];
+	uint64_t serial;
+	char reason[CONTROL_REASON_MAX];
+	json_t *bundle; /* act-apply: trust_bundle_json(); NULL: none */
 };
 
 /* ---- requests ----------------------------------------------------------- */
@@ -95,16 +114,22 @@ struct control_request {
 const char *control_verb_name(enum control_verb verb);
 const char *control_error_name(enum control_error code);
 
+/* Only root may ask for it. */
+bool control_verb_is_roots(enum control_verb verb);
+
 /*
- * Reads the request in the len bytes at line, without newline. 0, -EINVAL (not
- * a request; error, of CONTROL_ERROR_CHARS_MAX bytes, says why) or -ENOMEM.
+ * Reads the request in the len bytes at line, without newline. 0, and
+ * *ret_request is for control_request_release(); -EINVAL (not a request; error,
+ * of CONTROL_ERROR_CHARS_MAX bytes, says why) or -ENOMEM.
  */
 int control_request_parse(const char *line, size_t len,
 			  struct control_request *ret_request, char *error);
 
+void control_request_release(struct control_request *request);
+
 /*
  * Writes the request as one line with newline into memory that the caller
- * free()s. 0, -EINVAL (a name is no UTF-8) or -ENOMEM.
+ * free()s. 0, -EINVAL (a name is no UTF-8), -EMSGSIZE or -ENOMEM.
  */
 int control_request_format(const struct control_request *request,
 			   char **ret_line);

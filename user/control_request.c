@@ -20,6 +20,11 @@ enum field {
 	FIELD_DESTINATION,
 	FIELD_PID,
 	FIELD_FILE,
+	FIELD_ACT,
+	FIELD_LASTS,
+	FIELD_SERIAL,
+	FIELD_REASON,
+	FIELD_BUNDLE,
 	FIELD_MAX
 };
 
@@ -31,12 +36,18 @@ static const char *const field_names[FIELD_MAX] = {
 	[FIELD_DESTINATION] = "destination",
 	[FIELD_PID] = "pid",
 	[FIELD_FILE] = "file",
+	[FIELD_ACT] = "act",
+	[FIELD_LASTS] = "lasts",
+	[FIELD_SERIAL] = "serial",
+	[FIELD_REASON] = "reason",
+	[FIELD_BUNDLE] = "bundle",
 };
 
 /* The fields that each verb has. */
 static const struct {
 	const char *name;
 	unsigned int fields;
+	bool roots;
 } verbs[CONTROL_VERB_MAX] = {
 	[CONTROL_STATUS] = {"status", 0},
 	[CONTROL_EVENTS] = {"events", 1 << FIELD_FOLLOW | 1 << FIELD_SINCE},
@@ -44,6 +55,13 @@ static const struct {
 					      1 << FIELD_DESTINATION},
 	[CONTROL_DOCTOR] = {"doctor", 0},
 	[CONTROL_EXPLAIN] = {"explain", 1 << FIELD_PID | 1 << FIELD_FILE},
+	[CONTROL_ACT_REQUEST] = {"act-request",
+				 1 << FIELD_ACT | 1 << FIELD_LASTS |
+					 1 << FIELD_SERIAL | 1 << FIELD_REASON,
+				 true},
+	[CONTROL_ACT_APPLY] = {"act-apply", 1 << FIELD_FILE | 1 << FIELD_BUNDLE,
+			       true},
+	[CONTROL_ACT_END] = {"act-end", 0, true},
 };
 
 static const struct {
@@ -61,6 +79,11 @@ static const struct {
 const char *control_verb_name(enum control_verb verb)
 {
 	return verb < CONTROL_VERB_MAX ? verbs[verb].name : "?";
+}
+
+bool control_verb_is_roots(enum control_verb verb)
+{
+	return verb < CONTROL_VERB_MAX && verbs[verb].roots;
 }
 
 const char *control_error_name(enum control_error code)
@@ -154,8 +177,27 @@ static int take_pid(const char *key, const json_t *value, uint32_t *ret_pid,
 	return 0;
 }
 
+static int take_serial(const char *key, const json_t *value,
+		       uint64_t *ret_serial, char *error)
+{
+	if (!json_is_integer(value) || json_integer_value(value) < 1)
+		return control_refuse(error, "\"%s\" is not a number from 1",
+				      key);
+	*ret_serial = (uint64_t)json_integer_value(value);
+	return 0;
+}
+
+static int take_bundle(const char *key, json_t *value, json_t **ret_bundle,
+		       char *error)
+{
+	if (!json_is_object(value))
+		return control_refuse(error, "\"%s\" is not an object", key);
+	*ret_bundle = json_incref(value);
+	return 0;
+}
+
 static int take_field(struct control_request *request, const char *key,
-		      const json_t *value, char *error)
+		      json_t *value, char *error)
 {
 	char quoted[TEXT_QUOTE_CHARS_MAX];
 	int field;
@@ -195,6 +237,19 @@ static int take_field(struct control_request *request, const char *key,
 		return take_pid(key, value, &request->pid, error);
 	case FIELD_FILE:
 		return take_file(key, value, request->file, error);
+	case FIELD_ACT:
+		return take_text(key, value, sizeof(request->act), request->act,
+				 error);
+	case FIELD_LASTS:
+		return take_text(key, value, sizeof(request->lasts),
+				 request->lasts, error);
+	case FIELD_SERIAL:
+		return take_serial(key, value, &request->serial, error);
+	case FIELD_REASON:
+		return take_text(key, value, sizeof(request->reason),
+				 request->reason, error);
+	case FIELD_BUNDLE:
+		return take_bundle(key, value, &request->bundle, error);
 	case FIELD_MAX:
 		break;
 	}
@@ -216,6 +271,28 @@ int control_check_version(const json_t *object, char *error)
 			"%d: update the older one",
 			(long long)json_integer_value(value), CONTROL_VERSION);
 	return 0;
+}
+
+/* The fields without which a verb means nothing. */
+static int check_whole(const struct control_request *request, char *error)
+{
+	if (request->verb == CONTROL_EXPLAIN &&
+	    !request->pid == !request->file[0])
+		return control_refuse(error,
+				      "\"explain\" wants a pid or a file");
+	if (request->verb == CONTROL_ACT_REQUEST && !request->act[0])
+		return control_refuse(error, "\"act-request\" wants an act");
+	if (request->verb == CONTROL_ACT_APPLY &&
+	    (!request->file[0] || !request->bundle))
+		return control_refuse(
+			error, "\"act-apply\" wants a file and a bundle");
+	return 0;
+}
+
+void control_request_release(struct control_request *request)
+{
+	json_decref(request->bundle);
+	*request = (struct control_request){0};
 }
 
 int control_request_parse(const char *line, size_t len,
@@ -252,13 +329,14 @@ int control_request_parse(const char *line, size_t len,
 		if (r)
 			goto out;
 	}
-	if (request.verb == CONTROL_EXPLAIN && !request.pid == !request.file[0])
-		r = control_refuse(error, "\"explain\" wants a pid or a file");
+	r = check_whole(&request, error);
 	if (r)
 		goto out;
 
 	*ret_request = request;
+	request.bundle = NULL;
 out:
+	control_request_release(&request);
 	json_decref(object);
 	return r;
 }
@@ -302,6 +380,14 @@ int control_request_format(const struct control_request *request,
 	if (request->pid)
 		put(object, "pid", json_integer(request->pid), &r);
 	put_name(object, "file", request->file, &r);
+	put_name(object, "act", request->act, &r);
+	put_name(object, "lasts", request->lasts, &r);
+	if (request->serial)
+		put(object, "serial", json_integer((json_int_t)request->serial),
+		    &r);
+	put_name(object, "reason", request->reason, &r);
+	if (request->bundle)
+		put(object, "bundle", json_incref(request->bundle), &r);
 	if (r)
 		goto out;
 
@@ -309,6 +395,10 @@ int control_request_format(const struct control_request *request,
 	text = json_dumps(object, JSON_COMPACT);
 	if (!text)
 		goto out;
+	r = -EMSGSIZE;
+	if (strlen(text) >= CONTROL_LINE_MAX)
+		goto out;
+	r = -ENOMEM;
 	if (asprintf(&line, "%s\n", text) < 0)
 		goto out;
 

@@ -51,7 +51,7 @@
 #define DRAINS_MAX     64 /* when it stops */
 #define LOCK_FILE      CORDON_RUN_DIR "/cordond.lock"
 
-enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE };
+enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE, EXIT_UNINSTALLED };
 
 /* ---- what the guard says ------------------------------------------------ */
 
@@ -456,6 +456,8 @@ static int take_event(const struct event *event, void *arg)
 	event_look_up(event, &who);
 	now_ns = event_realtime_ns(event->time_ns);
 	line = event_json(event, &who, &agent->names, now_ns);
+	if (line && agent_act_covers(agent, event->time_ns))
+		(void)json_object_set_new(line, "lifted", json_true());
 	if (line)
 		agent_incident_event(agent, event, &who, line);
 	/* It gets its number there. */
@@ -564,6 +566,7 @@ static bool dispatch(struct agent *agent, int fd)
 		r = control_dispatch(agent->control);
 		if (r)
 			log_error("control socket: %s", strerror(-r));
+		return !agent->uninstalled;
 	} else if (fd == agent->save_fd) {
 		take_save(agent);
 	} else if (fd == agent->files_fd) {
@@ -577,6 +580,9 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent->incident_fd) {
 		drain(fd);
 		agent_incident_tick(agent);
+	} else if (fd == agent->act_fd) {
+		drain(fd);
+		agent_act_tick(agent);
 	} else if (fd == agent->expose_fd) {
 		drain(fd);
 		agent->expose_due_ms = 0;
@@ -718,6 +724,8 @@ static int open_loop(struct agent *agent)
 	if (!r)
 		r = open_timer(CLOCK_BOOTTIME, &agent->incident_fd);
 	if (!r)
+		r = open_timer(CLOCK_BOOTTIME, &agent->act_fd);
+	if (!r)
 		r = open_timer(CLOCK_MONOTONIC, &agent->watchdog_fd);
 	if (!r)
 		r = open_timer(CLOCK_REALTIME, &agent->expiry_fd);
@@ -737,6 +745,8 @@ static int open_loop(struct agent *agent)
 		r = watch_fd(agent, agent->expose_fd);
 	if (!r)
 		r = watch_fd(agent, agent->incident_fd);
+	if (!r)
+		r = watch_fd(agent, agent->act_fd);
 	if (!r)
 		r = watch_fd(agent, agent->watchdog_fd);
 	if (!r)
@@ -956,6 +966,8 @@ static int start_log(struct agent *agent)
 	if (!agent->saying)
 		return -ENOMEM;
 	r = agent_incident_start(agent);
+	if (!r)
+		r = agent_act_start(agent);
 	return r ? r : agent_evidence_start(agent);
 }
 
@@ -1022,6 +1034,16 @@ static int test_hooks(struct agent *agent)
 	return -EOPNOTSUPP;
 }
 
+/* Where people have to sign, nobody else takes the guard away. */
+static int refuse_detach(void)
+{
+	log_error("--detach is refused: on this host only an act of the issuer "
+		  "takes the guard away, for trust anchors are in force: have "
+		  "what cordon act request uninstall writes signed, then "
+		  "cordon act apply; cordon-act(5)");
+	return -EPERM;
+}
+
 static int start(struct agent *agent)
 {
 	struct policy *policy = NULL;
@@ -1039,6 +1061,8 @@ static int start(struct agent *agent)
 	if (r)
 		goto out;
 	r = agent_policy_start(agent, guard_is_pinned(agent->opts), &policy);
+	if (!r && agent->opts->detach && agent_trust_is_kept(agent->opts))
+		r = refuse_detach();
 	if (r)
 		goto out;
 	r = start_guard(agent, policy);
@@ -1048,6 +1072,7 @@ static int start(struct agent *agent)
 	if (r)
 		goto out;
 	agent_trust_started(agent);
+	agent_act_started(agent);
 	if (policy) {
 		r = agent_policy_begin(agent, policy);
 		policy = NULL;
@@ -1120,15 +1145,18 @@ static void stop_guard(struct agent *agent)
 	/* Whether or not it is known that there is anything to save. */
 	agent_save(agent);
 	save_files_last(agent);
-	if (agent->opts->detach) {
+	if (agent->opts->detach || agent->uninstalled) {
 		if (guard_detach(agent->guard, &agent_say) == 0)
 			log_notice("stopped; the guard is detached: nothing "
 				   "is protected now");
+		else
+			agent->uninstalled = false;
 	} else if (guard_is_pinned(agent->opts)) {
 		log_notice("stopped; the guard stays and goes on enforcing "
-			   "policy serial %" PRIu64 " (cordond --detach ends "
-			   "it)",
-			   agent_serial(agent));
+			   "policy serial %" PRIu64 " (%s ends it)",
+			   agent_serial(agent),
+			   agent->trust ? "cordon act request uninstall"
+					: "cordond --detach");
 	}
 }
 
@@ -1145,6 +1173,7 @@ static void stop(struct agent *agent)
 	free(agent->saying);
 	names_seen_free(agent->seen);
 	agent_trust_release(agent);
+	agent_act_release(agent);
 	guard_kept_free(agent->kept);
 	guard_close(agent->guard);
 	policy_free(agent->policy);
@@ -1155,6 +1184,7 @@ static void stop(struct agent *agent)
 	close_fd(agent->evidence_fd);
 	close_fd(agent->expose_fd);
 	close_fd(agent->incident_fd);
+	close_fd(agent->act_fd);
 	close_fd(agent->watchdog_fd);
 	close_fd(agent->expiry_fd);
 	close_fd(agent->signal_fd);
@@ -1177,6 +1207,7 @@ static int serve(const struct agent_options *opts)
 		.evidence_fd = -1,
 		.expose_fd = -1,
 		.incident_fd = -1,
+		.act_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
 	};
@@ -1188,7 +1219,9 @@ static int serve(const struct agent_options *opts)
 	else
 		agent_notify("STATUS=could not start: see the log");
 	stop(&agent);
-	return r ? EXIT_WRONG : EXIT_OK;
+	if (r)
+		return EXIT_WRONG;
+	return agent.uninstalled ? EXIT_UNINSTALLED : EXIT_OK;
 }
 
 /* ---- the other ways to be called ---------------------------------------- */
@@ -1209,7 +1242,9 @@ static int detach(const struct agent_options *opts)
 				  "cordond");
 		return EXIT_WRONG;
 	}
-	r = guard_detach_pins(opts->guard.pin_dir, &agent_say);
+	r = pinned && agent_trust_is_kept(opts)
+		    ? refuse_detach()
+		    : guard_detach_pins(opts->guard.pin_dir, &agent_say);
 	if (!r && pinned)
 		log_notice("the guard is detached: nothing is protected now");
 	else if (!r)

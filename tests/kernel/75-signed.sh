@@ -231,7 +231,7 @@ signed_boot()
 	local good=$serial
 
 	agent_stop
-	on_one agent_detach >>/out/cordond.all 2>&1
+	on_one guard_unpin
 	printf 'mode: observe\n' >"$policy"
 	rm -f $sg_trust
 	check agent_starts_when_the_policy_was_spoilt \
@@ -248,7 +248,7 @@ signed_boot()
 	check incident_has_who_has_signed "$told" signed_named
 	# An older one that was good once leaves no host without protection.
 	agent_stop
-	on_one agent_detach >>/out/cordond.all 2>&1
+	on_one guard_unpin
 	serial=$((good - 2))
 	signed_policy 9 alice bob
 	check agent_starts_when_the_policy_is_an_older_one \
@@ -281,7 +281,7 @@ signed_boot()
 	mv /run/trust.yaml $state/trust.yaml
 	# One without a trace of the others takes none in their place.
 	agent_stop
-	on_one agent_detach >>/out/cordond.all 2>&1
+	on_one guard_unpin
 	rm $state/trust.yaml
 	signed_trust 1 1 mallory >$sg_trust
 	signed_policy 9 mallory

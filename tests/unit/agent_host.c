@@ -29,10 +29,20 @@ const struct guard_state *guard_state(const struct guard *guard)
 
 uint64_t guard_serial_seen(const struct guard *guard)
 {
-	uint64_t serial = guarded.policy_serial[guarded.generation & 1];
-
 	(void)guard;
-	return serial > serial_saved ? serial : serial_saved;
+	return guarded.remembered.serial;
+}
+
+void guard_remember(struct guard *guard, const struct remembered *what)
+{
+	(void)guard;
+	guarded.remembered = *what;
+}
+
+void guard_lift(struct guard *guard, uint64_t until_ns)
+{
+	(void)guard;
+	guarded.lifted_until_ns = until_ns;
 }
 
 int guard_apply_policy(struct guard *guard, const struct policy *policy,
@@ -51,6 +61,8 @@ int guard_apply_policy(struct guard *guard, const struct policy *policy,
 	guarded.generation++;
 	guarded.policy_serial[guarded.generation & 1] = policy->serial;
 	guarded.mode[guarded.generation & 1] = policy->mode;
+	if (policy->serial > guarded.remembered.serial)
+		guarded.remembered.serial = policy->serial;
 	return 0;
 }
 
@@ -74,9 +86,21 @@ int agent_evidence_sync(struct agent *agent)
 	return 0;
 }
 
+void agent_evidence_told(struct agent *agent, int r)
+{
+	(void)agent;
+	(void)r;
+}
+
 void agent_record_policy(struct agent *agent)
 {
 	(void)agent;
+}
+
+void agent_set_timer(int fd, time_t seconds)
+{
+	(void)fd;
+	(void)seconds;
 }
 
 int sd_notify(int unset_environment, const char *state);
@@ -107,11 +131,15 @@ int make_people(void **state)
 void end_agent(bool boot)
 {
 	agent_trust_release(&host.agent);
+	agent_act_release(&host.agent);
 	policy_free(host.agent.policy);
-	host.agent = (struct agent){.opts = &host.opts, .expiry_fd = -1};
+	host.agent = (struct agent){
+		.opts = &host.opts, .expiry_fd = -1, .act_fd = -1};
 	host.agent.adopted = !boot && guarded.generation;
-	if (boot)
-		memset(&guarded, 0, sizeof(guarded));
+	if (!boot)
+		return;
+	memset(&guarded, 0, sizeof(guarded));
+	guarded.remembered.serial = serial_saved;
 }
 
 int make_host(void **state)
