@@ -314,9 +314,8 @@ void act_words(const struct act *act, char *buf, size_t size)
 		break;
 	}
 	(void)snprintf(buf, size,
-		       "act \"%s\" of %s for the host %s alone, whose key is "
-		       "%.16s, and once: %s; reason: %s",
-		       act_kind_name(act->kind), act->issuer, act->host,
-		       act->host_key, what, act->reason);
+		       "on the host %s alone, whose key is %.16s, and once: "
+		       "%s; reason: %s",
+		       act->host, act->host_key, what, act->reason);
 	log_clean(buf);
 }

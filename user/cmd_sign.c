@@ -3,8 +3,11 @@
  * `cordon policy keygen', `sign' and `verify': what the people of an issuer do
  * with their keys. No agent is needed, and none should be near the keys.
  */
+#include "act.h"
 #include "cmd.h"
 #include "cmd_policy.h"
+#include "enrolment.h"
+#include "log.h"
 #include "minisign.h"
 #include "policy_yaml.h"
 #include "state.h"
@@ -241,12 +244,32 @@ int cmd_policy_keygen(int argc, char **argv)
 struct content {
 	struct policy *policy;
 	struct trust *trust;
+	struct enrolment *enrolment;
+	struct act *act;
 };
 
 static void content_release(struct content *content)
 {
 	policy_free(content->policy);
 	trust_free(content->trust);
+	enrolment_free(content->enrolment);
+	free(content->act);
+}
+
+static int act_of(const char *path, const struct trust_bundle *bundle,
+		  struct act **ret_act, struct policy_errors *errs)
+{
+	struct act *act = calloc(1, sizeof(*act));
+	int r;
+
+	policy_errors_init(errs);
+	r = act ? act_parse(path, bundle->bytes, bundle->len, act, errs)
+		: -ENOMEM;
+	if (r)
+		free(act);
+	else
+		*ret_act = act;
+	return r;
 }
 
 /* What nobody takes is not signed. */
@@ -257,26 +280,141 @@ static int content_of(const char *path, const struct trust_bundle *bundle,
 	if (policy_yaml_has_key(bundle->bytes, "cordon-trust"))
 		return trust_parse(path, bundle->bytes, bundle->len,
 				   &ret_content->trust, errs);
+	if (policy_yaml_has_key(bundle->bytes, ACT_KEY))
+		return act_of(path, bundle, &ret_content->act, errs);
+	if (policy_yaml_has_key(bundle->bytes, ENROLMENT_KIND))
+		return enrolment_parse(path, bundle->bytes, bundle->len,
+				       &ret_content->enrolment, errs);
 	return policy_parse(path, bundle->bytes, bundle->len,
 			    &ret_content->policy, errs);
+}
+
+/* Whose it is; NULL: it was not read. */
+static const char *issuer_of(const struct content *content)
+{
+	return content->policy	    ? content->policy->issuer
+	       : content->trust	    ? content->trust->issuer
+	       : content->enrolment ? content->enrolment->issuer
+	       : content->act	    ? content->act->issuer
+				    : NULL;
 }
 
 /* "policy" of one that was not read. */
 static void describe(const struct content *content, char *buf, size_t size)
 {
-	if (!content->trust && !content->policy)
+	const char *issuer = issuer_of(content);
+
+	if (!issuer)
 		(void)snprintf(buf, size, "policy");
 	else if (content->trust)
 		(void)snprintf(buf, size,
 			       "trust anchors, version %" PRIu64 " of %.128s",
-			       content->trust->version, content->trust->issuer);
+			       content->trust->version, issuer);
+	else if (content->enrolment)
+		(void)snprintf(buf, size,
+			       "enrolment of %.64s, serial %" PRIu64
+			       " of %.128s",
+			       content->enrolment->host,
+			       content->enrolment->serial, issuer);
+	else if (content->act)
+		(void)snprintf(buf, size, "act %s for %.64s, of %.128s",
+			       act_kind_name(content->act->kind),
+			       content->act->host, issuer);
 	else
-		(void)snprintf(
-			buf, size, "policy, serial %" PRIu64 " of %.128s",
-			content->policy->serial, content->policy->issuer);
+		(void)snprintf(buf, size,
+			       "policy, serial %" PRIu64 " of %.128s",
+			       content->policy->serial, issuer);
+}
+
+/* ---- and what that means ------------------------------------------------- */
+
+static void explain_policy(const struct policy *policy)
+{
+	char at[TEXT_NUMBER_CHARS_MAX];
+
+	(void)printf("for the hosts");
+	for (size_t i = 0; i < policy->n_hosts; i++)
+		(void)printf(" %s", policy->hosts[i].glob);
+	(void)printf("; mode %s; %zu datasets, %zu rules",
+		     policy_mode_name(policy->mode), policy->n_datasets,
+		     policy->n_rules);
+	if (policy->not_before_s) {
+		text_format_time(policy->not_before_s, at, sizeof(at));
+		(void)printf("; from %s on", at);
+	}
+	if (policy->expires_s == INT64_MAX) {
+		(void)printf("; without end");
+		return;
+	}
+	text_format_time(policy->expires_s, at, sizeof(at));
+	(void)printf("; until %s", at);
+}
+
+static void explain_trust(const struct trust *trust)
+{
+	(void)printf("from then on %" PRIu64 " of these sign all else:",
+		     trust->threshold);
+	for (size_t i = 0; i < trust->n; i++)
+		if (!trust->keys[i].revoked)
+			(void)printf(" %s", trust->keys[i].name);
+	for (size_t i = trust->able; i < trust->n; i++)
+		(void)printf("%s %s",
+			     i == trust->able ? "; nothing any more:" : "",
+			     trust->keys[i].name);
+}
+
+static void explain_enrolment(const struct enrolment *enrolment)
+{
+	char key[SIGN_HASH_CHARS_MAX];
+
+	act_host_key(&enrolment->key, key);
+	(void)printf("the host with the key %s gets the policies of", key);
+	if (!enrolment->n_groups)
+		(void)printf(" no group");
+	for (size_t i = 0; i < enrolment->n_groups; i++)
+		(void)printf(" %s", enrolment->groups[i]);
+	(void)printf(", and reports to");
+	for (size_t i = 0; i < enrolment->n_servers; i++)
+		(void)printf(" %s", enrolment->servers[i]);
+}
+
+static void explain_act(const struct act *act)
+{
+	char words[ACT_WORDS_MAX];
+
+	act_words(act, words, sizeof(words));
+	(void)printf("%s", words);
+}
+
+/* Before it is signed, and before a password is asked for. */
+static void explain(const char *path, const struct content *content)
+{
+	char what[320], name[TRUST_FILE_CHARS_MAX];
+
+	describe(content, what, sizeof(what));
+	(void)snprintf(name, sizeof(name), "%s", path);
+	log_clean(name);
+	(void)printf("%s: about to be signed: %s: ", name, what);
+	if (content->policy)
+		explain_policy(content->policy);
+	else if (content->trust)
+		explain_trust(content->trust);
+	else if (content->enrolment)
+		explain_enrolment(content->enrolment);
+	else
+		explain_act(content->act);
+	(void)putchar('\n');
+	(void)fflush(stdout);
 }
 
 /* ---- sign --------------------------------------------------------------- */
+
+/* Read once: what is shown is what is signed. */
+struct signed_file {
+	const char *path;
+	struct trust_bundle bundle;
+	struct content content;
+};
 
 struct signing {
 	const char *key_file;
@@ -284,6 +422,8 @@ struct signing {
 	char signer[128];
 	struct minisign_key key;
 	struct policy_errors errs;
+	struct signed_file *files;
+	size_t n;
 };
 
 static int unlock(struct signing *signing, const char *text, size_t len)
@@ -342,16 +482,17 @@ static int take_secret(struct signing *signing)
 	return r;
 }
 
-static int sign_content(const struct signing *signing, const char *path,
-			const struct trust_bundle *bundle,
-			const struct content *content)
+static int sign_file(const struct signing *signing,
+		     const struct signed_file *signed_file)
 {
+	const struct trust_bundle *bundle = &signed_file->bundle;
+	const char *path = signed_file->path;
 	char what[320], comment[MINISIGN_COMMENT_MAX],
 		at[TEXT_NUMBER_CHARS_MAX];
 	char text[MINISIGN_TEXT_MAX], file[4096], hash[SIGN_HASH_CHARS_MAX];
 	int r;
 
-	describe(content, what, sizeof(what));
+	describe(&signed_file->content, what, sizeof(what));
 	text_format_time(time(NULL), at, sizeof(at));
 	(void)snprintf(comment, sizeof(comment), "%.200s, at %s", what, at);
 	r = minisign_make(&signing->key, bundle->bytes, bundle->len,
@@ -373,19 +514,40 @@ static int sign_content(const struct signing *signing, const char *path,
 	return CMD_OK;
 }
 
-static int sign_file(struct signing *signing, const char *path)
+static int read_file(struct signing *signing, const char *path)
 {
-	struct trust_bundle bundle = {0};
-	struct content content = {0};
+	struct signed_file *file = &signing->files[signing->n++];
 	int r;
 
-	r = trust_bundle_read(path, &bundle, &signing->errs);
+	file->path = path;
+	r = trust_bundle_read(path, &file->bundle, &signing->errs);
 	if (!r)
-		r = content_of(path, &bundle, &content, &signing->errs);
-	r = r ? cmd_policy_errors(path, r, &signing->errs)
-	      : sign_content(signing, path, &bundle, &content);
-	content_release(&content);
-	trust_bundle_release(&bundle);
+		r = content_of(path, &file->bundle, &file->content,
+			       &signing->errs);
+	if (r)
+		return cmd_policy_errors(path, r, &signing->errs);
+	explain(path, &file->content);
+	return CMD_OK;
+}
+
+static int sign_files(struct signing *signing, char **paths, size_t n)
+{
+	int r = CMD_OK;
+
+	signing->files = calloc(n, sizeof(*signing->files));
+	if (!signing->files)
+		return cmd_policy_failed(paths[0], -ENOMEM);
+	for (size_t i = 0; !r && i < n; i++)
+		r = read_file(signing, paths[i]);
+	if (!r)
+		r = take_secret(signing);
+	for (size_t i = 0; !r && i < n; i++)
+		r = sign_file(signing, &signing->files[i]);
+	for (size_t i = 0; i < signing->n; i++) {
+		content_release(&signing->files[i].content);
+		trust_bundle_release(&signing->files[i].bundle);
+	}
+	free(signing->files);
 	return r;
 }
 
@@ -416,9 +578,7 @@ int cmd_policy_sign(int argc, char **argv)
 	}
 	if (!signing.key_file || optind >= argc)
 		return cmd_usage(VERB, "sign: expected --key KEY FILE...");
-	r = take_secret(&signing);
-	for (int i = optind; !r && i < argc; i++)
-		r = sign_file(&signing, argv[i]);
+	r = sign_files(&signing, argv + optind, (size_t)(argc - optind));
 	minisign_key_release(&signing.key);
 	return r;
 }
@@ -507,11 +667,12 @@ static int print_verified(const struct verifying *verifying,
 }
 
 /* What anybody may have written is read only when it is known who did. */
-static int judge_policy(struct verifying *verifying)
+static int judge_signed(struct verifying *verifying)
 {
 	const struct trust_bundle *bundle = &verifying->bundle;
 	const struct trust *trust = verifying->trust;
 	char problem[TRUST_WORDS_MAX];
+	const char *issuer;
 	int r;
 
 	if (!trust_check(trust, bundle->signatures, bundle->n, bundle->bytes,
@@ -520,15 +681,16 @@ static int judge_policy(struct verifying *verifying)
 			      sizeof(problem));
 		return print_verified(verifying, problem);
 	}
-	r = policy_parse(verifying->file, bundle->bytes, bundle->len,
-			 &verifying->content.policy, &verifying->errs);
+	r = content_of(verifying->file, bundle, &verifying->content,
+		       &verifying->errs);
 	if (r)
 		return cmd_policy_errors(verifying->file, r, &verifying->errs);
-	if (strcmp(verifying->content.policy->issuer, trust->issuer) == 0)
+	issuer = issuer_of(&verifying->content);
+	if (strcmp(issuer, trust->issuer) == 0)
 		return print_verified(verifying, NULL);
 	(void)snprintf(problem, sizeof(problem),
-		       "its issuer is %.128s, not %.128s",
-		       verifying->content.policy->issuer, trust->issuer);
+		       "its issuer is %.128s, not %.128s", issuer,
+		       trust->issuer);
 	return print_verified(verifying, problem);
 }
 
@@ -560,7 +722,7 @@ static int verify_file(struct verifying *verifying)
 		return cmd_policy_errors(verifying->file, r, &verifying->errs);
 	return policy_yaml_has_key(verifying->bundle.bytes, "cordon-trust")
 		       ? judge_trust(verifying)
-		       : judge_policy(verifying);
+		       : judge_signed(verifying);
 }
 
 int cmd_policy_verify(int argc, char **argv)

@@ -62,7 +62,7 @@ static void show_policy(const json_t *line, const struct showing *showing)
 	const char *problem = cmd_text(line, "problem");
 	const char *expires, *mode = cmd_text(line, "mode");
 	bool expired = json_is_true(json_object_get(policy, "expired"));
-	char text[1024];
+	char text[1024], lifted[768];
 
 	expires = cmd_text(policy, "expires");
 	if (json_is_object(policy))
@@ -84,7 +84,11 @@ static void show_policy(const json_t *line, const struct showing *showing)
 		(void)snprintf(text, sizeof(text), "not in force: %s", problem);
 		say(showing, TERM_BAD, "", text);
 	}
-	if (strcmp(mode, "enforce") == 0)
+	reply_lifted(line, lifted, sizeof(lifted));
+	(void)snprintf(text, sizeof(text), "enforcement lifted %s", lifted);
+	if (lifted[0])
+		say(showing, TERM_BAD, "mode", text);
+	else if (strcmp(mode, "enforce") == 0)
 		say(showing, TERM_GOOD, "mode", "enforce");
 	else
 		say(showing, TERM_POOR, "mode", "observe: nothing is blocked");

@@ -239,7 +239,8 @@ static const struct series issuer_series = {"cordon_policy", "", INFO,
 					    "Whose policy is in force."};
 static const struct series enforcing_series = {
 	"cordon_enforcing", "", GAUGE,
-	"1 in the mode enforce, 0 where nothing is blocked."};
+	"1 in the mode enforce, 0 where nothing is blocked, or that is "
+	"lifted."};
 static const struct series problem_series = {
 	"cordon_policy_refused", "", GAUGE,
 	"1 if the policy file was refused, so that an earlier one goes on."};
@@ -671,7 +672,8 @@ static void write_status(const struct writing *w, const json_t *status)
 	info(w, &agent_series, agent, status);
 	info(w, &issuer_series, issuer, json_object_get(status, "policy"));
 	one(w, &enforcing_series, "",
-	    strcmp(member(status, "mode"), "enforce") == 0);
+	    strcmp(member(status, "mode"), "enforce") == 0 &&
+		    !json_is_object(json_object_get(status, "lifted")));
 	one(w, &problem_series, "", member(status, "problem")[0] != '\0');
 	numbers(w, status_series, status);
 	numbers(w, policy_series, json_object_get(status, "policy"));

@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "reply.h"
 
+#include "evidence.h"
 #include "log.h"
 #include "text.h"
 
@@ -78,6 +79,23 @@ const char *reply_to(const char *destination)
 	if (strcmp(destination, "intake") == 0)
 		return "(taken in)";
 	return destination;
+}
+
+void reply_lifted(const json_t *line, char *buf, size_t size)
+{
+	const json_t *lifted = json_object_get(line, "lifted");
+	char names[256], until[32], reason[257];
+
+	buf[0] = '\0';
+	if (!json_is_object(lifted))
+		return;
+	reply_text(lifted, "until", until, sizeof(until));
+	reply_text(lifted, "reason", reason, sizeof(reason));
+	evidence_list(lifted, "signers", names, sizeof(names));
+	(void)snprintf(buf, size, "until %s by %s: %s", until,
+		       names[0] ? names : "whom nothing here tells of",
+		       reason[0] ? reason : "not known");
+	log_clean(buf);
 }
 
 /* A table that fills up is refused data tomorrow: say it today. */

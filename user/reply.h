@@ -33,6 +33,12 @@ void reply_whose(const json_t *line, char *buf, size_t size);
 /* A destination, as people read it: `*` is elsewhere, and two are acts. */
 const char *reply_to(const char *destination);
 
+/*
+ * Of a `status': until when enforcement is lifted, by whom, and why; "" if it
+ * is not.
+ */
+void reply_lifted(const json_t *line, char *buf, size_t size);
+
 /* what is one word, text a sentence, and neither lives on. */
 typedef void (*reply_warning_fn)(enum term_colour colour, const char *what,
 				 const char *text, void *arg);

@@ -142,7 +142,7 @@ static void take_head(struct top *top, const json_t *line)
 {
 	struct top_look *look = &top->next;
 	const json_t *policy = json_object_get(line, "policy");
-	char problem[TOP_WARNING];
+	char problem[TOP_WARNING], lifted[TOP_WARNING];
 
 	take(top, line, "mode", look->mode, sizeof(look->mode));
 	look->uptime_s = reply_number(line, "uptime_s");
@@ -153,6 +153,9 @@ static void take_head(struct top *top, const json_t *line)
 	reply_text(line, "problem", problem, sizeof(problem));
 	if (problem[0])
 		warn(TERM_BAD, "not in force", problem, top);
+	reply_lifted(line, lifted, sizeof(lifted));
+	if (lifted[0])
+		warn(TERM_BAD, "enforcement lifted", lifted, top);
 	if (strcmp(look->mode, "enforce") != 0)
 		warn(TERM_POOR, "observe", "nothing is blocked", top);
 	if (json_is_true(json_object_get(policy, "expired")))

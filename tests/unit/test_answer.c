@@ -48,6 +48,19 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 	return 0;
 }
 
+json_t *agent_act_status(const struct agent *agent)
+{
+	(void)agent;
+	return json_null();
+}
+
+int answer_act(struct agent *agent, struct control_client *client)
+{
+	(void)agent;
+	(void)client;
+	return -EINVAL;
+}
+
 int guard_is_holder(struct guard *guard, uint32_t tgid)
 {
 	(void)guard;
