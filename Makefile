@@ -19,12 +19,12 @@ export PATH := $(PATH):/usr/sbin:/sbin
 export B
 
 BUILD_DEPS := bpftool clang gcc libbpf-dev libc6-dev libelf-dev \
-	libjansson-dev libmicrohttpd-dev libncurses-dev libsodium-dev \
-	libsqlite3-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
+	libjansson-dev libmicrohttpd-dev libnats-dev libncurses-dev \
+	libseccomp-dev libsodium-dev libsqlite3-dev libsystemd-dev libyaml-dev linux-libc-dev llvm make \
 	pkg-config zlib1g-dev
 TEST_DEPS := clang-format-14 clang-tidy-14 cppcheck curl git iproute2 \
 	jq libclang-rt-14-dev libcmocka-dev liburing-dev mandoc minisign \
-	python3 python3-prometheus-client shellcheck
+	nats-server openssl python3 python3-prometheus-client shellcheck
 VM_DEPS = $(shell sed '/^[^a-z]/d' tests/vm/host-packages)
 
 # gcc takes it that errno can be 0 after a failure, and what the callee then
@@ -46,10 +46,12 @@ HARDEN := -fsanitize=$(SANITIZE) -fno-sanitize-recover=all \
 endif
 
 # Only the loader, guard*.c, knows libbpf; the command is not linked with it,
-# nor the agent with an HTTP server, which only cmd_metrics.c knows.
+# nor the agent with an HTTP server, which only cmd_metrics.c knows. Only the
+# link, a process without privileges, speaks to the network of a fleet.
 AGENT := user/cordond.c $(wildcard user/guard*.c)
 COMMAND := user/cordon.c $(wildcard user/cmd_*.c)
-LIBRARY := $(filter-out $(AGENT) $(COMMAND),$(wildcard user/*.c))
+LINK := $(wildcard user/cordon_link*.c)
+LIBRARY := $(filter-out $(AGENT) $(COMMAND) $(LINK),$(wildcard user/*.c))
 UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
@@ -57,6 +59,7 @@ UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/golden/check tests/sign/check
 LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz -lresolv
 AGENT_LIBS := -lbpf -lelf -lsystemd
+LINK_LIBS := -lnats -ljansson -lseccomp
 COMMAND_LIBS := -lmicrohttpd -lncursesw -lsystemd -ltinfo
 
 ifeq ($(V),1)
@@ -69,7 +72,7 @@ endif
 
 objects = $(patsubst %.c,$(B)/%.o,$(1))
 
-all: $(B)/cordond $(B)/cordon ## build the agent, the guard and the command
+all: $(B)/cordond $(B)/cordon $(B)/cordon-link ## build the agent, the guard and the command
 
 $(B)/cordond: $(call objects,$(AGENT)) $(B)/libcordon.a
 	$(call say,LD,$@)
@@ -78,6 +81,10 @@ $(B)/cordond: $(call objects,$(AGENT)) $(B)/libcordon.a
 $(B)/cordon: $(call objects,$(COMMAND)) $(B)/libcordon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) $(COMMAND_LIBS)
+
+$(B)/cordon-link: $(call objects,$(LINK)) $(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LINK_LIBS)
 
 $(B)/libcordon.a: $(call objects,$(LIBRARY))
 	$(call say,AR,$@)

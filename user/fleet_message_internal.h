@@ -1,7 +1,7 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files of fleet_message.h have in common: fleet_message.c has names
- * and boxes, fleet_message_policy.c what the force pushes,
+ * What the files of fleet_message.h have in common: fleet_name.c has names,
+ * fleet_message.c boxes, fleet_message_policy.c what the force pushes,
  * fleet_message_report.c and fleet_message_attest.c the rest.
  */
 #ifndef CORDON_FLEET_MESSAGE_INTERNAL_H

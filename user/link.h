@@ -76,12 +76,12 @@
 #define LINK_STEADY_S	 10
 /* One that is not connected by then is stuck, and so is one that says nothing
  * for so long while something is to be answered. */
-#define LINK_START_S  30
+#define LINK_START_S  60
 #define LINK_ANSWER_S 60
 
 #define LINK_SERVERS_MAX      8
 #define LINK_GROUPS_MAX	      16
-#define LINK_SERVER_CHARS_MAX 256
+#define LINK_SERVER_CHARS_MAX 255
 
 enum link_role {
 	LINK_OF_HOST,
