@@ -1,7 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * Names, budgets and the policy's serial between the guard and the file of
- * state.h.
+ * Names, budgets and what must not be forgotten between the guard and the file
+ * of state.h.
  */
 #include "guard_internal.h"
 
@@ -60,6 +60,7 @@ int guard_save_state(struct guard *guard, const char *path,
 	saving.wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
 	saving.state.saved_ns = saving.wall_ns;
 	saving.state.policy_serial = guard_serial_seen(guard);
+	saving.state.latest_s = guard->state->remembered.time_s;
 	r = registry_copy(&guard->names, &saving.state.names);
 	if (!r)
 		r = guard_map_each(guard, MAP_BUDGETS, save_budget, &saving);
@@ -93,6 +94,8 @@ static int restore(struct guard *guard, const struct state *state)
 		return r;
 	if (state->policy_serial > guard->state->remembered.serial)
 		guard->state->remembered.serial = state->policy_serial;
+	if (state->latest_s > guard->state->remembered.time_s)
+		guard->state->remembered.time_s = state->latest_s;
 	boot_ns = guard_boot_ns();
 	wall_ns = (uint64_t)clock_ns(CLOCK_REALTIME);
 	for (i = 0; i < state->n_budgets; i++) {

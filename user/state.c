@@ -15,7 +15,8 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
-#define FORMAT 2
+#define FORMAT	   3
+#define FORMAT_OLD 2 /* without "latest_s" */
 
 /* Longest window of a policy, with room: no sum below can overflow. */
 #define PART_NS_MAX (1ULL << 60)
@@ -154,9 +155,10 @@ static json_t *state_json(const struct state *state)
 		if (json_array_append_new(budgets,
 					  budget_json(&state->budgets[i])))
 			goto fail;
-	json = json_pack("{s:i, s:o, s:o, s:O, s:O}", "cordon-state", FORMAT,
-			 "saved_ns", number(state->saved_ns), "policy_serial",
-			 number(state->policy_serial), "names", names,
+	json = json_pack("{s:i, s:o, s:o, s:o, s:O, s:O}", "cordon-state",
+			 FORMAT, "saved_ns", number(state->saved_ns),
+			 "policy_serial", number(state->policy_serial),
+			 "latest_s", number(state->latest_s), "names", names,
 			 "budgets", budgets);
 	json_decref(names);
 	json_decref(budgets);
@@ -332,25 +334,41 @@ static int parse_budget(struct state *state, const json_t *json)
 	return r ? r : append(state, &budget);
 }
 
+/* What is there but for names and budgets. */
+static int parse_head(struct state *state, const json_t *json)
+{
+	uint64_t format;
+	int r;
+
+	r = get_u64(json_object_get(json, "cordon-state"), INT64_MAX, &format);
+	if (!r)
+		r = get_u64(json_object_get(json, "saved_ns"), INT64_MAX,
+			    &state->saved_ns);
+	if (!r)
+		r = get_u64(json_object_get(json, "policy_serial"), INT64_MAX,
+			    &state->policy_serial);
+	if (!r && format == FORMAT)
+		r = get_u64(json_object_get(json, "latest_s"), INT64_MAX,
+			    &state->latest_s);
+	if (r)
+		return r;
+	if (format == FORMAT)
+		return json_object_size(json) == 6 ? 0 : -EUCLEAN;
+	return format == FORMAT_OLD && json_object_size(json) == 5 ? 0
+								   : -EUCLEAN;
+}
+
 static int parse_state(struct state *state, const json_t *json, char *why,
 		       size_t size)
 {
 	const json_t *names, *budgets;
-	uint64_t format;
 	size_t i;
 	int r;
 
 	names = json_object_get(json, "names");
 	budgets = json_object_get(json, "budgets");
-	if (json_object_size(json) != 5 ||
-	    get_u64(json_object_get(json, "cordon-state"), INT64_MAX,
-		    &format) ||
-	    format != FORMAT ||
-	    get_u64(json_object_get(json, "saved_ns"), INT64_MAX,
-		    &state->saved_ns) ||
-	    get_u64(json_object_get(json, "policy_serial"), INT64_MAX,
-		    &state->policy_serial) ||
-	    !json_is_array(names) || !json_is_array(budgets)) {
+	if (parse_head(state, json) || !json_is_array(names) ||
+	    !json_is_array(budgets)) {
 		(void)snprintf(why, size, "not a state of format %d", FORMAT);
 		return -EUCLEAN;
 	}

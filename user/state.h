@@ -2,7 +2,8 @@
 /*
  * What has to survive a reboot: the names with their numbers, what was used of
  * the budgets with windows of an hour or more, and the highest serial of a
- * policy that was in force, below which none may come again.
+ * policy that was in force, below which none may come again, and the latest
+ * time that could be trusted.
  *
  * Windows run on the boottime clock, which begins anew at every boot, so the
  * file has the time of day at which each part of a window ended. When they are
@@ -43,6 +44,7 @@ struct state_budget {
 struct state {
 	uint64_t saved_ns; /* since the epoch */
 	uint64_t policy_serial;
+	uint64_t latest_s; /* since the epoch; 0: none is known */
 	struct registry names;
 	struct state_budget *budgets;
 	size_t n_budgets;

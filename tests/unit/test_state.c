@@ -231,6 +231,7 @@ static void fill(struct state *state)
 
 	state->saved_ns = 1800000000 * SECOND;
 	state->policy_serial = 42;
+	state->latest_s = 1799999999;
 	assert_int_equal(registry_add(&state->names, NAME_RULE, 3, "a/b/host"),
 			 0);
 	assert_int_equal(registry_add(&state->names, NAME_DATASET, 2,
@@ -258,6 +259,7 @@ static void file_gives_back_what_was_written(void **unused)
 	assert_int_equal(state_read(path, &read, why, sizeof(why)), 0);
 	assert_true(read.saved_ns == state.saved_ns);
 	assert_int_equal(read.policy_serial, 42);
+	assert_int_equal(read.latest_s, 1799999999);
 	assert_int_equal(read.names.n, 2);
 	assert_string_equal(registry_text(&read.names, NAME_RULE, 3),
 			    "a/b/host");
@@ -320,6 +322,15 @@ static void file_with_a_bad_value_is_refused(void **unused)
 		"\"budgets\":[]}",
 		"{\"cordon-state\":3,\"saved_ns\":1,\"policy_serial\":1,"
 		"\"names\":[],"
+		"\"budgets\":[]}",
+		"{\"cordon-state\":2,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"latest_s\":1,\"names\":[],"
+		"\"budgets\":[]}",
+		"{\"cordon-state\":3,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"latest_s\":-1,\"names\":[],"
+		"\"budgets\":[]}",
+		"{\"cordon-state\":4,\"saved_ns\":1,\"policy_serial\":1,"
+		"\"latest_s\":1,\"names\":[],"
 		"\"budgets\":[]}",
 		"{\"cordon-state\":2,\"saved_ns\":-1,\"policy_serial\":1,"
 		"\"names\":[],"
