@@ -20,6 +20,7 @@
 #include "names_seen.h"
 #include "policy.h"
 #include "record_names.h"
+#include "remember.h"
 #include "trust.h"
 
 /* Options that were given, of those for which it matters. */
@@ -59,7 +60,8 @@ struct agent {
 	struct trust *trust;   /* NULL: nobody has to sign here */
 	char trust_problem[POLICY_ERROR_CHARS_MAX]; /* why the next is none */
 	uint64_t kept_serial; /* of the policy kept for a boot; 0: none */
-	char kept_sha256[SIGN_HASH_CHARS_MAX]; /* of its file */
+	uint64_t had_serial;  /* of a policy that was in force; 0: none */
+	char had_sha256[SIGN_HASH_CHARS_MAX]; /* of its file */
 	struct trust_bundle next_bundle; /* as it was read; no bytes: none */
 	json_t *next_signers;		 /* their names */
 	json_t *signers;		 /* of the policy in force; NULL */
@@ -68,7 +70,16 @@ struct agent {
 	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
 	uint64_t trust_segment;		      /* that tells of them */
 	bool trust_replaced;		      /* these are others */
-	json_t *early;	   /* lines from before there was a log */
+	json_t *early; /* lines for which there is no log yet */
+	bool started;  /* what was kept has been compared with the log */
+	struct remember remember;
+	uint64_t told_serial; /* the same, as the log tells of it; 0: none */
+	int64_t told_s;
+	bool told;
+	int64_t line_s;		  /* time of its last line */
+	int64_t remember_saved_s; /* of the time, when that was saved */
+	bool remember_failed;	  /* and that was told */
+	enum remember_found clock_found;
 	int64_t applied_s; /* time of day when that came into force */
 	uint64_t reloads;  /* how often it was asked to look again */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
@@ -159,9 +170,53 @@ char *agent_say_soon(struct agent *agent, int level, json_t *line);
 /* Brings all to the disk, and says it. As agent_evidence_sync(). */
 int agent_say_all(struct agent *agent);
 
+/* What the host's clocks say. */
+void agent_clock(struct remember_clock *ret_clock);
+
+/* ---- agent_remember.c ---------------------------------------------------- */
+
+/* The time that policies are judged by: remember_now(). */
+int64_t agent_now(const struct agent *agent);
+
+/* What files say, before there is a guard: the agent's own, and if it is not
+ * there, the saved state and the evidence. Bad ones are said. */
+void agent_remember_load(struct agent *agent);
+
+/* Takes a line of the log that an earlier agent wrote, in their order. */
+void agent_remember_old(struct agent *agent, const json_t *line);
+
+/* What the guard and the log know besides; and all that knows it is told. */
+void agent_remember_started(struct agent *agent);
+
+/* A policy was in force on this host that counts as having that serial. */
+void agent_remember_policy(struct agent *agent, const struct policy *policy,
+			   uint64_t serial);
+
+/* Looks at the clock: says, and writes down, when it is wrong and when right
+ * again; saves the time now and then. */
+void agent_remember_look(struct agent *agent);
+
+/* As state_put(); what is wrong has been said. */
+int agent_remember_save(struct agent *agent);
+
+/* The log goes on in another segment. */
+void agent_remember_segment(struct agent *agent);
+
+/*
+ * The issuer has signed that serial and time_s are what counts here, whatever
+ * was before, and all that remembers is told. The policy that is in force stays
+ * until the next, and begins at a boot, whatever its serial. As state_put().
+ */
+int agent_remember_recover(struct agent *agent, uint64_t serial,
+			   int64_t time_s);
+
 /* ---- agent_trust.c ------------------------------------------------------- */
 
-#define AGENT_EARLY_MAX 16
+#define AGENT_EARLY_MAX	  64
+#define AGENT_KEPT_POLICY "policy.json"
+
+/* Writes line, which it steals, down at once, or as soon as there is a log. */
+void agent_record_early(struct agent *agent, json_t *line);
 
 /*
  * The trust anchors in force, and those in the file if they may follow. 0; what
@@ -196,9 +251,10 @@ void agent_trust_refused(struct agent *agent, const char *file,
 /* Keeps the policy in force for a boot. What goes wrong is said. */
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle);
 
-/* The one that was kept, for trust_bundle_release(): not checked. -ENOENT; what
- * else is wrong has been said. */
-int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle);
+/* The one that was kept, for trust_bundle_release(): not checked, nothing of it
+ * can be believed. -ENOENT; what else is wrong has been said. */
+int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle,
+		     uint64_t *ret_serial);
 
 /*
  * The next anchors, from the force: in force if they may follow, or are by now;
@@ -217,6 +273,8 @@ bool agent_trust_is_kept(const struct agent_options *opts);
  * 0 or -errno: it cannot be written.
  */
 int agent_trust_recover(struct agent *agent, uint64_t serial);
+/* That policy was in force here: no other one may have its serial. */
+void agent_trust_had(struct agent *agent, uint64_t serial, const char *sha256);
 
 void agent_trust_release(struct agent *agent);
 
@@ -398,6 +456,9 @@ void agent_notify_ready(const struct agent *agent);
  */
 int agent_policy_read(struct agent *agent, struct policy **ret_policy);
 int agent_policy_check(struct agent *agent, const struct policy *policy);
+
+/* What the policy that was kept says of itself, if it is signed. */
+void agent_policy_look_at_kept(struct agent *agent);
 
 /* Puts policy, which it steals, into force, or says why not. */
 int agent_policy_apply(struct agent *agent, struct policy *policy);

@@ -355,7 +355,7 @@ int agent_act_request(struct agent *agent,
 	if (r)
 		goto out;
 	(void)snprintf(state->nonce, sizeof(state->nonce), "%s", act.nonce);
-	state->made_s = clock_s(CLOCK_REALTIME);
+	state->made_s = agent_now(agent);
 	state->made_boot_s = clock_s(CLOCK_BOOTTIME);
 	r = keep(agent);
 	if (r) {
@@ -388,9 +388,7 @@ static int check_nonce(const struct agent *agent, const struct act *act,
 		       char *why, size_t size)
 {
 	const struct agent_act *state = agent->act;
-	int64_t now_s = clock_s(CLOCK_REALTIME);
-	int64_t latest_s =
-		(int64_t)guard_state(agent->guard)->remembered.time_s;
+	int64_t now_s = agent_now(agent);
 	int64_t age_s = clock_s(CLOCK_BOOTTIME) - state->made_boot_s;
 	char at[TEXT_NUMBER_CHARS_MAX];
 
@@ -417,8 +415,6 @@ static int check_nonce(const struct agent *agent, const struct act *act,
 	/* No clock makes it last longer: each of these only rises. */
 	if (age_s < now_s - state->made_s)
 		age_s = now_s - state->made_s;
-	if (age_s < latest_s - state->made_s)
-		age_s = latest_s - state->made_s;
 	if (age_s > NONCE_VALID_S)
 		return say_why(why, size,
 			       "it was asked for at %s, more than 24 hours "
@@ -534,17 +530,6 @@ static void say_lifted(struct agent *agent)
 	agent_notify_ready(agent);
 }
 
-/* What was kept beside a policy of a higher serial tells no more of it. */
-static int recover(struct agent *agent, uint64_t serial)
-{
-	struct remembered remembered = guard_state(agent->guard)->remembered;
-
-	remembered.serial = serial;
-	guard_remember(agent->guard, &remembered);
-	agent_save(agent);
-	return agent_trust_recover(agent, serial);
-}
-
 /* What it did, for who applied it. */
 static int take_effect(struct agent *agent, const struct act *act, char *told,
 		       size_t size)
@@ -569,7 +554,8 @@ static int take_effect(struct agent *agent, const struct act *act, char *told,
 			       "nothing will be protected on this host");
 		return 0;
 	case ACT_RECOVER:
-		r = recover(agent, act->serial);
+		r = agent_remember_recover(agent, act->serial,
+					   clock_s(CLOCK_REALTIME));
 		if (r)
 			return say_why(told, size,
 				       "the serial is %" PRIu64 " until the "

@@ -225,6 +225,7 @@ static void take_old(const json_t *object, const char *text, size_t len,
 	agent_incident_old(agent, object);
 	agent_trust_old(agent, object);
 	agent_act_old(agent, object);
+	agent_remember_old(agent, object);
 	/* Those in memory are newer. */
 	if (agent->unwritten || !is_event(type) || strlen(time) < 20)
 		return;
@@ -314,6 +315,9 @@ static int open_log(struct agent *agent)
 	if (!record_start(agent, &found))
 		(void)evidence_checkpoint(agent->evidence);
 	agent_incident_resume(agent);
+	/* It could not be opened at the start. */
+	if (agent->started)
+		agent_trust_started(agent);
 	return 0;
 }
 
@@ -354,6 +358,7 @@ void agent_evidence_tick(struct agent *agent)
 		return;
 	}
 	record_lost(agent);
+	agent_remember_look(agent);
 	agent_incident_segment(agent);
 	r = evidence_checkpoint(agent->evidence);
 	if (r)

@@ -1116,6 +1116,7 @@ void agent_incident_segment(struct agent *agent)
 	}
 	agent_trust_segment(agent, segment);
 	agent_act_segment(agent, segment);
+	agent_remember_segment(agent);
 	incidents->segment = segment;
 }
 

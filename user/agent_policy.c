@@ -79,7 +79,7 @@ void agent_describe(const struct agent *agent, char *buf, size_t size)
 			       mode_in_force(agent), agent_serial(agent),
 			       agent->policy->issuer, agent->policy->n_datasets,
 			       agent->policy->n_datasets == 1 ? "" : "s",
-			       agent->policy->expires_s <= time(NULL)
+			       agent->policy->expires_s <= agent_now(agent)
 				       ? ", EXPIRED"
 				       : "");
 }
@@ -231,32 +231,30 @@ static bool was_pushed(const struct agent *agent)
 }
 
 /*
- * Not the one in the file, but the last one that was in force: it begins where
- * nothing would. It was signed when it came, by whom may be revoked since. Who
- * has root's files may have put another one there, of another host.
+ * The last one that was in force, and is kept for a boot. It was signed when it
+ * came, by whom may be revoked since. Who has root's files may have put another
+ * one there, of another host. It counts as having *ret_serial, which is less
+ * than its own once the issuer has said so (agent_remember_recover()).
  */
-static int read_kept(struct agent *agent, struct policy **ret_policy)
+static int load_kept(struct agent *agent, struct policy **ret_policy,
+		     uint64_t *ret_serial, struct policy_errors *errs)
 {
-	char host[POLICY_HOST_CHARS_MAX + 1];
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	char host[POLICY_HOST_CHARS_MAX + 1], why[TRUST_WORDS_MAX];
 	struct trust_bundle bundle = {0};
-	char why[TRUST_WORDS_MAX];
-	struct trust all;
+	struct trust all = *agent->trust;
 	int r;
 
-	if (!errs)
-		return -ENOMEM;
-	r = agent_trust_kept(agent, &bundle);
-	if (!r) {
-		all = *agent->trust;
-		for (size_t i = 0; i < all.n; i++)
-			all.keys[i].revoked = false;
-		r = agent_trust_check(agent, &all, &bundle, why, sizeof(why));
-		if (r)
-			policy_errors_add(errs, KEPT, (struct policy_pos){0},
-					  "%s", why);
-	}
-	if (!r)
+	policy_errors_init(errs);
+	r = agent_trust_kept(agent, &bundle, ret_serial);
+	if (r)
+		return r;
+	for (size_t i = 0; i < all.n; i++)
+		all.keys[i].revoked = false;
+	r = agent_trust_check(agent, &all, &bundle, why, sizeof(why));
+	if (r)
+		policy_errors_add(errs, KEPT, (struct policy_pos){0}, "%s",
+				  why);
+	else
 		r = parse_signed(agent, KEPT, &bundle, ret_policy, errs);
 	if (!r && !covers_this_host(*ret_policy, host)) {
 		policy_errors_add(errs, KEPT, (struct policy_pos){0},
@@ -267,9 +265,23 @@ static int read_kept(struct agent *agent, struct policy **ret_policy)
 		*ret_policy = NULL;
 		r = -EPERM;
 	}
+	if (!r && (*ret_policy)->serial < *ret_serial)
+		*ret_serial = (*ret_policy)->serial;
+	trust_bundle_release(&bundle);
+	return r;
+}
+
+/* Not the one in the file: it begins where nothing would. */
+static int read_kept(struct agent *agent, struct policy **ret_policy)
+{
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	uint64_t serial = 0;
+	int r;
+
+	r = errs ? load_kept(agent, ret_policy, &serial, errs) : -ENOMEM;
 	if (r && r != -ENOENT)
 		log_error("and nothing begins in its place: %s",
-			  errs->n ? errs->v[0].text : strerror(-r));
+			  errs && errs->n ? errs->v[0].text : strerror(-r));
 	if (!r) {
 		log_level(was_pushed(agent) ? LOG_NOTICE : LOG_ERR,
 			  "the policy that was kept begins in its place: "
@@ -277,10 +289,27 @@ static int read_kept(struct agent *agent, struct policy **ret_policy)
 			  (*ret_policy)->serial,
 			  was_pushed(agent) ? ", which the force sent" : "");
 		agent->source = AGENT_FROM_KEPT;
+		agent->kept_serial = serial;
 	}
-	trust_bundle_release(&bundle);
 	free(errs);
 	return r;
+}
+
+void agent_policy_look_at_kept(struct agent *agent)
+{
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	struct policy *policy = NULL;
+	uint64_t serial = 0;
+
+	if (errs && agent->trust && !load_kept(agent, &policy, &serial, errs)) {
+		agent->kept_serial = serial;
+		agent_trust_had(agent, serial, policy->sha256);
+		agent_remember_policy(agent, policy, serial);
+	} else if (errs && errs->n) {
+		log_error("what it says does not count: %s", errs->v[0].text);
+	}
+	policy_free(policy);
+	free(errs);
 }
 
 /* Is a good policy one for this host and this moment? */
@@ -288,7 +317,7 @@ int agent_policy_check(struct agent *agent, const struct policy *policy)
 {
 	const char *file = source_of(agent);
 	char host[POLICY_HOST_CHARS_MAX + 1], at[TEXT_NUMBER_CHARS_MAX];
-	int64_t now = time(NULL);
+	int64_t now = agent_now(agent);
 
 	if (!covers_this_host(policy, host))
 		return refuse_policy(agent, -EPERM,
@@ -306,33 +335,42 @@ int agent_policy_check(struct agent *agent, const struct policy *policy)
 	return 0;
 }
 
-/* The highest that was ever in force here, of all that says so. */
-static uint64_t serial_seen(const struct agent *agent)
+/* The serial that it counts as having: see load_kept(). */
+static uint64_t counts_as(const struct agent *agent,
+			  const struct policy *policy)
 {
-	uint64_t seen = guard_serial_seen(agent->guard);
-
-	return seen > agent->kept_serial ? seen : agent->kept_serial;
+	return agent->source == AGENT_FROM_KEPT ? agent->kept_serial
+						: policy->serial;
 }
 
 /* May a good policy take the place of the one that the guard has, or had
  * before it was loaded anew? */
 static int check_successor(struct agent *agent, const struct policy *policy)
 {
+	uint64_t counts = counts_as(agent, policy);
 	uint64_t serial = agent_serial(agent);
-	uint64_t seen = serial_seen(agent);
+	uint64_t seen = agent->remember.serial;
 	const char *file = source_of(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
-	if (policy->serial < seen)
+	if (counts < seen)
 		return refuse_policy(agent, -EPERM,
 				     "%s: its serial %" PRIu64 " is older than "
 				     "%" PRIu64 ", which %s in force on this "
 				     "host; ask the issuer for a newer one",
 				     file, policy->serial, seen,
 				     serial == seen ? "is" : "was");
+	if (counts - seen > REMEMBER_STEP_MAX)
+		return refuse_policy(agent, -EPERM,
+				     "%s: its serial %" PRIu64 " is more than "
+				     "%llu above %" PRIu64 ", the highest on "
+				     "this host; ask the issuer for one that "
+				     "is nearer",
+				     file, policy->serial, REMEMBER_STEP_MAX,
+				     seen);
 	/* Two that were signed, of which an intruder could choose. */
-	if (agent->trust && policy->serial == agent->kept_serial &&
-	    strcmp(policy->sha256, agent->kept_sha256) != 0)
+	if (agent->trust && counts == agent->had_serial &&
+	    strcmp(policy->sha256, agent->had_sha256) != 0)
 		return refuse_policy(agent, -EPERM,
 				     "%s: this host had another policy with "
 				     "the serial %" PRIu64 "; ask the issuer "
@@ -343,7 +381,7 @@ static int check_successor(struct agent *agent, const struct policy *policy)
 	if (!serial && agent->trust)
 		serial = seen;
 	if (serial && policy->serial != serial &&
-	    policy->expires_s <= time(NULL)) {
+	    policy->expires_s <= agent_now(agent)) {
 		text_format_time(policy->expires_s, at, sizeof(at));
 		return refuse_policy(agent, -EPERM,
 				     "%s: it expired at %s; ask the issuer for "
@@ -400,9 +438,11 @@ void agent_policy_watch_end(struct agent *agent)
 {
 	struct itimerspec when = {.it_value.tv_sec = NEVER_S};
 
-	if (agent->policy->expires_s < NEVER_S &&
-	    agent->policy->expires_s > time(NULL))
-		when.it_value.tv_sec = agent->policy->expires_s;
+	int64_t left_s = agent->policy->expires_s - agent_now(agent);
+
+	/* By the clock as it is, which may be behind. */
+	if (agent->policy->expires_s < NEVER_S && left_s > 0)
+		when.it_value.tv_sec = time(NULL) + left_s;
 	(void)timerfd_settime(agent->expiry_fd,
 			      TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
 			      &when, NULL);
@@ -410,7 +450,7 @@ void agent_policy_watch_end(struct agent *agent)
 
 void agent_policy_tell_end(const struct agent *agent)
 {
-	if (agent->policy && agent->policy->expires_s <= time(NULL))
+	if (agent->policy && agent->policy->expires_s <= agent_now(agent))
 		log_warning("policy serial %" PRIu64 " has expired; it goes on "
 			    "being enforced: ask %s for a newer one",
 			    agent->policy->serial, agent->policy->issuer);
@@ -422,6 +462,8 @@ static void take_signed(struct agent *agent)
 	json_decref(agent->signers);
 	agent->signers = agent->next_signers;
 	agent->next_signers = NULL;
+	agent_trust_had(agent, counts_as(agent, agent->policy),
+			agent->policy->sha256);
 	if (agent->trust && agent->next_bundle.bytes &&
 	    agent->source != AGENT_FROM_KEPT) {
 		agent_trust_keep(agent, &agent->next_bundle);
@@ -435,7 +477,7 @@ static void take_signed(struct agent *agent)
 /* Steals policy, whether or not it comes into force. */
 int agent_policy_apply(struct agent *agent, struct policy *policy)
 {
-	uint64_t seen = guard_serial_seen(agent->guard);
+	uint64_t seen = agent->remember.serial;
 	struct guard_applied applied = {0};
 	int r;
 
@@ -462,7 +504,9 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	tell_applied(agent->policy, &applied);
 	agent_record_policy(agent);
 	/* No power cut shall make room for the one before. */
-	if (guard_serial_seen(agent->guard) > seen)
+	agent_remember_policy(agent, agent->policy,
+			      counts_as(agent, agent->policy));
+	if (agent->remember.serial > seen)
 		agent_save(agent);
 	agent_policy_tell_end(agent);
 	agent_policy_watch_end(agent);
@@ -489,7 +533,9 @@ int agent_policy_start(struct agent *agent, bool pinned,
 {
 	int r;
 
+	agent_remember_load(agent);
 	r = agent_trust_load(agent);
+	agent_policy_look_at_kept(agent);
 	if (!r)
 		r = agent_policy_read(agent, ret_policy);
 	if (!r) {
@@ -574,6 +620,7 @@ void agent_policy_reload(struct agent *agent)
 		"RELOADING=1\nMONOTONIC_USEC=%lld\nSTATUS=reloading the policy",
 		(long long)clock_ns(CLOCK_MONOTONIC) / 1000);
 	log_info("reloading %s", agent->opts->policy_file);
+	agent_remember_look(agent);
 	r = agent_trust_load(agent);
 	if (!r)
 		r = reload_file(agent);

@@ -22,7 +22,7 @@
 #include "version.h"
 
 #define KEPT_TRUST  "trust.yaml"
-#define KEPT_POLICY "policy.json"
+#define KEPT_POLICY AGENT_KEPT_POLICY
 #define REPLACED    "replaced" /* anchors that nobody has signed */
 
 /* The policy, at most six times as long in JSON, and its signatures. */
@@ -39,16 +39,19 @@ static int path_of(const struct agent *agent, const char *name, char *path,
 
 /* ---- what is written down ------------------------------------------------ */
 
-/* As soon as there is a log to write it to. */
-static void record(struct agent *agent, json_t *line)
+void agent_record_early(struct agent *agent, json_t *line)
 {
 	if (agent->evidence) {
 		(void)agent_record(agent, line, 0, false);
 		(void)agent_evidence_sync(agent);
 		return;
 	}
+	if (!agent->early)
+		agent->early = json_array();
 	if (line && json_array_size(agent->early) < AGENT_EARLY_MAX)
 		(void)json_array_append(agent->early, line);
+	else
+		agent->unwritten++;
 	json_decref(line);
 }
 
@@ -66,10 +69,11 @@ static int lost(struct agent *agent, const char *how, const char *why)
 		how, path, why[0] ? ": " : "", why);
 	log_clean(agent->trust_problem);
 	log_error("%s", agent->trust_problem);
-	record(agent,
-	       evidence_object("refused",
-			       json_pack("{s:s, s:s}", "file", path, "problem",
-					 agent->trust_problem)));
+	agent_record_early(
+		agent,
+		evidence_object("refused",
+				json_pack("{s:s, s:s}", "file", path, "problem",
+					  agent->trust_problem)));
 	return -EPERM;
 }
 
@@ -94,6 +98,16 @@ static void tell_replaced(struct agent *agent)
 						  json_string(REPLACED));
 }
 
+static bool guard_knows_others(const struct agent *agent)
+{
+	const struct remembered *known = &guard_state(agent->guard)->remembered;
+	uint8_t read[sizeof(known->trust_sha256)] = {0};
+
+	(void)sign_hash_parse(agent->trust_read, read);
+	return known->trust_version &&
+	       memcmp(known->trust_sha256, read, sizeof(read)) != 0;
+}
+
 void agent_trust_started(struct agent *agent)
 {
 	json_t *line;
@@ -103,13 +117,20 @@ void agent_trust_started(struct agent *agent)
 	    strcmp(agent->trust_told, agent->trust_read) != 0) {
 		tell_replaced(agent);
 		(void)lost(agent, "not those that the evidence tells of", "");
+	} else if (agent->trust && !agent->started &&
+		   guard_knows_others(agent)) {
+		tell_replaced(agent);
+		(void)lost(agent, "not those that the guard remembers", "");
 	}
+	agent->started = true;
+	agent_remember_started(agent);
+	if (!agent->evidence)
+		return;
 	json_array_foreach (agent->early, i, line)
 		(void)agent_record(agent, json_incref(line), 0, false);
 	(void)agent_evidence_sync(agent);
 	(void)json_array_clear(agent->early);
-	if (agent->evidence)
-		agent->trust_segment = evidence_segment(agent->evidence);
+	agent->trust_segment = evidence_segment(agent->evidence);
 }
 
 static json_t *key_names(const struct trust *trust)
@@ -127,14 +148,15 @@ static void record_trust(struct agent *agent, const char *state)
 {
 	const struct trust *trust = agent->trust;
 
-	record(agent,
-	       evidence_object(
-		       "trust",
-		       json_pack("{s:s, s:s, s:I, s:I, s:o, s:s}", "state",
-				 state, "issuer", trust->issuer, "version",
-				 (json_int_t)trust->version, "threshold",
-				 (json_int_t)trust->threshold, "keys",
-				 key_names(trust), "sha256", trust->sha256)));
+	agent_record_early(
+		agent,
+		evidence_object(
+			"trust",
+			json_pack("{s:s, s:s, s:I, s:I, s:o, s:s}", "state",
+				  state, "issuer", trust->issuer, "version",
+				  (json_int_t)trust->version, "threshold",
+				  (json_int_t)trust->threshold, "keys",
+				  key_names(trust), "sha256", trust->sha256)));
 }
 
 void agent_trust_segment(struct agent *agent, uint64_t segment)
@@ -155,10 +177,11 @@ void agent_trust_refused(struct agent *agent, const char *file,
 	sign_hash(bundle->bytes, bundle->len, hash);
 	(void)snprintf(words, sizeof(words), "%s", why);
 	log_clean(words);
-	record(agent,
-	       evidence_object("refused",
-			       json_pack("{s:s, s:s, s:s}", "file", file,
-					 "sha256", hash, "problem", words)));
+	agent_record_early(
+		agent,
+		evidence_object("refused",
+				json_pack("{s:s, s:s, s:s}", "file", file,
+					  "sha256", hash, "problem", words)));
 }
 
 /* ---- trust anchors ------------------------------------------------------- */
@@ -202,7 +225,6 @@ bool agent_trust_is_kept(const struct agent_options *opts)
 static int read_kept(struct agent *agent)
 {
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
-	struct trust_bundle bundle;
 	char path[4096] = "", *bytes = NULL;
 	size_t len;
 	int r;
@@ -220,9 +242,6 @@ static int read_kept(struct agent *agent)
 			       "%s", agent->trust->sha256);
 		record_trust(agent, "kept");
 	}
-	/* No older one, whatever else may be lost. */
-	if (!agent_trust_kept(agent, &bundle))
-		trust_bundle_release(&bundle);
 	free(bytes);
 	free(errs);
 	return r;
@@ -278,6 +297,8 @@ static int adopt(struct agent *agent, const char *file, struct trust *next,
 							      : next->version;
 	trust_free(agent->trust);
 	agent->trust = next;
+	if (agent->remember.known)
+		(void)agent_remember_save(agent);
 	log_notice("trust anchors %s: %s, version %" PRIu64 ", %" PRIu64
 		   " of %zu keys, sha256 %s",
 		   state, next->issuer, next->version, next->threshold, next->n,
@@ -352,18 +373,14 @@ int agent_trust_load(struct agent *agent)
 	struct trust *next = NULL;
 	int r = 0;
 
-	if (!agent->early)
-		agent->early = json_array();
-	if (!errs || !agent->early) {
-		free(errs);
+	if (!errs)
 		return -ENOMEM;
-	}
 	r = minisign_init();
 	if (r)
 		goto out;
 	agent->trust_problem[0] = '\0';
 	if (agent->trust_replaced) {
-		r = lost(agent, "not those that the evidence tells of", "");
+		r = lost(agent, "not those that were in force", "");
 		goto out;
 	}
 	if (!agent->trust)
@@ -427,11 +444,13 @@ int agent_trust_check(struct agent *agent, const struct trust *trust,
 
 /* ---- the policy that is kept --------------------------------------------- */
 
-static void note_kept(struct agent *agent, const struct trust_bundle *bundle,
-		      uint64_t serial)
+void agent_trust_had(struct agent *agent, uint64_t serial, const char *sha256)
 {
-	agent->kept_serial = serial;
-	sign_hash(bundle->bytes, bundle->len, agent->kept_sha256);
+	if (serial < agent->had_serial)
+		return;
+	agent->had_serial = serial;
+	(void)snprintf(agent->had_sha256, sizeof(agent->had_sha256), "%s",
+		       sha256);
 }
 
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
@@ -453,22 +472,14 @@ void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
 		log_error("the policy could not be kept for the next boot: %s",
 			  strerror(-r));
 	else
-		note_kept(agent, bundle, agent->policy->serial);
+		agent->kept_serial = agent->policy->serial;
 	free(text);
 }
 
-static int take_kept(const json_t *kept, struct trust_bundle *ret_bundle)
-{
-	if (json_integer_value(json_object_get(kept, "cordon")) != 1 ||
-	    json_integer_value(json_object_get(kept, "serial")) <= 0)
-		return -EUCLEAN;
-	return trust_bundle_from_json(kept, ret_bundle);
-}
-
-int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle)
+int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle,
+		     uint64_t *ret_serial)
 {
 	char path[4096], *text = NULL;
-	json_t *kept = NULL;
 	size_t len;
 	int r;
 
@@ -476,20 +487,11 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle)
 	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
 	if (!r)
 		r = state_get(path, KEPT_POLICY_BYTES_MAX, &text, &len);
-	if (!r) {
-		kept = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
-		r = kept ? take_kept(kept, ret_bundle) : -EUCLEAN;
-	}
 	if (!r)
-		note_kept(agent, ret_bundle,
-			  (uint64_t)json_integer_value(
-				  json_object_get(kept, "serial")));
+		r = trust_bundle_parse(text, len, ret_bundle, ret_serial);
 	if (r && r != -ENOENT)
 		log_error("%s: the policy that was kept: %s", path,
 			  strerror(-r));
-	if (r)
-		trust_bundle_release(ret_bundle);
-	json_decref(kept);
 	free(text);
 	return r;
 }
@@ -508,7 +510,7 @@ int agent_trust_recover(struct agent *agent, uint64_t serial)
 		return r == -ENOENT ? 0 : r;
 	kept = json_loadb(bytes, len, JSON_REJECT_DUPLICATES, NULL);
 	free(bytes);
-	if (evidence_number(kept, "serial") <= serial)
+	if (!kept || evidence_number(kept, "serial") <= serial)
 		goto out;
 	(void)json_object_set_new(kept, "serial",
 				  json_integer((json_int_t)serial));

@@ -134,7 +134,7 @@ static json_t *status_policy(const struct agent *agent)
 			   agent->opts->policy_file, "sha256", policy->sha256,
 			   "issuer", policy->issuer, "mode",
 			   policy_mode_name(policy->mode), "expired",
-			   policy->expires_s <= (int64_t)time(NULL), "rules",
+			   policy->expires_s <= agent_now(agent), "rules",
 			   (int)policy->n_rules);
 	if (policy->expires_s != INT64_MAX)
 		put_time(object, "expires", policy->expires_s);

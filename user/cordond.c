@@ -129,6 +129,15 @@ static void check_faults(struct agent *agent)
 	}
 }
 
+void agent_clock(struct remember_clock *ret_clock)
+{
+	*ret_clock = (struct remember_clock){
+		.wall_s = clock_s(CLOCK_REALTIME),
+		.boot_s = clock_s(CLOCK_BOOTTIME),
+		.synchronised = strcmp(evidence_clock(), "synchronised") == 0,
+	};
+}
+
 /* ---- saving ------------------------------------------------------------- */
 
 void agent_set_timer(int fd, time_t seconds)
@@ -535,6 +544,7 @@ static bool take_signal(struct agent *agent)
 static void take_expiry(struct agent *agent)
 {
 	drain(agent->expiry_fd);
+	agent_remember_look(agent);
 	/* The clock was set: what is compared with it has to be of it. */
 	if (agent->files_open)
 		save_files(agent, true);
@@ -1143,6 +1153,7 @@ static void stop_guard(struct agent *agent)
 		return;
 	}
 	/* Whether or not it is known that there is anything to save. */
+	(void)agent_remember_save(agent);
 	agent_save(agent);
 	save_files_last(agent);
 	if (agent->opts->detach || agent->uninstalled) {

@@ -53,6 +53,20 @@ void sign_hash(const void *bytes, size_t len, char ret_hex[SIGN_HASH_CHARS_MAX])
 	(void)sodium_bin2hex(ret_hex, SIGN_HASH_CHARS_MAX, hash, sizeof(hash));
 }
 
+int sign_hash_parse(const char *hex, uint8_t ret_hash[32])
+{
+	uint8_t hash[crypto_hash_sha256_BYTES];
+	size_t len = 0;
+
+	if (strlen(hex) != SIGN_HASH_CHARS_MAX - 1 ||
+	    sodium_hex2bin(hash, sizeof(hash), hex, strlen(hex), NULL, &len,
+			   NULL) ||
+	    len != sizeof(hash))
+		return -EINVAL;
+	memcpy(ret_hash, hash, sizeof(hash));
+	return 0;
+}
+
 int sign_hash_file(int fd, uint64_t max, char ret_hex[SIGN_HASH_CHARS_MAX])
 {
 	uint8_t hash[crypto_hash_sha256_BYTES], some[16384];

@@ -34,6 +34,9 @@ struct sign_key {
 void sign_hash(const void *bytes, size_t len,
 	       char ret_hex[SIGN_HASH_CHARS_MAX]);
 
+/* Its 32 bytes. -EINVAL: hex is no such hash. */
+int sign_hash_parse(const char *hex, uint8_t ret_hash[32]);
+
 /* The same of a whole file, from its beginning. -EFBIG: it has more than max
  * bytes; as read(2) says. */
 int sign_hash_file(int fd, uint64_t max, char ret_hex[SIGN_HASH_CHARS_MAX]);

@@ -615,3 +615,18 @@ int trust_bundle_from_json(const json_t *json, struct trust_bundle *ret_bundle)
 	*ret_bundle = bundle;
 	return 0;
 }
+
+int trust_bundle_parse(const char *text, size_t len,
+		       struct trust_bundle *ret_bundle, uint64_t *ret_serial)
+{
+	json_t *json = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
+	uint64_t serial = evidence_number(json, "serial");
+	int r = -EUCLEAN;
+
+	if (evidence_number(json, "cordon") == 1 && serial)
+		r = trust_bundle_from_json(json, ret_bundle);
+	if (!r)
+		*ret_serial = serial;
+	json_decref(json);
+	return r;
+}

@@ -103,6 +103,15 @@ json_t *trust_bundle_json(const struct trust_bundle *bundle);
  */
 int trust_bundle_from_json(const json_t *json, struct trust_bundle *ret_bundle);
 
+/*
+ * The same of the text in which a host keeps a policy for its next boot:
+ * {"cordon":1,"serial":N,...}. Nobody has signed that serial: what counts is
+ * the one in the bytes, once it is known who has signed these, or this one if
+ * it is lower. Errors as above.
+ */
+int trust_bundle_parse(const char *text, size_t len,
+		       struct trust_bundle *ret_bundle, uint64_t *ret_serial);
+
 /* ---- signatures --------------------------------------------------------- */
 
 enum trust_signer {

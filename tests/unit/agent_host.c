@@ -6,6 +6,7 @@
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "clock.h"
 #include "log.h"
 #include "state.h"
 
@@ -15,9 +16,10 @@ struct minisign_key people[PEOPLE];
 /* ---- the guard, and what is written down --------------------------------- */
 
 struct guard_state guarded;
-uint64_t serial_saved;
 int apply_fails;
 json_t *recorded;
+int64_t clock_ahead_s, uptime_ahead_s;
+bool clock_synchronised;
 
 const struct guard_say agent_say;
 
@@ -25,12 +27,6 @@ const struct guard_state *guard_state(const struct guard *guard)
 {
 	(void)guard;
 	return &guarded;
-}
-
-uint64_t guard_serial_seen(const struct guard *guard)
-{
-	(void)guard;
-	return guarded.remembered.serial;
 }
 
 void guard_remember(struct guard *guard, const struct remembered *what)
@@ -66,24 +62,61 @@ int guard_apply_policy(struct guard *guard, const struct policy *policy,
 	return 0;
 }
 
+void agent_clock(struct remember_clock *ret_clock)
+{
+	*ret_clock = (struct remember_clock){
+		.wall_s = time(NULL) + clock_ahead_s,
+		.boot_s = clock_s(CLOCK_BOOTTIME) + uptime_ahead_s,
+		.synchronised = clock_synchronised,
+	};
+}
+
+/* What the guard saves of it. */
 void agent_save(struct agent *agent)
 {
+	const struct state state = {
+		.policy_serial = guarded.remembered.serial,
+		.latest_s = guarded.remembered.time_s,
+	};
+
 	(void)agent;
-	serial_saved = guard_serial_seen(NULL);
+	assert_int_equal(state_write(&state, kept("state")), 0);
+}
+
+/* And loads where it begins. */
+static void load_state(void)
+{
+	struct state state;
+	char why[128];
+
+	if (guarded.generation ||
+	    (state_read(kept("state"), &state, why, sizeof(why)) &&
+	     state_read(kept("state.old"), &state, why, sizeof(why))))
+		return;
+	guarded.remembered.serial = state.policy_serial;
+	guarded.remembered.time_s = state.latest_s;
+	state_release(&state);
 }
 
 int agent_record(struct agent *agent, json_t *line, int64_t time_s, bool event)
 {
-	(void)agent;
+	char text[EVIDENCE_LINE_MAX];
+	size_t len;
+
 	(void)time_s;
 	(void)event;
-	return json_array_append_new(recorded, line);
+	assert_non_null(line);
+	if (!agent->evidence) {
+		json_decref(line);
+		return -ENODEV;
+	}
+	(void)json_array_append(recorded, line);
+	return evidence_add(agent->evidence, line, text, &len);
 }
 
 int agent_evidence_sync(struct agent *agent)
 {
-	(void)agent;
-	return 0;
+	return evidence_sync(agent->evidence);
 }
 
 void agent_evidence_told(struct agent *agent, int r)
@@ -94,7 +127,39 @@ void agent_evidence_told(struct agent *agent, int r)
 
 void agent_record_policy(struct agent *agent)
 {
-	(void)agent;
+	(void)agent_record(
+		agent,
+		evidence_object("policy",
+				json_pack("{s:I, s:s}", "policy",
+					  (json_int_t)agent_serial(agent),
+					  "sha256", agent->policy->sha256)),
+		0, false);
+}
+
+static void take_line(const json_t *object, const char *text, size_t len,
+		      void *arg)
+{
+	(void)text;
+	(void)len;
+	agent_trust_old(arg, object);
+	agent_remember_old(arg, object);
+}
+
+void open_log(void)
+{
+	struct evidence_options opts = {.dir = host.log, .host = "host"};
+	struct evidence_found found;
+	struct sign_key key;
+	bool made;
+
+	assert_int_equal(sign_key_load(kept("host.key"), &key, &made), 0);
+	opts.key = &key;
+	assert_int_equal(evidence_open(&opts, take_line, &host.agent, &found,
+				       &host.agent.evidence),
+			 0);
+	sign_key_release(&key);
+	if (host.agent.started)
+		agent_trust_started(&host.agent);
 }
 
 void agent_set_timer(int fd, time_t seconds)
@@ -130,6 +195,7 @@ int make_people(void **state)
 /* The agent ends, and the guard with it if it is a boot. */
 void end_agent(bool boot)
 {
+	evidence_close(host.agent.evidence);
 	agent_trust_release(&host.agent);
 	agent_act_release(&host.agent);
 	policy_free(host.agent.policy);
@@ -139,7 +205,6 @@ void end_agent(bool boot)
 	if (!boot)
 		return;
 	memset(&guarded, 0, sizeof(guarded));
-	guarded.remembered.serial = serial_saved;
 }
 
 int make_host(void **state)
@@ -150,6 +215,7 @@ int make_host(void **state)
 		return -1;
 	(void)snprintf(host.etc, sizeof(host.etc), "%s/etc", host.dir);
 	(void)snprintf(host.state, sizeof(host.state), "%s/state", host.dir);
+	(void)snprintf(host.log, sizeof(host.log), "%s/evidence", host.state);
 	(void)snprintf(host.trust, sizeof(host.trust), "%s/trust.yaml",
 		       host.etc);
 	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
@@ -158,8 +224,10 @@ int make_host(void **state)
 					   .trust_file = host.trust,
 					   .state_dir = host.state};
 	recorded = json_array();
-	serial_saved = 0;
 	apply_fails = 0;
+	host.pushed_serial = 0;
+	clock_ahead_s = uptime_ahead_s = 0;
+	clock_synchronised = false;
 	end_agent(true);
 	return mkdir(host.etc, 0755) || mkdir(host.state, 0700);
 }
@@ -257,23 +325,39 @@ const char *kept(const char *name)
 	return path;
 }
 
-/* Starts an agent; the serial in force, 0: it did not start. */
-uint64_t start(bool boot)
+static uint64_t start_agent(bool boot, bool log)
 {
 	struct policy *policy = NULL;
 	char text[256];
 	int r;
 
 	end_agent(boot);
+	host.agent.pushed_serial = host.pushed_serial;
+	(void)json_array_clear(recorded);
 	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
-	if (!r)
-		agent_trust_started(&host.agent);
-	if (!r && policy)
+	if (r)
+		return 0;
+	load_state();
+	host.agent.guard = (struct guard *)&guarded;
+	if (log)
+		open_log();
+	agent_trust_started(&host.agent);
+	if (policy)
 		r = agent_policy_begin(&host.agent, policy);
 	if (r)
 		return 0;
 	agent_describe(&host.agent, text, sizeof(text));
 	return agent_serial(&host.agent);
+}
+
+uint64_t start_without_log(bool boot)
+{
+	return start_agent(boot, false);
+}
+
+uint64_t start(bool boot)
+{
+	return start_agent(boot, true);
 }
 
 uint64_t reload(void)
@@ -294,4 +378,15 @@ void assert_problem(const char *problem)
 {
 	if (!strstr(host.agent.problem, problem))
 		fail_msg("got: %s", host.agent.problem);
+}
+
+const json_t *last_recorded(const char *type)
+{
+	const json_t *line, *last = NULL;
+	size_t i;
+
+	json_array_foreach (recorded, i, line)
+		if (strcmp(evidence_text(line, "type"), type) == 0)
+			last = line;
+	return last;
 }

@@ -25,14 +25,16 @@ enum { ALICE = 1, BOB = 2, CAROL = 4, MALLORY = 8 };
 
 extern struct minisign_key people[PEOPLE];
 extern struct guard_state guarded;
-extern uint64_t serial_saved; /* in the state */
-extern int apply_fails;	      /* what guard_apply_policy() returns */
-extern json_t *recorded;      /* lines of evidence */
+extern int apply_fails;	 /* what guard_apply_policy() returns */
+extern json_t *recorded; /* lines of evidence since the start */
+extern int64_t clock_ahead_s, uptime_ahead_s; /* of what they are */
+extern bool clock_synchronised;
 
 extern struct host {
-	char dir[64], etc[80], state[80];
+	char dir[64], etc[80], state[80], log[96];
 	char trust[96], policy[96];
 	struct agent_options opts;
+	uint64_t pushed_serial; /* that the next agent knows */
 	struct agent agent;
 } host;
 
@@ -62,6 +64,14 @@ const char *kept(const char *name);
 
 /* Starts an agent; the serial in force, 0: it did not start. */
 uint64_t start(bool boot);
+
+/* The same, and its log cannot be opened before open_log(). */
+uint64_t start_without_log(bool boot);
+void open_log(void);
+
+/* The last line of that type since the start; NULL: there is none. */
+const json_t *last_recorded(const char *type);
+
 uint64_t reload(void);
 
 /* Two of three, and serial 5. */

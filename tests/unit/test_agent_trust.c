@@ -21,12 +21,8 @@ static void unsigned_policy_is_refused_when_all_anchors_are_gone(void **state)
 	(void)unlink(host.trust);
 	put_policy(6, 0);
 	/* The guard that runs goes on, and a reload changes nothing. */
-	(void)json_array_clear(recorded);
 	assert_int_equal(start(false), 5);
-	assert_int_equal(json_array_size(recorded), 1);
-	assert_string_equal(json_string_value(json_object_get(
-				    json_array_get(recorded, 0), "type")),
-			    "refused");
+	assert_non_null(last_recorded("refused"));
 	assert_problem("are gone: put back");
 	assert_int_equal(reload(), 5);
 	assert_int_equal(start(true), 0);
@@ -59,39 +55,15 @@ static void read_whole(const char *path, char *buf, size_t size)
 	free(text);
 }
 
-/* What an agent wrote down is what the next one reads. */
-static json_t *written;
-
-static uint64_t start_with_log(bool boot)
-{
-	struct policy *policy = NULL;
-	json_t *line;
-	size_t i;
-	int r;
-
-	end_agent(boot);
-	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
-	json_array_foreach (written, i, line)
-		agent_trust_old(&host.agent, line);
-	(void)json_array_clear(recorded);
-	if (!r)
-		agent_trust_started(&host.agent);
-	if (!r && policy)
-		r = agent_policy_begin(&host.agent, policy);
-	(void)json_array_extend(written, recorded);
-	return r ? 0 : agent_serial(&host.agent);
-}
-
 static void anchors_are_those_that_the_evidence_tells_of(void **state)
 {
 	char own[4096], others[4096];
 
 	(void)state;
-	written = json_array();
 	put_trust(1, 2, ALICE | BOB | CAROL, 0, 0);
 	put_policy(5, ALICE | BOB);
-	assert_int_equal(start_with_log(true), 5);
-	assert_int_equal(start_with_log(false), 5);
+	assert_int_equal(start(true), 5);
+	assert_int_equal(start(false), 5);
 	assert_false(host.agent.trust_replaced);
 	read_whole(kept("trust.yaml"), own, sizeof(own));
 	/* Whoever has root's files writes others over them. */
@@ -100,7 +72,7 @@ static void anchors_are_those_that_the_evidence_tells_of(void **state)
 	put(kept("trust.yaml"), others);
 	put_policy(6, MALLORY);
 	for (int i = 0; i < 3; i++) {
-		assert_int_equal(start_with_log(false), 5);
+		assert_int_equal(start(false), 5);
 		assert_problem("not those that the evidence tells of");
 		assert_int_equal(reload(), 5);
 	}
@@ -109,32 +81,29 @@ static void anchors_are_those_that_the_evidence_tells_of(void **state)
 	(void)unlink(kept("trust.yaml.old"));
 	(void)unlink(kept("policy.json"));
 	(void)unlink(kept("policy.json.old"));
-	assert_int_equal(start_with_log(false), 5);
+	assert_int_equal(start(false), 5);
 	assert_true(host.agent.trust_replaced);
 	/* Once they are back, all is as it was. */
 	put(kept("trust.yaml"), own);
 	put(host.trust, own);
 	put_policy(6, ALICE | CAROL);
-	assert_int_equal(start_with_log(false), 6);
+	assert_int_equal(start(false), 6);
 	assert_false(host.agent.trust_replaced);
-	json_decref(written);
 }
 
 static void next_anchors_are_those_that_the_evidence_tells_of(void **state)
 {
 	(void)state;
-	written = json_array();
 	put_trust(1, 2, ALICE | BOB | CAROL, 0, 0);
 	put_policy(5, ALICE | BOB);
-	assert_int_equal(start_with_log(true), 5);
+	assert_int_equal(start(true), 5);
 	put_trust(2, 2, ALICE | BOB, CAROL, ALICE | BOB);
-	assert_int_equal(start_with_log(false), 5);
+	assert_int_equal(start(false), 5);
 	assert_int_equal(host.agent.trust->version, 2);
 	assert_false(host.agent.trust_replaced);
 	put_policy(6, ALICE | BOB);
-	assert_int_equal(start_with_log(false), 6);
+	assert_int_equal(start(false), 6);
 	assert_false(host.agent.trust_replaced);
-	json_decref(written);
 }
 
 static void expired_policy_begins_at_no_boot(void **state)
@@ -194,8 +163,6 @@ static void nothing_is_rolled_back_when_files_are_deleted(void **state)
 		put_policy(7, ALICE | CAROL);
 		assert_int_equal(start(true), 7);
 	}
-	/* The saved state was another one's file: what was kept tells too. */
-	serial_saved = 0;
 	put_policy(5, ALICE | BOB);
 	assert_int_equal(start(true), 7);
 	assert_problem("is older than 7");
@@ -309,10 +276,8 @@ static void anchors_of_every_start_are_written_down(void **state)
 
 	(void)state;
 	enrol();
-	(void)json_array_clear(recorded);
 	assert_int_equal(start(false), 5);
-	assert_int_equal(json_array_size(recorded), 1);
-	trust = json_array_get(recorded, 0);
+	trust = last_recorded("trust");
 	assert_string_equal(json_string_value(json_object_get(trust, "state")),
 			    "kept");
 	assert_string_equal(json_string_value(json_object_get(trust, "sha256")),
@@ -354,17 +319,12 @@ static uint64_t push(int serial, unsigned int who)
 /* Starts the next agent, which knows what the force sent before. */
 static uint64_t start_in_fleet(bool boot)
 {
-	struct policy *policy = NULL;
-	uint64_t pushed = host.agent.pushed_serial;
+	uint64_t serial;
 
-	end_agent(boot);
-	host.agent.pushed_serial = pushed;
-	if (agent_policy_start(&host.agent, host.agent.adopted, &policy))
-		return 0;
-	agent_trust_started(&host.agent);
-	if (policy && agent_policy_begin(&host.agent, policy))
-		return 0;
-	return agent_serial(&host.agent);
+	host.pushed_serial = host.agent.pushed_serial;
+	serial = start(boot);
+	host.pushed_serial = 0;
+	return serial;
 }
 
 static void pushed_policy_comes_into_force_and_stays(void **state)
@@ -405,7 +365,7 @@ static void pushed_policy_is_refused_by_the_checks_of_a_file(void **state)
 	(void)state;
 	enrol();
 	assert_int_equal(push(7, ALICE | BOB), 7);
-	(void)json_array_clear(host.agent.early);
+	(void)json_array_clear(recorded);
 	assert_int_equal(push(8, ALICE), 7);
 	assert_non_null(strstr(host.agent.push_problem, "1 of 2 signatures"));
 	assert_int_equal(push(8, 0), 7);
@@ -417,14 +377,14 @@ static void pushed_policy_is_refused_by_the_checks_of_a_file(void **state)
 	assert_int_not_equal(agent_policy_push(&host.agent, &bundle), 0);
 	assert_non_null(strstr(host.agent.push_problem, "claims to be"));
 	/* Each is written down, and the policy in force is not to blame. */
-	assert_int_equal(json_array_size(host.agent.early), 5);
+	assert_int_equal(json_array_size(recorded), 5);
 	assert_string_equal(host.agent.problem, "");
 	host.agent.push_quiet = true;
 	assert_int_equal(push(8, ALICE), 7);
-	assert_int_equal(json_array_size(host.agent.early), 5);
+	assert_int_equal(json_array_size(recorded), 5);
 	/* The same once more is no news. */
 	assert_int_equal(push(7, ALICE | BOB), 7);
-	assert_int_equal(json_array_size(host.agent.early), 5);
+	assert_int_equal(json_array_size(recorded), 5);
 	assert_int_equal(push(8, ALICE | BOB), 8);
 	assert_string_equal(host.agent.push_problem, "");
 }
