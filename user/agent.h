@@ -76,6 +76,7 @@ struct agent {
 	uint64_t told_serial; /* the same, as the log tells of it; 0: none */
 	int64_t told_s;
 	bool told;
+	bool told_since;	  /* by an agent that remembers */
 	int64_t line_s;		  /* time of its last line */
 	int64_t remember_saved_s; /* of the time, when that was saved */
 	bool remember_failed;	  /* and that was told */

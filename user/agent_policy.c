@@ -502,10 +502,10 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	agent->push_problem[0] = '\0';
 	take_signed(agent);
 	tell_applied(agent->policy, &applied);
-	agent_record_policy(agent);
-	/* No power cut shall make room for the one before. */
 	agent_remember_policy(agent, agent->policy,
 			      counts_as(agent, agent->policy));
+	agent_record_policy(agent);
+	/* No power cut shall make room for the one before. */
 	if (agent->remember.serial > seen)
 		agent_save(agent);
 	agent_policy_tell_end(agent);

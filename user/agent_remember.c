@@ -230,14 +230,18 @@ void agent_remember_old(struct agent *agent, const json_t *line)
 	at = 0;
 	if (strcmp(type, "policy") == 0 && serial) {
 		agent->told = true;
-		if (serial > agent->told_serial)
+		/* An agent of before wrote nothing else. */
+		if (!agent->told_since && serial > agent->told_serial)
 			agent->told_serial = serial;
-		agent_trust_had(agent, serial, evidence_text(line, "sha256"));
+		/* One that the issuer has said is not to count. */
+		if (serial <= agent->told_serial)
+			agent_trust_had(agent, serial,
+					evidence_text(line, "sha256"));
 		return;
 	}
 	if (strcmp(type, "remembered") != 0)
 		return;
-	agent->told = true;
+	agent->told = agent->told_since = true;
 	serial = evidence_number(line, "serial");
 	(void)text_parse_time(evidence_text(line, "latest"), &at);
 	if (strcmp(evidence_text(line, "state"), RECOVERED) == 0) {
@@ -331,8 +335,10 @@ void agent_remember_policy(struct agent *agent, const struct policy *policy,
 
 	know(agent, serial, policy->not_before_s);
 	agent_remember_look(agent);
-	if (higher)
-		(void)agent_remember_save(agent);
+	if (!higher)
+		return;
+	(void)agent_remember_save(agent);
+	record(agent, "raised");
 }
 
 int agent_remember_recover(struct agent *agent, uint64_t serial, int64_t time_s)
