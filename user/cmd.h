@@ -14,6 +14,7 @@
 #include "control.h"
 #include "evidence_index.h"
 #include "sign.h"
+#include "term.h"
 
 /* Exit codes, as cordon(1) promises them. */
 enum cmd_exit {
@@ -24,6 +25,7 @@ enum cmd_exit {
 	CMD_DENIED,  /* the agent does not answer this user */
 	CMD_LOOSER,  /* a policy lets something pass that another does not */
 	CMD_REFUSED, /* a policy would, or may, refuse what went through */
+	CMD_LAGS,    /* a host is silent, lags behind, or is not well */
 };
 
 struct verb {
@@ -47,6 +49,7 @@ int cmd_metrics(int argc, char **argv);
 int cmd_incident(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_export(int argc, char **argv);
+int cmd_fleet(int argc, char **argv);
 
 /* Options that verbs share; own ones start at CMD_OPT_OWN. */
 enum cmd_option {
@@ -144,6 +147,12 @@ int cmd_index_error(const struct cmd_index *index, int r);
 
 /* The exit code that status becomes, for a segment may be damaged. */
 int cmd_index_close(struct cmd_index *index, int status);
+
+/* A table of incidents, for term_table_free(), and a row of it: the line of one.
+ * host is whose it is, NULL where that is plain. 0 or -ENOMEM. */
+struct term_table *cmd_incident_table(void);
+int cmd_incident_row(struct term_table *table, const char *host,
+		     const json_t *line);
 
 /* The socket's path; false if it would be too long. */
 bool cmd_socket(const struct cmd_common *common, char *buf, size_t size);

@@ -29,6 +29,7 @@ struct incidents {
 /* ---- list ---------------------------------------------------------------- */
 
 static const struct term_column list_columns[] = {
+	{.title = "HOST", .if_any = true}, /* of a fleet */
 	{.title = "N", .right = true},
 	{.title = "STATE"},
 	{.title = "FIRST"},
@@ -65,24 +66,29 @@ static void short_time(const json_t *line, const char *key, char buf[20])
 		*at = ' ';
 }
 
-static int list_one(const json_t *line, void *arg)
+struct term_table *cmd_incident_table(void)
 {
-	struct incidents *incidents = arg;
+	return term_table_new(list_columns, LIST_COLUMNS);
+}
+
+int cmd_incident_row(struct term_table *table, const char *host,
+		     const json_t *line)
+{
 	char n[32], first[20], last[20], who[64], blocked[32], alerted[32];
 	char sent[TEXT_NUMBER_CHARS_MAX];
 	const char *texts[LIST_COLUMNS] = {
-		n,	 is_open(line) ? "open" : "closed",
-		first,	 last,
-		who,	 cmd_text(json_object_get(line, "act"), "dataset"),
-		blocked, alerted,
+		host,
+		n,
+		is_open(line) ? "open" : "closed",
+		first,
+		last,
+		who,
+		cmd_text(json_object_get(line, "act"), "dataset"),
+		blocked,
+		alerted,
 		sent,
 	};
 
-	incidents->told++;
-	if (incidents->common.json) {
-		cmd_print_json(json_incref((json_t *)line));
-		return 0;
-	}
 	term_number(cmd_number(line, "incident"), n, sizeof(n));
 	short_time(line, "first_verdict", first);
 	short_time(line, "last", last);
@@ -91,7 +97,7 @@ static int list_one(const json_t *line, void *arg)
 	term_number(cmd_number(line, "alerted"), alerted, sizeof(alerted));
 	event_size(cmd_number(line, "released_bytes"), sent, sizeof(sent));
 	return term_table_add(
-		incidents->table,
+		table,
 		!is_open(line) ? TERM_DIM
 		: strcmp(evidence_text(line, "verdict"), "block") == 0
 			? TERM_BAD
@@ -99,11 +105,22 @@ static int list_one(const json_t *line, void *arg)
 		texts);
 }
 
+static int list_one(const json_t *line, void *arg)
+{
+	struct incidents *incidents = arg;
+
+	incidents->told++;
+	if (!incidents->common.json)
+		return cmd_incident_row(incidents->table, NULL, line);
+	cmd_print_json(json_incref((json_t *)line));
+	return 0;
+}
+
 static int list(struct incidents *incidents)
 {
 	int r;
 
-	incidents->table = term_table_new(list_columns, LIST_COLUMNS);
+	incidents->table = cmd_incident_table();
 	if (!incidents->table)
 		return cmd_index_error(&incidents->index, -ENOMEM);
 	r = evidence_index_incidents(incidents->index.index, list_one,

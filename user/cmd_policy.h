@@ -8,6 +8,7 @@
 #include <sys/types.h>
 
 #include "policy.h"
+#include "policy_diff.h"
 
 /* Loads a policy, for policy_free(). An exit code; errors have been said. */
 int cmd_policy_load(const char *file, bool json, struct policy **ret_policy);
@@ -26,6 +27,11 @@ int cmd_policy_errors(const char *path, int r,
 int cmd_policy_put_new(const char *path, mode_t mode, const void *bytes,
 		       size_t len);
 int cmd_policy_put(const char *path, const void *bytes, size_t len);
+
+/* Says what differs, as `cordon policy diff' does, and returns its exit code.
+ * before and after stand for the policies. */
+int cmd_policy_print_diff(const char *before, const char *after, bool json,
+			  const struct policy_diff *diff);
 
 /* The verbs that have files of their own, each as cmd_policy(). */
 int cmd_policy_apply(int argc, char **argv);

@@ -102,18 +102,23 @@ static void print_end(const struct comparing *comparing,
 			     diff->falls ? "; the serial does not rise" : "");
 }
 
-static int print(const struct comparing *comparing,
-		 const struct policy_diff *diff)
+int cmd_policy_print_diff(const char *before, const char *after, bool json,
+			  const struct policy_diff *diff)
 {
+	const struct comparing comparing = {
+		.files = {before, after},
+		.json = json,
+		.colour = term_wants_colour(stdout),
+	};
 	bool looser = diff->counts[POLICY_LOOSER] ||
 		      diff->counts[POLICY_MAY_BE_LOOSER];
 
 	for (size_t i = 0; i < diff->n; i++)
-		if (comparing->json)
+		if (json)
 			print_json(&diff->v[i]);
 		else
-			print_text(comparing, &diff->v[i]);
-	print_end(comparing, diff, looser);
+			print_text(&comparing, &diff->v[i]);
+	print_end(&comparing, diff, looser);
 	if (looser)
 		return CMD_LOOSER;
 	return diff->falls ? CMD_WRONG : CMD_OK;
@@ -122,7 +127,6 @@ static int print(const struct comparing *comparing,
 int cmd_policy_diff(int argc, char **argv)
 {
 	static const struct option options[] = {CMD_OPTIONS, {0}};
-	struct comparing comparing = {.colour = term_wants_colour(stdout)};
 	struct policy *policies[2] = {NULL, NULL};
 	struct policy_diff *diff = NULL;
 	struct cmd_common common = {0};
@@ -135,10 +139,8 @@ int cmd_policy_diff(int argc, char **argv)
 	}
 	if (argc - optind != 2)
 		return cmd_usage("policy", "diff: expected OLD and NEW");
-	comparing.json = common.json;
 	for (int i = 0; i < 2; i++) {
-		comparing.files[i] = argv[optind + i];
-		r = cmd_policy_load(comparing.files[i], common.json,
+		r = cmd_policy_load(argv[optind + i], common.json,
 				    &policies[i]);
 		worst = r ? r : worst;
 	}
@@ -151,7 +153,8 @@ int cmd_policy_diff(int argc, char **argv)
 		r = CMD_WRONG;
 		goto out;
 	}
-	r = print(&comparing, diff);
+	r = cmd_policy_print_diff(argv[optind], argv[optind + 1], common.json,
+				  diff);
 out:
 	policy_diff_free(diff);
 	policy_free(policies[0]);

@@ -546,20 +546,30 @@ static int open_lock(const struct fleet *fleet, const char *name)
 	return fd < 0 ? -errno : fd;
 }
 
-int fleet_lock(struct fleet *fleet)
+static int take_lock(const struct fleet *fleet, const char *name, bool wait,
+		     int *ret_fd)
 {
-	int fd, r = 0;
+	int fd = open_lock(fleet, name), r = 0;
 
-	fd = open_lock(fleet, LOCK);
 	if (fd < 0)
 		return fd;
-	while (flock(fd, LOCK_EX) < 0 && !r)
+	while (flock(fd, LOCK_EX | (wait ? 0 : LOCK_NB)) < 0 && !r)
 		r = errno == EINTR ? 0 : -errno;
 	if (r)
 		(void)close(fd);
 	else
-		fleet->lock_fd = fd;
-	return r;
+		*ret_fd = fd;
+	return r == -EWOULDBLOCK ? -EBUSY : r;
+}
+
+int fleet_lock(struct fleet *fleet)
+{
+	return take_lock(fleet, LOCK, true, &fleet->lock_fd);
+}
+
+int fleet_try_lock(struct fleet *fleet)
+{
+	return take_lock(fleet, LOCK, false, &fleet->lock_fd);
 }
 
 void fleet_unlock(struct fleet *fleet)
@@ -571,16 +581,7 @@ void fleet_unlock(struct fleet *fleet)
 
 int fleet_lock_receiving(struct fleet *fleet)
 {
-	int fd = open_lock(fleet, RECEIVE_LOCK);
-
-	if (fd < 0)
-		return fd;
-	if (flock(fd, LOCK_EX | LOCK_NB) < 0) {
-		(void)close(fd);
-		return errno == EWOULDBLOCK ? -EBUSY : -errno;
-	}
-	fleet->receive_fd = fd;
-	return 0;
+	return take_lock(fleet, RECEIVE_LOCK, false, &fleet->receive_fd);
 }
 
 bool fleet_is_receiving(const struct fleet *fleet)

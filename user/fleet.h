@@ -130,8 +130,10 @@ void fleet_close(struct fleet *fleet);
 /* Reads the hosts again if any was approved meanwhile. As fleet_open(). */
 int fleet_reload(struct fleet *fleet, struct policy_errors *errs);
 
-/* Waits until nobody else changes it, then keeps others from it. 0 or -errno.*/
+/* Keeps others from changing it; waits until nobody does. 0 or -errno. Who must
+ * not wait gets -EBUSY. */
 int fleet_lock(struct fleet *fleet);
+int fleet_try_lock(struct fleet *fleet);
 void fleet_unlock(struct fleet *fleet);
 
 /* Who receives is one process. -EBUSY: there is one; 0 or -errno. Until
