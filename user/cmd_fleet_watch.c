@@ -25,7 +25,8 @@
 #define ASK_S	    30	  /* all hosts, unless told otherwise */
 #define ASK_GAP_MS  10000 /* one host for what is missing */
 #define SILENT_ASKS 3	  /* that it did not answer */
-#define PUT_MS	    5000  /* what is remembered goes to the disk */
+#define PUT_MS	    500	  /* what is remembered goes to the disk, at least */
+#define PUT_PART    10	  /* so many times as long as that takes */
 #define WORD_S	    300	  /* what a host says goes there at least so often */
 #define FULL_MS	    5000  /* until it is tried again where there was no room */
 #define ASIDE_MS    10000 /* between two messages that are told of */
@@ -340,8 +341,15 @@ static void ask_gap(struct watching *watching, struct fleet_host *host)
 	struct watched *watched = watched_of(watching, host);
 	struct fleet_have have;
 
-	if (!lacks_lines(watching, host, watched))
+	if (!lacks_lines(watching, host, watched)) {
+		host->changed = host->changed || host->received.behind_s;
+		host->received.behind_s = 0;
 		return;
+	}
+	if (!host->received.behind_s) {
+		host->received.behind_s = clock_s(CLOCK_REALTIME);
+		host->changed = true;
+	}
 	if (watched->gap_asked_ms &&
 	    clock_ms() - watched->gap_asked_ms < ASK_GAP_MS)
 		return;
@@ -549,7 +557,9 @@ static int do_due(struct watching *watching)
 		ask_gap(watching, &fleet->hosts[i]);
 	if (now >= watching->put_ms) {
 		(void)fleet_received_put(fleet);
-		watching->put_ms = now + PUT_MS;
+		/* Most of the time is for what comes. */
+		watching->put_ms =
+			clock_ms() + PUT_MS + PUT_PART * (clock_ms() - now);
 	}
 	fetch(watching);
 	return r;

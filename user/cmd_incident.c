@@ -33,12 +33,12 @@ static const struct term_column list_columns[] = {
 	{.title = "N", .right = true},
 	{.title = "STATE"},
 	{.title = "FIRST"},
-	{.title = "LAST", .drop = 2},
+	{.title = "LAST", .drop = 3},
 	{.title = "WHO"},
 	{.title = "DATASET"},
 	{.title = "BLOCKED", .right = true},
-	{.title = "ALERTED", .right = true, .drop = 1},
-	{.title = "SENT", .right = true},
+	{.title = "ALERTED", .right = true, .drop = 2},
+	{.title = "SENT", .right = true, .drop = 1},
 };
 
 #define LIST_COLUMNS (sizeof(list_columns) / sizeof(list_columns[0]))

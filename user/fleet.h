@@ -49,6 +49,7 @@ struct fleet_received {
 	uint64_t again;	   /* not taken, for all of it was there */
 	uint64_t not_its;  /* messages on its subject that it has not signed */
 	int64_t not_its_s; /* the last of them */
+	int64_t behind_s;  /* since when it had sent more than came; 0: not */
 	uint64_t begins;   /* its copy's first line, where that is not 1 */
 	int64_t gap_s;	   /* since when there has been a gap; 0: none */
 	uint64_t gap_from; /* these lines are missing, and none behind them */

@@ -331,6 +331,7 @@ static int add(struct fleet_receipt *receipt, const char *dir)
 	received->reports++;
 	received->last_s = time(NULL);
 	received->seq = copy->seq;
+	received->behind_s = 0;
 	end_gap(received);
 	return 0;
 }

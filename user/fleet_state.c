@@ -157,6 +157,7 @@ static const struct member received_members[] = {
 	MEMBER(MEMBER_NUMBER, fleet_received, again),
 	MEMBER(MEMBER_NUMBER, fleet_received, not_its),
 	MEMBER(MEMBER_TIME, fleet_received, not_its_s),
+	MEMBER(MEMBER_TIME, fleet_received, behind_s),
 	MEMBER(MEMBER_NUMBER, fleet_received, begins),
 	MEMBER(MEMBER_TIME, fleet_received, gap_s),
 	MEMBER(MEMBER_NUMBER, fleet_received, gap_from),

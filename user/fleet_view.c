@@ -73,18 +73,17 @@ static uint32_t policy_findings(const struct fleet_look *look)
 			   strcmp(attest->policy_sha256, pushed->sha256) != 0);
 }
 
-/* What was on its way when it was attested has arrived, or is held back. */
+/* The host has none of them waiting, and who receives has found nothing more
+ * at the broker; or nobody has looked. */
 static bool is_held_back(const struct fleet_look *look)
 {
 	const struct fleet_received *received = look->received;
-	int64_t since = received->last_s;
 
-	if (received->gap_s || !behind(look))
+	if (received->gap_s || behind(look) <= look->word->attest.spool_waiting)
 		return false;
-	/* The host has them still: that is another finding. */
-	if (behind(look) <= look->word->attest.spool_waiting)
-		return false;
-	return !look->receiving || look->now_s - since > FLEET_BEHIND_S;
+	return !look->receiving ||
+	       (received->behind_s &&
+		look->now_s - received->behind_s > FLEET_BEHIND_S);
 }
 
 static uint32_t word_findings(const struct fleet_look *look)
@@ -254,9 +253,9 @@ static void way_words(const struct fleet_look *look, enum fleet_finding finding,
 		number(behind(look), n);
 		ago(look, look->received->last_s, when, sizeof(when));
 		(void)snprintf(buf, size,
-			       "%s lines that it sent are not here, the last "
-			       "ones came %s: the broker holds them back, or "
-			       "has lost them",
+			       "%s lines that it sent are not here; the last "
+			       "that came did %s: the broker holds them back, "
+			       "or has lost them",
 			       n, when);
 	}
 }
