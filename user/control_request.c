@@ -49,12 +49,16 @@ static const struct {
 	unsigned int fields;
 	bool roots;
 } verbs[CONTROL_VERB_MAX] = {
-	[CONTROL_STATUS] = {"status", 0},
-	[CONTROL_EVENTS] = {"events", 1 << FIELD_FOLLOW | 1 << FIELD_SINCE},
-	[CONTROL_LEDGER] = {"ledger", 1 << FIELD_DATASET | 1 << FIELD_SUBJECT |
-					      1 << FIELD_DESTINATION},
-	[CONTROL_DOCTOR] = {"doctor", 0},
-	[CONTROL_EXPLAIN] = {"explain", 1 << FIELD_PID | 1 << FIELD_FILE},
+	[CONTROL_STATUS] = {"status", 0, false},
+	[CONTROL_EVENTS] = {"events", 1 << FIELD_FOLLOW | 1 << FIELD_SINCE,
+			    false},
+	[CONTROL_LEDGER] = {"ledger",
+			    1 << FIELD_DATASET | 1 << FIELD_SUBJECT |
+				    1 << FIELD_DESTINATION,
+			    false},
+	[CONTROL_DOCTOR] = {"doctor", 0, false},
+	[CONTROL_EXPLAIN] = {"explain", 1 << FIELD_PID | 1 << FIELD_FILE,
+			     false},
 	[CONTROL_ACT_REQUEST] = {"act-request",
 				 1 << FIELD_ACT | 1 << FIELD_LASTS |
 					 1 << FIELD_SERIAL | 1 << FIELD_REASON,
@@ -156,10 +160,12 @@ static int take_name(const char *key, const json_t *value, char *ret_name,
 }
 
 /* The agent's own directory is nobody else's. */
-static int take_file(const char *key, const json_t *value, char *ret_file,
-		     char *error)
+static int take_file(const struct control_request *request, const char *key,
+		     const json_t *value, char *ret_file, char *error)
 {
-	if (json_is_string(value) && json_string_value(value)[0] != '/')
+	/* What it has read is only called that. */
+	if (request->verb != CONTROL_ACT_APPLY && json_is_string(value) &&
+	    json_string_value(value)[0] != '/')
 		return control_refuse(error, "\"%s\" does not begin with /",
 				      key);
 	return take_text(key, value, CONTROL_FILE_MAX, ret_file, error);
@@ -236,7 +242,7 @@ static int take_field(struct control_request *request, const char *key,
 	case FIELD_PID:
 		return take_pid(key, value, &request->pid, error);
 	case FIELD_FILE:
-		return take_file(key, value, request->file, error);
+		return take_file(request, key, value, request->file, error);
 	case FIELD_ACT:
 		return take_text(key, value, sizeof(request->act), request->act,
 				 error);

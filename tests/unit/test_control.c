@@ -66,6 +66,52 @@ static void request_takes_each_verb(void **state)
 	assert_string_equal(request.destination, "*");
 }
 
+static void request_takes_acts(void **state)
+{
+	struct control_request request, again;
+	char *line = NULL;
+
+	(void)state;
+	assert_int_equal(parse("{\"cordon\":1,\"verb\":\"act-request\","
+			       "\"act\":\"recover\",\"serial\":7,"
+			       "\"lasts\":\"hour\",\"reason\":\"why\"}",
+			       &request),
+			 0);
+	assert_int_equal(request.verb, CONTROL_ACT_REQUEST);
+	assert_string_equal(request.act, "recover");
+	assert_string_equal(request.lasts, "hour");
+	assert_string_equal(request.reason, "why");
+	assert_int_equal(request.serial, 7);
+	control_request_release(&request);
+	assert_int_equal(parse("{\"cordon\":1,\"verb\":\"act-apply\","
+			       "\"file\":\"a.yaml\",\"bundle\":"
+			       "{\"policy\":\"x\",\"signatures\":[]}}",
+			       &request),
+			 0);
+	assert_string_equal(request.file, "a.yaml");
+	/* The same when it has been written and read. */
+	assert_int_equal(control_request_format(&request, &line), 0);
+	assert_int_equal(parse(line, &again), 0);
+	assert_true(json_equal(request.bundle, again.bundle));
+	free(line);
+	control_request_release(&request);
+	control_request_release(&again);
+	assert_null(request.bundle);
+	assert_int_equal(parse("{\"cordon\":1,\"verb\":\"act-end\"}", &request),
+			 0);
+	assert_int_equal(request.verb, CONTROL_ACT_END);
+}
+
+/* Who may look is not who may change. */
+static void requests_that_change_something_are_roots(void **state)
+{
+	(void)state;
+	for (unsigned int verb = 0; verb < CONTROL_VERB_MAX; verb++)
+		assert_int_equal(control_verb_is_roots(verb),
+				 strncmp(control_verb_name(verb), "act-", 4) ==
+					 0);
+}
+
 static void request_refuses_what_is_not_exactly_one(void **state)
 {
 	static const char *const bad[] = {
@@ -102,6 +148,16 @@ static void request_refuses_what_is_not_exactly_one(void **state)
 		"{\"cordon\":1,\"verb\":\"explain\",\"file\":\"/a\","
 		"\"pid\":1}",
 		"{\"cordon\":1,\"verb\":\"ledger\",\"pid\":1}",
+		"{\"cordon\":1,\"verb\":\"act-request\"}",
+		"{\"cordon\":1,\"verb\":\"act-request\",\"act\":1}",
+		"{\"cordon\":1,\"verb\":\"act-request\",\"act\":\"a\","
+		"\"serial\":0}",
+		"{\"cordon\":1,\"verb\":\"act-apply\",\"file\":\"/a\"}",
+		"{\"cordon\":1,\"verb\":\"act-apply\",\"file\":\"/a\","
+		"\"bundle\":[]}",
+		"{\"cordon\":1,\"verb\":\"act-apply\",\"bundle\":{}}",
+		"{\"cordon\":1,\"verb\":\"act-end\",\"act\":\"a\"}",
+		"{\"cordon\":1,\"verb\":\"status\",\"bundle\":{}}",
 		"{\"cordon\":1,\"verb\":\"status\",\"verb\":\"events\"}",
 		"{\"cordon\":1,\"verb\":\"status\"} x",
 		"{\"cordon\":1,\"verb\":\"status\"}{}",
@@ -777,6 +833,8 @@ int main(void)
 {
 	const struct CMUnitTest tests[] = {
 		cmocka_unit_test(request_takes_each_verb),
+		cmocka_unit_test(request_takes_acts),
+		cmocka_unit_test(requests_that_change_something_are_roots),
 		cmocka_unit_test(request_refuses_what_is_not_exactly_one),
 		cmocka_unit_test(request_refuses_names_beyond_their_limit),
 		cmocka_unit_test(request_refuses_deep_nesting),
