@@ -17,6 +17,7 @@
 #include "evidence.h"
 #include "exposure.h"
 #include "guard.h"
+#include "link.h"
 #include "names_seen.h"
 #include "policy.h"
 #include "record_names.h"
@@ -35,9 +36,11 @@ struct agent_options {
 	unsigned int given; /* bits of enum agent_given */
 	const char *policy_file;
 	const char *trust_file;
+	const char *enrolment_file;
 	const char *state_dir;
 	const char *run_dir;
 	struct guard_options guard;
+	struct link_options link; /* but for what the enrolment says */
 	bool detach;
 	bool foreground;
 	bool doctor;
@@ -89,6 +92,8 @@ struct agent {
 	bool push_quiet;	/* what is refused of it is not told any more */
 	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
 	uint64_t pushed_trust;
+	int64_t push_begins_s; /* the one that was refused last, not before */
+	struct agent_fleet *fleet; /* NULL: this agent looks for none */
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */
 	uint64_t unwritten;   /* lines that it lacks, since the agent began */
@@ -359,6 +364,9 @@ void agent_incident_event(struct agent *agent, const struct event *event,
 			  const struct event_who *who, json_t *line);
 void agent_incident_recorded(struct agent *agent);
 
+/* How many are open. */
+uint64_t agent_incidents_open(const struct agent *agent);
+
 /* The number of the open one that has this origin; 0: none. */
 uint64_t agent_incident_of(const struct agent *agent, uint32_t origin);
 
@@ -490,6 +498,36 @@ int agent_policy_push(struct agent *agent, struct trust_bundle *bundle);
  * ended. */
 void agent_policy_watch_end(struct agent *agent);
 void agent_policy_tell_end(const struct agent *agent);
+
+/* ---- agent_fleet.c ------------------------------------------------------- */
+
+/* What is known from before; comes before all else that reads policies or
+ * evidence. 0; -ENOMEM; as epoll_create(2) and timerfd_create(2) say. */
+int agent_fleet_load(struct agent *agent);
+
+/* Does a force have to get the evidence? Then it has it up to *ret_acked. */
+bool agent_fleet_holds(const struct agent *agent, uint64_t *ret_acked);
+
+/*
+ * Takes the enrolment, if there is one, and starts the link; again where
+ * another one lies there by now. What is wrong with it is said, written down
+ * and no reason to end. Behind agent_evidence_start() and the policy.
+ */
+void agent_fleet_start(struct agent *agent);
+
+/* One descriptor for as long as the agent runs, and what to do when it is
+ * readable. */
+int agent_fleet_fd(const struct agent *agent);
+void agent_fleet_work(struct agent *agent);
+
+/* There are lines on the disk that may not have been sent. */
+void agent_fleet_lines(struct agent *agent);
+
+/* The part of the status; null: no host of a fleet. */
+json_t *agent_fleet_status(const struct agent *agent);
+
+/* Before agent_evidence_stop(). */
+void agent_fleet_stop(struct agent *agent);
 
 /* ---- agent_options.c ----------------------------------------------------- */
 

@@ -24,6 +24,30 @@
 
 /* ---- lines --------------------------------------------------------------- */
 
+static const char *why_of(int r)
+{
+	switch (r) {
+	case -ESTALE:
+		return "a segment was moved away";
+	case -EDQUOT:
+		return "it is full of lines that the force has not got";
+	default:
+		return strerror(-r);
+	}
+}
+
+static const char *remedy_of(int r)
+{
+	switch (r) {
+	case -ESTALE:
+		return "find out who did that; it goes on in a new one";
+	case -EDQUOT:
+		return "see why the link to the force is down: cordon status";
+	default:
+		return "make room on that disk";
+	}
+}
+
 /* Says when it begins to fail, and when that is over. */
 static void tell_failure(struct agent *agent, int r)
 {
@@ -32,12 +56,7 @@ static void tell_failure(struct agent *agent, int r)
 			  "the policy is enforced, and what happens is "
 			  "counted and shown, but it will be missing from the "
 			  "evidence: %s",
-			  agent->opts->state_dir,
-			  r == -ESTALE ? "a segment was moved away"
-				       : strerror(-r),
-			  r == -ESTALE ? "find out who did that; it goes on in "
-					 "a new one"
-				       : "make room on that disk");
+			  agent->opts->state_dir, why_of(r), remedy_of(r));
 	} else if (r >= 0 && agent->evidence_failed) {
 		log_notice("%s/" EVIDENCE_DIR ": written again; %" PRIu64
 			   " lines are missing, which the log says itself",
@@ -79,6 +98,7 @@ int agent_evidence_sync(struct agent *agent)
 	if (!agent->evidence)
 		return -ENODEV;
 	r = evidence_sync(agent->evidence);
+	agent_fleet_lines(agent);
 	if (!agent->evidence_soon && evidence_unsigned(agent->evidence)) {
 		agent->evidence_soon = true;
 		agent_set_timer(agent->evidence_fd, EVIDENCE_CHECKPOINT_S);
@@ -294,6 +314,7 @@ static int open_log(struct agent *agent)
 	log_clean(uts.nodename);
 	opts.host = uts.nodename;
 	opts.key = &key;
+	opts.held = agent_fleet_holds(agent, &opts.acked);
 	r = load_key(agent, &key);
 	agent_incident_forget_old(agent);
 	if (!r)

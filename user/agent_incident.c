@@ -1010,6 +1010,15 @@ void agent_incident_event(struct agent *agent, const struct event *event,
 		put(line, "incident", number(incident->number));
 }
 
+uint64_t agent_incidents_open(const struct agent *agent)
+{
+	uint64_t n = 0;
+
+	for (size_t i = 0; agent->incidents && i < INCIDENTS_MAX; i++)
+		n += agent->incidents->all.at[i].open;
+	return n;
+}
+
 uint64_t agent_incident_of(const struct agent *agent, uint32_t origin)
 {
 	const struct incident *incident =

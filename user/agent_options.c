@@ -9,6 +9,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "enrolment.h"
 #include "text.h"
 #include "version.h"
 
@@ -22,6 +23,8 @@ static const char usage[] =
 	"  --policy FILE      default " CORDON_POLICY_FILE "\n"
 	"  --trust FILE       who has to sign it; default " CORDON_TRUST_FILE
 	"\n"
+	"  --enrolment FILE   whose fleet this host is of; default\n"
+	"                     " CORDON_ENROLMENT_FILE "\n"
 	"  --state-dir DIR    default " CORDON_STATE_DIR "\n"
 	"  --run-dir DIR      default " CORDON_RUN_DIR "\n"
 	"  --pin-dir DIR      default " CORDON_PIN_DIR "\n"
@@ -44,6 +47,7 @@ static const char usage[] =
 enum option_code {
 	OPT_POLICY = 256,
 	OPT_TRUST,
+	OPT_ENROLMENT,
 	OPT_STATE_DIR,
 	OPT_RUN_DIR,
 	OPT_PIN_DIR,
@@ -62,6 +66,7 @@ enum option_code {
 static const struct option options[] = {
 	{"policy", required_argument, NULL, OPT_POLICY},
 	{"trust", required_argument, NULL, OPT_TRUST},
+	{"enrolment", required_argument, NULL, OPT_ENROLMENT},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
@@ -113,6 +118,9 @@ static int take_option(struct agent_options *opts, int code)
 		return 0;
 	case OPT_TRUST:
 		opts->trust_file = optarg;
+		return 0;
+	case OPT_ENROLMENT:
+		opts->enrolment_file = optarg;
 		return 0;
 	case OPT_STATE_DIR:
 		opts->state_dir = absolute("state-dir", optarg);

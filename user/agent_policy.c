@@ -682,11 +682,14 @@ int agent_policy_push(struct agent *agent, struct trust_bundle *bundle)
 	agent->next_bundle = *bundle;
 	*bundle = (struct trust_bundle){0};
 	agent->source = AGENT_FROM_FORCE;
+	agent->push_begins_s = 0;
 	r = can_take(agent);
 	if (!r)
 		r = take_pushed(agent, &policy);
 	if (!r)
 		r = agent_policy_check(agent, policy);
+	if (r && policy && policy->not_before_s > time(NULL))
+		agent->push_begins_s = policy->not_before_s;
 	if (!r) {
 		r = agent_policy_apply(agent, policy);
 		policy = NULL;

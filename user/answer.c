@@ -227,6 +227,7 @@ static int status_head(struct agent *agent, struct control_client *client,
 	    json_object_set_new(line, "events_unwritten",
 				number(agent->unwritten)) |
 	    json_object_set_new(line, "evidence", status_evidence(agent)) |
+	    json_object_set_new(line, "fleet", agent_fleet_status(agent)) |
 	    json_object_set_new(line, "clients",
 				number(control_clients(agent->control))) |
 	    json_object_set_new(line, "faults", status_faults(stats)) |

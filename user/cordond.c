@@ -10,6 +10,7 @@
 #include "agent.h"
 #include "clock.h"
 #include "dataset.h"
+#include "enrolment.h"
 #include "log.h"
 #include "term.h"
 #include "version.h"
@@ -531,6 +532,7 @@ static bool take_signal(struct agent *agent)
 	while (read(agent->signal_fd, &info, sizeof(info)) == sizeof(info)) {
 		if (info.ssi_signo == SIGHUP) {
 			agent_policy_reload(agent);
+			agent_fleet_start(agent);
 			continue;
 		}
 		log_info("%s from pid %" PRIu32 ": stopping",
@@ -607,6 +609,8 @@ static bool dispatch(struct agent *agent, int fd)
 		agent_notify("WATCHDOG=1");
 	} else if (fd == agent->expiry_fd) {
 		take_expiry(agent);
+	} else if (fd == agent_fleet_fd(agent)) {
+		agent_fleet_work(agent);
 	} else if (fd == guard_watch_fd(agent->guard)) {
 		r = guard_watch_handle(agent->guard, &agent_say);
 		if (r)
@@ -1070,6 +1074,9 @@ static int start(struct agent *agent)
 	r = open_loop(agent);
 	if (r)
 		goto out;
+	r = agent_fleet_load(agent);
+	if (r)
+		goto out;
 	r = agent_policy_start(agent, guard_is_pinned(agent->opts), &policy);
 	if (!r && agent->opts->detach && agent_trust_is_kept(agent->opts))
 		r = refuse_detach();
@@ -1105,6 +1112,10 @@ static int start(struct agent *agent)
 	r = watch_fd(agent, guard_watch_fd(agent->guard));
 	if (r)
 		goto out;
+	r = watch_fd(agent, agent_fleet_fd(agent));
+	if (r)
+		goto out;
+	agent_fleet_start(agent);
 	save_if_dirty(agent);
 	sweep_crossings_later(agent);
 	/* What the agent before did not live to write down. */
@@ -1176,6 +1187,7 @@ static void stop(struct agent *agent)
 	agent_notify("STOPPING=1");
 	control_free(agent->control);
 	stop_guard(agent);
+	agent_fleet_stop(agent);
 	agent_evidence_stop(agent);
 	agent_incident_end(agent);
 	agent_ledger_release(agent);
@@ -1342,6 +1354,7 @@ int main(int argc, char **argv)
 	struct agent_options opts = {
 		.policy_file = CORDON_POLICY_FILE,
 		.trust_file = CORDON_TRUST_FILE,
+		.enrolment_file = CORDON_ENROLMENT_FILE,
 		.state_dir = CORDON_STATE_DIR,
 		.run_dir = CORDON_RUN_DIR,
 		.guard.pin_dir = CORDON_PIN_DIR,

@@ -52,6 +52,11 @@ const struct tail_place *tail_place(const struct tail *tail)
 	return &tail->place;
 }
 
+uint64_t tail_segment(const struct tail *tail)
+{
+	return tail->segment;
+}
+
 /* ---- a line -------------------------------------------------------------- */
 
 struct reading {

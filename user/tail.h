@@ -56,6 +56,9 @@ void tail_free(struct tail *tail);
  */
 int tail_read(struct tail *tail, tail_fn fn, tail_warn_fn warn, void *arg);
 
+/* The segment that is read, while fn is called; 0: none. */
+uint64_t tail_segment(const struct tail *tail);
+
 /* Where it is. */
 const struct tail_place *tail_place(const struct tail *tail);
 

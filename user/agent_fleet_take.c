@@ -1,0 +1,320 @@
+// SPDX-License-Identifier: GPL-2.0-only
+/*
+ * What comes from the force, or from whoever has the broker: policies and trust
+ * anchors, which are judged by who has signed them, and asks, which nobody has.
+ */
+#include "agent_fleet.h"
+
+#include <errno.h>
+#include <inttypes.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/utsname.h>
+#include <time.h>
+
+#include "clock.h"
+#include "log.h"
+#include "version.h"
+
+#define REFUSED_MS     1000 /* that one refused message may stand for */
+#define BUSY_MS	       8000 /* that many may, before there is a pause */
+#define TELL_MS	       60000
+#define ASK_AGAIN_MS   1000
+#define LATER_AGAIN_MS 60000 /* the clock may be set */
+
+/* ---- policies ------------------------------------------------------------ */
+
+static bool is_refused(const struct agent_fleet *fleet, const char *hash)
+{
+	for (size_t i = 0; i < FLEET_REFUSED_MAX; i++)
+		if (strcmp(fleet->refused[i], hash) == 0)
+			return true;
+	return false;
+}
+
+/* Whoever sends rubbish all day shall not fill the evidence with it. */
+static bool may_tell(struct agent_fleet *fleet)
+{
+	int64_t minutes = (clock_ms() - fleet->tell_ms) / TELL_MS;
+
+	fleet->tell_ms += minutes * TELL_MS;
+	if (minutes > FLEET_TELL_MAX - (int64_t)fleet->may_tell)
+		fleet->may_tell = FLEET_TELL_MAX;
+	else
+		fleet->may_tell += (unsigned int)minutes;
+	if (!fleet->may_tell)
+		return false;
+	fleet->may_tell--;
+	return true;
+}
+
+/* Nor take all of the agent's time. */
+static void note_refused(struct agent_fleet *fleet, const char *hash)
+{
+	int64_t now = clock_ms();
+
+	fleet->refusals++;
+	(void)strcpy(fleet->refused[fleet->next_refused], hash);
+	fleet->next_refused = (fleet->next_refused + 1) % FLEET_REFUSED_MAX;
+	if (fleet->busy_ms < now)
+		fleet->busy_ms = now;
+	fleet->busy_ms += REFUSED_MS;
+	if (fleet->busy_ms - now <= BUSY_MS)
+		return;
+	fleet->resume_ms = fleet->busy_ms - BUSY_MS;
+	fleet_watch_link(fleet, false);
+	fleet_wake(fleet, fleet->resume_ms);
+}
+
+static int refuse_message(struct agent *agent,
+			  const struct trust_bundle *bundle, const char *why)
+{
+	static const char what[] = "what the force sent";
+
+	(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
+		       "%s: %s", what, why);
+	if (agent->push_quiet)
+		return -EPERM;
+	log_error("refused: %s", agent->push_problem);
+	agent_trust_refused(agent, what, bundle, why);
+	return -EPERM;
+}
+
+/*
+ * A group has a policy, and the host perhaps a newer one: both come with every
+ * connection. The one that is older by what the message says is looked at no
+ * further.
+ */
+static int pass_over(struct agent *agent, const struct fleet_policy *message)
+{
+	char why[128], before[sizeof(agent->push_problem)];
+	int r;
+
+	(void)snprintf(why, sizeof(why),
+		       "its serial %" PRIu64 " is older than %" PRIu64
+		       ", which is in force",
+		       message->serial, agent_serial(agent));
+	memcpy(before, agent->push_problem, sizeof(before));
+	r = refuse_message(agent, &message->policy, why);
+	memcpy(agent->push_problem, before, sizeof(before));
+	return r;
+}
+
+static int push_policy(struct agent *agent, struct fleet_policy *message)
+{
+	uint64_t before = agent->pushed_serial;
+	int r;
+
+	if (message->serial < agent_serial(agent))
+		return pass_over(agent, message);
+	r = agent_policy_push(agent, &message->policy);
+	if (agent->pushed_serial == before)
+		return r;
+	agent->fleet->policies++;
+	fleet_kept_write(agent);
+	return r;
+}
+
+static int push_trust(struct agent *agent, const struct fleet_policy *message)
+{
+	uint64_t before = agent->trust ? agent->trust->version : 0;
+	int r = agent_trust_push(agent, &message->trust);
+
+	if (!agent->trust || agent->trust->version == before)
+		return r;
+	/* What others have signed may be good now. */
+	memset(agent->fleet->refused, 0, sizeof(agent->fleet->refused));
+	fleet_kept_write(agent);
+	return r;
+}
+
+/* The anchors first: they may be those of the others. */
+static int push_all(struct agent *agent, struct fleet_policy *message)
+{
+	int r = 0, policy = 0;
+
+	if (message->trust.bytes)
+		r = push_trust(agent, message);
+	if (message->act.bytes)
+		r = refuse_message(agent, &message->act,
+				   "an act is taken from a file only");
+	if (message->policy.bytes)
+		policy = push_policy(agent, message);
+	return r ? r : policy;
+}
+
+/* Its moment comes later: then it is as if it had been sent. */
+static void keep_later(struct agent *agent, const void *bytes, size_t len)
+{
+	struct agent_fleet *fleet = agent->fleet;
+	char *copy = malloc(len);
+
+	if (!copy)
+		return;
+	memcpy(copy, bytes, len);
+	free(fleet->later);
+	fleet->later = copy;
+	fleet->later_len = len;
+	fleet->later_s = agent->push_begins_s;
+}
+
+void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
+{
+	struct agent_fleet *fleet = agent->fleet;
+	struct fleet_policy message;
+	char hash[SIGN_HASH_CHARS_MAX];
+	struct trust_bundle whole = {.bytes = (void *)bytes, .len = len};
+	int r;
+
+	sign_hash(bytes, len, hash);
+	if (is_refused(fleet, hash))
+		return;
+	agent->push_quiet = !may_tell(fleet);
+	agent->push_begins_s = 0;
+	r = fleet_policy_open(bytes, len, FLEET_POLICY_BYTES_MAX, &message);
+	if (r == -ENOMEM)
+		return;
+	if (r) {
+		r = refuse_message(agent, &whole, "it is no policy message");
+	} else {
+		r = push_all(agent, &message);
+		fleet_policy_release(&message);
+	}
+	if (!r)
+		fleet->may_tell += !agent->push_quiet;
+	else
+		note_refused(fleet, hash);
+	if (agent->push_begins_s)
+		keep_later(agent, bytes, len);
+}
+
+void fleet_take_later(struct agent *agent)
+{
+	struct agent_fleet *fleet = agent->fleet;
+	int64_t left_s;
+	char *bytes;
+
+	if (!fleet->later)
+		return;
+	left_s = fleet->later_s - time(NULL);
+	if (left_s > 0) {
+		fleet_wake(fleet, clock_ms() + (left_s > LATER_AGAIN_MS / 1000
+							? LATER_AGAIN_MS
+							: left_s * 1000));
+		return;
+	}
+	bytes = fleet->later;
+	fleet->later = NULL;
+	memset(fleet->refused, 0, sizeof(fleet->refused));
+	fleet_take_policy(agent, bytes, fleet->later_len);
+	free(bytes);
+}
+
+/* ---- asks ---------------------------------------------------------------- */
+
+/* The first thing that is wrong; "": nothing is. */
+static const char *trouble(const struct agent *agent)
+{
+	if (!agent->evidence || agent->evidence_failed)
+		return "the evidence is not written";
+	if (agent->problem[0])
+		return agent->problem;
+	if (agent->trust_problem[0])
+		return agent->trust_problem;
+	if (agent->push_problem[0])
+		return agent->push_problem;
+	if (agent->policy && agent->policy->expires_s <= time(NULL))
+		return "the policy in force has expired";
+	return "";
+}
+
+/* Cut at size. */
+static void put_text(char *to, size_t size, const char *text)
+{
+	size_t len = strnlen(text, size - 1);
+
+	memcpy(to, text, len);
+	to[len] = '\0';
+}
+
+#define put(to, text) put_text(to, sizeof(to), text)
+
+static void describe(const struct agent *agent, struct fleet_attest *attest)
+{
+	const struct guard_state *state = guard_state(agent->guard);
+	const char *problem = trouble(agent);
+	struct utsname uts;
+
+	(void)uname(&uts);
+	attest->time_s = time(NULL);
+	attest->policy_serial = agent_serial(agent);
+	if (agent->policy)
+		put(attest->policy_sha256, agent->policy->sha256);
+	if (agent->trust) {
+		attest->trust_version = agent->trust->version;
+		put(attest->trust_sha256, agent->trust->sha256);
+	}
+	put(attest->mode, state->mode[state->generation & 1] == MODE_OBSERVE
+				  ? "observe"
+				  : "enforce");
+	put(attest->attached, guard_attached(agent->guard) == GUARD_ATTACH_LSM
+				      ? "lsm"
+				      : "fmod_ret");
+	put(attest->kernel, uts.release);
+	put(attest->version, CORDON_VERSION);
+	put(attest->health, problem[0] ? "trouble" : "ok");
+	put(attest->problem, problem);
+	attest->incidents_open = agent_incidents_open(agent);
+	if (agent->evidence && evidence_next(agent->evidence) > 1) {
+		attest->evidence_seq = evidence_next(agent->evidence) - 1;
+		put(attest->evidence_hash, evidence_last_hash(agent->evidence));
+	}
+	attest->spool_waiting = spool_waiting(agent);
+	attest->spool_dropped = spool_dropped(agent);
+}
+
+static void attest(struct agent *agent, const char *nonce)
+{
+	struct agent_fleet *fleet = agent->fleet;
+	struct fleet_attest said = {0};
+	struct link_frame frame = {.type = LINK_ATTEST};
+	void *box = NULL;
+	int r;
+
+	put(said.host, fleet->name);
+	put(said.nonce, nonce);
+	describe(agent, &said);
+	r = fleet_attest_make(&fleet->key, &fleet->enrolment->seal, &said, &box,
+			      &frame.len);
+	if (!r) {
+		frame.bytes = box;
+		r = link_send(fleet->link, &frame);
+	}
+	if (r)
+		log_warning("the force asked how this host is, and is not "
+			    "answered: %s",
+			    strerror(-r));
+	free(box);
+}
+
+/* Nobody has signed it: it is answered now and then, whoever sent it. */
+void fleet_take_ask(struct agent *agent, const struct link_frame *frame)
+{
+	struct agent_fleet *fleet = agent->fleet;
+	char nonce[FLEET_NONCE_CHARS_MAX];
+	struct fleet_have have;
+	bool has;
+
+	fleet->asked++;
+	if (clock_ms() < fleet->ask_ms ||
+	    fleet_ask_open(frame->bytes, frame->len, fleet->name, nonce, &have,
+			   &has)) {
+		fleet->unanswered++;
+		return;
+	}
+	fleet->ask_ms = clock_ms() + ASK_AGAIN_MS;
+	if (has)
+		spool_have(agent, &have);
+	attest(agent, nonce);
+}
