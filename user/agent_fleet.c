@@ -367,7 +367,7 @@ void agent_fleet_start(struct agent *agent)
 
 	if (!errs)
 		return;
-	memset(fleet->refused, 0, sizeof(fleet->refused));
+	memset(fleet->known, 0, sizeof(fleet->known));
 	r = is_there(agent) ? trust_bundle_read_ours(file, &bundle, errs)
 			    : -ENOENT;
 	if (r == -ENOENT) {

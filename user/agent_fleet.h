@@ -12,7 +12,7 @@
 #include "link.h"
 #include "tail.h"
 
-#define FLEET_REFUSED_MAX 16 /* messages that are known to be refused */
+#define FLEET_KNOWN_MAX 16 /* messages that were judged */
 /* Of what is refused so much is told, and one more each minute. */
 #define FLEET_TELL_MAX 16
 
@@ -24,6 +24,7 @@ struct fleet_kept {
 	uint64_t dropped; /* lines that there was no room for, before now */
 	uint64_t policy;  /* as agent->pushed_serial */
 	uint64_t trust;
+	char act[SIGN_HASH_CHARS_MAX]; /* of the last one that took effect */
 };
 
 /* The report that is on its way, or to be sent again. */
@@ -52,9 +53,9 @@ struct agent_fleet {
 	int64_t busy_ms;   /* what was refused takes the time until then */
 	int64_t ask_ms;	   /* no ask is answered until then */
 	bool said_lost;	   /* that there is no link */
-	/* Refused, and not to be looked at again: hashes of messages. */
-	char refused[FLEET_REFUSED_MAX][SIGN_HASH_CHARS_MAX];
-	size_t next_refused;
+	/* Not to be judged again: hashes of messages. */
+	char known[FLEET_KNOWN_MAX][SIGN_HASH_CHARS_MAX];
+	size_t next_known;
 	unsigned int may_tell; /* so often, of what is refused */
 	int64_t tell_ms;       /* clock_ms() for which that is */
 	char *later; /* the policy message whose moment comes, or NULL */

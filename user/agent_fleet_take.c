@@ -13,9 +13,13 @@
 #include <sys/utsname.h>
 #include <time.h>
 
+#include "act.h"
 #include "clock.h"
 #include "log.h"
 #include "version.h"
+
+/* What messages call it. */
+#define FORCE "what the force sent"
 
 #define REFUSED_MS     1000 /* that one refused message may stand for */
 #define BUSY_MS	       8000 /* that many may, before there is a pause */
@@ -25,10 +29,10 @@
 
 /* ---- policies ------------------------------------------------------------ */
 
-static bool is_refused(const struct agent_fleet *fleet, const char *hash)
+static bool is_known(const struct agent_fleet *fleet, const char *hash)
 {
-	for (size_t i = 0; i < FLEET_REFUSED_MAX; i++)
-		if (strcmp(fleet->refused[i], hash) == 0)
+	for (size_t i = 0; i < FLEET_KNOWN_MAX; i++)
+		if (strcmp(fleet->known[i], hash) == 0)
 			return true;
 	return false;
 }
@@ -50,13 +54,11 @@ static bool may_tell(struct agent_fleet *fleet)
 }
 
 /* Nor take all of the agent's time. */
-static void note_refused(struct agent_fleet *fleet, const char *hash)
+static void note_refused(struct agent_fleet *fleet)
 {
 	int64_t now = clock_ms();
 
 	fleet->refusals++;
-	(void)strcpy(fleet->refused[fleet->next_refused], hash);
-	fleet->next_refused = (fleet->next_refused + 1) % FLEET_REFUSED_MAX;
 	if (fleet->busy_ms < now)
 		fleet->busy_ms = now;
 	fleet->busy_ms += REFUSED_MS;
@@ -67,17 +69,25 @@ static void note_refused(struct agent_fleet *fleet, const char *hash)
 	fleet_wake(fleet, fleet->resume_ms);
 }
 
+/* What was judged comes again with each connection, and is no news. What could
+ * not be put into force for want of memory may be another time. */
+static void note_known(struct agent_fleet *fleet, const char *hash, int r)
+{
+	if (r && r != -EPERM && r != -EINVAL && r != -E2BIG)
+		return;
+	(void)strcpy(fleet->known[fleet->next_known], hash);
+	fleet->next_known = (fleet->next_known + 1) % FLEET_KNOWN_MAX;
+}
+
 static int refuse_message(struct agent *agent,
 			  const struct trust_bundle *bundle, const char *why)
 {
-	static const char what[] = "what the force sent";
-
 	(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
-		       "%s: %s", what, why);
+		       FORCE ": %s", why);
 	if (agent->push_quiet)
 		return -EPERM;
 	log_error("refused: %s", agent->push_problem);
-	agent_trust_refused(agent, what, bundle, why);
+	agent_trust_refused(agent, FORCE, bundle, why);
 	return -EPERM;
 }
 
@@ -93,8 +103,8 @@ static int pass_over(struct agent *agent, const struct fleet_policy *message)
 
 	(void)snprintf(why, sizeof(why),
 		       "its serial %" PRIu64 " is older than %" PRIu64
-		       ", which is in force",
-		       message->serial, agent_serial(agent));
+		       ", which is or was in force",
+		       message->serial, agent->remember.serial);
 	memcpy(before, agent->push_problem, sizeof(before));
 	r = refuse_message(agent, &message->policy, why);
 	memcpy(agent->push_problem, before, sizeof(before));
@@ -106,7 +116,7 @@ static int push_policy(struct agent *agent, struct fleet_policy *message)
 	uint64_t before = agent->pushed_serial;
 	int r;
 
-	if (message->serial < agent_serial(agent))
+	if (message->serial < agent->remember.serial)
 		return pass_over(agent, message);
 	r = agent_policy_push(agent, &message->policy);
 	if (agent->pushed_serial == before)
@@ -124,23 +134,47 @@ static int push_trust(struct agent *agent, const struct fleet_policy *message)
 	if (!agent->trust || agent->trust->version == before)
 		return r;
 	/* What others have signed may be good now. */
-	memset(agent->fleet->refused, 0, sizeof(agent->fleet->refused));
+	memset(agent->fleet->known, 0, sizeof(agent->fleet->known));
 	fleet_kept_write(agent);
 	return r;
+}
+
+static int push_act(struct agent *agent, const struct trust_bundle *bundle)
+{
+	struct fleet_kept *kept = &agent->fleet->kept;
+	char hash[SIGN_HASH_CHARS_MAX], told[ACT_WORDS_MAX] = "";
+	int r;
+
+	/* It comes again with each connection, and took effect once. */
+	sign_hash(bundle->bytes, bundle->len, hash);
+	if (strcmp(hash, kept->act) == 0)
+		return 0;
+	if (agent->push_quiet)
+		return -EPERM;
+	r = agent_act_apply(agent, FORCE, bundle, told, sizeof(told));
+	if (r) {
+		(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
+			       "%.600s", told);
+		return r;
+	}
+	log_notice(FORCE ": %s", told);
+	(void)strcpy(kept->act, hash);
+	fleet_kept_write(agent);
+	return 0;
 }
 
 /* The anchors first: they may be those of the others. */
 static int push_all(struct agent *agent, struct fleet_policy *message)
 {
-	int r = 0, policy = 0;
+	int r = 0, act = 0, policy = 0;
 
 	if (message->trust.bytes)
 		r = push_trust(agent, message);
 	if (message->act.bytes)
-		r = refuse_message(agent, &message->act,
-				   "an act is taken from a file only");
+		act = push_act(agent, &message->act);
 	if (message->policy.bytes)
 		policy = push_policy(agent, message);
+	r = r ? r : act;
 	return r ? r : policy;
 }
 
@@ -168,7 +202,7 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 	int r;
 
 	sign_hash(bytes, len, hash);
-	if (is_refused(fleet, hash))
+	if (is_known(fleet, hash))
 		return;
 	agent->push_quiet = !may_tell(fleet);
 	agent->push_begins_s = 0;
@@ -181,10 +215,11 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 		r = push_all(agent, &message);
 		fleet_policy_release(&message);
 	}
+	note_known(fleet, hash, r);
 	if (!r)
 		fleet->may_tell += !agent->push_quiet;
 	else
-		note_refused(fleet, hash);
+		note_refused(fleet);
 	if (agent->push_begins_s)
 		keep_later(agent, bytes, len);
 }
@@ -206,7 +241,7 @@ void fleet_take_later(struct agent *agent)
 	}
 	bytes = fleet->later;
 	fleet->later = NULL;
-	memset(fleet->refused, 0, sizeof(fleet->refused));
+	memset(fleet->known, 0, sizeof(fleet->known));
 	fleet_take_policy(agent, bytes, fleet->later_len);
 	free(bytes);
 }
@@ -240,9 +275,18 @@ static void put_text(char *to, size_t size, const char *text)
 
 #define put(to, text) put_text(to, sizeof(to), text)
 
-static void describe(const struct agent *agent, struct fleet_attest *attest)
+static const char *mode_of(const struct agent *agent)
 {
 	const struct guard_state *state = guard_state(agent->guard);
+
+	if (agent_act_lifted(agent))
+		return "lifted";
+	return state->mode[state->generation & 1] == MODE_OBSERVE ? "observe"
+								  : "enforce";
+}
+
+static void describe(const struct agent *agent, struct fleet_attest *attest)
+{
 	const char *problem = trouble(agent);
 	struct utsname uts;
 
@@ -255,9 +299,7 @@ static void describe(const struct agent *agent, struct fleet_attest *attest)
 		attest->trust_version = agent->trust->version;
 		put(attest->trust_sha256, agent->trust->sha256);
 	}
-	put(attest->mode, state->mode[state->generation & 1] == MODE_OBSERVE
-				  ? "observe"
-				  : "enforce");
+	put(attest->mode, mode_of(agent));
 	put(attest->attached, guard_attached(agent->guard) == GUARD_ATTACH_LSM
 				      ? "lsm"
 				      : "fmod_ret");

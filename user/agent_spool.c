@@ -59,6 +59,7 @@ static int take_kept(const json_t *object, struct fleet_kept *ret_kept)
 	kept.dropped = evidence_number(object, "dropped");
 	kept.policy = evidence_number(object, "policy");
 	kept.trust = evidence_number(object, "trust");
+	take_hash(object, "act", kept.act);
 	if (kept.acked.seq > EVIDENCE_SEQ_MAX)
 		return -EUCLEAN;
 	*ret_kept = kept;

@@ -611,6 +611,7 @@ static bool dispatch(struct agent *agent, int fd)
 		take_expiry(agent);
 	} else if (fd == agent_fleet_fd(agent)) {
 		agent_fleet_work(agent);
+		return !agent->uninstalled;
 	} else if (fd == guard_watch_fd(agent->guard)) {
 		r = guard_watch_handle(agent->guard, &agent_say);
 		if (r)
