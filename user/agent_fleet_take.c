@@ -232,7 +232,7 @@ void fleet_take_later(struct agent *agent)
 
 	if (!fleet->later)
 		return;
-	left_s = fleet->later_s - time(NULL);
+	left_s = fleet->later_s - agent_now(agent);
 	if (left_s > 0) {
 		fleet_wake(fleet, clock_ms() + (left_s > LATER_AGAIN_MS / 1000
 							? LATER_AGAIN_MS
@@ -259,7 +259,7 @@ static const char *trouble(const struct agent *agent)
 		return agent->trust_problem;
 	if (agent->push_problem[0])
 		return agent->push_problem;
-	if (agent->policy && agent->policy->expires_s <= time(NULL))
+	if (agent->policy && agent->policy->expires_s <= agent_now(agent))
 		return "the policy in force has expired";
 	return "";
 }

@@ -18,6 +18,8 @@ struct minisign_key people[PEOPLE];
 struct guard_state guarded;
 int apply_fails;
 json_t *recorded;
+void (*agent_begins)(struct agent *agent);
+void (*log_opens)(struct evidence_options *opts);
 int64_t clock_ahead_s, uptime_ahead_s;
 bool clock_synchronised;
 
@@ -154,6 +156,8 @@ void open_log(void)
 
 	assert_int_equal(sign_key_load(kept("host.key"), &key, &made), 0);
 	opts.key = &key;
+	if (log_opens)
+		log_opens(&opts);
 	assert_int_equal(evidence_open(&opts, take_line, &host.agent, &found,
 				       &host.agent.evidence),
 			 0);
@@ -317,6 +321,26 @@ void put_policy(int64_t serial, unsigned int who)
 	put_policy_of("Police", serial, "", who);
 }
 
+struct trust_bundle sent(void (*put_it)(int64_t, unsigned int), int64_t serial,
+			 unsigned int who)
+{
+	struct policy_errors errs;
+	struct trust_bundle bundle;
+	char own[80];
+
+	(void)strcpy(own, host.etc);
+	(void)snprintf(host.etc, sizeof(host.etc), "%s/force", host.dir);
+	assert_true(mkdir(host.etc, 0755) == 0 || errno == EEXIST);
+	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
+		       host.etc);
+	put_it(serial, who);
+	assert_int_equal(trust_bundle_read(host.policy, &bundle, &errs), 0);
+	(void)strcpy(host.etc, own);
+	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
+		       host.etc);
+	return bundle;
+}
+
 const char *kept(const char *name)
 {
 	static char path[160];
@@ -333,6 +357,8 @@ static uint64_t start_agent(bool boot, bool log)
 
 	end_agent(boot);
 	host.agent.pushed_serial = host.pushed_serial;
+	if (agent_begins)
+		agent_begins(&host.agent);
 	(void)json_array_clear(recorded);
 	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
 	if (r)

@@ -27,6 +27,9 @@ extern struct minisign_key people[PEOPLE];
 extern struct guard_state guarded;
 extern int apply_fails;	 /* what guard_apply_policy() returns */
 extern json_t *recorded; /* lines of evidence since the start */
+/* Called where an agent begins, and its log is opened; NULL: nobody is. */
+extern void (*agent_begins)(struct agent *agent);
+extern void (*log_opens)(struct evidence_options *opts);
 extern int64_t clock_ahead_s, uptime_ahead_s; /* of what they are */
 extern bool clock_synchronised;
 
@@ -58,6 +61,11 @@ void put_trust(int version, unsigned int threshold, unsigned int keys,
 void put_policy_of(const char *issuer, int64_t serial, const char *more,
 		   unsigned int who);
 void put_policy(int64_t serial, unsigned int who);
+
+/* What put_it writes as a policy, as if the force had sent it; the files of the
+ * host stay as they are. */
+struct trust_bundle sent(void (*put_it)(int64_t, unsigned int), int64_t serial,
+			 unsigned int who);
 
 /* A file of the state directory; until the next call. */
 const char *kept(const char *name);

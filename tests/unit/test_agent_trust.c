@@ -286,27 +286,6 @@ static void anchors_of_every_start_are_written_down(void **state)
 
 /* ---- from the force ------------------------------------------------------ */
 
-/* What lies there as the force sends it; the files of the host stay. */
-static struct trust_bundle sent(void (*put_it)(int64_t, unsigned int),
-				int64_t serial, unsigned int who)
-{
-	struct policy_errors errs;
-	struct trust_bundle bundle;
-	char own[80];
-
-	(void)strcpy(own, host.etc);
-	(void)snprintf(host.etc, sizeof(host.etc), "%s/force", host.dir);
-	assert_true(mkdir(host.etc, 0755) == 0 || errno == EEXIST);
-	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
-		       host.etc);
-	put_it(serial, who);
-	assert_int_equal(trust_bundle_read(host.policy, &bundle, &errs), 0);
-	(void)strcpy(host.etc, own);
-	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
-		       host.etc);
-	return bundle;
-}
-
 static uint64_t push(int serial, unsigned int who)
 {
 	struct trust_bundle bundle = sent(put_policy, serial, who);

@@ -54,6 +54,12 @@ int64_t agent_now(const struct agent *agent)
 	return time(NULL);
 }
 
+json_t *agent_fleet_status(const struct agent *agent)
+{
+	(void)agent;
+	return json_null();
+}
+
 json_t *agent_act_status(const struct agent *agent)
 {
 	(void)agent;
