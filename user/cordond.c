@@ -1266,7 +1266,8 @@ static int detach(const struct agent_options *opts)
 				  "cordond");
 		return EXIT_WRONG;
 	}
-	r = pinned && agent_trust_is_kept(opts)
+	r = pinned && (agent_trust_is_kept(opts) ||
+		       guard_pinned_trust(opts->guard.pin_dir))
 		    ? refuse_detach()
 		    : guard_detach_pins(opts->guard.pin_dir, &agent_say);
 	if (!r && pinned)

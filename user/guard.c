@@ -1004,7 +1004,8 @@ static int map_state(struct guard *guard, const struct guard_say *say)
 			  "a guard of another version runs (layout %u, this "
 			  "agent knows %u) and goes on protecting; start the "
 			  "agent it came with, or end it with cordond --detach "
-			  "while nothing uses the datasets and start this one",
+			  "or a boot while nothing uses the datasets and start "
+			  "this one",
 			  abi, CORDON_ABI);
 		return -EEXIST;
 	}
@@ -1019,6 +1020,35 @@ static int map_state(struct guard *guard, const struct guard_say *say)
 	guard->state = state;
 	guard->state_bytes = bytes;
 	return 0;
+}
+
+uint64_t guard_pinned_trust(const char *pin_dir)
+{
+	size_t bytes = offsetof(struct guard_state, grown);
+	struct bpf_map_info info = {0};
+	uint32_t len = sizeof(info);
+	struct guard_state *state;
+	uint64_t version = 0;
+	char path[512];
+	int fd;
+
+	(void)snprintf(path, sizeof(path), "%s/state",
+		       pin_dir ? pin_dir : CORDON_PIN_DIR);
+	fd = bpf_obj_get(path);
+	if (fd < 0)
+		return 0;
+	if (bpf_obj_get_info_by_fd(fd, &info, &len) ||
+	    info.value_size != sizeof(*state))
+		goto out;
+	state = mmap(NULL, bytes, PROT_READ, MAP_SHARED, fd, 0);
+	if (state == MAP_FAILED)
+		goto out;
+	if (state->abi == CORDON_ABI)
+		version = state->remembered.trust_version;
+	(void)munmap(state, bytes);
+out:
+	(void)close(fd);
+	return version;
 }
 
 static int check_marker(struct guard *guard, const struct guard_say *say)
@@ -1044,12 +1074,13 @@ static int check_marker(struct guard *guard, const struct guard_say *say)
 					      : GUARD_ATTACH_LSM;
 	build_name(own, sizeof(own));
 	if (strcmp(own, build)) {
-		guard_say(say, GUARD_ERROR,
-			  "a guard of another build is pinned (%s, this agent "
-			  "has %s) and goes on protecting; start the agent it "
-			  "came with, or end it with cordond --detach while "
-			  "nothing uses the datasets and start this one",
-			  build, own);
+		guard_say(
+			say, GUARD_ERROR,
+			"a guard of another build is pinned (%s, this agent "
+			"has %s) and goes on protecting; start the agent it "
+			"came with, or end it with cordond --detach or a boot "
+			"while nothing uses the datasets and start this one",
+			build, own);
 		return -ESTALE;
 	}
 	return 0;

@@ -143,6 +143,12 @@ int guard_detach(struct guard *guard, const struct guard_say *say);
  */
 int guard_detach_pins(const char *pin_dir, const struct guard_say *say);
 
+/*
+ * The version of the trust anchors that the guard pinned there remembers, if it
+ * is one of this CORDON_ABI; 0: none, or there is no guard.
+ */
+uint64_t guard_pinned_trust(const char *pin_dir);
+
 /* lsm or fmod; how the running guard is attached. */
 enum guard_attach guard_attached(const struct guard *guard);
 

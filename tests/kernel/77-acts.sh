@@ -179,12 +179,12 @@ acts_time()
 	acts_blocks send_is_blocked_by_the_next_agent
 }
 
-# A serial far beyond all that the issuer ever gave.
+# A serial as far ahead as a host takes one.
 acts_recover()
 {
 	local good=$serial
 
-	serial=9007199254740990
+	serial=$((good + 4294967290))
 	acts_policy
 	agent_reload
 	check policy_is_taken_when_its_serial_ran_ahead \
@@ -239,6 +239,11 @@ acts_uninstall()
 		"$bin/cordond" --detach --run-dir "$run"
 	acts_is_refused detaching_is_refused_with_another_directory \
 		"$bin/cordond" --detach --run-dir "$run" --state-dir /run/none
+	mv $state /run/state
+	acts_is_refused detaching_is_refused_when_its_files_are_gone \
+		"$bin/cordond" --detach --run-dir "$run"
+	rm -rf $state
+	mv /run/state $state
 	acts_is_refused detaching_at_the_end_is_refused_without_an_act \
 		cordond --foreground --detach
 	acts_blocks send_is_blocked_when_detaching_was_refused
