@@ -578,7 +578,6 @@ static bool dispatch(struct agent *agent, int fd)
 		r = control_dispatch(agent->control);
 		if (r)
 			log_error("control socket: %s", strerror(-r));
-		return !agent->uninstalled;
 	} else if (fd == agent->save_fd) {
 		take_save(agent);
 	} else if (fd == agent->files_fd) {
@@ -622,7 +621,7 @@ static bool dispatch(struct agent *agent, int fd)
 			agent_notify_ready(agent);
 		agent->progressed = false;
 	}
-	return true;
+	return !agent->uninstalled;
 }
 
 static int run(struct agent *agent)

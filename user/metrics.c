@@ -239,7 +239,7 @@ static const struct series issuer_series = {"cordon_policy", "", INFO,
 					    "Whose policy is in force."};
 static const struct series enforcing_series = {
 	"cordon_enforcing", "", GAUGE,
-	"1 in the mode enforce, 0 where nothing is blocked, or that is "
+	"1 in the mode enforce, 0 where nothing is blocked, or blocking is "
 	"lifted."};
 static const struct series problem_series = {
 	"cordon_policy_refused", "", GAUGE,
