@@ -37,6 +37,7 @@ struct agent_options {
 	const char *policy_file;
 	const char *trust_file;
 	const char *enrolment_file;
+	const char *drop_dir;
 	const char *state_dir;
 	const char *run_dir;
 	struct guard_options guard;
@@ -53,6 +54,7 @@ enum agent_source {
 	AGENT_FROM_FILE,
 	AGENT_FROM_KEPT, /* for a boot */
 	AGENT_FROM_FORCE,
+	AGENT_FROM_DROPPED,
 };
 
 struct agent {
@@ -69,6 +71,13 @@ struct agent {
 	json_t *next_signers;		 /* their names */
 	json_t *signers;		 /* of the policy in force; NULL */
 	enum agent_source source;	 /* of the policy that comes */
+	char next_file[4096]; /* that was dropped; what is wrong with it is */
+	char drop_problem[POLICY_ERROR_CHARS_MAX]; /* told by who reads this */
+	bool next_lacks;       /* too few have signed what came last */
+	bool next_doubtful;    /* and what is no good signature is there */
+	int64_t next_begins_s; /* it is too early for it; 0: it is not */
+	struct agent_dropped *dropped;	      /* NULL: nothing is known yet */
+	int dropped_fd;			      /* agent_dropped_start()'s */
 	char trust_read[SIGN_HASH_CHARS_MAX]; /* as they were kept; "": none */
 	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
 	uint64_t trust_segment;		      /* that tells of them */
@@ -92,7 +101,6 @@ struct agent {
 	bool push_quiet;	/* what is refused of it is not told any more */
 	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
 	uint64_t pushed_trust;
-	int64_t push_begins_s; /* the one that was refused last, not before */
 	struct agent_fleet *fleet; /* NULL: this agent looks for none */
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */
@@ -250,9 +258,11 @@ int agent_trust_check(struct agent *agent, const struct trust *trust,
 		      const struct trust_bundle *bundle, char *why,
 		      size_t size);
 
-/* Writes down that it was refused. */
+/* Writes down that it was refused; sha256 NULL: what was in it is not known. */
 void agent_trust_refused(struct agent *agent, const char *file,
 			 const struct trust_bundle *bundle, const char *why);
+void agent_trust_refused_as(struct agent *agent, const char *file,
+			    const char *sha256, const char *why);
 
 /* Keeps the policy in force for a boot. What goes wrong is said. */
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle);
@@ -273,6 +283,12 @@ int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle);
  * Of the state directory that was named, and of the one that has no need to be.
  */
 bool agent_trust_is_kept(const struct agent_options *opts);
+
+/*
+ * Those that were dropped, in agent->next_file: the same, but why not is in
+ * agent->drop_problem, and not said. -EALREADY: they are in force.
+ */
+int agent_trust_drop(struct agent *agent, const struct trust_bundle *bundle);
 
 /*
  * The policy that was kept had that serial from now on, if it has a higher one.
@@ -326,6 +342,38 @@ bool agent_act_covers(const struct agent *agent, uint64_t time_ns);
 json_t *agent_act_status(const struct agent *agent);
 
 void agent_act_release(struct agent *agent);
+
+/* ---- agent_dropped.c ----------------------------------------------------- */
+
+#define CORDON_DROP_DIR "/etc/cordon/policy.d"
+
+/* Takes a line of the log that an earlier agent wrote: what was refused, or in
+ * force, then. */
+void agent_dropped_old(struct agent *agent, const json_t *line);
+
+/*
+ * Of the policies that were dropped, the one with the highest serial, above
+ * this one, that could begin now; nothing is told. As agent_policy_judge().
+ * -ENOENT: there is none.
+ */
+int agent_dropped_newest(struct agent *agent, uint64_t serial,
+			 struct policy **ret_policy);
+
+/*
+ * Begins to watch, and looks; before that, all else does nothing. What it
+ * returns is for poll(2); then call agent_dropped_handle(), with CLOCK_BOOTTIME
+ * in seconds. -errno.
+ */
+int agent_dropped_start(struct agent *agent);
+void agent_dropped_handle(struct agent *agent, int64_t now_s);
+
+/* Looks at all that lies there. */
+void agent_dropped_look(struct agent *agent);
+
+/* For the status; null: there is no such directory. */
+json_t *agent_dropped_status(const struct agent *agent);
+
+void agent_dropped_release(struct agent *agent);
 
 /* ---- agent_ledger.c ------------------------------------------------------ */
 
@@ -486,6 +534,18 @@ int agent_policy_begin(struct agent *agent, struct policy *policy);
 
 /* All of these; what was in force stays if one fails. */
 void agent_policy_reload(struct agent *agent);
+
+/*
+ * One that was dropped, in agent->next_file, which it steals: could it come
+ * into force, or (begins) would it where none is yet? Then it is for
+ * agent_policy_apply(), or agent_policy_judged(). Else why not is in
+ * agent->drop_problem, and not said. -EALREADY: it is in force; -EPERM.
+ */
+int agent_policy_judge(struct agent *agent, struct trust_bundle *bundle,
+		       bool begins, struct policy **ret_policy);
+
+/* Behind each of these. Takes NULL. */
+void agent_policy_judged(struct agent *agent, struct policy *policy);
 
 /*
  * One from the force, which it steals: puts it into force by the checks of a

@@ -603,6 +603,9 @@ static int refuse(struct agent *agent, const char *file,
 {
 	size_t len = strlen(file);
 
+	/* Who looks at what was dropped says it, once. */
+	if (file == agent->next_file)
+		return -EPERM;
 	/* What the parser says begins with it. */
 	if (strncmp(why, file, len) != 0)
 		log_error("act refused: %s: %s", file, why);

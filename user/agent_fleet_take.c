@@ -190,7 +190,7 @@ static void keep_later(struct agent *agent, const void *bytes, size_t len)
 	free(fleet->later);
 	fleet->later = copy;
 	fleet->later_len = len;
-	fleet->later_s = agent->push_begins_s;
+	fleet->later_s = agent->next_begins_s;
 }
 
 void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
@@ -205,7 +205,7 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 	if (is_known(fleet, hash))
 		return;
 	agent->push_quiet = !may_tell(fleet);
-	agent->push_begins_s = 0;
+	agent->next_begins_s = 0;
 	r = fleet_policy_open(bytes, len, FLEET_POLICY_BYTES_MAX, &message);
 	if (r == -ENOMEM)
 		return;
@@ -220,7 +220,7 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 		fleet->may_tell += !agent->push_quiet;
 	else
 		note_refused(fleet);
-	if (agent->push_begins_s)
+	if (agent->next_begins_s)
 		keep_later(agent, bytes, len);
 }
 

@@ -25,6 +25,8 @@ static const char usage[] =
 	"\n"
 	"  --enrolment FILE   whose fleet this host is of; default\n"
 	"                     " CORDON_ENROLMENT_FILE "\n"
+	"  --drop-dir DIR     where what is signed may be put too; default\n"
+	"                     " CORDON_DROP_DIR "\n"
 	"  --state-dir DIR    default " CORDON_STATE_DIR "\n"
 	"  --run-dir DIR      default " CORDON_RUN_DIR "\n"
 	"  --pin-dir DIR      default " CORDON_PIN_DIR "\n"
@@ -48,6 +50,7 @@ enum option_code {
 	OPT_POLICY = 256,
 	OPT_TRUST,
 	OPT_ENROLMENT,
+	OPT_DROP_DIR,
 	OPT_STATE_DIR,
 	OPT_RUN_DIR,
 	OPT_PIN_DIR,
@@ -67,6 +70,7 @@ static const struct option options[] = {
 	{"policy", required_argument, NULL, OPT_POLICY},
 	{"trust", required_argument, NULL, OPT_TRUST},
 	{"enrolment", required_argument, NULL, OPT_ENROLMENT},
+	{"drop-dir", required_argument, NULL, OPT_DROP_DIR},
 	{"state-dir", required_argument, NULL, OPT_STATE_DIR},
 	{"run-dir", required_argument, NULL, OPT_RUN_DIR},
 	{"pin-dir", required_argument, NULL, OPT_PIN_DIR},
@@ -122,6 +126,9 @@ static int take_option(struct agent_options *opts, int code)
 	case OPT_ENROLMENT:
 		opts->enrolment_file = optarg;
 		return 0;
+	case OPT_DROP_DIR:
+		opts->drop_dir = absolute("drop-dir", optarg);
+		return opts->drop_dir ? 0 : -EINVAL;
 	case OPT_STATE_DIR:
 		opts->state_dir = absolute("state-dir", optarg);
 		return opts->state_dir ? 0 : -EINVAL;

@@ -101,6 +101,8 @@ static const char *source_of(const struct agent *agent)
 		return KEPT;
 	case AGENT_FROM_FORCE:
 		return FORCE;
+	case AGENT_FROM_DROPPED:
+		return agent->next_file;
 	case AGENT_FROM_FILE:
 		break;
 	}
@@ -113,14 +115,17 @@ static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 {
 	bool pushed = agent->source == AGENT_FROM_FORCE;
-	char *problem = pushed ? agent->push_problem : agent->problem;
+	bool dropped = agent->source == AGENT_FROM_DROPPED;
+	char *problem = pushed	  ? agent->push_problem
+			: dropped ? agent->drop_problem
+				  : agent->problem;
 	va_list ap;
 
 	va_start(ap, format);
 	(void)vsnprintf(problem, POLICY_ERROR_CHARS_MAX, format, ap);
 	va_end(ap);
 	log_clean(problem);
-	if (pushed && agent->push_quiet)
+	if (dropped || (pushed && agent->push_quiet))
 		return r;
 	log_error("policy refused: %s", problem);
 	if (agent->next_bundle.bytes && agent->source != AGENT_FROM_KEPT)
@@ -190,7 +195,8 @@ static void tell_bad(struct agent *agent, int r,
 	}
 	/* The first is the one that the status shows. */
 	(void)refuse_policy(agent, r, "%s", errs->v[0].text);
-	if (agent->source == AGENT_FROM_FORCE && agent->push_quiet)
+	if (agent->source == AGENT_FROM_DROPPED ||
+	    (agent->source == AGENT_FROM_FORCE && agent->push_quiet))
 		return;
 	for (size_t i = 1; i < errs->n; i++)
 		log_error("policy refused: %s", errs->v[i].text);
@@ -327,6 +333,7 @@ int agent_policy_check(struct agent *agent, const struct policy *policy)
 				     file, host);
 	if (policy->not_before_s > now) {
 		text_format_time(policy->not_before_s, at, sizeof(at));
+		agent->next_begins_s = policy->not_before_s;
 		return refuse_policy(agent, -EPERM,
 				     "%s: not valid before %s; reload it then, "
 				     "or correct this host's clock",
@@ -343,12 +350,11 @@ static uint64_t counts_as(const struct agent *agent,
 						: policy->serial;
 }
 
-/* May a good policy take the place of the one that the guard has, or had
- * before it was loaded anew? */
-static int check_successor(struct agent *agent, const struct policy *policy)
+/* May a good policy take the place of the one in force (serial; 0: none is)? */
+static int check_follows(struct agent *agent, uint64_t serial,
+			 const struct policy *policy)
 {
 	uint64_t counts = counts_as(agent, policy);
-	uint64_t serial = agent_serial(agent);
 	uint64_t seen = agent->remember.serial;
 	const char *file = source_of(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
@@ -389,6 +395,12 @@ static int check_successor(struct agent *agent, const struct policy *policy)
 				     file, at);
 	}
 	return 0;
+}
+
+/* Of the one that the guard has, or had before it was loaded anew. */
+static int check_successor(struct agent *agent, const struct policy *policy)
+{
+	return check_follows(agent, agent_serial(agent), policy);
 }
 
 /* A scan, or a measurement, is a sign of life for as long as it gets on. */
@@ -456,6 +468,20 @@ void agent_policy_tell_end(const struct agent *agent)
 			    agent->policy->serial, agent->policy->issuer);
 }
 
+/* Whoever asks what is in force looks there; so does a reload. */
+static void put_in_place(struct agent *agent)
+{
+	const char *file = agent->opts->policy_file;
+	int r;
+
+	r = trust_bundle_put(file, evidence_base(agent->next_file),
+			     &agent->next_bundle);
+	if (r)
+		log_error("%s: the policy in force cannot be put there: %s; "
+			  "it is kept for the next boot all the same",
+			  file, strerror(-r));
+}
+
 /* Who has signed what is in force now, and that it is there at a boot. */
 static void take_signed(struct agent *agent)
 {
@@ -471,6 +497,8 @@ static void take_signed(struct agent *agent)
 					       ? agent->policy->serial
 					       : 0;
 	}
+	if (agent->source == AGENT_FROM_DROPPED)
+		put_in_place(agent);
 	trust_bundle_release(&agent->next_bundle);
 }
 
@@ -524,6 +552,21 @@ static bool is_superseded(const struct agent *agent,
 	return was_pushed(agent) && policy->serial < agent->kept_serial;
 }
 
+/* One that was dropped, and is newer than what would begin otherwise. */
+static int read_dropped(struct agent *agent, uint64_t serial,
+			struct policy **ret_policy)
+{
+	struct policy *policy = NULL;
+
+	if (was_pushed(agent) && serial < agent->kept_serial)
+		serial = agent->kept_serial;
+	if (agent_dropped_newest(agent, serial, &policy))
+		return -ENOENT;
+	policy_free(*ret_policy);
+	*ret_policy = policy;
+	return 0;
+}
+
 /*
  * A bad policy is no reason to leave a running guard alone: it is adopted with
  * the policy that it has.
@@ -538,13 +581,17 @@ int agent_policy_start(struct agent *agent, bool pinned,
 	agent_policy_look_at_kept(agent);
 	if (!r)
 		r = agent_policy_read(agent, ret_policy);
-	if (!r) {
+	if (!r)
 		r = agent_policy_check(agent, *ret_policy);
-		if (!r && !is_superseded(agent, *ret_policy))
-			return 0;
-		policy_free(*ret_policy);
-		*ret_policy = NULL;
+	if (!read_dropped(agent, r ? 0 : (*ret_policy)->serial, ret_policy)) {
+		if (r == -ENOENT)
+			agent->problem[0] = '\0';
+		return 0;
 	}
+	if (!r && !is_superseded(agent, *ret_policy))
+		return 0;
+	policy_free(*ret_policy);
+	*ret_policy = NULL;
 	if (agent->trust && (!pinned || was_pushed(agent)) &&
 	    !read_kept(agent, ret_policy)) {
 		/* On a host of a fleet there need not be a file. */
@@ -575,6 +622,8 @@ int agent_policy_begin(struct agent *agent, struct policy *policy)
 		return 0;
 	}
 	r = agent_policy_apply(agent, policy);
+	if (r && agent->source == AGENT_FROM_DROPPED)
+		log_error("policy refused: %s", agent->drop_problem);
 	/* It was signed, but is older, or more than the guard takes. */
 	if (r && !agent_serial(agent) && agent->trust &&
 	    agent->source != AGENT_FROM_KEPT && !read_kept(agent, &policy))
@@ -627,22 +676,26 @@ void agent_policy_reload(struct agent *agent)
 	if (r)
 		log_error("policy serial %" PRIu64 " stays in force",
 			  agent_serial(agent));
+	agent_dropped_look(agent);
 	agent->reloads++;
 	agent_notify_ready(agent);
 }
 
-/* ---- from the force ------------------------------------------------------ */
+/* ---- from elsewhere ------------------------------------------------------- */
 
-static int take_pushed(struct agent *agent, struct policy **ret_policy)
+static int take_next(struct agent *agent, struct policy **ret_policy)
 {
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	int r;
 
 	if (!errs)
 		return -ENOMEM;
-	r = take_bundle(agent, FORCE, &agent->next_bundle, ret_policy, errs);
+	r = take_bundle(agent, source_of(agent), &agent->next_bundle,
+			ret_policy, errs);
 	if (r)
 		tell_bad(agent, r, errs);
+	else
+		r = agent_policy_check(agent, *ret_policy);
 	free(errs);
 	return r;
 }
@@ -652,7 +705,7 @@ static int can_take(struct agent *agent)
 {
 	if (agent->trust && !agent->trust_replaced)
 		return 0;
-	return refuse_policy(agent, -EPERM, FORCE ": %s",
+	return refuse_policy(agent, -EPERM, "%s: %s", source_of(agent),
 			     agent->trust_problem[0]
 				     ? agent->trust_problem
 				     : "this host has no trust anchors");
@@ -669,27 +722,58 @@ static bool is_in_force(const struct agent *agent,
 	return strcmp(hash, agent->policy->sha256) == 0;
 }
 
+/* Steals bundle. */
+static int begin_with(struct agent *agent, enum agent_source source,
+		      struct trust_bundle *bundle)
+{
+	bool known = is_in_force(agent, bundle);
+
+	trust_bundle_release(&agent->next_bundle);
+	agent->next_bundle = *bundle;
+	*bundle = (struct trust_bundle){0};
+	agent->source = source;
+	agent->next_begins_s = 0;
+	return known ? -EALREADY : can_take(agent);
+}
+
+int agent_policy_judge(struct agent *agent, struct trust_bundle *bundle,
+		       bool begins, struct policy **ret_policy)
+{
+	struct policy *policy = NULL;
+	int r;
+
+	r = begin_with(agent, AGENT_FROM_DROPPED, bundle);
+	if (!r)
+		r = take_next(agent, &policy);
+	if (!r)
+		r = begins ? check_follows(agent, 0, policy)
+			   : check_successor(agent, policy);
+	if (r)
+		policy_free(policy);
+	else
+		*ret_policy = policy;
+	return r;
+}
+
+void agent_policy_judged(struct agent *agent, struct policy *policy)
+{
+	policy_free(policy);
+	trust_bundle_release(&agent->next_bundle);
+	agent->source = AGENT_FROM_FILE;
+}
+
 int agent_policy_push(struct agent *agent, struct trust_bundle *bundle)
 {
 	struct policy *policy = NULL;
 	int r;
 
-	if (is_in_force(agent, bundle)) {
-		trust_bundle_release(bundle);
+	r = begin_with(agent, AGENT_FROM_FORCE, bundle);
+	if (r == -EALREADY) {
+		trust_bundle_release(&agent->next_bundle);
 		return 0;
 	}
-	trust_bundle_release(&agent->next_bundle);
-	agent->next_bundle = *bundle;
-	*bundle = (struct trust_bundle){0};
-	agent->source = AGENT_FROM_FORCE;
-	agent->push_begins_s = 0;
-	r = can_take(agent);
 	if (!r)
-		r = take_pushed(agent, &policy);
-	if (!r)
-		r = agent_policy_check(agent, policy);
-	if (r && policy && policy->not_before_s > time(NULL))
-		agent->push_begins_s = policy->not_before_s;
+		r = take_next(agent, &policy);
 	if (!r) {
 		r = agent_policy_apply(agent, policy);
 		policy = NULL;

@@ -172,16 +172,23 @@ void agent_trust_refused(struct agent *agent, const char *file,
 			 const struct trust_bundle *bundle, const char *why)
 {
 	char hash[SIGN_HASH_CHARS_MAX];
-	char words[TRUST_WORDS_MAX];
 
 	sign_hash(bundle->bytes, bundle->len, hash);
+	agent_trust_refused_as(agent, file, hash, why);
+}
+
+void agent_trust_refused_as(struct agent *agent, const char *file,
+			    const char *sha256, const char *why)
+{
+	char words[TRUST_WORDS_MAX];
+
 	(void)snprintf(words, sizeof(words), "%s", why);
 	log_clean(words);
 	agent_record_early(
 		agent,
 		evidence_object("refused",
-				json_pack("{s:s, s:s, s:s}", "file", file,
-					  "sha256", hash, "problem", words)));
+				json_pack("{s:s, s:s*, s:s}", "file", file,
+					  "sha256", sha256, "problem", words)));
 }
 
 /* ---- trust anchors ------------------------------------------------------- */
@@ -250,8 +257,11 @@ static int read_kept(struct agent *agent)
 static int refuse_trust(struct agent *agent, const char *file,
 			const struct trust_bundle *bundle, const char *why)
 {
-	bool pushed = file != agent->opts->trust_file;
-	char *problem = pushed ? agent->push_problem : agent->trust_problem;
+	bool dropped = file == agent->next_file;
+	bool pushed = !dropped && file != agent->opts->trust_file;
+	char *problem = dropped	 ? agent->drop_problem
+			: pushed ? agent->push_problem
+				 : agent->trust_problem;
 	size_t len = strlen(file);
 
 	/* What the parser says begins with it. */
@@ -259,7 +269,7 @@ static int refuse_trust(struct agent *agent, const char *file,
 		why += len + 1 + strspn(why + len + 1, " ");
 	(void)snprintf(problem, POLICY_ERROR_CHARS_MAX, "%s: %s", file, why);
 	log_clean(problem);
-	if (pushed && agent->push_quiet)
+	if (dropped || (pushed && agent->push_quiet))
 		return -EPERM;
 	if (agent->trust)
 		log_error("trust anchors refused: %s; version %" PRIu64
@@ -272,6 +282,28 @@ static int refuse_trust(struct agent *agent, const char *file,
 	if (bundle)
 		agent_trust_refused(agent, file, bundle, why);
 	return -EPERM;
+}
+
+/* Is that all that is wrong with what came, or is something else there? */
+static void note_lack(struct agent *agent, bool lacks,
+		      const struct trust_signers *signers)
+{
+	agent->next_lacks = lacks;
+	agent->next_doubtful = lacks && signers->good != signers->n;
+}
+
+/* Whoever asks which are in force looks there; so does a reload. */
+static void put_in_place(struct agent *agent, const struct trust_bundle *bundle)
+{
+	const char *file = agent->opts->trust_file;
+	int r;
+
+	agent->trust_problem[0] = '\0';
+	r = trust_bundle_put(file, evidence_base(agent->next_file), bundle);
+	if (r)
+		log_error("%s: the trust anchors in force cannot be put there: "
+			  "%s; they are kept all the same",
+			  file, strerror(-r));
 }
 
 /* Steals next. On the disk before it counts. */
@@ -293,8 +325,10 @@ static int adopt(struct agent *agent, const char *file, struct trust *next,
 		trust_free(next);
 		return refuse_trust(agent, file, bundle, why);
 	}
-	agent->pushed_trust = file == agent->opts->trust_file ? 0
-							      : next->version;
+	agent->pushed_trust = file == agent->opts->trust_file ||
+					      file == agent->next_file
+				      ? 0
+				      : next->version;
 	trust_free(agent->trust);
 	agent->trust = next;
 	if (agent->remember.known)
@@ -304,6 +338,8 @@ static int adopt(struct agent *agent, const char *file, struct trust *next,
 		   state, next->issuer, next->version, next->threshold, next->n,
 		   next->sha256);
 	record_trust(agent, state);
+	if (file == agent->next_file)
+		put_in_place(agent, bundle);
 	return 0;
 }
 
@@ -322,6 +358,7 @@ static int take_next(struct agent *agent, const char *file, struct trust *next,
 {
 	struct trust_signers signers;
 	char why[TRUST_WORDS_MAX];
+	int r;
 
 	if (agent->trust && strcmp(next->sha256, agent->trust->sha256) == 0) {
 		trust_free(next);
@@ -334,17 +371,20 @@ static int take_next(struct agent *agent, const char *file, struct trust *next,
 		trust_free(next);
 		return 0;
 	}
-	if (agent->trust && !trust_succeeds(agent->trust, next, bundle,
-					    &signers, why, sizeof(why))) {
-		trust_free(next);
-		return refuse_trust(agent, file, bundle, why);
-	}
-	return adopt(agent, file, next, bundle);
+	r = agent->trust ? trust_succeeds(agent->trust, next, bundle, &signers,
+					  why, sizeof(why))
+			 : 0;
+	if (!r)
+		return adopt(agent, file, next, bundle);
+	note_lack(agent, r == -ENOKEY, &signers);
+	trust_free(next);
+	return refuse_trust(agent, file, bundle, why);
 }
 
-int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle)
+/* From elsewhere than the administrator. */
+static int take_from(struct agent *agent, const char *file,
+		     const struct trust_bundle *bundle)
 {
-	static const char file[] = "what the force sent";
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct trust *next = NULL;
 	int r;
@@ -363,6 +403,22 @@ int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle)
 		r = take_next(agent, file, next, bundle);
 	free(errs);
 	return r;
+}
+
+int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle)
+{
+	return take_from(agent, "what the force sent", bundle);
+}
+
+int agent_trust_drop(struct agent *agent, const struct trust_bundle *bundle)
+{
+	char hash[SIGN_HASH_CHARS_MAX];
+
+	sign_hash(bundle->bytes, bundle->len, hash);
+	if (agent->trust && strcmp(hash, agent->trust->sha256) == 0)
+		return -EALREADY;
+	agent->next_lacks = false;
+	return take_from(agent, agent->next_file, bundle);
 }
 
 int agent_trust_load(struct agent *agent)
@@ -426,11 +482,14 @@ int agent_trust_check(struct agent *agent, const struct trust *trust,
 		      const struct trust_bundle *bundle, char *why, size_t size)
 {
 	struct trust_signers signers;
+	bool enough;
 
 	json_decref(agent->next_signers);
 	agent->next_signers = json_array();
-	if (!trust_check(trust, bundle->signatures, bundle->n, bundle->bytes,
-			 bundle->len, &signers)) {
+	enough = trust_check(trust, bundle->signatures, bundle->n,
+			     bundle->bytes, bundle->len, &signers);
+	note_lack(agent, !enough, &signers);
+	if (!enough) {
 		trust_words(trust, bundle->signatures, &signers, why, size);
 		return -EPERM;
 	}

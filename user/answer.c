@@ -215,6 +215,8 @@ static int status_head(struct agent *agent, struct control_client *client,
 	    json_object_set_new(line, "policy", status_policy(agent)) |
 	    json_object_set_new(line, "trust", status_trust(agent)) |
 	    json_object_set_new(line, "lifted", agent_act_status(agent)) |
+	    json_object_set_new(line, "drop_directory",
+				agent_dropped_status(agent)) |
 	    json_object_set_new(line, "reloads", number(agent->reloads)) |
 	    json_object_set_new(line, "labels", number(stats->labels)) |
 	    json_object_set_new(line, "holders", number(standing->holders)) |

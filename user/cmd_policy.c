@@ -29,43 +29,6 @@ int cmd_policy_errors(const char *path, int r, const struct policy_errors *errs)
 	return errs->n ? CMD_WRONG : cmd_policy_failed(path, r);
 }
 
-int cmd_policy_put_new(const char *path, mode_t mode, const void *bytes,
-		       size_t len)
-{
-	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
-	ssize_t n;
-	int r = 0;
-
-	if (fd < 0)
-		return -errno;
-	n = write(fd, bytes, len);
-	if (n >= 0 && n != (ssize_t)len)
-		r = -ENOSPC;
-	else if (n < 0 || fsync(fd) < 0)
-		r = -errno;
-	if (close(fd) < 0 && !r)
-		r = -errno;
-	if (r)
-		(void)unlink(path);
-	return r;
-}
-
-int cmd_policy_put(const char *path, const void *bytes, size_t len)
-{
-	char part[8192];
-	int r;
-
-	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
-		return -ENAMETOOLONG;
-	(void)unlink(part);
-	r = cmd_policy_put_new(part, 0644, bytes, len);
-	if (!r && rename(part, path) < 0) {
-		r = -errno;
-		(void)unlink(part);
-	}
-	return r;
-}
-
 /* ---- check -------------------------------------------------------------- */
 
 struct checking {

@@ -20,14 +20,6 @@ int cmd_policy_failed(const char *path, int r);
 int cmd_policy_errors(const char *path, int r,
 		      const struct policy_errors *errs);
 
-/*
- * Writes a file, whole or not at all, and syncs it: never over another one, or
- * (mode 0644) over what was there. 0 or -errno.
- */
-int cmd_policy_put_new(const char *path, mode_t mode, const void *bytes,
-		       size_t len);
-int cmd_policy_put(const char *path, const void *bytes, size_t len);
-
 /* Says what differs, as `cordon policy diff' does, and returns its exit code.
  * before and after stand for the policies. */
 int cmd_policy_print_diff(const char *before, const char *after, bool json,

@@ -20,7 +20,6 @@
 #include <unistd.h>
 
 #define VERB	"policy"
-#define SUFFIX	".minisig"
 #define POLL_NS 100000000L
 
 /* What the agent said last. */
@@ -103,65 +102,16 @@ static int reload(struct agent_word *agent)
 	return r;
 }
 
-/* ---- files --------------------------------------------------------------- */
-
-/* The same part behind the name as it has beside its own file. */
-static int path_of(const struct applying *applying, const char *base,
-		   const struct trust_signature *signature, char *path,
-		   size_t size)
-{
-	return snprintf(path, size, "%s%s", applying->agent.file,
-			signature->file + strlen(base)) < (int)size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
-
-static void remove_signatures(const struct applying *applying,
-			      const struct trust_bundle *bundle,
-			      const char *base)
-{
-	char path[4096 + TRUST_FILE_CHARS_MAX];
-
-	for (size_t i = 0; i < bundle->n; i++)
-		if (!path_of(applying, base, &bundle->signatures[i], path,
-			     sizeof(path)))
-			(void)unlink(path);
-}
-
-/* The policy last: until it is there, the one before is. */
-static int put_bundle(const struct applying *applying,
-		      const struct trust_bundle *bundle, const char *base)
-{
-	char path[4096 + TRUST_FILE_CHARS_MAX];
-	int r = 0;
-
-	for (size_t i = 0; !r && i < bundle->n; i++) {
-		const struct trust_signature *signature =
-			&bundle->signatures[i];
-
-		r = path_of(applying, base, signature, path, sizeof(path));
-		if (!r)
-			r = cmd_policy_put(path, signature->text,
-					   strlen(signature->text));
-	}
-	return r ? r
-		 : cmd_policy_put(applying->agent.file, bundle->bytes,
-				  bundle->len);
-}
-
 /* ---- apply --------------------------------------------------------------- */
 
 static int put_back(struct applying *applying, const char *why)
 {
-	const char *own = evidence_base(applying->agent.file);
-	int r = 0;
+	const char *file = applying->agent.file;
+	int r;
 
-	remove_signatures(applying, &applying->next,
-			  evidence_base(applying->file));
-	if (applying->before.bytes)
-		r = put_bundle(applying, &applying->before, own);
-	else if (unlink(applying->agent.file) < 0)
-		r = -errno;
+	r = applying->before.bytes ? trust_bundle_put(file, evidence_base(file),
+						      &applying->before)
+				   : trust_bundle_remove(file);
 	if (r)
 		return cmd_policy_failed(applying->agent.file, r);
 	(void)fprintf(stderr, "cordon policy: refused: %s\n", why);
@@ -177,13 +127,11 @@ static int put_back(struct applying *applying, const char *why)
 
 static int put_and_see(struct applying *applying)
 {
-	const char *own = evidence_base(applying->agent.file);
 	char why[POLICY_ERROR_CHARS_MAX];
 	int r;
 
-	remove_signatures(applying, &applying->before, own);
-	r = put_bundle(applying, &applying->next,
-		       evidence_base(applying->file));
+	r = trust_bundle_put(applying->agent.file,
+			     evidence_base(applying->file), &applying->next);
 	if (r)
 		return put_back(applying, strerror(-r));
 	r = reload(&applying->agent);

@@ -166,11 +166,10 @@ static int put_pair(const struct keygen *keygen, const char *secret)
 	(void)snprintf(text, sizeof(text),
 		       "untrusted comment: public key %s of %.128s\n%s\n", id,
 		       keygen->name, public);
-	r = cmd_policy_put_new(keygen->public_file, 0644, text, strlen(text));
+	r = state_put_new(keygen->public_file, 0644, text, strlen(text));
 	if (r)
 		return cmd_policy_failed(keygen->public_file, r);
-	r = cmd_policy_put_new(keygen->secret_file, 0600, secret,
-			       strlen(secret));
+	r = state_put_new(keygen->secret_file, 0600, secret, strlen(secret));
 	if (r) {
 		(void)unlink(keygen->public_file);
 		return cmd_policy_failed(keygen->secret_file, r);
@@ -505,7 +504,7 @@ static int sign_file(const struct signing *signing,
 	if (snprintf(file, sizeof(file), "%s.%s.minisig", path,
 		     signing->signer) >= (int)sizeof(file))
 		return cmd_policy_failed(path, -ENAMETOOLONG);
-	r = cmd_policy_put(file, text, strlen(text));
+	r = state_put_over(file, text, strlen(text));
 	if (r)
 		return cmd_policy_failed(file, r);
 	sign_hash(bundle->bytes, bundle->len, hash);
@@ -705,11 +704,9 @@ static int judge_trust(struct verifying *verifying)
 			&verifying->content.trust, &verifying->errs);
 	if (r)
 		return cmd_policy_errors(verifying->file, r, &verifying->errs);
-	return trust_succeeds(verifying->trust, verifying->content.trust,
-			      bundle, &verifying->signers, problem,
-			      sizeof(problem))
-		       ? print_verified(verifying, NULL)
-		       : print_verified(verifying, problem);
+	r = trust_succeeds(verifying->trust, verifying->content.trust, bundle,
+			   &verifying->signers, problem, sizeof(problem));
+	return print_verified(verifying, r ? problem : NULL);
 }
 
 static int verify_file(struct verifying *verifying)

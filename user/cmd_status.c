@@ -13,7 +13,8 @@
 #include <stdio.h>
 #include <string.h>
 
-#define BAR_WIDTH 10
+#define BAR_WIDTH     10
+#define DROPPED_SHOWN 8 /* files */
 
 static const struct term_column dataset_columns[] = {
 	{.title = "DATASET"}, {.title = "FILES", .right = true},
@@ -128,6 +129,45 @@ static void show_trust(const json_t *line, const struct showing *showing)
 		say(showing, TERM_BAD, "refused", problem);
 }
 
+/* What was dropped and is not in force, or may be yet. */
+static void show_dropped(const json_t *line, const struct showing *showing)
+{
+	const json_t *dropped = json_object_get(line, "drop_directory"), *file;
+	const char *problem = cmd_text(dropped, "problem"), *state;
+	const char *what = "dropped";
+	size_t i, more = 0, shown = 0;
+	char text[512];
+
+	if (problem[0]) {
+		(void)snprintf(text, sizeof(text), "%.200s: %.256s",
+			       cmd_text(dropped, "directory"), problem);
+		say(showing, TERM_POOR, what, text);
+		what = "";
+	}
+	json_array_foreach (json_object_get(dropped, "files"), i, file) {
+		state = cmd_text(file, "state");
+		if (strcmp(state, "waiting") != 0 &&
+		    strcmp(state, "refused") != 0)
+			continue;
+		if (shown++ == DROPPED_SHOWN) {
+			more++;
+			shown--;
+			continue;
+		}
+		(void)snprintf(text, sizeof(text), "%s: %.256s", state,
+			       cmd_text(file, "problem"));
+		say(showing,
+		    strcmp(state, "waiting") == 0 ? TERM_POOR : TERM_BAD, what,
+		    text);
+		what = "";
+	}
+	if (!more)
+		return;
+	(void)snprintf(text, sizeof(text), "and %zu more: cordon status --json",
+		       more);
+	say(showing, TERM_PLAIN, what, text);
+}
+
 static void warn(enum term_colour colour, const char *what, const char *text,
 		 void *arg)
 {
@@ -145,6 +185,7 @@ static void show_head(const json_t *line, struct showing *showing)
 	say(showing, TERM_PLAIN, "agent", text);
 	show_policy(line, showing);
 	show_trust(line, showing);
+	show_dropped(line, showing);
 	(void)snprintf(text, sizeof(text), "%.128s, guard attached by %.16s",
 		       cmd_text(line, "kernel"), cmd_text(line, "attach"));
 	say(showing, TERM_PLAIN, "kernel", text);

@@ -611,6 +611,8 @@ static bool dispatch(struct agent *agent, int fd)
 	} else if (fd == agent_fleet_fd(agent)) {
 		agent_fleet_work(agent);
 		return !agent->uninstalled;
+	} else if (fd == agent->dropped_fd) {
+		agent_dropped_handle(agent, clock_s(CLOCK_BOOTTIME));
 	} else if (fd == guard_watch_fd(agent->guard)) {
 		r = guard_watch_handle(agent->guard, &agent_say);
 		if (r)
@@ -629,7 +631,7 @@ static int run(struct agent *agent)
 	struct epoll_event events[8];
 	int n, r;
 
-	for (;;) {
+	while (!agent->uninstalled) {
 		n = epoll_wait(agent->epoll_fd, events, 8, -1);
 		if (n < 0 && errno == EINTR)
 			continue;
@@ -642,6 +644,7 @@ static int run(struct agent *agent)
 			if (!dispatch(agent, events[i].data.fd))
 				return 0;
 	}
+	return 0;
 }
 
 /* ---- start and end ------------------------------------------------------ */
@@ -1058,6 +1061,15 @@ static int refuse_detach(void)
 	return -EPERM;
 }
 
+/* If there is no inotify, a reload looks. */
+static int start_dropped(struct agent *agent)
+{
+	agent->dropped_fd = agent_dropped_start(agent);
+	if (agent->dropped_fd == -ENOMEM)
+		return -ENOMEM;
+	return agent->dropped_fd < 0 ? 0 : watch_fd(agent, agent->dropped_fd);
+}
+
 static int start(struct agent *agent)
 {
 	struct policy *policy = NULL;
@@ -1116,6 +1128,9 @@ static int start(struct agent *agent)
 	if (r)
 		goto out;
 	agent_fleet_start(agent);
+	r = start_dropped(agent);
+	if (r)
+		goto out;
 	save_if_dirty(agent);
 	sweep_crossings_later(agent);
 	/* What the agent before did not live to write down. */
@@ -1195,6 +1210,7 @@ static void stop(struct agent *agent)
 	record_names_release(&agent->record_names);
 	free(agent->saying);
 	names_seen_free(agent->seen);
+	agent_dropped_release(agent);
 	agent_trust_release(agent);
 	agent_act_release(agent);
 	guard_kept_free(agent->kept);
@@ -1233,6 +1249,7 @@ static int serve(const struct agent_options *opts)
 		.act_fd = -1,
 		.watchdog_fd = -1,
 		.expiry_fd = -1,
+		.dropped_fd = -1,
 	};
 	int r;
 
@@ -1356,6 +1373,7 @@ int main(int argc, char **argv)
 		.policy_file = CORDON_POLICY_FILE,
 		.trust_file = CORDON_TRUST_FILE,
 		.enrolment_file = CORDON_ENROLMENT_FILE,
+		.drop_dir = CORDON_DROP_DIR,
 		.state_dir = CORDON_STATE_DIR,
 		.run_dir = CORDON_RUN_DIR,
 		.guard.pin_dir = CORDON_PIN_DIR,

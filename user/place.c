@@ -165,3 +165,25 @@ int place_open(const char *path, int *ret_dir, int *ret_fd,
 		(void)close(dir);
 	return r;
 }
+
+int place_open_dir(const char *path, int *ret_dir,
+		   char why[PLACE_WHY_CHARS_MAX])
+{
+	char dirs[PATH_MAX];
+	int at = -1, dir, r;
+
+	why[0] = '\0';
+	r = whole_path(path, dirs);
+	if (!r)
+		r = descend(dirs, &at, why);
+	if (!r) {
+		dir = openat(at, ".", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
+		if (dir < 0)
+			r = -errno;
+		else
+			*ret_dir = dir;
+	}
+	if (at >= 0)
+		(void)close(at);
+	return r;
+}

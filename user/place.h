@@ -26,6 +26,12 @@
 int place_open(const char *path, int *ret_dir, int *ret_fd,
 	       char why[PLACE_WHY_CHARS_MAX]);
 
+/*
+ * The directory at path, for close(2). As place_open(); -ENOTDIR.
+ */
+int place_open_dir(const char *path, int *ret_dir,
+		   char why[PLACE_WHY_CHARS_MAX]);
+
 /* Can nobody but root, or who runs this, write to it? */
 bool place_is_ours(const struct stat *st);
 

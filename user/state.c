@@ -201,6 +201,37 @@ static int write_all(int fd, const void *bytes, size_t len)
 	return fsync(fd) < 0 ? -errno : 0;
 }
 
+int state_put_new(const char *path, mode_t mode, const void *bytes, size_t len)
+{
+	int fd = open(path, O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC, mode);
+	int r;
+
+	if (fd < 0)
+		return -errno;
+	r = write_all(fd, bytes, len);
+	if (close(fd) < 0 && !r)
+		r = -errno;
+	if (r)
+		(void)unlink(path);
+	return r;
+}
+
+int state_put_over(const char *path, const void *bytes, size_t len)
+{
+	char part[PATH_MAX];
+	int r;
+
+	if (snprintf(part, sizeof(part), "%s.part", path) >= (int)sizeof(part))
+		return -ENAMETOOLONG;
+	(void)unlink(part);
+	r = state_put_new(part, 0644, bytes, len);
+	if (!r && rename(part, path) < 0) {
+		r = -errno;
+		(void)unlink(part);
+	}
+	return r;
+}
+
 int state_put(const char *path, const void *bytes, size_t len)
 {
 	char new[PATH_MAX], old[PATH_MAX];

@@ -18,6 +18,7 @@
 
 #include <stddef.h>
 #include <stdint.h>
+#include <sys/types.h>
 #include <linux/bpf.h>
 
 #include "../bpf/abi.h"
@@ -77,6 +78,14 @@ int state_write(const struct state *state, const char *path);
 
 /* The same for any bytes. */
 int state_put(const char *path, const void *bytes, size_t len);
+
+/*
+ * Writes a file, whole or not at all, and syncs it: never over another one, or
+ * (mode 0644) over what was there, of which nothing is kept. 0; as open(2),
+ * write(2), fsync(2) and rename(2) say.
+ */
+int state_put_new(const char *path, mode_t mode, const void *bytes, size_t len);
+int state_put_over(const char *path, const void *bytes, size_t len);
 
 /* Brings the name of path, in its directory, to the disk. 0 or -errno. */
 int state_sync_dir(const char *path);

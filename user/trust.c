@@ -5,6 +5,7 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
+#include <limits.h>
 #include <stdarg.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -18,6 +19,7 @@
 #include "place.h"
 #include "policy_take.h"
 #include "policy_yaml.h"
+#include "state.h"
 
 #define SUFFIX	    ".minisig"
 #define KEY_EXAMPLE "RW and 54 more characters, the last line of a .pub file"
@@ -358,21 +360,30 @@ static bool enough(const struct trust *trust, const struct trust_bundle *bundle,
 	return false;
 }
 
-bool trust_succeeds(const struct trust *old, const struct trust *next,
-		    const struct trust_bundle *bundle,
-		    struct trust_signers *ret_signers, char *buf, size_t size)
+int trust_succeeds(const struct trust *old, const struct trust *next,
+		   const struct trust_bundle *bundle,
+		   struct trust_signers *ret_signers, char *buf, size_t size)
 {
 	struct trust_signers own;
+	bool by_old, by_own;
 
 	*ret_signers = (struct trust_signers){0};
-	if (!enough(old, bundle, "the keys in force", ret_signers, buf, size) ||
-	    !enough(next, bundle, "its own keys", &own, buf, size))
-		return false;
+	by_old = enough(old, bundle, "the keys in force", ret_signers, buf,
+			size);
+	by_own = by_old ? enough(next, bundle, "its own keys", &own, buf, size)
+			: trust_check(next, bundle->signatures, bundle->n,
+				      bundle->bytes, bundle->len, &own);
+	/* Who signs for the first time is known to the new ones only. */
+	for (size_t i = 0; i < own.n; i++)
+		if (ret_signers->at[i].found == TRUST_UNKNOWN)
+			ret_signers->at[i] = own.at[i];
+	if (!by_old || !by_own)
+		return -ENOKEY;
 	if (strcmp(old->issuer, next->issuer) != 0) {
 		(void)snprintf(buf, size, "its issuer is %.128s, not %.128s",
 			       next->issuer, old->issuer);
 		log_clean(buf);
-		return false;
+		return -EPERM;
 	}
 	if (next->version != old->version + 1) {
 		(void)snprintf(buf, size,
@@ -380,13 +391,9 @@ bool trust_succeeds(const struct trust *old, const struct trust *next,
 			       " is in force; expected %" PRIu64
 			       ": one version at a time",
 			       next->version, old->version, old->version + 1);
-		return false;
+		return -EPERM;
 	}
-	/* Who signs for the first time is known to the new ones only. */
-	for (size_t i = 0; i < own.n; i++)
-		if (ret_signers->at[i].found == TRUST_UNKNOWN)
-			ret_signers->at[i] = own.at[i];
-	return true;
+	return 0;
 }
 
 /* ---- files -------------------------------------------------------------- */
@@ -551,6 +558,83 @@ int trust_bundle_read_ours(const char *path, struct trust_bundle *ret_bundle,
 	else
 		*ret_bundle = bundle;
 	return r;
+}
+
+/* ---- putting it elsewhere ------------------------------------------------ */
+
+/*
+ * What stands behind the name of the file in that of a signature. One that came
+ * with the bundle may have any name, and leads nowhere else.
+ */
+static void rest_of_name(const struct trust_bundle *bundle, size_t i,
+			 const char *base, char *buf, size_t size)
+{
+	const char *file = bundle->signatures[i].file;
+
+	if (is_signature_of(file, base) && !strchr(file, '/'))
+		(void)snprintf(buf, size, "%s", file + strlen(base));
+	else
+		(void)snprintf(buf, size, ".%zu" SUFFIX, i + 1);
+}
+
+static bool has_signature(const struct trust_bundle *bundle, const char *base,
+			  const char *rest)
+{
+	char own[TRUST_FILE_CHARS_MAX];
+
+	for (size_t i = 0; i < bundle->n; i++) {
+		rest_of_name(bundle, i, base, own, sizeof(own));
+		if (strcmp(own, rest) == 0)
+			return true;
+	}
+	return false;
+}
+
+/* All signatures of path but those that have the same names as the bundle's. */
+static void remove_others(const char *path, const char *base,
+			  const struct trust_bundle *bundle)
+{
+	const char *name = evidence_base(path);
+	const struct dirent *entry;
+	int fd = open_dir_of(path);
+	DIR *all = fd < 0 ? NULL : fdopendir(fd);
+
+	while (all && (entry = readdir(all)))
+		if (is_signature_of(entry->d_name, name) &&
+		    !has_signature(bundle, base, entry->d_name + strlen(name)))
+			(void)unlinkat(fd, entry->d_name, 0);
+	if (all)
+		(void)closedir(all);
+	else if (fd >= 0)
+		(void)close(fd);
+}
+
+int trust_bundle_put(const char *path, const char *base,
+		     const struct trust_bundle *bundle)
+{
+	char beside[PATH_MAX], rest[TRUST_FILE_CHARS_MAX];
+	int r = 0;
+
+	for (size_t i = 0; !r && i < bundle->n; i++) {
+		rest_of_name(bundle, i, base, rest, sizeof(rest));
+		if (snprintf(beside, sizeof(beside), "%s%s", path, rest) >=
+		    (int)sizeof(beside))
+			return -ENAMETOOLONG;
+		r = state_put_over(beside, bundle->signatures[i].text,
+				   strlen(bundle->signatures[i].text));
+	}
+	if (!r)
+		r = state_put_over(path, bundle->bytes, bundle->len);
+	if (r)
+		return r;
+	remove_others(path, base, bundle);
+	return state_sync_dir(path);
+}
+
+int trust_bundle_remove(const char *path)
+{
+	remove_others(path, "", &(const struct trust_bundle){0});
+	return unlink(path) < 0 ? -errno : state_sync_dir(path);
 }
 
 void trust_bundle_release(struct trust_bundle *bundle)

@@ -87,6 +87,17 @@ int trust_bundle_read(const char *path, struct trust_bundle *ret_bundle,
 int trust_bundle_read_ours(const char *path, struct trust_bundle *ret_bundle,
 			   struct policy_errors *errs);
 
+/*
+ * Puts the bundle of a file that was called base where path is, its signatures
+ * beside it, and takes away what others lay there. The file last: until it is
+ * there, the one before is. 0; as state_put_over().
+ */
+int trust_bundle_put(const char *path, const char *base,
+		     const struct trust_bundle *bundle);
+
+/* Takes path away, and its signatures. 0; as unlink(2) and fsync(2). */
+int trust_bundle_remove(const char *path);
+
 void trust_bundle_release(struct trust_bundle *bundle);
 
 /*
@@ -156,11 +167,11 @@ void trust_words(const struct trust *trust,
  * next version, of the same issuer, and as many of the old keys, and of its
  * own, have to have signed it as either takes. What of them have signed is in
  * *ret_signers: by the old keys, for who is not among these by the new ones.
- * If it may not, buf tells why.
+ * 0; -ENOKEY: too few have signed; -EPERM; then buf tells why.
  */
-bool trust_succeeds(const struct trust *old, const struct trust *next,
-		    const struct trust_bundle *bundle,
-		    struct trust_signers *ret_signers, char *buf, size_t size);
+int trust_succeeds(const struct trust *old, const struct trust *next,
+		   const struct trust_bundle *bundle,
+		   struct trust_signers *ret_signers, char *buf, size_t size);
 
 /* `signed', `unknown', `revoked', `forged', `again', `malformed'. */
 const char *trust_signer_name(enum trust_signer signer);

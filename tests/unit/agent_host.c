@@ -145,6 +145,7 @@ static void take_line(const json_t *object, const char *text, size_t len,
 	(void)len;
 	agent_trust_old(arg, object);
 	agent_remember_old(arg, object);
+	agent_dropped_old(arg, object);
 }
 
 void open_log(void)
@@ -200,6 +201,7 @@ int make_people(void **state)
 void end_agent(bool boot)
 {
 	evidence_close(host.agent.evidence);
+	agent_dropped_release(&host.agent);
 	agent_trust_release(&host.agent);
 	agent_act_release(&host.agent);
 	policy_free(host.agent.policy);
@@ -224,8 +226,10 @@ int make_host(void **state)
 		       host.etc);
 	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
 		       host.etc);
+	(void)snprintf(host.drop, sizeof(host.drop), "%s/policy.d", host.etc);
 	host.opts = (struct agent_options){.policy_file = host.policy,
 					   .trust_file = host.trust,
+					   .drop_dir = host.drop,
 					   .state_dir = host.state};
 	recorded = json_array();
 	apply_fails = 0;
@@ -271,8 +275,7 @@ void put_signed(const char *path, const char *text, unsigned int who)
 	}
 }
 
-static void put_keys(char *text, size_t size, const char *what,
-		     unsigned int which)
+void put_keys(char *text, size_t size, const char *what, unsigned int which)
 {
 	char key[MINISIGN_PUBLIC_MAX];
 	size_t len = strlen(text);
@@ -339,6 +342,22 @@ struct trust_bundle sent(void (*put_it)(int64_t, unsigned int), int64_t serial,
 	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.yaml",
 		       host.etc);
 	return bundle;
+}
+
+const char *person(int who)
+{
+	return names[who];
+}
+
+void read_whole(const char *path, char *buf, size_t size)
+{
+	char *text = NULL;
+	size_t len;
+
+	assert_int_equal(state_get(path, size - 1, &text, &len), 0);
+	memcpy(buf, text, len);
+	buf[len] = '\0';
+	free(text);
 }
 
 const char *kept(const char *name)

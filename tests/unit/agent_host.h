@@ -35,7 +35,7 @@ extern bool clock_synchronised;
 
 extern struct host {
 	char dir[64], etc[80], state[80], log[96];
-	char trust[96], policy[96];
+	char trust[96], policy[96], drop[96];
 	struct agent_options opts;
 	uint64_t pushed_serial; /* that the next agent knows */
 	struct agent agent;
@@ -58,6 +58,8 @@ void put(const char *path, const char *text);
 void put_signed(const char *path, const char *text, unsigned int who);
 void put_trust(int version, unsigned int threshold, unsigned int keys,
 	       unsigned int revoked, unsigned int who);
+/* Adds to text, of size bytes, a map `what' of the keys of these. */
+void put_keys(char *text, size_t size, const char *what, unsigned int which);
 void put_policy_of(const char *issuer, int64_t serial, const char *more,
 		   unsigned int who);
 void put_policy(int64_t serial, unsigned int who);
@@ -66,6 +68,10 @@ void put_policy(int64_t serial, unsigned int who);
  * host stay as they are. */
 struct trust_bundle sent(void (*put_it)(int64_t, unsigned int), int64_t serial,
 			 unsigned int who);
+const char *person(int who);
+
+/* All of a file, with a NUL behind it. */
+void read_whole(const char *path, char *buf, size_t size);
 
 /* A file of the state directory; until the next call. */
 const char *kept(const char *name);

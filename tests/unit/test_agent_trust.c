@@ -44,17 +44,6 @@ static void others_anchors_are_refused_when_its_own_are_gone(void **state)
 	assert_int_equal(start(true), 0);
 }
 
-static void read_whole(const char *path, char *buf, size_t size)
-{
-	char *text = NULL;
-	size_t len;
-
-	assert_int_equal(state_get(path, size - 1, &text, &len), 0);
-	memcpy(buf, text, len);
-	buf[len] = '\0';
-	free(text);
-}
-
 static void anchors_are_those_that_the_evidence_tells_of(void **state)
 {
 	char own[4096], others[4096];

@@ -501,7 +501,8 @@ static const char *why_not(const struct anchors *next, unsigned int who)
 	for (int i = 0; i < PEOPLE; i++)
 		if (who & 1U << i)
 			signatures[bundle.n++] = signed_by(i, text, bundle.len);
-	may = trust_succeeds(old, new, &bundle, &signers, words, sizeof(words));
+	may = !trust_succeeds(old, new, &bundle, &signers, words,
+			      sizeof(words));
 	trust_free(old);
 	trust_free(new);
 	return may ? NULL : words;
