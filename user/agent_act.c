@@ -482,13 +482,17 @@ static void end_in(struct agent *agent, uint64_t until_ns)
 	agent_set_timer(agent->act_fd, (time_t)(left_ns / CLOCK_NS_PER_S) + 1);
 }
 
-static void lift(struct agent *agent, const struct act *act, json_t *signers)
+/* What is to be said of a break-glass, which nothing has done yet. */
+static void note_lift(struct agent *agent, const struct act *act,
+		      json_t *signers)
 {
 	struct agent_act *state = agent->act;
+	uint64_t now_ns = boot_ns();
 
-	state->lift_from_ns = boot_ns();
-	state->lift_until_ns = state->lift_from_ns + act->lasts_ns;
-	json_decref(state->lift);
+	/* One that holds goes on. */
+	if (!lifted_until(agent))
+		state->lift_from_ns = now_ns;
+	state->lift_until_ns = now_ns + act->lasts_ns;
 	state->lift = json_pack("{s:I, s:I, s:O, s:s}", "from_ns",
 				(json_int_t)state->lift_from_ns, "until_ns",
 				(json_int_t)state->lift_until_ns, "signers",
@@ -583,13 +587,21 @@ static int burn(struct agent *agent, const struct act *act, json_t *signers,
 		char *why, size_t size)
 {
 	struct agent_act *state = agent->act;
+	const struct agent_act before = *state;
 	int r;
 
 	note_used(state, act->nonce);
 	state->nonce[0] = '\0';
 	if (act->kind == ACT_BREAK_GLASS)
-		lift(agent, act, signers);
+		note_lift(agent, act, signers);
 	r = keep(agent);
+	if (state->lift != before.lift)
+		json_decref(r ? state->lift : before.lift);
+	if (r) {
+		state->lift = before.lift;
+		state->lift_from_ns = before.lift_from_ns;
+		state->lift_until_ns = before.lift_until_ns;
+	}
 	return r ? say_why(why, size,
 			   "that it was used cannot be kept in %.512s: %s: "
 			   "make room there, and ask for another: cordon act "

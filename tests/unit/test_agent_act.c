@@ -621,6 +621,8 @@ static void act_is_refused_when_it_cannot_be_burnt(void **state)
 	host.opts.state_dir = elsewhere;
 	assert_refused(apply(ALICE | BOB), "cannot be kept in");
 	host.opts.state_dir = dir;
+	assert_false(agent_act_covers(&host.agent,
+				      (uint64_t)clock_ns(CLOCK_BOOTTIME)));
 	/* It is worth nothing all the same. */
 	assert_refused(apply(ALICE | BOB), "it was used before");
 	ask();
