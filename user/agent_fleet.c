@@ -150,11 +150,10 @@ static bool is_ours(struct agent *agent, const struct enrolment *enrolment,
 		    char *why, size_t size)
 {
 	struct agent_fleet *fleet = agent->fleet;
-	char host[POLICY_HOST_CHARS_MAX + 1] = "", path[4096 + 16];
+	char path[4096 + 16];
 	bool made;
 	int r;
 
-	(void)gethostname(host, POLICY_HOST_CHARS_MAX);
 	(void)snprintf(path, sizeof(path), "%s/" EVIDENCE_KEY,
 		       agent->opts->state_dir);
 	r = sign_key_load(path, &fleet->key, &made);
@@ -164,7 +163,7 @@ static bool is_ours(struct agent *agent, const struct enrolment *enrolment,
 		(void)snprintf(why, size, "%.512s: %s", path, strerror(-r));
 		return false;
 	}
-	return enrolment_fits(enrolment, host, &fleet->key.public,
+	return enrolment_fits(enrolment, &fleet->key.public,
 			      agent->trust->issuer, why, size) &&
 	       is_newer(&fleet->kept, enrolment, why, size);
 }

@@ -305,7 +305,7 @@ static void describe(const struct agent *agent, struct fleet_attest *attest)
 				      : "fmod_ret");
 	put(attest->kernel, uts.release);
 	put(attest->version, CORDON_VERSION);
-	put(attest->health, problem[0] ? "trouble" : "ok");
+	put(attest->health, problem[0] ? "degraded" : "good");
 	put(attest->problem, problem);
 	attest->incidents_open = agent_incidents_open(agent);
 	if (agent->evidence && evidence_next(agent->evidence) > 1) {

@@ -50,6 +50,7 @@ int cmd_incident(int argc, char **argv);
 int cmd_report(int argc, char **argv);
 int cmd_export(int argc, char **argv);
 int cmd_fleet(int argc, char **argv);
+int cmd_enroll(int argc, char **argv);
 
 /* Options that verbs share; own ones start at CMD_OPT_OWN. */
 enum cmd_option {

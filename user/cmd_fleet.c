@@ -290,8 +290,7 @@ static int read_request(struct approving *approving)
 	return errs->n ? CMD_WRONG : cmd_fleet_failed(approving->file, r);
 }
 
-/* So that it can be read out on the telephone. */
-static void spell_id(const struct sign_public *key, char *buf, size_t size)
+void cmd_fleet_spell_id(const struct sign_public *key, char *buf, size_t size)
 {
 	char id[FLEET_ID_CHARS_MAX];
 	size_t len = 0;
@@ -317,7 +316,7 @@ static void tell_approved(const struct approving *approving,
 	};
 	char id[64];
 
-	spell_id(&approving->request.key, id, sizeof(id));
+	cmd_fleet_spell_id(&approving->request.key, id, sizeof(id));
 	(void)fprintf(stderr,
 		      "to be signed: the enrolment of %s, %s\n"
 		      "  issuer   %s\n"

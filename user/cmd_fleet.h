@@ -78,4 +78,7 @@ int cmd_fleet_push(int argc, char **argv);
 int cmd_fleet_status(int argc, char **argv);
 int cmd_fleet_watch(int argc, char **argv);
 
+/* The host's id, so that it can be read out on the telephone. */
+void cmd_fleet_spell_id(const struct sign_public *key, char *buf, size_t size);
+
 #endif

@@ -143,11 +143,19 @@ static int put_and_see(struct applying *applying)
 			     applying->agent.serial, applying->policy->issuer);
 		return CMD_OK;
 	}
-	(void)snprintf(why, sizeof(why), "%s",
-		       applying->agent.problem[0]
-			       ? applying->agent.problem
-			       : "the agent says no more: journalctl -u "
-				 "cordond");
+	if (!applying->agent.problem[0] &&
+	    applying->agent.serial > applying->policy->serial)
+		(void)snprintf(why, sizeof(why),
+			       "its serial %" PRIu64 " is older than %" PRIu64
+			       ", which the force has sent",
+			       applying->policy->serial,
+			       applying->agent.serial);
+	else
+		(void)snprintf(why, sizeof(why), "%s",
+			       applying->agent.problem[0]
+				       ? applying->agent.problem
+				       : "the agent says no more: journalctl "
+					 "-u cordond");
 	return put_back(applying, why);
 }
 

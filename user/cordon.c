@@ -5,6 +5,7 @@
  */
 #include "args.h"
 #include "cmd.h"
+#include "enrolment.h"
 #include "evidence.h"
 #include "export.h"
 #include "fleet.h"
@@ -233,6 +234,33 @@ static const struct verb verbs[] = {
 	 "  --help            this text\n"
 	 "\n"
 	 "exit: 0 whole and proven, 1 not, or it could not be read, 4 not "
+	 "permitted\n"},
+	{"enroll", cmd_enroll, "make this host one of a force's fleet",
+	 "usage: cordon enroll request [--name NAME] [--state-dir DIR] "
+	 ">HOST.request\n"
+	 "       cordon enroll accept [--trust FILE] [--enrolment FILE]\n"
+	 "                            [--state-dir DIR] HOST.enrolment\n"
+	 "\n"
+	 "request prints, for the issuer, what this host is called and its "
+	 "key, which it\n"
+	 "makes if there is none; the issuer asks for the id that it says. "
+	 "accept takes the\n"
+	 "enrolment that the issuer's people have signed, with its signatures "
+	 "beside it, if\n"
+	 "it is this host's; the agent looks at it at a start and at a reload. "
+	 "For root:\n"
+	 "cordon-enrolment(5).\n"
+	 "\n"
+	 "  --name NAME       default: as this host is called\n"
+	 "  --trust FILE      who has to have signed it where no agent ever "
+	 "ran, default\n"
+	 "                    " CORDON_TRUST_FILE "\n"
+	 "  --enrolment FILE  where it is kept, default " CORDON_ENROLMENT_FILE
+	 "\n"
+	 "  --state-dir DIR   the agent's, default " CORDON_STATE_DIR "\n"
+	 "  --help            this text\n"
+	 "\n"
+	 "exit: 0 done, 1 refused, or it could not be written, 4 not "
 	 "permitted\n"},
 	{"fleet", cmd_fleet, "what a force does with hosts that are far away",
 	 "usage: cordon fleet init --issuer NAME --server URL... [--dir DIR]\n"

@@ -6,7 +6,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 #include "log.h"
 #include "policy_take.h"
@@ -401,11 +400,11 @@ int enrolment_format(const struct enrolment *enrolment, char **ret_text)
 
 /* ---- for this host? ------------------------------------------------------ */
 
-bool enrolment_fits(const struct enrolment *enrolment, const char *host,
+bool enrolment_fits(const struct enrolment *enrolment,
 		    const struct sign_public *key, const char *issuer,
 		    char *buf, size_t size)
 {
-	char theirs[SIGN_ID_CHARS_MAX], ours[SIGN_ID_CHARS_MAX];
+	char theirs[FLEET_ID_CHARS_MAX], ours[FLEET_ID_CHARS_MAX];
 
 	buf[0] = '\0';
 	if (strcmp(enrolment->issuer, issuer) != 0) {
@@ -413,20 +412,15 @@ bool enrolment_fits(const struct enrolment *enrolment, const char *host,
 			       "its issuer is %.128s, and this host's is "
 			       "%.128s",
 			       enrolment->issuer, issuer);
-	} else if (strcasecmp(enrolment->host, host) != 0) {
-		(void)snprintf(buf, size,
-			       "it is for the host %s, and this is %.253s; ask "
-			       "the issuer for this host's",
-			       enrolment->host, host);
 	} else if (memcmp(enrolment->key.bytes, key->bytes,
 			  sizeof(key->bytes)) != 0) {
-		sign_id(&enrolment->key, theirs);
-		sign_id(key, ours);
+		fleet_id(&enrolment->key, theirs);
+		fleet_id(key, ours);
 		(void)snprintf(buf, size,
-			       "it is for the key %s, and this host's is %s; "
-			       "send the issuer a request of this key: cordon "
-			       "enroll request",
-			       theirs, ours);
+			       "it is for the host %s with the id %s, and this "
+			       "one's is %s; give the issuer what cordon "
+			       "enroll request prints here",
+			       enrolment->host, theirs, ours);
 	}
 	log_clean(buf);
 	return !buf[0];

@@ -83,10 +83,11 @@ void enrolment_free(struct enrolment *enrolment);
 int enrolment_format(const struct enrolment *enrolment, char **ret_text);
 
 /*
- * Is it one of this host, which has that name and key, and of that issuer? If
- * not, buf tells why.
+ * Is it one of the host with that key, and of that issuer? If not, buf tells
+ * why. What the host calls itself is no matter: it may have asked under another
+ * name, where two have the same one.
  */
-bool enrolment_fits(const struct enrolment *enrolment, const char *host,
+bool enrolment_fits(const struct enrolment *enrolment,
 		    const struct sign_public *key, const char *issuer,
 		    char *buf, size_t size);
 

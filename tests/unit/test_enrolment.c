@@ -259,16 +259,13 @@ static void enrolment_fits_this_host_alone(void **state)
 	char why[512];
 
 	(void)state;
-	assert_true(enrolment_fits(&enrolment, "Print-1.example", &key.public,
-				   enrolment.issuer, why, sizeof(why)));
-	assert_false(enrolment_fits(&enrolment, "print-2.example", &key.public,
-				    enrolment.issuer, why, sizeof(why)));
-	assert_non_null(strstr(why, "for the host print-1.example"));
-	assert_false(enrolment_fits(&enrolment, enrolment.host, &other.public,
-				    enrolment.issuer, why, sizeof(why)));
-	assert_non_null(strstr(why, "for the key"));
-	assert_false(enrolment_fits(&enrolment, enrolment.host, &key.public,
-				    "Others", why, sizeof(why)));
+	assert_true(enrolment_fits(&enrolment, &key.public, enrolment.issuer,
+				   why, sizeof(why)));
+	assert_false(enrolment_fits(&enrolment, &other.public, enrolment.issuer,
+				    why, sizeof(why)));
+	assert_non_null(strstr(why, "it is for the host print-1.example"));
+	assert_false(enrolment_fits(&enrolment, &key.public, "Others", why,
+				    sizeof(why)));
 	assert_non_null(strstr(why, "its issuer is"));
 }
 
