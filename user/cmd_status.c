@@ -168,6 +168,62 @@ static void show_dropped(const json_t *line, const struct showing *showing)
 	say(showing, TERM_PLAIN, what, text);
 }
 
+static void show_link(const json_t *fleet, const struct showing *showing)
+{
+	bool connected = json_is_true(json_object_get(fleet, "connected"));
+	const char *since = cmd_text(fleet, "since");
+	char text[1024];
+
+	(void)snprintf(
+		text, sizeof(text), "of %.128s as %.128s, %s%s%s%s%.255s",
+		cmd_text(fleet, "issuer"), cmd_text(fleet, "host"),
+		connected ? "connected" : "NO LINK", since[0] ? " since " : "",
+		since, connected ? " to " : ": ", cmd_text(fleet, "link"));
+	say(showing, connected ? TERM_GOOD : TERM_POOR, "fleet", text);
+}
+
+static void show_spool(const json_t *fleet, const struct showing *showing)
+{
+	uint64_t dropped = cmd_number(fleet, "dropped");
+	char waiting[32], lost[32], text[512];
+
+	term_number(cmd_number(fleet, "waiting"), waiting, sizeof(waiting));
+	term_number(dropped, lost, sizeof(lost));
+	(void)snprintf(text, sizeof(text),
+		       "%s lines of evidence wait for the force%s%s%s", waiting,
+		       dropped ? ", " : "", dropped ? lost : "",
+		       dropped ? " more found no room, and it never gets them"
+			       : "");
+	say(showing, dropped ? TERM_BAD : TERM_PLAIN, "", text);
+}
+
+/* An agent of before does not say, and most hosts are of none. */
+static void show_fleet(const json_t *line, const struct showing *showing)
+{
+	const json_t *fleet = json_object_get(line, "fleet");
+	char text[1024];
+
+	if (!json_is_object(fleet))
+		return;
+	if (json_object_get(fleet, "problem")) {
+		(void)snprintf(text, sizeof(text), "of none: %.900s",
+			       cmd_text(fleet, "problem"));
+		say(showing, TERM_BAD, "fleet", text);
+	}
+	if (!json_object_get(fleet, "host"))
+		return;
+	show_link(fleet, showing);
+	show_spool(fleet, showing);
+	if (json_object_get(fleet, "not_taken")) {
+		(void)snprintf(text, sizeof(text),
+			       "the broker does not take it: %.900s",
+			       cmd_text(fleet, "not_taken"));
+		say(showing, TERM_POOR, "", text);
+	}
+	if (json_object_get(fleet, "refusal"))
+		say(showing, TERM_POOR, "refused", cmd_text(fleet, "refusal"));
+}
+
 static void warn(enum term_colour colour, const char *what, const char *text,
 		 void *arg)
 {
@@ -186,6 +242,7 @@ static void show_head(const json_t *line, struct showing *showing)
 	show_policy(line, showing);
 	show_trust(line, showing);
 	show_dropped(line, showing);
+	show_fleet(line, showing);
 	(void)snprintf(text, sizeof(text), "%.128s, guard attached by %.16s",
 		       cmd_text(line, "kernel"), cmd_text(line, "attach"));
 	say(showing, TERM_PLAIN, "kernel", text);

@@ -227,6 +227,26 @@ static const struct series evidence_series[] = {
 	{0},
 };
 
+static const struct series fleet_series[] = {
+	{"cordon_fleet_connected", "connected", GAUGE,
+	 "1 while there is a link to the force, 0 if not."},
+	{"cordon_fleet_acknowledged_lines", "acknowledged", GAUGE,
+	 "Number of the last line of evidence that the broker has."},
+	{"cordon_fleet_waiting_lines", "waiting", GAUGE,
+	 "Lines of evidence that the broker does not have yet."},
+	{"cordon_fleet_dropped_lines", "dropped", COUNTER,
+	 "Lines of evidence that there was no room for, and nobody gets."},
+	{"cordon_fleet_reports", "reports", COUNTER,
+	 "Reports that the broker has acknowledged."},
+	{"cordon_fleet_policies", "policies", COUNTER,
+	 "Policies that came from the force into force."},
+	{"cordon_fleet_refused_messages", "refused", COUNTER,
+	 "Messages from the force, or in its name, that were refused."},
+	{"cordon_fleet_link_starts", "starts", COUNTER,
+	 "Starts of the process that has the link."},
+	{0},
+};
+
 /* Those whose value is no number of a line. */
 static const struct series up_series = {"cordon_up", "", GAUGE,
 					"1 if the agent answered, 0 if not."};
@@ -678,6 +698,7 @@ static void write_status(const struct writing *w, const json_t *status)
 	numbers(w, status_series, status);
 	numbers(w, policy_series, json_object_get(status, "policy"));
 	numbers(w, evidence_series, json_object_get(status, "evidence"));
+	numbers(w, fleet_series, json_object_get(status, "fleet"));
 }
 
 static uint64_t total(const struct metrics *metrics, size_t column)

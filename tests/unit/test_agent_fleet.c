@@ -23,8 +23,8 @@
 #include "text.h"
 
 #define PATIENCE_MS 60000 /* for what has to come */
-#define QUIET_MS    300	  /* for what must not */
-#define LINES_MAX   64
+#define NAME	    "print-1.example"
+#define QUIET_MS    300 /* for what must not */
 
 /* ---- what the agent has besides ------------------------------------------ */
 
@@ -259,14 +259,6 @@ static struct sign_public own_key(void)
 	return public;
 }
 
-static const char *own_name(void)
-{
-	static char name[POLICY_HOST_CHARS_MAX + 1];
-
-	(void)gethostname(name, sizeof(name) - 1);
-	return name;
-}
-
 static void load_fleet(struct agent *agent)
 {
 	assert_int_equal(agent_fleet_load(agent), 0);
@@ -357,7 +349,7 @@ static void join(void)
 {
 	struct sign_public key = own_key();
 
-	put_enrolment("Police", own_name(), &key, 1, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 1, ALICE | BOB);
 	begin(true);
 	assert_non_null(host.agent.fleet->link);
 	connect_link();
@@ -597,7 +589,7 @@ static void what_does_not_fit_is_counted_and_the_oldest_stays(void **state)
 
 	(void)state;
 	keep_bytes = 60000;
-	put_enrolment("Police", own_name(), &key, 1, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 1, ALICE | BOB);
 	begin(true);
 	/* Nobody is connected for a long time. */
 	while (!lost && n++ < 20000)
@@ -967,7 +959,7 @@ static void agent_goes_on_when_there_is_no_program(void **state)
 
 	(void)state;
 	(void)unlink(program);
-	put_enrolment("Police", own_name(), &key, 1, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 1, ALICE | BOB);
 	begin(true);
 	wait_until(state_of()->starts > 0);
 	assert_int_equal(serial(), 5);
@@ -999,22 +991,22 @@ static void enrolment_is_refused_when_it_is_not_this_hosts(void **state)
 	(void)state;
 	begin(true);
 	assert_true(json_is_null(status()));
-	put_enrolment("Police", own_name(), &key, 3, ALICE);
+	put_enrolment("Police", NAME, &key, 3, ALICE);
 	refused_enrolment("1 of 2 signatures");
-	put_enrolment("Police", own_name(), &key, 3, ALICE | MALLORY);
+	put_enrolment("Police", NAME, &key, 3, ALICE | MALLORY);
 	refused_enrolment("mallory.minisig is of the key");
-	put_enrolment("Others", own_name(), &key, 3, ALICE | BOB);
+	put_enrolment("Others", NAME, &key, 3, ALICE | BOB);
 	refused_enrolment("its issuer is Others");
 	put_signed(enrolment_file, "cordon: 1\n", ALICE | BOB);
 	refused_enrolment("this is a policy, and no enrolment");
-	put_enrolment("Police", own_name(), &key, 3, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
 	(void)unlink(kept(EVIDENCE_KEY));
 	refused_enrolment("it is for the host");
 	assert_int_equal(told("refused"), 5);
 	assert_int_equal(told("enrolment"), 0);
 	/* And the twin. */
 	key = own_key();
-	put_enrolment("Police", own_name(), &key, 3, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
 	agent_fleet_start(&host.agent);
 	assert_non_null(host.agent.fleet->link);
 	assert_int_equal(told("enrolment"), 1);
@@ -1026,15 +1018,15 @@ static void older_enrolment_is_refused_and_a_newer_one_taken(void **state)
 	struct sign_public key = own_key();
 
 	(void)state;
-	put_enrolment("Police", own_name(), &key, 3, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
 	begin(true);
 	assert_non_null(host.agent.fleet->link);
-	put_enrolment("Police", own_name(), &key, 2, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 2, ALICE | BOB);
 	refused_enrolment("its serial is 2");
 	agent_dies();
 	begin(false);
 	refused_enrolment("its serial is 2");
-	put_enrolment("Police", own_name(), &key, 4, CAROL | BOB);
+	put_enrolment("Police", NAME, &key, 4, CAROL | BOB);
 	agent_fleet_start(&host.agent);
 	assert_int_equal(host.agent.fleet->enrolment->serial, 4);
 	connect_link();
@@ -1048,7 +1040,7 @@ static void enrolment_stays_when_a_signer_is_revoked_later(void **state)
 	struct sign_public key = own_key();
 
 	(void)state;
-	put_enrolment("Police", own_name(), &key, 3, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
 	begin(true);
 	put_trust(2, 2, ALICE | CAROL, BOB, ALICE | BOB | CAROL);
 	put_policy(6, ALICE | CAROL);
@@ -1060,7 +1052,7 @@ static void enrolment_stays_when_a_signer_is_revoked_later(void **state)
 	begin(false);
 	assert_non_null(host.agent.fleet->link);
 	/* But it is no signature of another one. */
-	put_enrolment("Police", own_name(), &key, 4, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 4, ALICE | BOB);
 	refused_enrolment("the key of bob is revoked");
 }
 
@@ -1076,7 +1068,7 @@ static void host_leaves_the_fleet_when_the_file_is_gone(void **state)
 	assert_true(json_is_null(status()));
 	happen(3);
 	hang_up();
-	put_enrolment("Police", own_name(), &key, 1, ALICE | BOB);
+	put_enrolment("Police", NAME, &key, 1, ALICE | BOB);
 	agent_fleet_start(&host.agent);
 	connect_link();
 	(void)take_all(0);
