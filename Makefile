@@ -56,7 +56,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/unit/test_report_page tests/metrics/check tests/export/check \
-	tests/golden/check tests/sign/check
+	tests/golden/check tests/sign/check tests/fleet/check-link
 LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz -lresolv
 AGENT_LIBS := -lbpf -lelf -lsystemd
 LINK_LIBS := -lnats -ljansson -lseccomp

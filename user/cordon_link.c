@@ -486,8 +486,6 @@ static int run(struct link_side *side, const struct role *role)
 				 sizeof(side->words));
 	if (!r)
 		r = say_connected(side);
-	if (!r && role->connected)
-		r = role->connected(side);
 	if (!r)
 		r = serve(side, role);
 	if (r && !side->words[0])
@@ -516,7 +514,8 @@ static int begin(const struct link_config *config, struct link_side *side)
 
 	/* From a file that it cannot read later. */
 	json_object_seed(0);
-	if (fcntl(LINK_FD, F_SETFL, O_NONBLOCK) < 0)
+	if (fcntl(LINK_FD, F_SETFL, O_NONBLOCK) < 0 ||
+	    close_range(LINK_FD + 1, ~0U, 0) < 0)
 		return side_fail(side, "it has no agent: %s", strerror(errno));
 	side->config = config;
 	side->in.from = host ? LINK_FROM_AGENT : LINK_FROM_FLEET;

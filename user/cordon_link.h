@@ -19,7 +19,7 @@
 #define LINK_REPORTS	 "CORDON_REPORTS"
 #define LINK_CONSUMER	 "force"
 /* So long a report or policy waits for the broker to have it. */
-#define LINK_STORED_S 20
+#define LINK_STORED_S 10
 
 struct link_config {
 	enum link_role role;
@@ -115,7 +115,8 @@ struct link_side {
 	struct link_reader in;
 	struct link_writer out;
 	struct stored *stored;
-	struct force *force;		/* of that role */
+	struct host *host; /* of that role */
+	struct force *force;
 	char words[LINK_WORDS_MAX + 1]; /* why it ends */
 };
 
@@ -142,8 +143,6 @@ const char *side_name(const char *subject, const char *before);
 struct role {
 	/* What it needs of the broker before it is of use. */
 	int (*begin)(struct link_side *side);
-	/* After LINK_CONNECTED; may be NULL. */
-	int (*connected)(struct link_side *side);
 	int (*frame)(struct link_side *side, const struct link_frame *frame);
 	int (*message)(struct link_side *side,
 		       const struct broker_message *message);

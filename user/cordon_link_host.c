@@ -8,13 +8,26 @@
 
 #include <errno.h>
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
+
+#include "clock.h"
+#include "text.h"
 
 #define POLICY_OF_HOST	"cordon.policy.host."
 #define POLICY_OF_GROUP "cordon.policy.group."
 #define ASK_ALL		"cordon.ask.all"
 #define ASK_HOST	"cordon.ask.host."
 #define DIRECT		"$JS.API.DIRECT.GET." LINK_POLICIES "."
+
+#define AGAIN_MS   10000
+#define REFRESH_MS (3600 * 1000)
+
+struct host {
+	bool got[1 + LINK_GROUPS_MAX]; /* whether there is one was answered */
+	int64_t again_ms;
+	int64_t refresh_ms;
+};
 
 /* One subject for the host, and one for each group. */
 static size_t n_policies(const struct link_side *side)
@@ -32,9 +45,14 @@ static void policy_subject(const struct link_side *side, size_t i,
 
 static int begin(struct link_side *side)
 {
-	char subject[LINK_SUBJECT_MAX];
-	int r = 0;
+	char subject[LINK_SUBJECT_MAX + 16];
+	int r;
 
+	side->host = calloc(1, sizeof(*side->host));
+	if (!side->host)
+		return side_fail(side, "no memory");
+	(void)snprintf(subject, sizeof(subject), "%s.get.*", side->inbox);
+	r = broker_subscribe(side->broker, subject);
 	for (size_t i = 0; i < n_policies(side) && !r; i++) {
 		policy_subject(side, i, subject);
 		r = broker_subscribe(side->broker, subject);
@@ -60,44 +78,55 @@ static int send_policy(struct link_side *side, uint8_t kind, const char *name,
 	return side_send(side, &frame);
 }
 
-/* What was pushed last, perhaps while nobody was there to take it. */
+/*
+ * What was pushed last, perhaps while nobody was there to take it. The answer
+ * comes as a message; before the force was there, none does.
+ */
 static int get_policy(struct link_side *side, size_t i)
 {
-	char policy[LINK_SUBJECT_MAX];
+	char policy[LINK_SUBJECT_MAX], reply[LINK_SUBJECT_MAX + 32];
 	char subject[sizeof(DIRECT) + LINK_SUBJECT_MAX];
-	struct broker_message message;
-	int r;
 
 	policy_subject(side, i, policy);
 	(void)snprintf(subject, sizeof(subject), "%s%s", DIRECT, policy);
-	r = broker_request(side->broker, subject, "", 0, &message);
-	/* There is no such stream before the force was there. */
-	if (r == -ENOENT)
-		return 0;
-	if (r)
-		return r == -EPIPE ? r
-				   : side_fail(side, "the broker does not tell "
-						     "which policy was pushed");
-	if (!message.status)
-		r = send_policy(side, i ? LINK_GROUP : LINK_HOST,
-				i ? side->config->groups[i - 1]
-				  : side->config->host,
-				&message);
-	broker_message_free(&message);
-	return r;
+	(void)snprintf(reply, sizeof(reply), "%s.get.%zu", side->inbox, i);
+	return broker_publish(side->broker, subject, reply, NULL, "", 0);
 }
 
-static int connected(struct link_side *side)
+static int take_got(struct link_side *side, const char *number,
+		    const struct broker_message *message)
 {
-	int r = 0;
+	const struct link_config *config = side->config;
+	uint64_t i;
 
-	for (size_t i = 0; i < n_policies(side) && !r; i++) {
-		/* Several may be long. */
-		r = side_drain(side);
-		if (!r)
-			r = get_policy(side, i);
-	}
-	return r;
+	if (text_parse_u64(number, 0, n_policies(side) - 1, &i))
+		return 0;
+	side->host->got[i] = true;
+	if (message->status)
+		return 0;
+	return i ? send_policy(side, LINK_GROUP, config->groups[i - 1], message)
+		 : send_policy(side, LINK_HOST, config->host, message);
+}
+
+/*
+ * Until each is answered, and then once in a while: what is pushed can be lost
+ * between two servers of a cluster. Milliseconds until the next time.
+ */
+static int tick(struct link_side *side)
+{
+	struct host *host = side->host;
+	int64_t now = clock_ms();
+	bool all = now >= host->refresh_ms;
+
+	if (now < host->again_ms)
+		return (int)(host->again_ms - now);
+	for (size_t i = 0; i < n_policies(side); i++)
+		if ((all || !host->got[i]) && get_policy(side, i))
+			break;
+	if (all)
+		host->refresh_ms = now + REFRESH_MS;
+	host->again_ms = now + AGAIN_MS;
+	return AGAIN_MS;
 }
 
 static int take_frame(struct link_side *side, const struct link_frame *frame)
@@ -121,8 +150,13 @@ static int take_message(struct link_side *side,
 	struct link_frame frame = {.type = LINK_ASKED,
 				   .bytes = message->bytes,
 				   .len = message->len};
+	char get[LINK_SUBJECT_MAX + 16];
 	const char *name;
 
+	(void)snprintf(get, sizeof(get), "%s.get.", side->inbox);
+	name = side_name(message->subject, get);
+	if (name)
+		return take_got(side, name, message);
 	name = side_name(message->subject, POLICY_OF_HOST);
 	if (name)
 		return send_policy(side, LINK_HOST, name, message);
@@ -137,7 +171,7 @@ static int take_message(struct link_side *side,
 
 const struct role link_host = {
 	.begin = begin,
-	.connected = connected,
 	.frame = take_frame,
 	.message = take_message,
+	.tick = tick,
 };

@@ -1,12 +1,20 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
-# A host without an agent, for the tests of its force.
+# The fleet's programs for tests: one who has a link, a host without an agent,
+# and what somebody tries who has the link.
 
-$(B)/tests/fleet/host: $(B)/tests/fleet/host.o $(B)/libcordon.a
+FLEET := $(addprefix $(B)/tests/fleet/,host peer)
+
+$(FLEET): $(B)/tests/fleet/%: $(B)/tests/fleet/%.o $(B)/libcordon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-fleet-programs: $(B)/tests/fleet/host $(B)/cordon-link
+$(B)/tests/fleet/sandbox: $(B)/tests/fleet/sandbox.o \
+		$(B)/user/cordon_link_sandbox.o
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
+
+fleet-programs: $(FLEET) $(B)/tests/fleet/sandbox $(B)/cordon-link
 
 unit run-tests: fleet-programs
 

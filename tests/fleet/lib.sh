@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: GPL-2.0-only
-# shellcheck shell=bash
+# shellcheck shell=bash disable=SC2154
 #
 # For the tests of the fleet: a broker with the shipped configuration, and
-# certificates. $tmp is a folder for all of it, in which this is sourced.
+# certificates. $tmp is a folder for all of it, and $port is the broker's.
 
 # authority NAME: a certificate authority, NAME-ca.pem and .key.
 authority()
@@ -63,7 +63,7 @@ broker_start()
 
 broker_stop()
 {
-	kill "${1:--TERM}" "$broker" 2>/dev/null
+	kill "$broker" 2>/dev/null
 	wait "$broker" 2>/dev/null
 	return 0
 }
