@@ -174,8 +174,8 @@ static int read_next_trust(struct pushing *pushing)
 	if (r)
 		return say_errors(pushing, pushing->file, r);
 	if (strcmp(pushing->next_trust->sha256, pushing->trust->sha256) == 0 ||
-	    trust_succeeds(pushing->trust, pushing->next_trust, bundle,
-			   &signers, why, sizeof(why)))
+	    !trust_succeeds(pushing->trust, pushing->next_trust, bundle,
+			    &signers, why, sizeof(why)))
 		return CMD_OK;
 	return refuse(pushing->file, why);
 }

@@ -41,7 +41,8 @@ struct watched {
 	uint32_t found;	      /* what was told */
 	uint64_t incident;    /* the highest that was told */
 	int64_t gap_asked_ms; /* 0: not yet */
-	uint64_t fetches;     /* that had begun when it was heard */
+	uint64_t sent;	      /* the last line that it has sent, */
+	uint64_t fetches;     /* and fetches that had begun when it said so */
 	bool heard;	      /* since this began */
 };
 
@@ -258,6 +259,20 @@ static void tell_policy(const struct watching *watching,
 	}
 }
 
+/* What it had sent before has to have come first. */
+static void note_sent(struct watching *watching, const struct fleet_host *host,
+		      const struct fleet_attest *attest)
+{
+	struct watched *watched = watched_of(watching, host);
+
+	if (host->received.seq < watched->sent)
+		return;
+	watched->sent = attest->evidence_seq > attest->spool_waiting
+				? attest->evidence_seq - attest->spool_waiting
+				: 0;
+	watched->fetches = watching->fetches;
+}
+
 static void take_word(struct watching *watching, const struct link_frame *frame)
 {
 	struct fleet_attest attest;
@@ -276,8 +291,8 @@ static void take_word(struct watching *watching, const struct link_frame *frame)
 		tell_first(watching, host, &attest);
 	else
 		tell_policy(watching, host, &watched->word.attest, &attest);
+	note_sent(watching, host, &attest);
 	watched->heard = true;
-	watched->fetches = watching->fetches;
 	watched->unanswered = 0;
 	watched->word.attest = attest;
 	watched->word.seen_s = clock_s(CLOCK_REALTIME);
@@ -326,14 +341,8 @@ static bool lacks_lines(const struct watching *watching,
 			const struct fleet_host *host,
 			const struct watched *watched)
 {
-	const struct fleet_attest *attest = &watched->word.attest;
-
-	if (host->received.gap_s)
-		return true;
-	return watching->idle > watched->fetches && watched->heard &&
-	       !watched->unanswered &&
-	       attest->evidence_seq >
-		       host->received.seq + attest->spool_waiting;
+	return host->received.gap_s || (host->received.seq < watched->sent &&
+					watching->idle > watched->fetches);
 }
 
 static void ask_gap(struct watching *watching, struct fleet_host *host)
@@ -354,6 +363,8 @@ static void ask_gap(struct watching *watching, struct fleet_host *host)
 	    clock_ms() - watched->gap_asked_ms < ASK_GAP_MS)
 		return;
 	watched->gap_asked_ms = clock_ms();
+	/* What it sends then has to have come before it is asked again. */
+	watched->fetches = watching->fetches;
 	if (!fleet_have(watching->cmd.fleet, host, &have))
 		send_ask(watching, host->token, &have);
 }
