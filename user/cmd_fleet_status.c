@@ -311,6 +311,7 @@ static void print_words(const struct showing *showing,
 static int print_table(struct showing *showing)
 {
 	struct term_table *table = term_table_new(columns, N_ELEMENTS(columns));
+	size_t good = 0;
 	bool any = false;
 	int r = table ? 0 : -ENOMEM;
 
@@ -322,8 +323,10 @@ static int print_table(struct showing *showing)
 	term_table_free(table);
 	if (r)
 		return cmd_fleet_failed("status", r);
-	for (size_t i = 0; i < showing->n; i++)
+	for (size_t i = 0; i < showing->n; i++) {
 		any = any || showing->hosts[i].found;
+		good += !is_bad(&showing->hosts[i]);
+	}
 	if (any)
 		(void)printf("\n");
 	for (size_t i = 0; i < showing->n; i++)
@@ -331,9 +334,12 @@ static int print_table(struct showing *showing)
 	if (!showing->n)
 		(void)printf("no host is approved yet: cordon fleet "
 			     "approve\n");
-	if (any)
-		(void)printf("\nwhat each means, and what to do: "
-			     "cordon-fleet(7)\n");
+	else
+		(void)printf("\n%zu of %zu host%s good%s\n", good, showing->n,
+			     showing->n == 1 ? " is" : "s are",
+			     any ? "; what each word means, and what to do: "
+				   "cordon-fleet(7)"
+				 : "");
 	return CMD_OK;
 }
 

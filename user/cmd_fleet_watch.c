@@ -514,7 +514,7 @@ static void take_connected(struct watching *watching)
 	watching->fetching = false;
 	tell(watching, "connected", NULL, link_state(watching->link)->words,
 	     false);
-	(void)sd_notify(0, "READY=1\nSTATUS=receiving");
+	(void)sd_notify(0, "STATUS=receiving");
 	ask_all(watching);
 }
 
@@ -528,6 +528,7 @@ static int take_frame(struct watching *watching, const struct link_frame *frame)
 		if (watching->connected)
 			tell(watching, "disconnected", NULL,
 			     link_state(watching->link)->words, true);
+		(void)sd_notify(0, "STATUS=the broker cannot be reached");
 		watching->connected = false;
 		watching->fetching = false;
 		return 0;
@@ -629,8 +630,11 @@ static int begin(struct watching *watching)
 		r = follow_hosts(watching);
 	if (r)
 		return cmd_fleet_failed(watching->cmd.fleet->dir, r);
+	fleet_recheck(watching->cmd.fleet);
 	(void)sigaction(SIGTERM, &ends, NULL);
 	(void)sigaction(SIGINT, &ends, NULL);
+	/* Also without a broker: it is there when that is. */
+	(void)sd_notify(0, "READY=1\nSTATUS=connecting");
 	return watch(watching);
 }
 

@@ -432,6 +432,34 @@ void fleet_receipt_release(struct fleet_receipt *receipt)
 	*receipt = (struct fleet_receipt){0};
 }
 
+void fleet_recheck(struct fleet *fleet)
+{
+	char path[FLEET_PATH_MAX];
+	const char *const dir = path;
+	char **files = NULL;
+	size_t n = 0;
+	int r;
+
+	for (size_t i = 0; i < fleet->n_hosts; i++) {
+		struct fleet_host *host = &fleet->hosts[i];
+
+		if (!host->received.seq)
+			continue;
+		fleet_host_path(fleet, host->name, EVIDENCE_DIR, path);
+		r = evidence_files(&dir, 1, NULL, NULL, &files, &n);
+		if (r == -ENOENT) {
+			host->received.seq = 0;
+			host->received.begins = 0;
+			host->received.behind_s = 0;
+			end_gap(&host->received);
+			host->changed = true;
+			continue;
+		}
+		if (!r)
+			evidence_files_free(files, n);
+	}
+}
+
 /* ---- what else passes between a host and its force ------------------------ */
 
 int fleet_hear(struct fleet *fleet, const char *token, const void *bytes,

@@ -63,6 +63,12 @@ int fleet_receive(struct fleet *fleet, const char *token, const void *bytes,
 void fleet_receipt_release(struct fleet_receipt *receipt);
 
 /*
+ * Before anything is received: a host whose evidence was moved away, or was
+ * never there, begins anew, and what was counted of it no longer holds.
+ */
+void fleet_recheck(struct fleet *fleet);
+
+/*
  * Opens what came on the subject of that host's attestations. 0; -ENOENT: no
  * such host; as fleet_attest_open() says. Whether it is fresh is for the
  * caller.
