@@ -149,8 +149,8 @@ int cmd_index_error(const struct cmd_index *index, int r);
 /* The exit code that status becomes, for a segment may be damaged. */
 int cmd_index_close(struct cmd_index *index, int status);
 
-/* A table of incidents, for term_table_free(), and a row of it: the line of one.
- * host is whose it is, NULL where that is plain. 0 or -ENOMEM. */
+/* A table of incidents, for term_table_free(), and a row of it: the line of
+ * one. host is whose it is, NULL where that is plain. 0 or -ENOMEM. */
 struct term_table *cmd_incident_table(void);
 int cmd_incident_row(struct term_table *table, const char *host,
 		     const json_t *line);

@@ -21,7 +21,7 @@
 #include "state.h"
 #include "term.h"
 
-/* ---- what they share ------------------------------------------------------ */
+/* ---- what they share ---------------------------------------------------- */
 
 int cmd_fleet_take(struct cmd_fleet *cmd, int code)
 {
@@ -96,7 +96,7 @@ struct fleet_host *cmd_fleet_host(struct cmd_fleet *cmd, const char *name)
 	return NULL;
 }
 
-/* ---- the broker ----------------------------------------------------------- */
+/* ---- the broker --------------------------------------------------------- */
 
 int cmd_fleet_link(const struct cmd_fleet *cmd, struct link **ret_link)
 {
@@ -170,7 +170,7 @@ int cmd_fleet_connect(struct link *link, int64_t until_ms)
 	return CMD_REACH;
 }
 
-/* ---- init ----------------------------------------------------------------- */
+/* ---- init --------------------------------------------------------------- */
 
 static void tell_init(const char *dir)
 {
@@ -259,7 +259,7 @@ static int fleet_init_verb(int argc, char **argv)
 	return r ? r : init(&cmd, issuer, servers, n);
 }
 
-/* ---- approve -------------------------------------------------------------- */
+/* ---- approve ------------------------------------------------------------ */
 
 struct approving {
 	struct cmd_fleet cmd;
@@ -433,7 +433,7 @@ static int fleet_approve_verb(int argc, char **argv)
 	return r;
 }
 
-/* ---- incidents ------------------------------------------------------------ */
+/* ---- incidents ---------------------------------------------------------- */
 
 struct listing {
 	struct cmd_fleet cmd;
@@ -465,10 +465,12 @@ static void tell_holes(const struct fleet *fleet, const struct fleet_host *host)
 	const enum fleet_finding holes[] = {FLEET_MISSING, FLEET_LOST,
 					    FLEET_BROKEN, FLEET_REPLACED};
 	const struct fleet_word word = {0};
+	const struct fleet_pushed pushed = {0};
 	const struct fleet_look look = {
 		.host = host,
 		.received = &host->received,
 		.word = &word,
+		.pushed = &pushed,
 		.seen_s = fleet_seen_get(fleet, host->name),
 		.now_s = clock_s(CLOCK_REALTIME),
 	};
@@ -558,7 +560,7 @@ static int fleet_incidents_verb(int argc, char **argv)
 	return r;
 }
 
-/* ---- report --------------------------------------------------------------- */
+/* ---- report ------------------------------------------------------------- */
 
 static int report(struct cmd_fleet *cmd, const char *name, const char *number,
 		  const char *output)
@@ -615,7 +617,7 @@ static int fleet_report_verb(int argc, char **argv)
 	return r;
 }
 
-/* ---- all ------------------------------------------------------------------ */
+/* ---- all ---------------------------------------------------------------- */
 
 int cmd_fleet(int argc, char **argv)
 {

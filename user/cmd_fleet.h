@@ -58,7 +58,7 @@ int cmd_fleet_open(struct cmd_fleet *cmd, enum fleet_open how);
 /* The host of that name; NULL: there is none, which has been said. */
 struct fleet_host *cmd_fleet_host(struct cmd_fleet *cmd, const char *name);
 
-/* ---- the broker ----------------------------------------------------------- */
+/* ---- the broker --------------------------------------------------------- */
 
 /* A link for link_free(). An exit code; what is wrong has been said. */
 int cmd_fleet_link(const struct cmd_fleet *cmd, struct link **ret_link);

@@ -53,7 +53,7 @@ struct pushing {
 	bool is_act;
 };
 
-/* ---- what it is ----------------------------------------------------------- */
+/* ---- what it is --------------------------------------------------------- */
 
 static int refuse(const char *file, const char *why)
 {
@@ -262,7 +262,7 @@ static int read_file(struct pushing *pushing)
 		       : read_policy(pushing);
 }
 
-/* ---- to whom -------------------------------------------------------------- */
+/* ---- to whom ------------------------------------------------------------ */
 
 static int add_target(struct pushing *pushing, enum fleet_target kind,
 		      const char *name)
@@ -329,7 +329,7 @@ static int find_target(struct pushing *pushing, struct target *target)
 	return r && r != -ENOENT ? cmd_fleet_failed(target->name, r) : CMD_OK;
 }
 
-/* ---- may it be pushed there? ---------------------------------------------- */
+/* ---- may it be pushed there? -------------------------------------------- */
 
 static int check_serial(const struct pushing *pushing,
 			const struct target *target)
@@ -390,7 +390,7 @@ static int check_hosts(const struct pushing *pushing,
 	return CMD_OK;
 }
 
-/* ---- the message ---------------------------------------------------------- */
+/* ---- the message -------------------------------------------------------- */
 
 /* Only what is in force here may go with it: no older anchors. */
 static int keep_rest(struct pushing *pushing, struct target *target,
@@ -493,7 +493,7 @@ static int prepare(struct pushing *pushing, struct target *target)
 	return r ? r : make_message(pushing, target);
 }
 
-/* ---- again ---------------------------------------------------------------- */
+/* ---- again -------------------------------------------------------------- */
 
 /* `group.NAME.message' or `host.NAME.message'. */
 static int take_pushed(struct pushing *pushing, const char *file)
@@ -559,7 +559,7 @@ static int take_all_pushed(struct pushing *pushing)
 	return r;
 }
 
-/* ---- to the broker -------------------------------------------------------- */
+/* ---- to the broker ------------------------------------------------------ */
 
 static int put(struct pushing *pushing, struct target *target, bool text)
 {

@@ -47,7 +47,7 @@ struct asked {
 struct showing {
 	struct cmd_fleet cmd;
 	uint64_t wait_s;
-	const char *nonce;
+	char nonce[FLEET_NONCE_CHARS_MAX];
 	struct asked *hosts;
 	size_t n;
 	size_t answered;
@@ -57,7 +57,7 @@ struct showing {
 	size_t width;
 };
 
-/* ---- asking --------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------- */
 
 static void take_word(struct showing *showing, const struct link_frame *frame)
 {
@@ -157,7 +157,7 @@ static void keep_words(struct showing *showing)
 	fleet_unlock(showing->cmd.fleet);
 }
 
-/* ---- judging -------------------------------------------------------------- */
+/* ---- judging ------------------------------------------------------------ */
 
 static void judge(const struct showing *showing, struct asked *asked)
 {
@@ -167,7 +167,7 @@ static void judge(const struct showing *showing, struct asked *asked)
 		.host = asked->host,
 		.received = &asked->host->received,
 		.word = &asked->word,
-		.pushed = asked->has_pushed ? &asked->pushed : NULL,
+		.pushed = &asked->pushed,
 		.fresh = asked->fresh,
 		.asked = showing->reached,
 		.receiving = showing->receiving,
@@ -190,7 +190,7 @@ static bool has(const struct asked *asked, enum fleet_finding finding)
 	return asked->found & 1U << finding;
 }
 
-/* ---- the table ------------------------------------------------------------ */
+/* ---- the table ---------------------------------------------------------- */
 
 static void heard_text(const struct asked *asked, char *buf, size_t size)
 {
@@ -343,7 +343,7 @@ static int print_table(struct showing *showing)
 	return CMD_OK;
 }
 
-/* ---- for programs --------------------------------------------------------- */
+/* ---- for programs ------------------------------------------------------- */
 
 static json_t *findings_json(const struct asked *asked)
 {
@@ -412,7 +412,7 @@ static void print_json(const struct asked *asked)
 	cmd_print_json(line);
 }
 
-/* ---- all of it ------------------------------------------------------------ */
+/* ---- all of it ---------------------------------------------------------- */
 
 static int take_hosts(struct showing *showing, int argc, char **argv)
 {
@@ -451,11 +451,9 @@ static void read_received(struct showing *showing)
 static int show(struct showing *showing)
 {
 	bool bad = showing->cmd.errs.n > 0;
-	char nonce[FLEET_NONCE_CHARS_MAX];
 	int r = CMD_OK, told = CMD_OK;
 
-	fleet_nonce(nonce);
-	showing->nonce = nonce;
+	fleet_nonce(showing->nonce);
 	if (showing->n)
 		r = ask_all(showing);
 	keep_words(showing);

@@ -74,7 +74,7 @@ static void stop(int signal)
 	stopped = 1;
 }
 
-/* ---- telling -------------------------------------------------------------- */
+/* ---- telling ------------------------------------------------------------ */
 
 static void tell(const struct watching *watching, const char *kind,
 		 const char *host, const char *words, bool bad)
@@ -148,20 +148,21 @@ static int reload(struct watching *watching)
 	return follow_hosts(watching);
 }
 
-/* ---- hosts that change ---------------------------------------------------- */
+/* ---- hosts that change -------------------------------------------------- */
 
 static void look_at(struct watching *watching, struct fleet_host *host,
 		    struct fleet_pushed *pushed, struct fleet_look *look)
 {
 	struct watched *watched = watched_of(watching, host);
 	const struct fleet *fleet = watching->cmd.fleet;
-	bool has = !fleet_pushed_for(fleet, host, pushed);
 
+	*pushed = (struct fleet_pushed){0};
+	(void)fleet_pushed_for(fleet, host, pushed);
 	*look = (struct fleet_look){
 		.host = host,
 		.received = &host->received,
 		.word = &watched->word,
-		.pushed = has ? pushed : NULL,
+		.pushed = pushed,
 		.fresh = watched->unanswered < SILENT_ASKS,
 		.asked = true,
 		.receiving = true,
@@ -301,7 +302,7 @@ static void take_word(struct watching *watching, const struct link_frame *frame)
 	tell_changes(watching, host);
 }
 
-/* ---- asking --------------------------------------------------------------- */
+/* ---- asking ------------------------------------------------------------- */
 
 static void send_ask(struct watching *watching, const char *token,
 		     const struct fleet_have *have)
@@ -369,7 +370,7 @@ static void ask_gap(struct watching *watching, struct fleet_host *host)
 		send_ask(watching, host->token, &have);
 }
 
-/* ---- reports -------------------------------------------------------------- */
+/* ---- reports ------------------------------------------------------------ */
 
 static void tell_incident(struct watching *watching,
 			  const struct fleet_host *host, const json_t *line)
@@ -506,7 +507,7 @@ static void fetch(struct watching *watching)
 	watching->fetching = link_send(watching->link, &frame) == 0;
 }
 
-/* ---- the link ------------------------------------------------------------- */
+/* ---- the link ----------------------------------------------------------- */
 
 static void take_connected(struct watching *watching)
 {

@@ -35,7 +35,7 @@ static int make_dir(const char *path)
 	return errno == EEXIST ? 0 : -errno;
 }
 
-/* ---- fleet.yaml ----------------------------------------------------------- */
+/* ---- fleet.yaml --------------------------------------------------------- */
 
 static void take_server(struct parser *ps, const struct policy_yaml *node,
 			struct fleet *fleet)
@@ -229,7 +229,7 @@ int fleet_init(const char *dir, const char *issuer, const char *const *servers,
 	return r;
 }
 
-/* ---- hosts ---------------------------------------------------------------- */
+/* ---- hosts -------------------------------------------------------------- */
 
 bool fleet_is_host(const char *name)
 {
@@ -253,15 +253,16 @@ static int by_token(const void *a, const void *b)
 	return strcmp(x->token, y->token);
 }
 
+static int compare_token(const void *token, const void *host)
+{
+	return strcmp(token, ((const struct fleet_host *)host)->token);
+}
+
 struct fleet_host *fleet_find_token(struct fleet *fleet, const char *token)
 {
-	struct fleet_host key;
-
-	if (!fleet->n_hosts || strlen(token) >= sizeof(key.token))
-		return NULL;
-	(void)strcpy(key.token, token);
-	return bsearch(&key, fleet->hosts, fleet->n_hosts, sizeof(key),
-		       by_token);
+	return fleet->n_hosts ? bsearch(token, fleet->hosts, fleet->n_hosts,
+					sizeof(*fleet->hosts), compare_token)
+			      : NULL;
 }
 
 struct fleet_host *fleet_find(struct fleet *fleet, const char *name)
@@ -452,7 +453,7 @@ int fleet_reload(struct fleet *fleet, struct policy_errors *errs)
 	return 0;
 }
 
-/* ---- opening -------------------------------------------------------------- */
+/* ---- opening ------------------------------------------------------------ */
 
 /* Only the one that the hosts were told of; none is ever made here. */
 static int read_seal(struct fleet *fleet, struct policy_errors *errs)
@@ -534,7 +535,7 @@ void fleet_close(struct fleet *fleet)
 	free(fleet);
 }
 
-/* ---- locks ---------------------------------------------------------------- */
+/* ---- locks -------------------------------------------------------------- */
 
 static int open_lock(const struct fleet *fleet, const char *name)
 {
@@ -596,7 +597,7 @@ bool fleet_is_receiving(const struct fleet *fleet)
 	return busy;
 }
 
-/* ---- approving ------------------------------------------------------------ */
+/* ---- approving ---------------------------------------------------------- */
 
 static int groups_good(const char *const *groups, size_t n)
 {

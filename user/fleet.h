@@ -7,8 +7,9 @@
  *	trust.yaml		the trust anchors of its hosts
  *	seal.key		what opens reports; of mode 0600
  *	link/			ca.pem, cert.pem and key.pem, for the broker
- *	hosts/HOST/		enrolment.yaml, what was approved; evidence/, its
- *				log as it came; received.json and attested.json
+ *	hosts/HOST/		enrolment.yaml, what was approved; evidence/,
+ *				its log as it came; received.json,
+ *				attested.json and seen.json
  *	pushed/			what was pushed, by group and by host
  *	aside/			messages that were no host's
  *	lock, receive.lock	who changes it, and who receives
@@ -144,7 +145,7 @@ int fleet_lock_receiving(struct fleet *fleet);
 /* Does anybody receive now? */
 bool fleet_is_receiving(const struct fleet *fleet);
 
-/* ---- hosts ---------------------------------------------------------------- */
+/* ---- hosts -------------------------------------------------------------- */
 
 /* May a host be called so? As fleet_name(), and its name can be that of a
  * directory. */
@@ -180,7 +181,7 @@ int fleet_approve(struct fleet *fleet, const struct enrolment_request *request,
 		  enum fleet_approval *ret_approval, char **ret_text,
 		  const char **ret_why);
 
-/* ---- what came ------------------------------------------------------------ */
+/* ---- what came ---------------------------------------------------------- */
 
 /* Reads what is known of a host; without a file all is 0. -EUCLEAN: it is
  * damaged; -ENOMEM; as open(2) and read(2) say. */
@@ -206,7 +207,7 @@ int fleet_word_get(const struct fleet *fleet, const char *host,
 int fleet_word_put(const struct fleet *fleet, const char *host,
 		   const struct fleet_word *word);
 
-/* ---- what was pushed ------------------------------------------------------ */
+/* ---- what was pushed ---------------------------------------------------- */
 
 enum fleet_target {
 	FLEET_TO_GROUP,

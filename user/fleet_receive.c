@@ -29,7 +29,7 @@ const char *fleet_outcome_name(enum fleet_outcome outcome)
 	return names[outcome];
 }
 
-/* ---- what is no host's ---------------------------------------------------- */
+/* ---- what is no host's -------------------------------------------------- */
 
 /* A name of this side's making. -EEXIST: it is taken. */
 static int put_aside(const struct fleet *fleet, unsigned int n,
@@ -84,7 +84,7 @@ static void set_aside(struct fleet *fleet, const char *token,
 	fleet->aside++;
 }
 
-/* ---- lines ---------------------------------------------------------------- */
+/* ---- lines -------------------------------------------------------------- */
 
 /* A line of the report that is being looked at. */
 struct place {
@@ -170,7 +170,7 @@ static int sort_out(struct fleet_report *report)
 	return 0;
 }
 
-/* ---- what is missing ------------------------------------------------------ */
+/* ---- what is missing ---------------------------------------------------- */
 
 /* May the host's log begin here, because there is none before any more? */
 static bool begins_segment(const struct fleet_report *report,
@@ -245,7 +245,7 @@ static void ask_round(struct fleet_received *received)
 	received->gap_first = 0;
 }
 
-/* ---- what is taken -------------------------------------------------------- */
+/* ---- what is taken ------------------------------------------------------ */
 
 static void note_broken(struct fleet_receipt *receipt, uint64_t seq)
 {
@@ -460,7 +460,7 @@ void fleet_recheck(struct fleet *fleet)
 	}
 }
 
-/* ---- what else passes between a host and its force ------------------------ */
+/* ---- what else passes between a host and its force ---------------------- */
 
 int fleet_hear(struct fleet *fleet, const char *token, const void *bytes,
 	       size_t len, struct fleet_host **ret_host,

@@ -21,7 +21,7 @@
 #define SEEN_FILE     "seen.json"
 #define FILE_MAX      65536U
 
-/* ---- members of a struct as members of an object -------------------------- */
+/* ---- members of a struct as members of an object ------------------------ */
 
 enum member_type {
 	MEMBER_NUMBER, /* uint64_t */
@@ -148,7 +148,7 @@ static int get_file(const char *path, json_t **ret_object)
 	return *ret_object ? 0 : -EUCLEAN;
 }
 
-/* ---- what came ------------------------------------------------------------ */
+/* ---- what came ---------------------------------------------------------- */
 
 static const struct member received_members[] = {
 	MEMBER(MEMBER_TIME, fleet_received, last_s),
@@ -245,7 +245,7 @@ int fleet_seen_put(const struct fleet *fleet, const char *host, int64_t seen_s)
 					   N_ELEMENTS(seen_members), &seen));
 }
 
-/* ---- what a host said ----------------------------------------------------- */
+/* ---- what a host said --------------------------------------------------- */
 
 static const struct member word_members[] = {
 	MEMBER(MEMBER_TIME, fleet_word, seen_s),
@@ -312,7 +312,7 @@ int fleet_word_put(const struct fleet *fleet, const char *host,
 	return put_file(path, object);
 }
 
-/* ---- what was pushed ------------------------------------------------------ */
+/* ---- what was pushed ---------------------------------------------------- */
 
 static const struct member pushed_members[] = {
 	MEMBER(MEMBER_NUMBER, fleet_pushed, serial),

@@ -30,7 +30,7 @@ bool fleet_is_note(enum fleet_finding finding)
 	return finding == FLEET_OBSERVES;
 }
 
-/* ---- finding -------------------------------------------------------------- */
+/* ---- finding ------------------------------------------------------------ */
 
 static uint64_t behind(const struct fleet_look *look)
 {
@@ -55,11 +55,11 @@ static uint32_t policy_findings(const struct fleet_look *look)
 {
 	const struct fleet_attest *attest = &look->word->attest;
 	const struct fleet_pushed *pushed = look->pushed;
-	uint64_t serial = pushed ? pushed->serial : 0;
+	uint64_t serial = pushed->serial;
 	uint32_t found;
 
 	found = bit(FLEET_NO_POLICY, !attest->policy_serial);
-	if (pushed && pushed->trust_version)
+	if (pushed->trust_version)
 		found |= bit(FLEET_TRUST,
 			     attest->trust_version != pushed->trust_version ||
 				     strcmp(attest->trust_sha256,
@@ -117,7 +117,7 @@ uint32_t fleet_findings(const struct fleet_look *look)
 	return look->word->seen_s ? found | word_findings(look) : found;
 }
 
-/* ---- words ---------------------------------------------------------------- */
+/* ---- words -------------------------------------------------------------- */
 
 static void ago(const struct fleet_look *look, int64_t when_s, char *buf,
 		size_t size)
@@ -145,7 +145,7 @@ static void policy_words(const struct fleet_look *look,
 	const struct fleet_pushed *pushed = look->pushed;
 	char when[48];
 
-	ago(look, pushed ? pushed->pushed_s : 0, when, sizeof(when));
+	ago(look, pushed->pushed_s, when, sizeof(when));
 	if (finding == FLEET_LAGS)
 		(void)snprintf(buf, size,
 			       "it enforces serial %" PRIu64 ", and %" PRIu64

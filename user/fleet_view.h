@@ -45,7 +45,7 @@ struct fleet_look {
 	const struct fleet_host *host;
 	const struct fleet_received *received;
 	const struct fleet_word *word;	   /* seen_s 0: it never said any */
-	const struct fleet_pushed *pushed; /* NULL: nothing */
+	const struct fleet_pushed *pushed; /* all 0: nothing */
 	bool fresh;			   /* the word answers what was asked */
 	bool asked;	/* it should have by now; else silence is no finding */
 	bool receiving; /* somebody does, here and now */

@@ -87,7 +87,7 @@ static void check(int r, const char *what)
 	exit(1);
 }
 
-/* ---- the log -------------------------------------------------------------- */
+/* ---- the log ------------------------------------------------------------ */
 
 static int take_line(const struct evidence_line *line, void *arg)
 {
@@ -147,7 +147,7 @@ static void add_lines(struct host *host, uint64_t n)
 	say("added %" PRIu64, host->seqs[host->n - 1]);
 }
 
-/* ---- reports -------------------------------------------------------------- */
+/* ---- reports ------------------------------------------------------------ */
 
 static void put_cursor(const struct host *host)
 {
@@ -242,7 +242,7 @@ static void take_ack(struct host *host, const struct link_frame *frame)
 	say("acked %" PRIu64 "%s", host->acked, frame->kind ? " again" : "");
 }
 
-/* ---- what it is told, and asked ------------------------------------------- */
+/* ---- what it is told, and asked ----------------------------------------- */
 
 static void take_policy(struct host *host, const struct link_frame *frame)
 {
@@ -344,7 +344,7 @@ static void take_frame(struct host *host, const struct link_frame *frame)
 	}
 }
 
-/* ---- what it is made to do ------------------------------------------------ */
+/* ---- what it is made to do ---------------------------------------------- */
 
 static void obey(struct host *host, char *line)
 {

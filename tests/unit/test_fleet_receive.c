@@ -1,5 +1,5 @@
 // SPDX-License-Identifier: GPL-2.0-only
-/* What a force makes of reports, good and bad, in a fleet directory of its own. */
+/* What a force makes of reports, good and bad, in a directory of its own. */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -45,7 +45,7 @@ struct box {
 	struct fleet_receipt receipt;
 };
 
-/* ---- hosts that write ----------------------------------------------------- */
+/* ---- hosts that write --------------------------------------------------- */
 
 static int take_source(const struct evidence_line *line, void *arg)
 {
@@ -127,7 +127,7 @@ static void new_source(const struct box *box, const char *name,
 	assert_int_equal(sign_key_load(path, &source->key, &made), 0);
 }
 
-/* ---- a fleet -------------------------------------------------------------- */
+/* ---- a fleet ------------------------------------------------------------ */
 
 static void approve(struct box *box, const char *name,
 		    const struct sign_key *key)
@@ -209,7 +209,7 @@ static int teardown(void **state)
 	return 0;
 }
 
-/* ---- messages ------------------------------------------------------------- */
+/* ---- messages ----------------------------------------------------------- */
 
 struct message {
 	void *bytes;
@@ -285,7 +285,7 @@ static struct fleet_received *received(struct box *box)
 	return &fleet_find(box->fleet, HOST)->received;
 }
 
-/* ---- what is there -------------------------------------------------------- */
+/* ---- what is there ------------------------------------------------------ */
 
 static void copy_dir(const struct box *box, const char *host,
 		     char ret_path[FLEET_PATH_MAX])
@@ -361,7 +361,7 @@ static size_t count_aside(const struct box *box)
 	return n - 1;
 }
 
-/* ---- what is taken -------------------------------------------------------- */
+/* ---- what is taken ------------------------------------------------------ */
 
 static void reports_become_the_log_that_the_host_has(void **state)
 {
@@ -581,7 +581,7 @@ static void long_log_is_kept_in_segments(void **state)
 	comes(box, make(box, box->host.n, box->host.n), FLEET_AGAIN);
 }
 
-/* ---- what is not ---------------------------------------------------------- */
+/* ---- what is not -------------------------------------------------------- */
 
 static void report_is_set_aside_when_another_host_signed_it(void **state)
 {
@@ -715,7 +715,7 @@ static void report_to_another_force_is_not_opened(void **state)
 	comes(box, make(box, 1, 10), FLEET_TAKEN);
 }
 
-/* ---- when something fails ------------------------------------------------- */
+/* ---- when something fails ----------------------------------------------- */
 
 static void nothing_is_settled_when_the_disk_is_full(void **state)
 {
@@ -767,8 +767,7 @@ static void nothing_begins_when_the_disk_is_full(void **state)
 	has(box, 1, 60);
 }
 
-static void
-report_is_taken_once_when_who_receives_dies_before_it_tells(void **state)
+static void report_is_taken_once_when_who_receives_dies_first(void **state)
 {
 	struct box *box = *state;
 
@@ -782,8 +781,7 @@ report_is_taken_once_when_who_receives_dies_before_it_tells(void **state)
 	has(box, 1, 30);
 }
 
-static void
-half_a_report_is_made_whole_when_who_receives_died_in_it(void **state)
+static void half_a_report_is_made_whole_after_a_crash(void **state)
 {
 	struct box *box = *state;
 	char path[FLEET_PATH_MAX];
@@ -835,8 +833,7 @@ static void receive_all(struct box *box, int out, size_t each)
 	_exit(0);
 }
 
-static void
-log_is_whole_when_who_receives_is_killed_again_and_again(void **state)
+static void log_is_whole_when_who_receives_is_killed(void **state)
 {
 	struct box *box = *state;
 	bool done = false;
@@ -873,7 +870,7 @@ log_is_whole_when_who_receives_is_killed_again_and_again(void **state)
 	assert_int_equal(problems(box, &last), 0);
 }
 
-/* ---- the directory -------------------------------------------------------- */
+/* ---- the directory ------------------------------------------------------ */
 
 static void counts_are_there_again_when_it_is_opened_anew(void **state)
 {
@@ -1030,12 +1027,9 @@ int main(void)
 		RECEIVING(report_to_another_force_is_not_opened),
 		RECEIVING(nothing_is_settled_when_the_disk_is_full),
 		RECEIVING(nothing_begins_when_the_disk_is_full),
-		RECEIVING(
-			report_is_taken_once_when_who_receives_dies_before_it_tells),
-		RECEIVING(
-			half_a_report_is_made_whole_when_who_receives_died_in_it),
-		RECEIVING(
-			log_is_whole_when_who_receives_is_killed_again_and_again),
+		RECEIVING(report_is_taken_once_when_who_receives_dies_first),
+		RECEIVING(half_a_report_is_made_whole_after_a_crash),
+		RECEIVING(log_is_whole_when_who_receives_is_killed),
 		RECEIVING(counts_are_there_again_when_it_is_opened_anew),
 		RECEIVING(second_one_does_not_receive),
 		RECEIVING(host_is_not_approved_when_its_name_leads_elsewhere),
