@@ -86,9 +86,18 @@ acts_last()
 		.state != \"used\") | $1" | tail -n 1
 }
 
+# acts_member ARG...: `cordon', by one of its group; what it said in $told.
+acts_member()
+{
+	told=$(setpriv --reuid 65534 --regid 65534 --groups "$(getent group \
+		cordon | cut -d: -f3)" "$bin/cordon" "$@" --run-dir "$run" 2>&1)
+	rc=$?
+}
+
 # Who asks what for, and nobody else's answer.
 acts_begin()
 {
+	getent group cordon >/dev/null || groupadd cordon
 	signed_trust 1 2 alice bob carol >$sg_trust
 	acts_policy
 	check agent_starts_where_acts_are_signed "$(tail -n 3 "$log")" \
@@ -127,6 +136,12 @@ acts_break_glass()
 		grep -q 'ENFORCEMENT IS LIFTED' "$log"
 	acts_apply alice bob
 	acts_refused act_is_refused_when_it_was_used 'it was used before'
+	acts_member status
+	check group_may_look_when_enforcement_is_lifted "exit $rc $told" \
+		grep -q 'enforcement lifted until' <<<"$told"
+	acts_member act end
+	check group_may_not_end_an_act "exit $rc $told" \
+		grep -q '^4 .*only root may' <<<"$rc $told"
 	told=$(cordon act end 2>&1)
 	check act_ends_when_it_is_ended "$told" \
 		[ "$told" = 'enforcement is back' ]
@@ -280,4 +295,5 @@ acts_cases()
 	acts_uninstall
 	agent_gone
 	rm -f $sg_trust* "$policy".*minisig $ac_act*
+	groupdel cordon
 }
