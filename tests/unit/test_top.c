@@ -581,6 +581,37 @@ static void warnings_are_bounded_when_there_are_many(void **state)
 	top_free(top);
 }
 
+static void who_lifted_enforcement_is_told_as_long_as_it_is(void **state)
+{
+	static const char *const lines[] = {
+		"{'type':'status','mode':'enforce','lifted':null}",
+		"{'type':'status','mode':'enforce','lifted':{'until':"
+		"'2026-11-30T16:00:00Z','signers':['alice','bob'],'reason':"
+		"'printers'}}",
+		"{'type':'status','mode':'enforce','lifted':{'until':"
+		"'2026-11-30T16:00:00Z'}}",
+	};
+	struct top_view view = {.width = 120, .height = 24};
+	struct top *top = new_top(false);
+
+	(void)state;
+	for (size_t i = 0; i < 3; i++) {
+		top_begin(top, NOW);
+		hand(top, lines[i], top_take_status);
+		top_done(top, NOW);
+		if (!i)
+			says_not(draw(top, &view), "lifted");
+		else
+			says(draw(top, &view),
+			     i == 1 ? "enforcement lifted: until "
+				      "2026-11-30T16:00:00Z by alice, bob: "
+				      "printers"
+				    : "16:00:00Z by whom nothing here tells "
+				      "of");
+	}
+	top_free(top);
+}
+
 static void frame_has_everything_when_there_is_no_height(void **state)
 {
 	struct top_view view = {.width = 80};
@@ -626,6 +657,8 @@ int main(int argc, char **argv)
 		cmocka_unit_test(nothing_is_known_before_the_first_answer),
 		cmocka_unit_test(events_are_shown_once_when_asked_for_again),
 		cmocka_unit_test(warnings_are_bounded_when_there_are_many),
+		cmocka_unit_test(
+			who_lifted_enforcement_is_told_as_long_as_it_is),
 		cmocka_unit_test(frame_has_everything_when_there_is_no_height),
 	};
 
