@@ -30,8 +30,8 @@ int fleet_body_close(struct fleet_body *body, const char *domain,
 		     const struct seal_public *force, void **ret_box,
 		     size_t *ret_len);
 
-/* The body of a box of at most max bytes, for free(ret_body->buffer). -EMSGSIZE,
- * -EBADMSG, -EACCES, -ENOMEM as fleet_report_open(). */
+/* The body of a box of at most max bytes, for free(ret_body->buffer).
+ * -EMSGSIZE, -EBADMSG, -EACCES, -ENOMEM as fleet_report_open(). */
 int fleet_body_open(const void *box, size_t len, size_t max, const char *domain,
 		    const struct seal_key *force,
 		    const struct sign_public *host,

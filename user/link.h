@@ -28,7 +28,7 @@
  *
  *	LINK_PUBLISH	id, kind, name as of LINK_POLICY, bytes: a policy
  *			message; answered as a report is
- *	LINK_ASK	name: of the host, or none: all; bytes: an ask; no answer
+ *	LINK_ASK	name: the host's, or none: all; bytes: an ask; no answer
  *	LINK_FETCH	id, count: at most so many reports (1 to
  *			LINK_FETCH_MAX); answered by as many LINK_REPORTED as
  *			there are, then LINK_FETCHED; if there is none, that

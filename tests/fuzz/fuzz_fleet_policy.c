@@ -14,7 +14,6 @@
 
 #include <errno.h>
 
-
 static void check_bundle(const struct trust_bundle *bundle)
 {
 	const struct trust_signature *at = bundle->signatures;
