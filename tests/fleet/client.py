@@ -5,7 +5,7 @@
 usage: client.py PORT CA CERT KEY [pub|sub SUBJECT]...
 
 Says for each of them `allowed' or `refused'; `no connection' if it does not get
-in. With - for CERT it has none.
+in. With - for CERT it has none. SUBJECT=REPLY asks for the answer to go there.
 """
 
 import socket
@@ -56,7 +56,7 @@ class Client:
 
     def attempt(self, verb, subject):
         if verb == "pub":
-            self.send("PUB %s 2\r\n{}" % subject)
+            self.send("PUB %s 2\r\n{}" % subject.replace("=", " "))
         else:
             self.send("SUB %s 1" % subject)
         refused = self.settled()
