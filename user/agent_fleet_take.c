@@ -54,19 +54,24 @@ static bool may_tell(struct agent_fleet *fleet)
 }
 
 /* Nor take all of the agent's time. */
-static void note_refused(struct agent_fleet *fleet)
+static void charge(struct agent_fleet *fleet, int64_t ms)
 {
 	int64_t now = clock_ms();
 
-	fleet->refusals++;
 	if (fleet->busy_ms < now)
 		fleet->busy_ms = now;
-	fleet->busy_ms += REFUSED_MS;
+	fleet->busy_ms += ms;
 	if (fleet->busy_ms - now <= BUSY_MS)
 		return;
 	fleet->resume_ms = fleet->busy_ms - BUSY_MS;
 	fleet_watch_link(fleet, false);
 	fleet_wake(fleet, fleet->resume_ms);
+}
+
+static void note_refused(struct agent_fleet *fleet)
+{
+	fleet->refusals++;
+	charge(fleet, REFUSED_MS);
 }
 
 /* What was judged comes again with each connection, and is no news. What could
@@ -149,8 +154,9 @@ static int push_act(struct agent *agent, const struct trust_bundle *bundle)
 	sign_hash(bundle->bytes, bundle->len, hash);
 	if (strcmp(hash, kept->act) == 0)
 		return 0;
+	/* Rubbish that came before it is not to be its end. */
 	if (agent->push_quiet)
-		return -EPERM;
+		return -EAGAIN;
 	r = agent_act_apply(agent, FORCE, bundle, told, sizeof(told));
 	if (r) {
 		(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
@@ -199,11 +205,14 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 	struct fleet_policy message;
 	char hash[SIGN_HASH_CHARS_MAX];
 	struct trust_bundle whole = {.bytes = (void *)bytes, .len = len};
+	int64_t begun_ms = clock_ms();
 	int r;
 
 	sign_hash(bytes, len, hash);
-	if (is_known(fleet, hash))
+	if (is_known(fleet, hash)) {
+		charge(fleet, 1 + 2 * (clock_ms() - begun_ms));
 		return;
+	}
 	agent->push_quiet = !may_tell(fleet);
 	agent->next_begins_s = 0;
 	r = fleet_policy_open(bytes, len, FLEET_POLICY_BYTES_MAX, &message);
@@ -353,6 +362,7 @@ void fleet_take_ask(struct agent *agent, const struct link_frame *frame)
 	    fleet_ask_open(frame->bytes, frame->len, fleet->name, nonce, &have,
 			   &has)) {
 		fleet->unanswered++;
+		charge(fleet, 1);
 		return;
 	}
 	fleet->ask_ms = clock_ms() + ASK_AGAIN_MS;

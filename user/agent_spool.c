@@ -94,12 +94,13 @@ void fleet_kept_read(struct agent *agent)
 
 static json_t *kept_json(const struct fleet_kept *kept)
 {
-	return json_pack(
-		"{s:i, s:I, s:s, s:I, s:s, s:I, s:I, s:I}", "cordon", 1,
-		"enrolment", (json_int_t)kept->serial, "sha256", kept->sha256,
-		"seq", (json_int_t)kept->acked.seq, "hash", kept->acked.hash,
-		"dropped", (json_int_t)kept->dropped, "policy",
-		(json_int_t)kept->policy, "trust", (json_int_t)kept->trust);
+	return json_pack("{s:i, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:s}",
+			 "cordon", 1, "enrolment", (json_int_t)kept->serial,
+			 "sha256", kept->sha256, "seq",
+			 (json_int_t)kept->acked.seq, "hash", kept->acked.hash,
+			 "dropped", (json_int_t)kept->dropped, "policy",
+			 (json_int_t)kept->policy, "trust",
+			 (json_int_t)kept->trust, "act", kept->act);
 }
 
 void fleet_kept_write(struct agent *agent)

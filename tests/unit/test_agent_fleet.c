@@ -836,6 +836,34 @@ static void rubbish_is_told_so_often_and_keeps_nothing_good_away(void **state)
 	assert_int_equal(told("refused"), 4);
 }
 
+/* It costs little, and is nothing that may go on for ever. */
+static void
+message_that_is_known_makes_a_pause_when_it_comes_all_day(void **state)
+{
+	struct agent_fleet *fleet;
+
+	(void)state;
+	join();
+	fleet = host.agent.fleet;
+	say_policy("{}", 2);
+	wait_until(status_number("refused") == 1);
+	fleet->busy_ms = 0;
+	for (int i = 0; i < 20; i++)
+		say_policy("{}", 2);
+	push(6, ALICE | BOB);
+	wait_until(serial() == 6);
+	assert_int_equal(fleet->resume_ms, 0);
+	for (int i = 0; !fleet->resume_ms && i < 1000; i++) {
+		fleet->busy_ms = clock_ms() + 8500;
+		say_policy("{}", 2);
+		step(1);
+	}
+	assert_int_not_equal(fleet->resume_ms, 0);
+	push(7, ALICE | BOB);
+	wait_until(serial() == 7);
+	assert_int_equal(status_number("refused"), 1);
+}
+
 static void put_soon_policy(int64_t serial, unsigned int who)
 {
 	char at[TEXT_NUMBER_CHARS_MAX], more[128];
@@ -892,6 +920,92 @@ static void anchors_come_into_force_before_the_policy(void **state)
 	assert_int_equal(host.agent.trust->version, 2);
 	assert_string_equal(host.agent.trust_problem, "");
 	assert_int_equal(serial(), 7);
+}
+
+/* ---- acts ---------------------------------------------------------------- */
+
+static char act_text[8192];
+
+/* As cordond does. */
+static void begin_acts(void)
+{
+	host.agent.host_public = own_key();
+	host.agent.has_host_public = true;
+	assert_int_equal(agent_act_start(&host.agent), 0);
+	agent_act_started(&host.agent);
+}
+
+static void put_act(int64_t serial, unsigned int who)
+{
+	(void)serial;
+	put_signed(host.policy, act_text, who);
+}
+
+/* The message of an act that this host asks for. */
+static char *break_glass(size_t *ret_len)
+{
+	struct control_request request = {.verb = CONTROL_ACT_REQUEST,
+					  .act = "break-glass"};
+	char why[TRUST_WORDS_MAX], *asked = NULL, *text = NULL;
+	struct fleet_policy message = {0};
+
+	assert_int_equal(agent_act_request(&host.agent, &request, &asked, why,
+					   sizeof(why)),
+			 0);
+	(void)snprintf(act_text, sizeof(act_text), "%s", asked);
+	free(asked);
+	message.act = sent(put_act, 0, ALICE | BOB);
+	assert_int_equal(fleet_policy_make(&message, FLEET_POLICY_BYTES_MAX,
+					   &text, ret_len),
+			 0);
+	fleet_policy_release(&message);
+	return text;
+}
+
+/* The broker has it as long as nothing else takes its place. */
+static void act_took_effect_once_and_is_no_news_after_a_start(void **state)
+{
+	size_t len;
+	char *text;
+
+	(void)state;
+	join();
+	begin_acts();
+	text = break_glass(&len);
+	say_policy(text, len);
+	wait_until(guarded.lifted_until_ns);
+	assert_int_equal(agent_act_end(&host.agent), 0);
+	agent_dies();
+	begin(false);
+	begin_acts();
+	connect_link();
+	(void)json_array_clear(recorded);
+	say_policy(text, len);
+	free(text);
+	push(6, ALICE | BOB);
+	wait_until(serial() == 6);
+	assert_int_equal(guarded.lifted_until_ns, 0);
+	assert_int_equal(told("refused"), 0);
+	assert_int_equal(status_number("refused"), 0);
+}
+
+static void act_comes_through_when_there_was_rubbish_before_it(void **state)
+{
+	size_t len;
+	char *text;
+
+	(void)state;
+	join();
+	begin_acts();
+	text = break_glass(&len);
+	host.agent.fleet->may_tell = 0;
+	say_policy(text, len);
+	wait_until(status_number("refused") == 1);
+	assert_int_equal(guarded.lifted_until_ns, 0);
+	host.agent.fleet->may_tell = 1;
+	say_policy(text, len);
+	free(text);
+	wait_until(guarded.lifted_until_ns);
 }
 
 /* ---- the link ------------------------------------------------------------ */
@@ -1099,8 +1213,12 @@ int main(int argc, char **argv)
 		in_a_fleet(policy_is_refused_when_it_is_forged_or_others),
 		in_a_fleet(
 			rubbish_is_told_so_often_and_keeps_nothing_good_away),
+		in_a_fleet(
+			message_that_is_known_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
 		in_a_fleet(anchors_come_into_force_before_the_policy),
+		in_a_fleet(act_took_effect_once_and_is_no_news_after_a_start),
+		in_a_fleet(act_comes_through_when_there_was_rubbish_before_it),
 		in_a_fleet(link_is_started_again_when_it_says_what_is_no_frame),
 		in_a_fleet(half_a_message_is_nothing_when_the_link_is_killed),
 		in_a_fleet(agent_goes_on_when_there_is_no_program),
