@@ -818,6 +818,62 @@ static void half_a_report_is_made_whole_after_a_crash(void **state)
 	has(box, 1, 30);
 }
 
+static void report_goes_behind_what_somebody_else_has_written(void **state)
+{
+	struct box *box = *state;
+	struct fleet *first = box->fleet;
+
+	write_lines(&box->host, 40, 100);
+	comes(box, make(box, 1, 10), FLEET_TAKEN);
+	open_fleet(box);
+	comes(box, make(box, 11, 20), FLEET_TAKEN);
+	fleet_receipt_release(&box->receipt);
+	fleet_close(box->fleet);
+	box->fleet = first;
+	comes(box, make(box, 11, 30), FLEET_TAKEN);
+	has(box, 1, 30);
+	assert_false(box->receipt.broke);
+}
+
+static void lines_that_somebody_took_away_are_missing(void **state)
+{
+	struct box *box = *state;
+	char path[FLEET_PATH_MAX];
+	size_t len;
+
+	write_lines(&box->host, 40, 100);
+	comes(box, make(box, 1, 10), FLEET_TAKEN);
+	free(join(&box->host, 1, 5, &len));
+	copy_dir(box, HOST, path);
+	(void)strcat(path, "/000000000001.jsonl");
+	assert_int_equal(truncate(path, (off_t)len), 0);
+	comes(box, make(box, 11, 20), FLEET_GAP);
+	assert_int_equal(received(box)->gap_from, 6);
+	comes(box, make(box, 6, 20), FLEET_TAKEN);
+	has(box, 1, 20);
+}
+
+static void evidence_that_is_moved_away_begins_anew(void **state)
+{
+	char from[FLEET_PATH_MAX], to[FLEET_PATH_MAX];
+	struct box *box = *state;
+
+	write_lines(&box->host, 40, 100);
+	comes(box, make(box, 1, 10), FLEET_TAKEN);
+	copy_dir(box, HOST, from);
+	fleet_host_path(box->fleet, HOST, "before", to);
+	assert_int_equal(rename(from, to), 0);
+	comes(box, make(box, 11, 20), FLEET_GAP);
+	assert_int_equal(received(box)->gap_from, 1);
+	assert_int_equal(fleet_received_put(box->fleet), 0);
+	open_again(box);
+	fleet_recheck(box->fleet);
+	assert_int_equal(received(box)->seq, 0);
+	assert_int_equal(received(box)->gap_s, 0);
+	comes(box, make(box, 1, 40), FLEET_TAKEN);
+	has(box, 1, 40);
+}
+
 /* Receives all of it, and says so of each report, until it is killed. */
 static void receive_all(struct box *box, int out, size_t each)
 {
@@ -1029,6 +1085,9 @@ int main(void)
 		RECEIVING(nothing_begins_when_the_disk_is_full),
 		RECEIVING(report_is_taken_once_when_who_receives_dies_first),
 		RECEIVING(half_a_report_is_made_whole_after_a_crash),
+		RECEIVING(report_goes_behind_what_somebody_else_has_written),
+		RECEIVING(lines_that_somebody_took_away_are_missing),
+		RECEIVING(evidence_that_is_moved_away_begins_anew),
 		RECEIVING(log_is_whole_when_who_receives_is_killed),
 		RECEIVING(counts_are_there_again_when_it_is_opened_anew),
 		RECEIVING(second_one_does_not_receive),
