@@ -5,21 +5,23 @@
 
 BENCH := $(addprefix $(B)/tests/bench/,ops fanotify programs verdicts)
 LONGLOG := $(B)/tests/bench/longlog
+HOSTS := $(B)/tests/bench/hosts
 
 $(BENCH): $(B)/tests/bench/%: $(B)/tests/bench/%.o
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) -static -o $@ $^
 
-$(LONGLOG): $(LONGLOG).o $(B)/libcordon.a
+$(LONGLOG) $(HOSTS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libcordon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench-programs: $(BENCH) $(LONGLOG) $(B)/tests/makeset
+bench-programs: $(BENCH) $(LONGLOG) $(HOSTS) $(B)/tests/makeset
 
 # In this order: nothing can be built before its packages are there.
-bench: deps ## what the guard costs, in instructions, and the agent, in time
+bench: deps ## what the guard costs, in instructions, and agent and fleet, in time
 	$(Q)$(MAKE) all bench-programs
 	$(Q)tests/bench/run
 	$(Q)tests/bench/evidence
+	$(Q)tests/bench/fleet
 
 .PHONY: bench bench-programs
