@@ -57,7 +57,7 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/unit/test_report_page tests/metrics/check tests/export/check \
 	tests/golden/check tests/sign/check tests/fleet/check-link \
-	tests/fleet/check-force
+	tests/fleet/check-force tests/fleet/check-host
 LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz -lresolv
 AGENT_LIBS := -lbpf -lelf -lsystemd
 LINK_LIBS := -lnats -ljansson -lseccomp

@@ -331,6 +331,7 @@ static void stop_link(struct agent_fleet *fleet)
 	fleet->resume_ms = 0;
 	fleet->send_ms = 0;
 	fleet->said_lost = false;
+	fleet->connected_ms = 0;
 }
 
 static bool is_same(const struct agent_fleet *fleet,
@@ -406,15 +407,26 @@ void agent_fleet_stop(struct agent *agent)
 
 /* ---- what the link says -------------------------------------------------- */
 
+/*
+ * A link that comes and goes is not worth a word each time: that it is lost is
+ * said once, and that it is back when it has stayed.
+ */
 static void say_connected(struct agent_fleet *fleet)
 {
+	int64_t steady_ms = fleet->connected_ms + LINK_STEADY_S * 1000;
+
+	if (!fleet->connected_ms ||
+	    (fleet->said_lost && clock_ms() < steady_ms)) {
+		if (fleet->connected_ms)
+			fleet_wake(fleet, steady_ms);
+		return;
+	}
 	log_notice("connected to the force: %s",
 		   link_state(fleet->link)->words);
 	fleet->said_lost = false;
-	spool_connected(fleet);
+	fleet->connected_ms = 0;
 }
 
-/* It is tried again and again, which need not be said each time. */
 static void say_lost(struct agent_fleet *fleet)
 {
 	if (!fleet->said_lost)
@@ -423,6 +435,7 @@ static void say_lost(struct agent_fleet *fleet)
 			    "at most every %d s",
 			    link_state(fleet->link)->words, LINK_AGAIN_MAX_S);
 	fleet->said_lost = true;
+	fleet->connected_ms = 0;
 }
 
 static void take_frame(struct agent *agent, const struct link_frame *frame)
@@ -431,7 +444,8 @@ static void take_frame(struct agent *agent, const struct link_frame *frame)
 
 	switch (frame->type) {
 	case LINK_CONNECTED:
-		say_connected(fleet);
+		fleet->connected_ms = clock_ms();
+		spool_connected(fleet);
 		break;
 	case LINK_DISCONNECTED:
 		say_lost(fleet);
@@ -492,6 +506,7 @@ void agent_fleet_work(struct agent *agent)
 	if (!fleet->link)
 		return;
 	work_link(agent);
+	say_connected(fleet);
 	fleet_take_later(agent);
 	spool_send(agent);
 }

@@ -12,7 +12,7 @@
 #include "link.h"
 #include "tail.h"
 
-#define FLEET_KNOWN_MAX 16 /* messages that were judged */
+#define FLEET_KNOWN_MAX 16 /* messages that were refused */
 /* Of what is refused so much is told, and one more each minute. */
 #define FLEET_TELL_MAX 16
 
@@ -48,12 +48,13 @@ struct agent_fleet {
 	bool watched; /* its descriptor, by epoll_fd */
 	int epoll_fd; /* of that and of the next */
 	int timer_fd;
-	int64_t armed_ms;  /* clock_ms() for which it is set; 0: not */
-	int64_t resume_ms; /* nothing is taken from the link until then */
-	int64_t busy_ms;   /* what was refused takes the time until then */
-	int64_t ask_ms;	   /* no ask is answered until then */
-	bool said_lost;	   /* that there is no link */
-	/* Not to be judged again: hashes of messages. */
+	int64_t armed_ms;     /* clock_ms() for which it is set; 0: not */
+	int64_t resume_ms;    /* nothing is taken from the link until then */
+	int64_t busy_ms;      /* what was refused takes the time until then */
+	int64_t ask_ms;	      /* no ask is answered until then */
+	bool said_lost;	      /* that there is no link */
+	int64_t connected_ms; /* since then, and not said; 0: neither */
+	/* Refused, and not to be judged again: hashes of messages. */
 	char known[FLEET_KNOWN_MAX][SIGN_HASH_CHARS_MAX];
 	size_t next_known;
 	unsigned int may_tell; /* so often, of what is refused */

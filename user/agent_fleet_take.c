@@ -74,11 +74,11 @@ static void note_refused(struct agent_fleet *fleet)
 	charge(fleet, REFUSED_MS);
 }
 
-/* What was judged comes again with each connection, and is no news. What could
- * not be put into force for want of memory may be another time. */
+/* It comes again with each connection, and is no news. What could not be put
+ * into force for want of memory may be another time. */
 static void note_known(struct agent_fleet *fleet, const char *hash, int r)
 {
-	if (r && r != -EPERM && r != -EINVAL && r != -E2BIG)
+	if (r != -EPERM && r != -EINVAL && r != -E2BIG)
 		return;
 	(void)strcpy(fleet->known[fleet->next_known], hash);
 	fleet->next_known = (fleet->next_known + 1) % FLEET_KNOWN_MAX;

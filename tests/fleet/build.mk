@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: GPL-2.0-only
 #
 # The fleet's programs for tests: one who has a link, a host without an agent,
-# and what somebody tries who has the link.
+# one with an agent, and what somebody tries who has the link.
 
 FLEET := $(addprefix $(B)/tests/fleet/,host peer)
 
@@ -14,7 +14,14 @@ $(B)/tests/fleet/sandbox: $(B)/tests/fleet/sandbox.o \
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ -lseccomp
 
-fleet-programs: $(FLEET) $(B)/tests/fleet/sandbox $(B)/cordon-link
+# There is no kernel that it could guard.
+$(B)/tests/fleet/agent: $(B)/tests/fleet/agent.o $(B)/tests/unit/agent_host.o \
+		$(B)/libcordon.a
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS) -lcmocka
+
+fleet-programs: $(FLEET) $(B)/tests/fleet/agent $(B)/tests/fleet/sandbox \
+	$(B)/cordon-link
 
 unit run-tests: fleet-programs
 

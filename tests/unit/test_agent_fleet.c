@@ -787,6 +787,7 @@ static void old_policy_is_refused_when_the_broker_plays_it_again(void **state)
 {
 	(void)state;
 	join();
+	push(6, ALICE | BOB);
 	push(7, ALICE | BOB);
 	wait_until(serial() == 7);
 	for (int i = 0; i < 5; i++)
