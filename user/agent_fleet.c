@@ -113,24 +113,23 @@ static void hold(struct agent *agent)
 						       : UINT64_MAX);
 }
 
+/*
+ * One that was taken stays, whoever is trusted since: the force would lose the
+ * hosts to which it sends other anchors.
+ */
 static bool is_signed(const struct agent *agent,
-		      const struct trust_bundle *bundle, const char *sha256,
-		      char *why, size_t size)
+		      const struct trust_bundle *bundle, char *why, size_t size)
 {
-	struct trust all = *agent->trust;
+	char hash[SIGN_HASH_CHARS_MAX];
 	struct trust_signers signers;
 
-	if (trust_check(agent->trust, bundle->signatures, bundle->n,
+	sign_hash(bundle->bytes, bundle->len, hash);
+	if (strcmp(hash, agent->fleet->kept.sha256) == 0 ||
+	    trust_check(agent->trust, bundle->signatures, bundle->n,
 			bundle->bytes, bundle->len, &signers))
 		return true;
 	trust_words(agent->trust, bundle->signatures, &signers, why, size);
-	if (strcmp(sha256, agent->fleet->kept.sha256) != 0)
-		return false;
-	/* It was taken once, and who signed it may be revoked since. */
-	for (size_t i = 0; i < all.n; i++)
-		all.keys[i].revoked = false;
-	return trust_check(&all, bundle->signatures, bundle->n, bundle->bytes,
-			   bundle->len, &signers);
+	return false;
 }
 
 static bool is_newer(const struct fleet_kept *kept,
@@ -174,15 +173,13 @@ static bool judge(struct agent *agent, const struct trust_bundle *bundle,
 {
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct enrolment *enrolment = NULL;
-	char hash[SIGN_HASH_CHARS_MAX];
 	bool good = false;
 
-	sign_hash(bundle->bytes, bundle->len, hash);
 	if (!agent->trust || agent->trust_replaced)
 		(void)snprintf(why, size,
 			       "this host has no trust anchors that are "
 			       "believed: see cordon-trust(5)");
-	else if (is_signed(agent, bundle, hash, why, size) && errs) {
+	else if (is_signed(agent, bundle, why, size) && errs) {
 		if (enrolment_parse(agent->opts->enrolment_file, bundle->bytes,
 				    bundle->len, &enrolment, errs))
 			(void)snprintf(why, size, "%s",

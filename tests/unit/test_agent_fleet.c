@@ -921,6 +921,7 @@ static void anchors_come_into_force_before_the_policy(void **state)
 	assert_int_equal(host.agent.trust->version, 2);
 	assert_string_equal(host.agent.trust_problem, "");
 	assert_int_equal(serial(), 7);
+	connect_link();
 }
 
 /* ---- acts ---------------------------------------------------------------- */
