@@ -181,7 +181,6 @@ static const int calls[] = {
 	SCMP_SYS(exit),
 	SCMP_SYS(exit_group),
 	SCMP_SYS(faccessat),
-	SCMP_SYS(fcntl),
 	SCMP_SYS(fstat),
 	SCMP_SYS(futex),
 	SCMP_SYS(getegid),
@@ -283,6 +282,24 @@ static int allow_files(scmp_filter_ctx filter)
 	return r ? r : allow(filter, SCMP_SYS(openat), 1, openat_args);
 }
 
+/* Not all that fcntl(2) does: a socket that tells its owner, by a signal of
+ * one's choice, that there is something would be a way to send any. */
+static int allow_fcntl(scmp_filter_ctx filter)
+{
+	static const int commands[] = {F_GETFD, F_SETFD, F_GETFL, F_SETFL,
+				       F_DUPFD_CLOEXEC};
+	int r = 0;
+
+	for (size_t i = 0; i < sizeof(commands) / sizeof(commands[0]) && !r;
+	     i++) {
+		const struct scmp_arg_cmp command[] = {
+			SCMP_A1(SCMP_CMP_EQ, (scmp_datum_t)commands[i])};
+
+		r = allow(filter, SCMP_SYS(fcntl), 1, command);
+	}
+	return r;
+}
+
 /* Threads, but no processes: for clone3(2), whose flags are in memory, the
  * C library then takes clone(2). */
 static int allow_threads(scmp_filter_ctx filter)
@@ -330,6 +347,8 @@ static int restrict_calls(void)
 		r = allow_memory(filter);
 	if (!r)
 		r = allow_files(filter);
+	if (!r)
+		r = allow_fcntl(filter);
 	if (!r)
 		r = allow_threads(filter);
 	if (!r)

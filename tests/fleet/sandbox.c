@@ -206,6 +206,34 @@ static int signal_parent(void)
 	return said(kill(getppid(), 0));
 }
 
+/* By way of a socket that tells its owner when there is something. */
+static int own_by_parent(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return ENOTSOCK;
+	return said(fcntl(fd, F_SETOWN, getppid()));
+}
+
+static int choose_signal(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0)
+		return ENOTSOCK;
+	return said(fcntl(fd, F_SETSIG, SIGKILL));
+}
+
+static int set_nonblocking(void)
+{
+	int fd = socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0);
+
+	if (fd < 0 || fcntl(fd, F_GETFL) < 0)
+		return ENOTSOCK;
+	return said(fcntl(fd, F_SETFL, O_NONBLOCK));
+}
+
 static int trace_parent(void)
 {
 	long r = ptrace(PTRACE_SEIZE, getppid(), 0, 0);
@@ -263,6 +291,9 @@ static struct {
 	{"memory_to_write_and_run_is_not_had", code_memory, EPERM},
 	{"memory_does_not_become_code", memory_to_code, EPERM},
 	{"the_parent_gets_no_signal", signal_parent, EPERM},
+	{"a_socket_is_made_one_that_does_not_wait", set_nonblocking, 0},
+	{"the_parent_is_not_told_of_a_socket", own_by_parent, EPERM},
+	{"a_socket_sends_no_signal_of_ones_choice", choose_signal, EPERM},
 	{"the_parent_is_not_traced", trace_parent, EPERM},
 	{"a_limit_is_not_changed", raise_limit, EPERM},
 	{"a_namespace_is_not_made", new_namespace, EPERM},
