@@ -101,6 +101,9 @@ int cmd_exit_code(int error);
 /* Says what control_call() failed with, and what to do. An exit code. */
 int cmd_failed(const char *verb, int r, const char *error);
 
+/* What is in memory from here on is for no core file, and no debugger. */
+void cmd_keep_secrets(void);
+
 /* Prints an object, which it steals, as a line; NULL prints nothing. */
 void cmd_print_json(json_t *line);
 

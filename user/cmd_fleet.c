@@ -63,6 +63,9 @@ int cmd_fleet_open(struct cmd_fleet *cmd, enum fleet_open how)
 
 	if (minisign_init())
 		return cmd_fleet_failed("libsodium", -ENOTSUP);
+	/* The sealing key is one. */
+	if (how == FLEET_OPENING)
+		cmd_keep_secrets();
 	r = fleet_open(dir, how, &cmd->fleet, &cmd->errs);
 	for (size_t i = 0; i < cmd->errs.n; i++)
 		(void)fprintf(stderr, "cordon fleet: %s\n",

@@ -217,27 +217,6 @@ static int read_act(struct pushing *pushing)
 	return r ? r : check_one_host(pushing, act.host);
 }
 
-static int read_enrolment(struct pushing *pushing)
-{
-	const struct trust_bundle *bundle = &pushing->bundle;
-	struct enrolment *enrolment = NULL;
-	int r;
-
-	r = check_signed(pushing);
-	if (r)
-		return r;
-	r = enrolment_parse(pushing->file, bundle->bytes, bundle->len,
-			    &enrolment, &pushing->cmd.errs);
-	if (r)
-		return say_errors(pushing, pushing->file, r);
-	pushing->is_act = true;
-	r = check_issuer(pushing, enrolment->issuer);
-	if (!r)
-		r = check_one_host(pushing, enrolment->host);
-	enrolment_free(enrolment);
-	return r;
-}
-
 static int read_file(struct pushing *pushing)
 {
 	const char *text;
@@ -257,9 +236,12 @@ static int read_file(struct pushing *pushing)
 		return read_next_trust(pushing);
 	if (policy_yaml_has_key(text, ACT_KEY))
 		return read_act(pushing);
-	return policy_yaml_has_key(text, "cordon-enrolment")
-		       ? read_enrolment(pushing)
-		       : read_policy(pushing);
+	/* It says by which broker a host is reached. */
+	if (policy_yaml_has_key(text, ENROLMENT_KIND))
+		return refuse(pushing->file,
+			      "no host takes an enrolment from a broker: on "
+			      "the host: cordon enroll accept");
+	return read_policy(pushing);
 }
 
 /* ---- to whom ------------------------------------------------------------ */

@@ -80,16 +80,20 @@ static void tell(const struct watching *watching, const char *kind,
 		 const char *host, const char *words, bool bad)
 {
 	char line[FLEET_WORDS_MAX + 256], at[TEXT_NUMBER_CHARS_MAX];
+	char clean[FLEET_WORDS_MAX];
 
+	/* They may have been cut in the midst of a letter. */
+	(void)snprintf(clean, sizeof(clean), "%s", words);
+	log_clean(clean);
 	text_format_time(clock_s(CLOCK_REALTIME), at, sizeof(at));
 	if (watching->cmd.common.json) {
 		cmd_print_json(json_pack("{s:i, s:s, s:s, s:s, s:s*, s:s, s:b}",
 					 "cordon", 1, "type", "fleet_watch",
 					 "time", at, "kind", kind, "host", host,
-					 "words", words, "bad", bad));
+					 "words", clean, "bad", bad));
 	} else {
 		(void)snprintf(line, sizeof(line), "%s %s%s%s: %s", at,
-			       host ? host : "", host ? ": " : "", kind, words);
+			       host ? host : "", host ? ": " : "", kind, clean);
 		log_clean(line);
 		(void)puts(line);
 	}

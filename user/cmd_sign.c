@@ -22,8 +22,6 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/prctl.h>
-#include <sys/resource.h>
 #include <sys/stat.h>
 #include <termios.h>
 #include <time.h>
@@ -33,15 +31,6 @@
 #define KEY_SUFFIX ".key"
 
 /* ---- passwords ---------------------------------------------------------- */
-
-/* What is in memory from here on is for no core file, and no debugger. */
-static void keep_secrets(void)
-{
-	const struct rlimit none = {0};
-
-	(void)setrlimit(RLIMIT_CORE, &none);
-	(void)prctl(PR_SET_DUMPABLE, 0);
-}
 
 /* Its length, of which what fits is in buf; -1: there is none. */
 static ssize_t read_line(char *buf, size_t size)
@@ -214,7 +203,7 @@ int cmd_policy_keygen(int argc, char **argv)
 	struct keygen keygen = {0};
 	int code, r;
 
-	keep_secrets();
+	cmd_keep_secrets();
 	if (minisign_init())
 		return cmd_policy_failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
@@ -563,7 +552,7 @@ int cmd_policy_sign(int argc, char **argv)
 	struct signing signing = {0};
 	int code, r;
 
-	keep_secrets();
+	cmd_keep_secrets();
 	if (minisign_init())
 		return cmd_policy_failed("libsodium", -ENOTSUP);
 	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {

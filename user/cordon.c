@@ -18,6 +18,8 @@
 #include <stdarg.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/prctl.h>
+#include <sys/resource.h>
 
 static int cmd_version(int argc, char **argv);
 static int cmd_help(int argc, char **argv);
@@ -447,6 +449,14 @@ int cmd_print_line(const json_t *line, const char *text, void *arg)
 	if (puts(text) == EOF || fflush(stdout) == EOF)
 		return -EPIPE;
 	return 0;
+}
+
+void cmd_keep_secrets(void)
+{
+	const struct rlimit none = {0};
+
+	(void)setrlimit(RLIMIT_CORE, &none);
+	(void)prctl(PR_SET_DUMPABLE, 0);
 }
 
 void cmd_print_json(json_t *line)
