@@ -119,6 +119,7 @@ static int take_act(struct parser *ps, const struct policy_yaml *root,
 		HOST,
 		HOST_KEY,
 		NONCE,
+		ASKED,
 		LASTS,
 		SERIAL,
 		REASON,
@@ -131,6 +132,7 @@ static int take_act(struct parser *ps, const struct policy_yaml *root,
 		[HOST] = {"host", "cardprint-03"},
 		[HOST_KEY] = {"host-key", "what cordon evidence key prints"},
 		[NONCE] = {"nonce", "what cordon act request wrote"},
+		[ASKED] = {"asked", "what cordon act request wrote"},
 		[LASTS] = {"lasts", NULL},
 		[SERIAL] = {"serial", NULL},
 		[REASON] = {"reason", "why"},
@@ -164,6 +166,8 @@ static int take_act(struct parser *ps, const struct policy_yaml *root,
 		take_word(ps, v[NONCE], "nonce", HEX_CHARS,
 			  ACT_NONCE_CHARS_MAX - 1, ACT_NONCE_CHARS_MAX - 1,
 			  "32 digits of 0-9 a-f", act->nonce);
+	if (v[ASKED])
+		take_time(ps, v[ASKED], "asked", &act->asked_s);
 	if (v[LASTS])
 		take_lasts(ps, v[LASTS], &act->lasts_ns);
 	if (v[SERIAL])
@@ -220,13 +224,14 @@ static void put_text(FILE *out, const char *key, const char *text)
 
 static void put_act(FILE *out, const struct act *act)
 {
-	char lasts[TEXT_NUMBER_CHARS_MAX];
+	char lasts[TEXT_NUMBER_CHARS_MAX], asked[TEXT_NUMBER_CHARS_MAX];
 
+	text_format_time(act->asked_s, asked, sizeof(asked));
 	(void)fprintf(out, ACT_KEY ": 1\nact: %s\n", act_kind_name(act->kind));
 	put_text(out, "issuer", act->issuer);
 	put_text(out, "host", act->host);
-	(void)fprintf(out, "host-key: %s\nnonce: \"%s\"\n", act->host_key,
-		      act->nonce);
+	(void)fprintf(out, "host-key: %s\nnonce: \"%s\"\nasked: %s\n",
+		      act->host_key, act->nonce, asked);
 	if (act->kind == ACT_BREAK_GLASS) {
 		text_format_duration(act->lasts_ns, lasts, sizeof(lasts));
 		(void)fprintf(out, "lasts: %s\n", lasts);
@@ -287,7 +292,9 @@ bool act_is_for_host(const struct act *act, const char *hostname)
 void act_words(const struct act *act, char *buf, size_t size)
 {
 	char what[192], lasts[TEXT_NUMBER_CHARS_MAX];
+	char asked[TEXT_NUMBER_CHARS_MAX];
 
+	text_format_time(act->asked_s, asked, sizeof(asked));
 	text_format_duration(act->lasts_ns, lasts, sizeof(lasts));
 	switch (act->kind) {
 	case ACT_BREAK_GLASS:
@@ -314,8 +321,8 @@ void act_words(const struct act *act, char *buf, size_t size)
 		break;
 	}
 	(void)snprintf(buf, size,
-		       "on the host %s alone, whose key is %.16s, and once: "
-		       "%s; reason: %s",
-		       act->host, act->host_key, what, act->reason);
+		       "on the host %s alone, whose key is %.16s, which asked "
+		       "at %s, and once: %s; reason: %s",
+		       act->host, act->host_key, asked, what, act->reason);
 	log_clean(buf);
 }

@@ -37,6 +37,7 @@ struct act {
 	char host[POLICY_HOST_CHARS_MAX + 1]; /* one, and no pattern */
 	char host_key[SIGN_HASH_CHARS_MAX];   /* act_host_key() */
 	char nonce[ACT_NONCE_CHARS_MAX];
+	int64_t asked_s;   /* since the epoch, as the host has it */
 	uint64_t lasts_ns; /* break-glass, else 0 */
 	uint64_t serial;   /* recover, else 0 */
 	char reason[ACT_REASON_CHARS_MAX + 1];

@@ -343,6 +343,7 @@ int agent_act_request(struct agent *agent,
 
 	if (!errs)
 		return -ENOMEM;
+	act.asked_s = agent_now(agent);
 	r = check_able(agent, why, size);
 	if (!r)
 		r = fill_act(agent, request, &act, why, size);
@@ -355,7 +356,7 @@ int agent_act_request(struct agent *agent,
 	if (r)
 		goto out;
 	(void)snprintf(state->nonce, sizeof(state->nonce), "%s", act.nonce);
-	state->made_s = agent_now(agent);
+	state->made_s = act.asked_s;
 	state->made_boot_s = clock_s(CLOCK_BOOTTIME);
 	r = keep(agent);
 	if (r) {
@@ -407,14 +408,16 @@ static int check_nonce(const struct agent *agent, const struct act *act,
 			       "with last, at %s: have that one signed, or ask "
 			       "again: cordon act request",
 			       at);
-	if (now_s < state->made_s)
+	/* What was signed, for what is kept anybody with root can change. */
+	text_format_time(act->asked_s, at, sizeof(at));
+	if (now_s < act->asked_s)
 		return say_why(why, size,
 			       "this host's clock was set back: it asked at "
 			       "%s, which is still to come; correct the clock",
 			       at);
 	/* No clock makes it last longer: each of these only rises. */
-	if (age_s < now_s - state->made_s)
-		age_s = now_s - state->made_s;
+	if (age_s < now_s - act->asked_s)
+		age_s = now_s - act->asked_s;
 	if (age_s > NONCE_VALID_S)
 		return say_why(why, size,
 			       "it was asked for at %s, more than 24 hours "

@@ -20,7 +20,7 @@
 
 #define ABOUT                                                        \
 	"issuer: \"Police\"\nhost: \"cardprint-03\"\nhost-key: " KEY \
-	"\nnonce: \"" NONCE "\"\n"
+	"\nnonce: \"" NONCE "\"\nasked: 2026-03-02T08:15:00Z\n"
 #define REASON "reason: \"printers\"\n"
 
 static const char *const good[ACT_KIND_MAX] = {
@@ -51,6 +51,7 @@ static void act_comes_back_from_its_own_file(void **state)
 		assert_string_equal(act.host, "cardprint-03");
 		assert_string_equal(act.host_key, KEY);
 		assert_string_equal(act.nonce, NONCE);
+		assert_int_equal(act.asked_s, 1772439300);
 		assert_string_equal(act.reason, "printers");
 		assert_int_equal(act.serial, kind == ACT_RECOVER ? 42 : 0);
 		assert_true(act.lasts_ns ==
@@ -80,12 +81,14 @@ static void bad_act_is_refused_where_it_is_bad(void **state)
 		{"break-glass", "uninstall", "only \"break-glass\" has it"},
 		{"break-glass", "recover", "serial is missing"},
 		{"lasts: 90 minutes\n", "", "lasts is missing"},
-		{"90 minutes", "59 seconds", "a:7:8: lasts is \"59 seconds\""},
+		{"90 minutes", "59 seconds", "a:8:8: lasts is \"59 seconds\""},
 		{"90 minutes", "25 hours", "lasts is \"25 hours\""},
 		{"90 minutes", "86401 seconds", "1 minute to 24 hours"},
 		{"90 minutes", "5400", "1 minute to 24 hours"},
 		{"90 minutes", "-1 hour", "1 minute to 24 hours"},
 		{"90 minutes", "90 minutes\nserial: 5", "only \"recover\""},
+		{"2026-03-02T08:15:00Z", "yesterday", "a:7:8: asked is"},
+		{"asked: 2026-03-02T08:15:00Z\n", "", "asked"},
 		{"\"cardprint-03\"", "\"*\"", "a:4:7: host is \"*\""},
 		{"\"cardprint-03\"", "\"cardprint-?3\"", "one host"},
 		{"\"cardprint-03\"", "[a, b]", "host is a list"},

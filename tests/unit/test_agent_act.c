@@ -13,6 +13,7 @@
 #include "clock.h"
 #include "log.h"
 #include "state.h"
+#include "text.h"
 
 #define HOUR_NS (3600ULL * 1000000000)
 
@@ -544,7 +545,19 @@ static void act_is_refused_when_none_was_asked_for(void **state)
 	assert_lifts(ALICE | BOB);
 }
 
-/* That it was asked for so long ago, as the file says. */
+/* That it was asked for so long ago, as the act itself says. */
+static void asked_in_it(int64_t seconds_ago)
+{
+	char at[TEXT_NUMBER_CHARS_MAX], line[64], old[64];
+
+	text_format_time(clock_s(CLOCK_REALTIME) - seconds_ago, at, sizeof(at));
+	(void)snprintf(line, sizeof(line), "asked: %s\n", at);
+	(void)snprintf(old, sizeof(old), "%.*s", (int)strlen(line),
+		       strstr(text, "asked: "));
+	change(old, line);
+}
+
+/* And as the file says. */
 static void asked(int64_t seconds_ago, int64_t boot_seconds_ago)
 {
 	json_t *state;
@@ -565,7 +578,21 @@ static void asked(int64_t seconds_ago, int64_t boot_seconds_ago)
 	free(changed);
 	free(bytes);
 	json_decref(state);
+	asked_in_it(seconds_ago);
 	begin_again(false);
+}
+
+/* Or one would be laid in store, and used when it suits. */
+static void act_is_no_younger_than_what_was_signed(void **state)
+{
+	(void)state;
+	enrol_and_begin();
+	ask();
+	asked(10, 10);
+	asked_in_it(86405);
+	assert_refused(apply(ALICE | BOB), "more than 24 hours ago");
+	asked_in_it(86000);
+	assert_lifts(ALICE | BOB);
 }
 
 static void act_is_valid_for_a_day(void **state)
@@ -653,6 +680,7 @@ int main(void)
 		on_a_host(act_answers_what_was_asked_last),
 		on_a_host(act_is_refused_when_none_was_asked_for),
 		on_a_host(act_is_valid_for_a_day),
+		on_a_host(act_is_no_younger_than_what_was_signed),
 		on_a_host(act_is_bounded),
 		on_a_host(act_is_refused_when_it_cannot_be_burnt),
 	};
