@@ -436,6 +436,66 @@ static int fleet_approve_verb(int argc, char **argv)
 	return r;
 }
 
+/* ---- users ----------------------------------------------------------------- */
+
+/* A line of a list of the configuration. */
+static void print_subject(const char *before, const char *name,
+			  const char *behind)
+{
+	(void)printf("              \"%s%s%s\"\n", before, name, behind);
+}
+
+static void print_user(const struct fleet_host *host)
+{
+	static const char get[] = "$JS.API.DIRECT.GET.CORDON_POLICY.";
+	char before[128];
+
+	(void)printf("      {\n        user: \"CN=%s\"\n"
+		     "        permissions {\n          publish {\n"
+		     "            allow: [\n",
+		     host->token);
+	print_subject("cordon.report.", host->token, "");
+	print_subject("cordon.attest.", host->token, "");
+	(void)snprintf(before, sizeof(before), "%scordon.policy.host.", get);
+	print_subject(before, host->token, "");
+	(void)snprintf(before, sizeof(before), "%scordon.policy.group.", get);
+	for (size_t i = 0; i < host->n_groups; i++)
+		print_subject(before, host->groups[i], "");
+	(void)printf("            ]\n          }\n          subscribe {\n"
+		     "            allow: [\n");
+	print_subject("cordon.policy.host.", host->token, "");
+	for (size_t i = 0; i < host->n_groups; i++)
+		print_subject("cordon.policy.group.", host->groups[i], "");
+	print_subject("cordon.ask.all", "", "");
+	print_subject("cordon.ask.host.", host->token, "");
+	print_subject("_INBOX.host.", host->token, ".>");
+	(void)printf("            ]\n          }\n        }\n      }\n");
+}
+
+/* What the broker lets each host do, which nobody has to write by hand. */
+static int fleet_users_verb(int argc, char **argv)
+{
+	static const struct option options[] = {FLEET_OPTIONS, {0}};
+	struct cmd_fleet cmd = {0};
+	int code, r;
+
+	while ((code = getopt_long(argc, argv, "", options, NULL)) != -1) {
+		r = cmd_fleet_take(&cmd, code);
+		if (r)
+			return r == CMD_DONE ? CMD_OK : r;
+	}
+	r = cmd_no_more(FLEET_VERB, argc, argv);
+	if (!r)
+		r = cmd_fleet_open(&cmd, FLEET_READ);
+	for (size_t i = 0; !r && i < cmd.fleet->n_hosts; i++)
+		print_user(&cmd.fleet->hosts[i]);
+	/* One that is left out would be locked out. */
+	if (!r && cmd.errs.n)
+		r = CMD_WRONG;
+	fleet_close(cmd.fleet);
+	return r;
+}
+
 /* ---- incidents ---------------------------------------------------------- */
 
 struct listing {
@@ -633,6 +693,7 @@ int cmd_fleet(int argc, char **argv)
 		{"push", cmd_fleet_push},
 		{"status", cmd_fleet_status},
 		{"watch", cmd_fleet_watch},
+		{"users", fleet_users_verb},
 		{"incidents", fleet_incidents_verb},
 		{"report", fleet_report_verb},
 	};
@@ -646,6 +707,6 @@ int cmd_fleet(int argc, char **argv)
 	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
 		if (strcmp(what, verbs[i].name) == 0)
 			return verbs[i].fn(argc - 1, argv + 1);
-	return cmd_usage(FLEET_VERB, "expected init, approve, push, status, "
-				     "watch, incidents or report");
+	return cmd_usage(FLEET_VERB, "expected init, approve, users, push, "
+				     "status, watch, incidents or report");
 }
