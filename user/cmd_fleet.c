@@ -436,7 +436,7 @@ static int fleet_approve_verb(int argc, char **argv)
 	return r;
 }
 
-/* ---- users ----------------------------------------------------------------- */
+/* ---- users -------------------------------------------------------------- */
 
 /* A line of a list of the configuration. */
 static void print_subject(const char *before, const char *name,
