@@ -55,6 +55,7 @@ enum agent_source {
 	AGENT_FROM_KEPT, /* for a boot */
 	AGENT_FROM_FORCE,
 	AGENT_FROM_DROPPED,
+	AGENT_STRICT, /* the built-in one: agent_strict.c */
 };
 
 struct agent {
@@ -82,8 +83,10 @@ struct agent {
 	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
 	uint64_t trust_segment;		      /* that tells of them */
 	bool trust_replaced;		      /* these are others */
-	json_t *early; /* lines for which there is no log yet */
-	bool started;  /* what was kept has been compared with the log */
+	json_t *early;	   /* lines for which there is no log yet */
+	bool was_enrolled; /* before this agent began */
+	bool forgotten;	   /* and nothing remembers what was in force since */
+	bool started;	   /* what was kept has been compared with the log */
 	struct remember remember;
 	uint64_t told_serial; /* the same, as the log tells of it; 0: none */
 	int64_t told_s;
@@ -223,6 +226,31 @@ void agent_remember_segment(struct agent *agent);
  */
 int agent_remember_recover(struct agent *agent, uint64_t serial,
 			   int64_t time_s);
+
+/* ---- agent_strict.c ------------------------------------------------------ */
+
+/*
+ * Was this host enrolled, as far as the mark beside the trust anchors tells?
+ * It has the hash of those that were in force last, "" if it is damaged.
+ */
+bool agent_is_marked(const struct agent *agent,
+		     char ret_sha256[SIGN_HASH_CHARS_MAX]);
+
+/* It is, by the trust anchors in force. What goes wrong is said. */
+void agent_mark(struct agent *agent);
+
+/* Is it one that must not be without protection, or begin anew? */
+bool agent_strict_wanted(const struct agent *agent);
+
+/*
+ * Then this begins, by which all is refused: the datasets of the policy that is
+ * found, if that is signed, else places where data use to lie. Says so. 0 or
+ * -ENOMEM.
+ */
+int agent_strict_policy(struct agent *agent, struct policy **ret_policy);
+
+/* Is that in force? */
+bool agent_is_strict(const struct agent *agent);
 
 /* ---- agent_trust.c ------------------------------------------------------- */
 
@@ -513,6 +541,12 @@ void agent_notify_ready(const struct agent *agent);
  */
 int agent_policy_read(struct agent *agent, struct policy **ret_policy);
 int agent_policy_check(struct agent *agent, const struct policy *policy);
+
+/*
+ * One that is signed for this host, in the file or kept for a boot, whether or
+ * not it may begin. -ENOENT.
+ */
+int agent_policy_find(struct agent *agent, struct policy **ret_policy);
 
 /* What the policy that was kept says of itself, if it is signed. */
 void agent_policy_look_at_kept(struct agent *agent);

@@ -410,7 +410,7 @@ static int check_nonce(const struct agent *agent, const struct act *act,
 			       at);
 	/* What was signed, for what is kept anybody with root can change. */
 	text_format_time(act->asked_s, at, sizeof(at));
-	if (now_s < act->asked_s)
+	if (now_s + REMEMBER_BEHIND_S < act->asked_s)
 		return say_why(why, size,
 			       "this host's clock was set back: it asked at "
 			       "%s, which is still to come; correct the clock",

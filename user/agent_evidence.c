@@ -137,6 +137,9 @@ void agent_record_policy(struct agent *agent)
 					 "issuer", policy->issuer, "mode",
 					 policy_mode_name(policy->mode),
 					 "sha256", policy->sha256));
+	if (line && agent_is_strict(agent))
+		(void)json_object_set_new(line, "strict",
+					  json_string(agent->problem));
 	if (line && agent->trust && agent->signers) {
 		(void)json_object_set(line, "signers", agent->signers);
 		(void)json_object_set_new(

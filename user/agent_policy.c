@@ -28,8 +28,9 @@
 #define SCAN_TELL_MS 2000
 
 /* What a message calls the one that did not come from the file. */
-#define KEPT  "the policy that was kept"
-#define FORCE "what the force sent"
+#define KEPT   "the policy that was kept"
+#define FORCE  "what the force sent"
+#define STRICT "the built-in policy"
 
 /* Beyond every clock, and less than what a timer takes. */
 #define NEVER_S (1LL << 33)
@@ -66,7 +67,12 @@ static const char *mode_in_force(const struct agent *agent)
 
 void agent_describe(const struct agent *agent, char *buf, size_t size)
 {
-	if (agent->problem[0] || !agent->policy)
+	if (agent_is_strict(agent))
+		(void)snprintf(buf, size,
+			       "STRICT by " STRICT ", for this host has "
+			       "forgotten: nothing of the datasets is read or "
+			       "leaves");
+	else if (agent->problem[0] || !agent->policy)
 		(void)snprintf(buf, size,
 			       "%s policy serial %" PRIu64 ", NOT the one in "
 			       "%.100s, which is refused",
@@ -103,10 +109,19 @@ static const char *source_of(const struct agent *agent)
 		return FORCE;
 	case AGENT_FROM_DROPPED:
 		return agent->next_file;
+	case AGENT_STRICT:
+		return STRICT;
 	case AGENT_FROM_FILE:
 		break;
 	}
 	return agent->opts->policy_file;
+}
+
+/* Is it one that was not here before? */
+static bool has_come(const struct agent *agent)
+{
+	return agent->source != AGENT_FROM_KEPT &&
+	       agent->source != AGENT_STRICT;
 }
 
 static int refuse_policy(struct agent *agent, int r, const char *format, ...)
@@ -128,7 +143,7 @@ static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 	if (dropped || (pushed && agent->push_quiet))
 		return r;
 	log_error("policy refused: %s", problem);
-	if (agent->next_bundle.bytes && agent->source != AGENT_FROM_KEPT)
+	if (agent->next_bundle.bytes && has_come(agent))
 		agent_trust_refused(agent, source_of(agent),
 				    &agent->next_bundle, problem);
 	return r;
@@ -301,6 +316,45 @@ static int read_kept(struct agent *agent, struct policy **ret_policy)
 	return r;
 }
 
+/* Whatever its serial, and whenever it is valid. */
+static int find_in_file(struct agent *agent, struct policy **ret_policy,
+			struct policy_errors *errs)
+{
+	const char *file = agent->opts->policy_file;
+	struct trust_bundle bundle = {0};
+	char host[POLICY_HOST_CHARS_MAX + 1];
+	int r;
+
+	r = trust_bundle_read_ours(file, &bundle, errs);
+	if (!r)
+		r = take_bundle(agent, file, &bundle, ret_policy, errs);
+	if (!r && !covers_this_host(*ret_policy, host)) {
+		policy_free(*ret_policy);
+		*ret_policy = NULL;
+		r = -EPERM;
+	}
+	trust_bundle_release(&bundle);
+	return r;
+}
+
+int agent_policy_find(struct agent *agent, struct policy **ret_policy)
+{
+	struct policy_errors *errs = NULL;
+	uint64_t serial;
+	int r = -ENOENT;
+
+	if (!agent->trust || agent->trust_replaced)
+		return r;
+	errs = calloc(1, sizeof(*errs));
+	if (!errs)
+		return -ENOMEM;
+	if (!load_kept(agent, ret_policy, &serial, errs) ||
+	    !find_in_file(agent, ret_policy, errs))
+		r = 0;
+	free(errs);
+	return r;
+}
+
 void agent_policy_look_at_kept(struct agent *agent)
 {
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
@@ -350,6 +404,16 @@ static uint64_t counts_as(const struct agent *agent,
 						: policy->serial;
 }
 
+/* It was enrolled, and nothing says what was in force here since. */
+static int refuse_forgotten(struct agent *agent)
+{
+	return refuse_policy(agent, -EPERM,
+			     "nothing on this host remembers which policies it "
+			     "had, so one that is older could come: restore "
+			     "%.512s, or have the issuer sign the act recover",
+			     agent->opts->state_dir);
+}
+
 /* May a good policy take the place of the one in force (serial; 0: none is)? */
 static int check_follows(struct agent *agent, uint64_t serial,
 			 const struct policy *policy)
@@ -359,6 +423,8 @@ static int check_follows(struct agent *agent, uint64_t serial,
 	const char *file = source_of(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
+	if (agent->forgotten)
+		return refuse_forgotten(agent);
 	if (counts < seen)
 		return refuse_policy(agent, -EPERM,
 				     "%s: its serial %" PRIu64 " is older than "
@@ -488,10 +554,10 @@ static void take_signed(struct agent *agent)
 	json_decref(agent->signers);
 	agent->signers = agent->next_signers;
 	agent->next_signers = NULL;
-	agent_trust_had(agent, counts_as(agent, agent->policy),
-			agent->policy->sha256);
-	if (agent->trust && agent->next_bundle.bytes &&
-	    agent->source != AGENT_FROM_KEPT) {
+	if (agent->source != AGENT_STRICT)
+		agent_trust_had(agent, counts_as(agent, agent->policy),
+				agent->policy->sha256);
+	if (agent->trust && agent->next_bundle.bytes && has_come(agent)) {
 		agent_trust_keep(agent, &agent->next_bundle);
 		agent->pushed_serial = agent->source == AGENT_FROM_FORCE
 					       ? agent->policy->serial
@@ -509,7 +575,7 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	struct guard_applied applied = {0};
 	int r;
 
-	r = check_successor(agent, policy);
+	r = agent->source == AGENT_STRICT ? 0 : check_successor(agent, policy);
 	if (r)
 		goto out;
 	r = guard_apply_policy(agent->guard, policy, true, progress, agent,
@@ -525,13 +591,14 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	agent->policy = policy;
 	agent->applied_s = time(NULL);
 	policy = NULL;
-	if (agent->source != AGENT_FROM_KEPT)
+	if (has_come(agent))
 		agent->problem[0] = '\0';
 	agent->push_problem[0] = '\0';
 	take_signed(agent);
 	tell_applied(agent->policy, &applied);
-	agent_remember_policy(agent, agent->policy,
-			      counts_as(agent, agent->policy));
+	if (agent->source != AGENT_STRICT)
+		agent_remember_policy(agent, agent->policy,
+				      counts_as(agent, agent->policy));
 	agent_record_policy(agent);
 	/* No power cut shall make room for the one before. */
 	if (agent->remember.serial > seen)
@@ -567,20 +634,17 @@ static int read_dropped(struct agent *agent, uint64_t serial,
 	return 0;
 }
 
-/*
- * A bad policy is no reason to leave a running guard alone: it is adopted with
- * the policy that it has.
- */
-int agent_policy_start(struct agent *agent, bool pinned,
-		       struct policy **ret_policy)
+static int say_forgotten(struct agent *agent)
+{
+	agent->source = AGENT_FROM_FILE;
+	return refuse_forgotten(agent);
+}
+
+static int take_file(struct agent *agent, struct policy **ret_policy)
 {
 	int r;
 
-	agent_remember_load(agent);
-	r = agent_trust_load(agent);
-	agent_policy_look_at_kept(agent);
-	if (!r)
-		r = agent_policy_read(agent, ret_policy);
+	r = agent_policy_read(agent, ret_policy);
 	if (!r)
 		r = agent_policy_check(agent, *ret_policy);
 	if (!read_dropped(agent, r ? 0 : (*ret_policy)->serial, ret_policy)) {
@@ -592,44 +656,118 @@ int agent_policy_start(struct agent *agent, bool pinned,
 		return 0;
 	policy_free(*ret_policy);
 	*ret_policy = NULL;
-	if (agent->trust && (!pinned || was_pushed(agent)) &&
-	    !read_kept(agent, ret_policy)) {
-		/* On a host of a fleet there need not be a file. */
-		if (was_pushed(agent) && (!r || r == -ENOENT))
-			agent->problem[0] = '\0';
-		return 0;
-	}
-	if (!pinned) {
-		log_error("no policy, hence no protection: correct %s and "
-			  "start again",
-			  agent->opts->policy_file);
-		return r ? r : -EPERM;
-	}
-	log_error("the guard goes on with the policy that it has");
-	return 0;
+	return r ? r : -ESTALE;
 }
 
-int agent_policy_begin(struct agent *agent, struct policy *policy)
+static int load_what_is_known(struct agent *agent)
+{
+	char sha256[SIGN_HASH_CHARS_MAX];
+	int r;
+
+	agent->was_enrolled = agent_is_marked(agent, sha256);
+	agent_remember_load(agent);
+	r = agent_trust_load(agent);
+	agent_policy_look_at_kept(agent);
+	if (agent->trust_read[0])
+		agent->was_enrolled = true;
+	agent->forgotten = agent->was_enrolled && !agent->remember.known;
+	return r;
+}
+
+/*
+ * A bad policy is no reason to leave a running guard alone: it is adopted with
+ * the policy that it has.
+ */
+int agent_policy_start(struct agent *agent, bool pinned,
+		       struct policy **ret_policy)
 {
 	int r;
 
-	/* By whom this was signed nobody knows. At a boot it is better than
-	 * nothing, and said. */
-	if (agent->trust_replaced && agent->adopted && agent_serial(agent)) {
-		policy_free(policy);
-		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
-			       agent->trust_problem);
+	r = load_what_is_known(agent);
+	/* The guard may know better: agent_policy_begin(). */
+	if (!r && agent->forgotten && pinned)
+		return 0;
+	if (!r)
+		r = agent->forgotten ? say_forgotten(agent)
+				     : take_file(agent, ret_policy);
+	if (!r)
+		return 0;
+	if (agent->trust && !agent->forgotten &&
+	    (!pinned || was_pushed(agent)) && !read_kept(agent, ret_policy)) {
+		/* On a host of a fleet there need not be a file. */
+		if (was_pushed(agent) && (r == -ESTALE || r == -ENOENT))
+			agent->problem[0] = '\0';
 		return 0;
 	}
+	if (pinned) {
+		log_error("the guard goes on with the policy that it has");
+		return 0;
+	}
+	if (agent_strict_wanted(agent))
+		return agent_strict_policy(agent, ret_policy);
+	log_error("no policy, hence no protection: correct %s and start again",
+		  agent->opts->policy_file);
+	return r;
+}
+
+static bool has_policy(const struct agent *agent)
+{
+	return guard_state(agent->guard)->generation != 0;
+}
+
+/* Nothing that the issuer has signed can begin. */
+static int begin_strict(struct agent *agent)
+{
+	struct policy *policy = NULL;
+	int r;
+
+	r = agent_strict_policy(agent, &policy);
+	return r ? r : agent_policy_apply(agent, policy);
+}
+
+/* Steals policy; NULL: there is none that could. */
+static int begin(struct agent *agent, struct policy *policy)
+{
+	int r;
+
+	if (!policy)
+		return -EPERM;
 	r = agent_policy_apply(agent, policy);
 	if (r && agent->source == AGENT_FROM_DROPPED)
 		log_error("policy refused: %s", agent->drop_problem);
 	/* It was signed, but is older, or more than the guard takes. */
-	if (r && !agent_serial(agent) && agent->trust &&
-	    agent->source != AGENT_FROM_KEPT && !read_kept(agent, &policy))
+	if (r && !has_policy(agent) && agent->trust && has_come(agent) &&
+	    !read_kept(agent, &policy))
 		r = agent_policy_apply(agent, policy);
+	if (r && !has_policy(agent) && agent->source != AGENT_STRICT &&
+	    agent_strict_wanted(agent))
+		r = begin_strict(agent);
+	return r;
+}
+
+int agent_policy_begin(struct agent *agent, struct policy *policy)
+{
+	int r = 0;
+
+	/* By whom this was signed nobody knows. */
+	if (agent->trust_replaced) {
+		policy_free(policy);
+		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
+			       agent->trust_problem);
+		return has_policy(agent) ? 0 : begin_strict(agent);
+	}
+	if (agent->forgotten && agent->remember.known) {
+		agent->forgotten = false;
+		policy_free(policy);
+		policy = NULL;
+		r = take_file(agent, &policy);
+	} else if (agent->forgotten && agent->trust && has_policy(agent)) {
+		r = say_forgotten(agent);
+	}
+	if (!r && (policy || !has_policy(agent)))
+		r = begin(agent, policy);
 	/* As above: what it has is better than nothing. */
-	if (r && agent->adopted && agent_serial(agent))
+	if (r && agent->adopted && has_policy(agent))
 		r = 0;
 	return r;
 }
@@ -671,8 +809,14 @@ void agent_policy_reload(struct agent *agent)
 	log_info("reloading %s", agent->opts->policy_file);
 	agent_remember_look(agent);
 	r = agent_trust_load(agent);
+	if (agent->forgotten) {
+		agent_remember_load(agent);
+		agent_policy_look_at_kept(agent);
+		agent->forgotten = !agent->remember.known;
+	}
 	if (!r)
-		r = reload_file(agent);
+		r = agent->forgotten ? say_forgotten(agent)
+				     : reload_file(agent);
 	if (r)
 		log_error("policy serial %" PRIu64 " stays in force",
 			  agent_serial(agent));

@@ -60,6 +60,7 @@ static int lost(struct agent *agent, const char *how, const char *why)
 {
 	char path[4096] = KEPT_TRUST;
 
+	agent->was_enrolled = true;
 	(void)path_of(agent, KEPT_TRUST, path, sizeof(path));
 	(void)snprintf(
 		agent->trust_problem, sizeof(agent->trust_problem),
@@ -124,6 +125,7 @@ void agent_trust_started(struct agent *agent)
 	}
 	agent->started = true;
 	agent_remember_started(agent);
+	agent_mark(agent);
 	if (!agent->evidence)
 		return;
 	json_array_foreach (agent->early, i, line)
@@ -223,9 +225,12 @@ static bool had_others(const struct agent *agent)
 bool agent_trust_is_kept(const struct agent_options *opts)
 {
 	const size_t n = sizeof(left) / sizeof(left[0]);
+	const struct agent agent = {.opts = opts};
+	char sha256[SIGN_HASH_CHARS_MAX];
 
 	return is_left(opts->state_dir, left, n) ||
-	       is_left(CORDON_STATE_DIR, left, n);
+	       is_left(CORDON_STATE_DIR, left, n) ||
+	       agent_is_marked(&agent, sha256);
 }
 
 /* 0; -ENOENT: there are none; what is wrong has been said. */
@@ -306,15 +311,26 @@ static void put_in_place(struct agent *agent, const struct trust_bundle *bundle)
 			  file, strerror(-r));
 }
 
+/* That nothing was in force before is remembered first: who finds anchors and
+ * no memory has forgotten. */
+static int remember_first(struct agent *agent)
+{
+	if (agent->trust || agent->was_enrolled)
+		return 0;
+	agent->remember.known = true;
+	return agent_remember_save(agent);
+}
+
 /* Steals next. On the disk before it counts. */
 static int adopt(struct agent *agent, const char *file, struct trust *next,
-		 const struct trust_bundle *bundle)
+		 const struct trust_bundle *bundle, const char *state)
 {
-	const char *state = agent->trust ? "updated" : "enrolled";
 	char path[4096], why[TRUST_WORDS_MAX];
 	int r;
 
 	r = path_of(agent, KEPT_TRUST, path, sizeof(path));
+	if (!r)
+		r = remember_first(agent);
 	if (!r)
 		r = state_put(path, bundle->bytes, bundle->len);
 	if (r) {
@@ -340,7 +356,36 @@ static int adopt(struct agent *agent, const char *file, struct trust *next,
 	record_trust(agent, state);
 	if (file == agent->next_file)
 		put_in_place(agent, bundle);
+	agent_mark(agent);
 	return 0;
+}
+
+/*
+ * They are gone, and those in the file are the ones that the host was marked
+ * by: nothing is lost.
+ */
+static int restore(struct agent *agent, const char *sha256,
+		   struct policy_errors *errs)
+{
+	const char *file = agent->opts->trust_file;
+	struct trust_bundle bundle = {0};
+	struct trust *next = NULL;
+	int r;
+
+	r = sha256[0] ? trust_bundle_read_ours(file, &bundle, errs) : -ENOENT;
+	if (!r)
+		r = trust_parse(file, bundle.bytes, bundle.len, &next, errs);
+	if (!r && strcmp(next->sha256, sha256) != 0) {
+		trust_free(next);
+		r = -EPERM;
+	}
+	if (!r)
+		r = adopt(agent, file, next, &bundle, "restored");
+	if (!r)
+		(void)snprintf(agent->trust_read, sizeof(agent->trust_read),
+			       "%s", sha256);
+	trust_bundle_release(&bundle);
+	return r;
 }
 
 /* Those in the file are older than what the force sent, which is no fault of
@@ -375,7 +420,8 @@ static int take_next(struct agent *agent, const char *file, struct trust *next,
 					  why, sizeof(why))
 			 : 0;
 	if (!r)
-		return adopt(agent, file, next, bundle);
+		return adopt(agent, file, next, bundle,
+			     agent->trust ? "updated" : "enrolled");
 	note_lack(agent, r == -ENOKEY, &signers);
 	trust_free(next);
 	return refuse_trust(agent, file, bundle, why);
@@ -426,7 +472,9 @@ int agent_trust_load(struct agent *agent)
 	const char *file = agent->opts->trust_file;
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct trust_bundle bundle = {0};
+	char sha256[SIGN_HASH_CHARS_MAX];
 	struct trust *next = NULL;
+	bool marked;
 	int r = 0;
 
 	if (!errs)
@@ -443,7 +491,9 @@ int agent_trust_load(struct agent *agent)
 		r = read_kept(agent);
 	if (r && r != -ENOENT)
 		goto out;
-	if (!agent->trust && had_others(agent)) {
+	marked = agent_is_marked(agent, sha256);
+	if (!agent->trust && (marked || had_others(agent)) &&
+	    (!marked || restore(agent, sha256, errs))) {
 		r = lost(agent, "gone", "");
 		goto out;
 	}

@@ -1102,10 +1102,8 @@ static int start(struct agent *agent)
 		goto out;
 	agent_trust_started(agent);
 	agent_act_started(agent);
-	if (policy) {
-		r = agent_policy_begin(agent, policy);
-		policy = NULL;
-	}
+	r = agent_policy_begin(agent, policy);
+	policy = NULL;
 	if (r)
 		goto out;
 	hold_changed(agent);

@@ -360,6 +360,14 @@ void read_whole(const char *path, char *buf, size_t size)
 	free(text);
 }
 
+void unmark(void)
+{
+	char path[96];
+
+	(void)snprintf(path, sizeof(path), "%s/enrolled", host.etc);
+	assert_int_equal(unlink(path), 0);
+}
+
 const char *kept(const char *name)
 {
 	static char path[160];
@@ -387,8 +395,7 @@ static uint64_t start_agent(bool boot, bool log)
 	if (log)
 		open_log();
 	agent_trust_started(&host.agent);
-	if (policy)
-		r = agent_policy_begin(&host.agent, policy);
+	r = agent_policy_begin(&host.agent, policy);
 	if (r)
 		return 0;
 	agent_describe(&host.agent, text, sizeof(text));

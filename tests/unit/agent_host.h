@@ -73,6 +73,9 @@ const char *person(int who);
 /* All of a file, with a NUL behind it. */
 void read_whole(const char *path, char *buf, size_t size);
 
+/* Deletes the mark of a host that was enrolled. */
+void unmark(void);
+
 /* A file of the state directory; until the next call. */
 const char *kept(const char *name);
 

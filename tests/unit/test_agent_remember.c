@@ -413,6 +413,7 @@ static void anchors_are_compared_when_the_log_comes_late(void **state)
 	drop("trust.yaml.old");
 	drop("policy.json");
 	drop("policy.json.old");
+	unmark();
 	put_trust(1, 1, MALLORY, 0, MALLORY);
 	put_policy(6, MALLORY);
 	(void)start_without_log(true);
