@@ -14,6 +14,7 @@
 #include "doctor.h"
 #include "event.h"
 #include "eventlog.h"
+#include "expiry.h"
 #include "evidence.h"
 #include "exposure.h"
 #include "guard.h"
@@ -96,8 +97,10 @@ struct agent {
 	int64_t remember_saved_s; /* of the time, when that was saved */
 	bool remember_failed;	  /* and that was told */
 	enum remember_found clock_found;
-	int64_t applied_s; /* time of day when that came into force */
-	uint64_t reloads;  /* how often it was asked to look again */
+	enum expiry expiry_said; /* of its end, last */
+	int64_t expiry_due_s;	 /* when it is to be said again */
+	int64_t applied_s;	 /* time of day when that came into force */
+	uint64_t reloads;	 /* how often it was asked to look again */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	/* Likewise what the force sent last. */
 	char push_problem[POLICY_ERROR_CHARS_MAX];
@@ -591,7 +594,11 @@ int agent_policy_push(struct agent *agent, struct trust_bundle *bundle);
 /* Wakes the agent when the policy ends, or the clock is set; says that it has
  * ended. */
 void agent_policy_watch_end(struct agent *agent);
-void agent_policy_tell_end(const struct agent *agent);
+void agent_policy_tell_end(struct agent *agent);
+
+/* For how many seconds it has; below 0: it will then; INT64_MIN: never, or it
+ * is not known. */
+int64_t agent_policy_age(const struct agent *agent);
 
 /* ---- agent_fleet.c ------------------------------------------------------- */
 

@@ -19,6 +19,7 @@
 
 #include "clock.h"
 #include "log.h"
+#include "term.h"
 #include "text.h"
 
 /* Time that a scan asks of systemd at a time. */
@@ -85,9 +86,7 @@ void agent_describe(const struct agent *agent, char *buf, size_t size)
 			       mode_in_force(agent), agent_serial(agent),
 			       agent->policy->issuer, agent->policy->n_datasets,
 			       agent->policy->n_datasets == 1 ? "" : "s",
-			       agent->policy->expires_s <= agent_now(agent)
-				       ? ", EXPIRED"
-				       : "");
+			       agent_policy_age(agent) >= 0 ? ", EXPIRED" : "");
 }
 
 void agent_notify_ready(const struct agent *agent)
@@ -511,27 +510,65 @@ static void tell_applied(const struct policy *policy,
 			    applied->unresolved);
 }
 
-/* Wakes the agent once, when the policy ends, and when the clock is set. */
+int64_t agent_policy_age(const struct agent *agent)
+{
+	if (!agent->policy || agent->policy->expires_s >= NEVER_S)
+		return INT64_MIN;
+	return agent_now(agent) - agent->policy->expires_s;
+}
+
+/* Wakes the agent when the policy ends, when that is to be said again, and when
+ * the clock is set. */
 void agent_policy_watch_end(struct agent *agent)
 {
 	struct itimerspec when = {.it_value.tv_sec = NEVER_S};
-
-	int64_t left_s = agent->policy->expires_s - agent_now(agent);
+	int64_t age_s = agent_policy_age(agent), left_s = NEVER_S;
 
 	/* By the clock as it is, which may be behind. */
-	if (agent->policy->expires_s < NEVER_S && left_s > 0)
-		when.it_value.tv_sec = time(NULL) + left_s;
+	if (age_s >= 0)
+		left_s = agent->expiry_due_s - agent_now(agent);
+	else if (age_s != INT64_MIN)
+		left_s = -age_s;
+	if (left_s < NEVER_S / 2)
+		when.it_value.tv_sec = time(NULL) + (left_s > 0 ? left_s : 1);
 	(void)timerfd_settime(agent->expiry_fd,
 			      TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
 			      &when, NULL);
 }
 
-void agent_policy_tell_end(const struct agent *agent)
+static void record_end(struct agent *agent, int64_t age_s)
 {
-	if (agent->policy && agent->policy->expires_s <= agent_now(agent))
-		log_warning("policy serial %" PRIu64 " has expired; it goes on "
-			    "being enforced: ask %s for a newer one",
-			    agent->policy->serial, agent->policy->issuer);
+	char at[TEXT_NUMBER_CHARS_MAX];
+
+	text_format_time(agent->policy->expires_s, at, sizeof(at));
+	agent_record_early(
+		agent,
+		evidence_object("expired",
+				json_pack("{s:I, s:s, s:I, s:s}", "policy",
+					  (json_int_t)agent->policy->serial,
+					  "expires", at, "age_s",
+					  (json_int_t)age_s, "level",
+					  expiry_name(agent->expiry_said))));
+}
+
+void agent_policy_tell_end(struct agent *agent)
+{
+	int64_t age_s = agent_policy_age(agent), now = agent_now(agent);
+	enum expiry expiry = expiry_of(age_s), said = agent->expiry_said;
+	char ago[32];
+
+	agent->expiry_said = expiry;
+	if (expiry == EXPIRY_NONE ||
+	    (expiry <= said && now < agent->expiry_due_s))
+		return;
+	agent->expiry_due_s = now + expiry_again_s(age_s);
+	term_age((uint64_t)age_s, ago, sizeof(ago));
+	log_level(expiry_level(expiry),
+		  "policy serial %" PRIu64 " has expired, %s ago; it goes on "
+		  "being enforced: ask %s for a newer one",
+		  agent->policy->serial, ago, agent->policy->issuer);
+	if (expiry != said)
+		record_end(agent, age_s);
 }
 
 /* Whoever asks what is in force looks there; so does a reload. */
@@ -603,6 +640,8 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	/* No power cut shall make room for the one before. */
 	if (agent->remember.serial > seen)
 		agent_save(agent);
+	/* Of this one nothing was said yet. */
+	agent->expiry_said = EXPIRY_NONE;
 	agent_policy_tell_end(agent);
 	agent_policy_watch_end(agent);
 out:

@@ -79,7 +79,7 @@ static char *mark_text(const struct agent *agent)
 
 void agent_mark(struct agent *agent)
 {
-	char path[4096] = MARK, *text, *there = NULL;
+	char path[4096] = MARK, old[4096], *text, *there = NULL;
 	size_t len = 0;
 	int r;
 
@@ -92,6 +92,9 @@ void agent_mark(struct agent *agent)
 		goto out;
 	if (!r)
 		r = state_put(path, text, strlen(text));
+	/* Of no use to anybody. */
+	if (snprintf(old, sizeof(old), "%s.old", path) < (int)sizeof(old))
+		(void)unlink(old);
 	if (r)
 		log_warning("%s cannot be written: %s: if the state directory "
 			    "is lost as well, this host begins anew",

@@ -134,10 +134,18 @@ static json_t *status_policy(const struct agent *agent)
 			   agent->opts->policy_file, "sha256", policy->sha256,
 			   "issuer", policy->issuer, "mode",
 			   policy_mode_name(policy->mode), "expired",
-			   policy->expires_s <= agent_now(agent), "rules",
+			   agent_policy_age(agent) >= 0, "rules",
 			   (int)policy->n_rules);
 	if (policy->expires_s != INT64_MAX)
 		put_time(object, "expires", policy->expires_s);
+	if (agent_policy_age(agent) >= 0) {
+		(void)json_object_set_new(
+			object, "expired_s",
+			number((uint64_t)agent_policy_age(agent)));
+		(void)json_object_set_new(object, "expired_level",
+					  json_string(expiry_name(expiry_of(
+						  agent_policy_age(agent)))));
+	}
 	if (policy->not_before_s)
 		put_time(object, "not_before", policy->not_before_s);
 	put_time(object, "applied", agent->applied_s);
@@ -166,6 +174,31 @@ static json_t *status_trust(const struct agent *agent)
 	if (agent->trust_problem[0])
 		(void)json_object_set_new(object, "problem",
 					  json_string(agent->trust_problem));
+	return object;
+}
+
+/* By what time policies are judged, and whether the clock says the same. */
+static json_t *status_clock(const struct agent *agent)
+{
+	static const char *const found[] = {
+		[REMEMBER_RIGHT] = "right",
+		[REMEMBER_BEHIND] = "behind",
+		[REMEMBER_AHEAD] = "ahead",
+	};
+	struct remember_clock clock;
+	int64_t latest_s, behind_s;
+	json_t *object;
+
+	agent_clock(&clock);
+	latest_s = remember_latest(&agent->remember, &clock);
+	behind_s = latest_s - clock.wall_s;
+	object = json_pack(
+		"{s:s, s:o}", "state", found[agent->clock_found], "behind_s",
+		number(agent->clock_found == REMEMBER_BEHIND && behind_s > 0
+			       ? (uint64_t)behind_s
+			       : 0));
+	if (latest_s)
+		put_time(object, "latest", latest_s);
 	return object;
 }
 
@@ -214,6 +247,12 @@ static int status_head(struct agent *agent, struct control_client *client,
 				number(stats->policy_serial)) |
 	    json_object_set_new(line, "policy", status_policy(agent)) |
 	    json_object_set_new(line, "trust", status_trust(agent)) |
+	    json_object_set_new(line, "clock", status_clock(agent)) |
+	    json_object_set_new(line, "serial_seen",
+				number(agent->remember.serial)) |
+	    json_object_set_new(
+		    line, "strict",
+		    json_boolean(stats->generation && !stats->policy_serial)) |
 	    json_object_set_new(line, "lifted", agent_act_status(agent)) |
 	    json_object_set_new(line, "drop_directory",
 				agent_dropped_status(agent)) |

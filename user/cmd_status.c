@@ -57,30 +57,92 @@ static void say(const struct showing *showing, enum term_colour colour,
 	(void)printf("%s\n", term_end(colour, showing->colour));
 }
 
-static void show_policy(const json_t *line, const struct showing *showing)
+/* Has it expired so long ago that it is an error? */
+static bool is_loud(const json_t *policy)
+{
+	const char *level = cmd_text(policy, "expired_level");
+
+	return strcmp(level, "error") == 0 || strcmp(level, "critical") == 0;
+}
+
+/* `, 12 days ago'; "" if it has not. */
+static void expired_ago(const json_t *policy, char *buf, size_t size)
+{
+	char age[32];
+
+	buf[0] = '\0';
+	if (!json_object_get(policy, "expired_s"))
+		return;
+	term_age(cmd_number(policy, "expired_s"), age, sizeof(age));
+	(void)snprintf(buf, size, ", %s ago", age);
+}
+
+/* Only if it is wrong; an agent of before does not say. */
+static void show_clock(const json_t *line, const struct showing *showing)
+{
+	const json_t *clock = json_object_get(line, "clock");
+	const char *state = cmd_text(clock, "state");
+	char text[512];
+
+	if (strcmp(state, "behind") == 0) {
+		(void)snprintf(text, sizeof(text),
+			       "SET BACK: %.19sZ is over; policies are judged "
+			       "by that time, not by this host's clock",
+			       cmd_text(clock, "latest"));
+		say(showing, TERM_BAD, "clock", text);
+	} else if (strcmp(state, "ahead") == 0) {
+		(void)snprintf(text, sizeof(text),
+			       "more than 31 days ahead of %.19sZ, the latest "
+			       "time known here: is it right?",
+			       cmd_text(clock, "latest"));
+		say(showing, TERM_POOR, "clock", text);
+	}
+}
+
+/* What is in force, in words; cut at size. */
+static void policy_words(const json_t *line, char *buf, size_t size)
 {
 	const json_t *policy = json_object_get(line, "policy");
-	const char *problem = cmd_text(line, "problem");
-	const char *expires, *mode = cmd_text(line, "mode");
+	const char *expires = cmd_text(policy, "expires");
 	bool expired = json_is_true(json_object_get(policy, "expired"));
-	char text[1024], lifted[768];
+	char ago[48];
 
-	expires = cmd_text(policy, "expires");
-	if (json_is_object(policy))
-		(void)snprintf(text, sizeof(text),
-			       "%.128s, serial %" PRIu64 ", %s%.19s%s",
+	expired_ago(policy, ago, sizeof(ago));
+	if (json_is_true(json_object_get(line, "strict")))
+		(void)snprintf(buf, size,
+			       "STRICT: this host has forgotten what it had: "
+			       "by the built-in policy nothing of the datasets "
+			       "is read or leaves (cordond(8))");
+	else if (json_is_object(policy))
+		(void)snprintf(buf, size,
+			       "%.128s, serial %" PRIu64 ", %s%.19s%s%s",
 			       cmd_text(policy, "issuer"),
 			       cmd_number(line, "policy_serial"),
 			       !expires[0] ? "does not expire"
 			       : expired   ? "EXPIRED at "
 					   : "expires at ",
-			       expires, expires[0] ? "Z" : "");
+			       expires, expires[0] ? "Z" : "", ago);
 	else
-		(void)snprintf(text, sizeof(text),
+		(void)snprintf(buf, size,
 			       "serial %" PRIu64 ", which the guard has from "
 			       "before",
 			       cmd_number(line, "policy_serial"));
-	say(showing, expired ? TERM_POOR : TERM_PLAIN, "policy", text);
+}
+
+static void show_policy(const json_t *line, const struct showing *showing)
+{
+	const json_t *policy = json_object_get(line, "policy");
+	const char *problem = cmd_text(line, "problem");
+	const char *mode = cmd_text(line, "mode");
+	char text[1024], lifted[768];
+	enum term_colour colour = TERM_PLAIN;
+
+	policy_words(line, text, sizeof(text));
+	if (json_is_true(json_object_get(policy, "expired")))
+		colour = TERM_POOR;
+	if (json_is_true(json_object_get(line, "strict")) || is_loud(policy))
+		colour = TERM_BAD;
+	say(showing, colour, "policy", text);
 	if (problem[0]) {
 		(void)snprintf(text, sizeof(text), "not in force: %s", problem);
 		say(showing, TERM_BAD, "", text);
@@ -241,6 +303,7 @@ static void show_head(const json_t *line, struct showing *showing)
 	say(showing, TERM_PLAIN, "agent", text);
 	show_policy(line, showing);
 	show_trust(line, showing);
+	show_clock(line, showing);
 	show_dropped(line, showing);
 	show_fleet(line, showing);
 	(void)snprintf(text, sizeof(text), "%.128s, guard attached by %.16s",

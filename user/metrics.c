@@ -216,6 +216,14 @@ static const struct series policy_series[] = {
 	 "here."},
 	{"cordon_policy_expiry_timestamp_seconds", "expires", GAUGE,
 	 "When the policy in force expires, if it does."},
+	{"cordon_policy_expired_seconds", "expired_s", GAUGE,
+	 "How long ago the policy in force expired, if it did."},
+	{0},
+};
+
+static const struct series clock_series[] = {
+	{"cordon_clock_behind_seconds", "behind_s", GAUGE,
+	 "How far this host's clock was set back, 0 if it was not."},
 	{0},
 };
 
@@ -264,6 +272,10 @@ static const struct series enforcing_series = {
 static const struct series problem_series = {
 	"cordon_policy_refused", "", GAUGE,
 	"1 if the policy file was refused, so that an earlier one goes on."};
+static const struct series strict_series = {
+	"cordon_strict", "", GAUGE,
+	"1 while the built-in policy denies all, for the host has forgotten "
+	"what it had."};
 
 /*
  * Of all lines of the ledger. A line of it comes with its first act, too late
@@ -695,6 +707,9 @@ static void write_status(const struct writing *w, const json_t *status)
 	    strcmp(member(status, "mode"), "enforce") == 0 &&
 		    !json_is_object(json_object_get(status, "lifted")));
 	one(w, &problem_series, "", member(status, "problem")[0] != '\0');
+	one(w, &strict_series, "",
+	    json_is_true(json_object_get(status, "strict")));
+	numbers(w, clock_series, json_object_get(status, "clock"));
 	numbers(w, status_series, status);
 	numbers(w, policy_series, json_object_get(status, "policy"));
 	numbers(w, evidence_series, json_object_get(status, "evidence"));

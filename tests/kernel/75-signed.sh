@@ -278,17 +278,111 @@ signed_boot()
 	check others_policy_is_refused_when_anchors_were_replaced "$told" \
 		grep -q "^$good .*not those that the evidence" <<<"$told"
 	rm $sg_trust
+	agent_stop
 	mv /run/trust.yaml $state/trust.yaml
-	# One without a trace of the others takes none in their place.
+	serial=$((good + 1))
+	signed_policy 3 alice bob
+	signed_starts policy_is_taken_when_its_anchors_are_back "^$serial null"
+}
+
+# signed_starts NAME PATTERN: an agent does, and then this is in force, and said.
+signed_starts()
+{
+	check "agent_starts_$1" "$(tail -n 3 "$log")" agent_start
+	told="$(status_of .policy_serial) $(status_of .problem)"
+	check "$1" "$told" grep -qE "$2" <<<"$told"
+}
+
+# What nobody forgets, whatever is deleted, as long as the guard is there: 5 was
+# signed once, and all its signatures are good.
+signed_remembers()
+{
+	local good=$serial gone
+
+	serial=$((good - 2))
+	signed_policy 9 alice bob
+	for gone in "remembered.json* state*" "policy.json* evidence" "*"; do
+		agent_stop
+		# shellcheck disable=SC2086 # patterns
+		(cd $state && rm -rf $gone)
+		signed_starts "older_one_is_refused_without_${gone//[ *]/}" \
+			"^$good .*is older than $good"
+	done
+	serial=$good
+}
+
+# signed_logs_in: what an administrator does who comes to see what is wrong.
+signed_logs_in()
+{
+	as "$login" bash -c 'cat /etc/passwd >/dev/null && ls /srv &&
+		python3 -c "
+import socket
+a = socket.create_server((\"127.0.0.1\", 0))
+b = socket.create_connection(a.getsockname())
+b.sendall(b\"who is there\")
+"' >/tmp/logged_in 2>&1
+}
+
+# A boot where nothing is left of what the agent kept.
+signed_forgets()
+{
+	local good=$serial
+
 	agent_stop
 	on_one guard_unpin
-	rm $state/trust.yaml
+	rm -rf "${state:?}"/*
+	signed_trust 2 2 alice bob -- carol >$sg_trust
+	serial=$((good - 2))
+	signed_policy 9 alice bob
+	signed_starts host_is_strict_when_all_is_forgotten \
+		'^0 .*nothing on this host remembers'
+	told=$(cordon status)
+	check status_says_that_it_is_strict "$told" \
+		grep -q 'STRICT' <<<"$told"
+	new_login
+	files $sg 1 1
+	try --read read "${args[@]}"
+	check nothing_is_read_when_strict "exit $rc $json" refused read_bytes 0
+	check people_log_in_when_strict "$(cat /tmp/logged_in)" signed_logs_in
+	serial=$good
+	signed_policy 3 alice bob
+	signed_refuses newer_policy_is_refused_when_all_is_forgotten \
+		'nothing on this host remembers'
+	cordon act request recover --serial $((good + 1)) \
+		--reason "state was lost" >/root/act.yaml
+	signed_by /root/act.yaml alice bob
+	told=$(cordon act apply /root/act.yaml 2>&1)
+	check act_brings_the_memory_back "$told" \
+		grep -q "highest serial seen is $((good + 1))" <<<"$told"
+	signed_refuses policy_is_refused_below_what_was_recovered \
+		"is older than $((good + 1))"
+	signed_policy 2 alice bob
+	signed_takes policy_is_taken_when_recovered
+	try --read read "${args[@]}"
+	check record_is_read_when_no_longer_strict "exit $rc $json" \
+		allowed read_bytes 700
+	rm -f /root/act.yaml*
+	# The anchors are others: then nothing that is signed counts.
+	agent_stop
+	on_one guard_unpin
+	rm -rf "${state:?}"/*
 	signed_trust 1 1 mallory >$sg_trust
 	signed_policy 9 mallory
-	cordond >/tmp/cordond 2>&1
-	check anchors_are_not_begun_anew_when_they_are_gone \
-		"$(tail -n 3 /tmp/cordond)" \
-		grep -q 'trust anchors of this host are gone' /tmp/cordond
+	signed_starts anchors_are_not_begun_anew_when_they_are_gone \
+		'^0 .*are gone: put back'
+	told=$(cordon status --json | jq -c 'select(.type == "dataset") |
+		[.dataset, .paths[0]]')
+	check built_in_places_are_guarded "$told" \
+		[ "$told" = '["built-in","/srv"]' ]
+	new_login
+	check built_in_policy_denies "$(cat /tmp/denied)" signed_denied
+	check people_log_in_when_strict_by_places "$(cat /tmp/logged_in)" \
+		signed_logs_in
+}
+
+signed_denied()
+{
+	! as "$login" cat $sg/photos/000001.jpg >/dev/null 2>/tmp/denied
 }
 
 signed_cases()
@@ -301,6 +395,8 @@ signed_cases()
 	signed_apply
 	signed_anchors
 	signed_boot
+	signed_remembers
+	signed_forgets
 	agent_gone
 	rm -f $sg_trust* "$policy".*minisig
 }

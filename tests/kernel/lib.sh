@@ -511,7 +511,7 @@ agent_gone()
 			>/tmp/verified 2>&1 ||
 			cat /tmp/verified >>/out/evidence
 	fi
-	rm -rf "$state"
+	rm -rf "$state" /etc/cordon/enrolled
 }
 
 # evidence_lines [STATE]: what an agent with that directory wrote down.

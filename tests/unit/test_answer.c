@@ -48,10 +48,15 @@ int guard_stats(const struct guard *guard, struct guard_stats *ret_stats)
 	return 0;
 }
 
-int64_t agent_now(const struct agent *agent)
+void agent_clock(struct remember_clock *ret_clock)
+{
+	*ret_clock = (struct remember_clock){.wall_s = time(NULL)};
+}
+
+int64_t agent_policy_age(const struct agent *agent)
 {
 	(void)agent;
-	return time(NULL);
+	return INT64_MIN;
 }
 
 json_t *agent_fleet_status(const struct agent *agent)
