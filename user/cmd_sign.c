@@ -30,6 +30,14 @@
 #define VERB	   "policy"
 #define KEY_SUFFIX ".key"
 
+/* All that is secret here, in memory of its own: minisign_secret_new(). */
+struct secrets {
+	struct minisign_key key;
+	char password[MINISIGN_PASSWORD_MAX];
+	char again[MINISIGN_PASSWORD_MAX];
+	char text[MINISIGN_TEXT_MAX]; /* of the key's file */
+};
+
 /* ---- passwords ---------------------------------------------------------- */
 
 /* Its length, of which what fits is in buf; -1: there is none. */
@@ -112,16 +120,15 @@ struct keygen {
 	const char *name;
 	char secret_file[4096];
 	char public_file[4096];
-	struct minisign_key key;
+	struct secrets *secrets;
 };
 
-static int new_password(const struct keygen *keygen,
-			char password[MINISIGN_PASSWORD_MAX])
+static int new_password(const struct keygen *keygen)
 {
-	char again[MINISIGN_PASSWORD_MAX] = "";
+	char *password = keygen->secrets->password;
+	char *again = keygen->secrets->again;
 	int r;
 
-	password[0] = '\0';
 	if (keygen->bare)
 		return CMD_OK;
 	r = ask_password("Password of the new key", password);
@@ -140,18 +147,19 @@ static int new_password(const struct keygen *keygen,
 				      "that it is meant\n");
 		r = CMD_WRONG;
 	}
-	explicit_bzero(again, sizeof(again));
 	return r;
 }
 
-static int put_pair(const struct keygen *keygen, const char *secret)
+static int put_pair(const struct keygen *keygen)
 {
+	const struct minisign_public *key = &keygen->secrets->key.public;
+	const char *secret = keygen->secrets->text;
 	char public[MINISIGN_PUBLIC_MAX], id[MINISIGN_ID_MAX];
 	char text[MINISIGN_TEXT_MAX];
 	int r;
 
-	minisign_public_format(&keygen->key.public, public);
-	minisign_id_format(keygen->key.public.id, id);
+	minisign_public_format(key, public);
+	minisign_id_format(key->id, id);
 	(void)snprintf(text, sizeof(text),
 		       "untrusted comment: public key %s of %.128s\n%s\n", id,
 		       keygen->name, public);
@@ -171,24 +179,18 @@ static int put_pair(const struct keygen *keygen, const char *secret)
 	return CMD_OK;
 }
 
-static int make_pair(struct keygen *keygen)
+static int make_pair(const struct keygen *keygen)
 {
-	char password[MINISIGN_PASSWORD_MAX], secret[MINISIGN_TEXT_MAX];
+	struct secrets *secrets = keygen->secrets;
 	int r;
 
-	r = new_password(keygen, password);
+	r = new_password(keygen);
 	if (r)
 		return r;
-	minisign_key_new(&keygen->key);
-	r = minisign_key_lock(&keygen->key, password, secret);
-	explicit_bzero(password, sizeof(password));
-	if (r)
-		r = cmd_policy_failed("the password needs 1 GiB of memory", r);
-	else
-		r = put_pair(keygen, secret);
-	explicit_bzero(secret, sizeof(secret));
-	minisign_key_release(&keygen->key);
-	return r;
+	minisign_key_new(&secrets->key);
+	r = minisign_key_lock(&secrets->key, secrets->password, secrets->text);
+	return r ? cmd_policy_failed("the password needs 1 GiB of memory", r)
+		 : put_pair(keygen);
 }
 
 int cmd_policy_keygen(int argc, char **argv)
@@ -223,7 +225,12 @@ int cmd_policy_keygen(int argc, char **argv)
 		       "%s" KEY_SUFFIX, argv[optind]);
 	(void)snprintf(keygen.public_file, sizeof(keygen.public_file), "%s.pub",
 		       argv[optind]);
-	return make_pair(&keygen);
+	keygen.secrets = minisign_secret_new(sizeof(*keygen.secrets));
+	if (!keygen.secrets)
+		return cmd_policy_failed("keygen", -ENOMEM);
+	r = make_pair(&keygen);
+	minisign_secret_free(keygen.secrets);
+	return r;
 }
 
 /* ---- what is signed ----------------------------------------------------- */
@@ -408,25 +415,26 @@ struct signing {
 	const char *key_file;
 	const char *comment; /* NULL: what it is, and when */
 	char signer[128];
-	struct minisign_key key;
+	struct secrets *secrets;
 	struct policy_errors errs;
 	struct signed_file *files;
 	size_t n;
 };
 
-static int unlock(struct signing *signing, const char *text, size_t len)
+static int unlock(struct signing *signing, size_t len)
 {
-	char password[MINISIGN_PASSWORD_MAX] = "", prompt[256];
+	struct secrets *secrets = signing->secrets;
+	char *password = secrets->password, prompt[256];
 	int r = CMD_OK;
 
-	if (minisign_key_locked(text, len)) {
+	if (minisign_key_locked(secrets->text, len)) {
 		(void)snprintf(prompt, sizeof(prompt), "Password of %.200s",
 			       signing->key_file);
 		r = ask_password(prompt, password);
 	}
 	if (!r)
-		r = minisign_key_unlock(text, len, password, &signing->key);
-	explicit_bzero(password, sizeof(password));
+		r = minisign_key_unlock(secrets->text, len, password,
+					&secrets->key);
 	if (r == -EACCES)
 		(void)fprintf(stderr,
 			      "cordon policy: %s: this is not its "
@@ -446,11 +454,11 @@ static int take_secret(struct signing *signing)
 {
 	const char *name = strrchr(signing->key_file, '/');
 	size_t len, suffix = sizeof(KEY_SUFFIX) - 1;
-	char *text = NULL;
 	struct stat st;
 	int r;
 
-	r = state_get(signing->key_file, MINISIGN_TEXT_MAX, &text, &len);
+	r = state_get_into(signing->key_file, signing->secrets->text,
+			   MINISIGN_TEXT_MAX, &len);
 	if (r)
 		return cmd_policy_failed(signing->key_file, r);
 	if (lstat(signing->key_file, &st) == 0 && st.st_mode & 077)
@@ -458,9 +466,7 @@ static int take_secret(struct signing *signing)
 			      "cordon policy: %s: others than its owner can "
 			      "read it: chmod 600\n",
 			      signing->key_file);
-	r = unlock(signing, text, len);
-	explicit_bzero(text, len);
-	free(text);
+	r = unlock(signing, len);
 	name = name ? name + 1 : signing->key_file;
 	(void)snprintf(signing->signer, sizeof(signing->signer), "%s", name);
 	len = strlen(signing->signer);
@@ -483,7 +489,7 @@ static int sign_file(const struct signing *signing,
 	describe(&signed_file->content, what, sizeof(what));
 	text_format_time(time(NULL), at, sizeof(at));
 	(void)snprintf(comment, sizeof(comment), "%.200s, at %s", what, at);
-	r = minisign_make(&signing->key, bundle->bytes, bundle->len,
+	r = minisign_make(&signing->secrets->key, bundle->bytes, bundle->len,
 			  signing->comment ? signing->comment : comment, text);
 	if (r)
 		return cmd_usage(VERB,
@@ -566,8 +572,11 @@ int cmd_policy_sign(int argc, char **argv)
 	}
 	if (!signing.key_file || optind >= argc)
 		return cmd_usage(VERB, "sign: expected --key KEY FILE...");
+	signing.secrets = minisign_secret_new(sizeof(*signing.secrets));
+	if (!signing.secrets)
+		return cmd_policy_failed("sign", -ENOMEM);
 	r = sign_files(&signing, argv + optind, (size_t)(argc - optind));
-	minisign_key_release(&signing.key);
+	minisign_secret_free(signing.secrets);
 	return r;
 }
 

@@ -59,6 +59,20 @@ int minisign_init(void)
 	return sodium_init() < 0 ? -ENOTSUP : 0;
 }
 
+void *minisign_secret_new(size_t size)
+{
+	void *secret = sodium_malloc(size);
+
+	if (secret)
+		sodium_memzero(secret, size);
+	return secret;
+}
+
+void minisign_secret_free(void *secret)
+{
+	sodium_free(secret);
+}
+
 /* ---- lines -------------------------------------------------------------- */
 
 /*
@@ -110,15 +124,12 @@ static bool from_base64(const char *text, void *blob, size_t size)
 	       n == size;
 }
 
-static bool take_base64(const char **text, size_t *len, void *blob, size_t size)
+/* By way of line, where a secret key is to be in no other memory. */
+static bool take_base64(const char **text, size_t *len,
+			char line[MINISIGN_TEXT_MAX], void *blob, size_t size)
 {
-	char line[MINISIGN_TEXT_MAX];
-	bool ok = take_line(text, len, line, sizeof(line)) &&
-		  from_base64(line, blob, size);
-
-	/* It may be a secret key. */
-	sodium_memzero(line, sizeof(line));
-	return ok;
+	return take_line(text, len, line, MINISIGN_TEXT_MAX) &&
+	       from_base64(line, blob, size);
 }
 
 static void to_base64(const void *blob, size_t size, char *text, size_t room)
@@ -160,14 +171,14 @@ void minisign_id_format(const uint8_t id[8], char ret_text[MINISIGN_ID_MAX])
 int minisign_signature_parse(const char *text, size_t len,
 			     struct minisign_signature *ret_signature)
 {
-	char comment[MINISIGN_COMMENT_MAX];
+	char comment[MINISIGN_COMMENT_MAX], line[MINISIGN_TEXT_MAX];
 	struct signature_blob blob;
 
 	if (!take_comment(&text, &len, COMMENT, comment, sizeof(comment)) ||
-	    !take_base64(&text, &len, &blob, sizeof(blob)) ||
+	    !take_base64(&text, &len, line, &blob, sizeof(blob)) ||
 	    !take_comment(&text, &len, TRUSTED, ret_signature->comment,
 			  sizeof(ret_signature->comment)) ||
-	    !take_base64(&text, &len, ret_signature->global,
+	    !take_base64(&text, &len, line, ret_signature->global,
 			 sizeof(ret_signature->global)) ||
 	    len)
 		return -EINVAL;
@@ -256,11 +267,6 @@ void minisign_key_new(struct minisign_key *ret_key)
 	(void)crypto_sign_keypair(ret_key->public.key, ret_key->secret);
 }
 
-void minisign_key_release(struct minisign_key *key)
-{
-	sodium_memzero(key, sizeof(*key));
-}
-
 static void put_le64(uint64_t value, uint8_t bytes[8])
 {
 	for (int i = 0; i < 8; i++)
@@ -276,19 +282,25 @@ static uint64_t get_le64(const uint8_t bytes[8])
 	return value;
 }
 
+/* What a secret key is on its way to and from its file. */
+struct opened {
+	struct key_blob blob;
+	uint8_t stream[sizeof(struct secret_blob)];
+	char line[MINISIGN_TEXT_MAX];
+};
+
 /* Hides what is plain, and shows what is hidden. */
-static int mask(struct key_blob *blob, const char *password)
+static int mask(struct opened *opened, const char *password)
 {
-	uint8_t stream[sizeof(blob->hidden)];
-	uint8_t *hidden = (uint8_t *)&blob->hidden;
+	struct key_blob *blob = &opened->blob;
+	uint8_t *hidden = (uint8_t *)&blob->hidden, *stream = opened->stream;
 	int r;
 
 	r = crypto_pwhash_scryptsalsa208sha256(
-		stream, sizeof(stream), password, strlen(password), blob->salt,
-		get_le64(blob->ops), (size_t)get_le64(blob->mem));
-	for (size_t i = 0; !r && i < sizeof(stream); i++)
+		stream, sizeof(opened->stream), password, strlen(password),
+		blob->salt, get_le64(blob->ops), (size_t)get_le64(blob->mem));
+	for (size_t i = 0; !r && i < sizeof(opened->stream); i++)
 		hidden[i] ^= stream[i];
-	sodium_memzero(stream, sizeof(stream));
 	return r ? -ENOMEM : 0;
 }
 
@@ -310,83 +322,91 @@ static void check_of(const struct key_blob *blob, uint8_t check[32])
 int minisign_key_lock(const struct minisign_key *key, const char *password,
 		      char ret_text[MINISIGN_TEXT_MAX])
 {
-	struct key_blob blob = {0};
-	char text[256], id[MINISIGN_ID_MAX];
+	struct opened *opened = minisign_secret_new(sizeof(*opened));
+	struct key_blob *blob = &opened->blob;
+	char id[MINISIGN_ID_MAX];
 	int r = 0;
 
-	memcpy(blob.algorithm, SIGNED, sizeof(blob.algorithm));
-	memcpy(blob.checked_by, BLAKE2B, sizeof(blob.checked_by));
-	memcpy(blob.hidden.id, key->public.id, sizeof(blob.hidden.id));
-	memcpy(blob.hidden.secret, key->secret, sizeof(blob.hidden.secret));
-	check_of(&blob, blob.hidden.check);
+	if (!opened)
+		return -ENOMEM;
+	memcpy(blob->algorithm, SIGNED, sizeof(blob->algorithm));
+	memcpy(blob->checked_by, BLAKE2B, sizeof(blob->checked_by));
+	memcpy(blob->hidden.id, key->public.id, sizeof(blob->hidden.id));
+	memcpy(blob->hidden.secret, key->secret, sizeof(blob->hidden.secret));
+	check_of(blob, blob->hidden.check);
 	if (password[0]) {
-		memcpy(blob.kdf, SCRYPT, sizeof(blob.kdf));
-		randombytes_buf(blob.salt, sizeof(blob.salt));
-		put_le64(OPS_MAX, blob.ops);
-		put_le64(MEM_MAX, blob.mem);
-		r = mask(&blob, password);
+		memcpy(blob->kdf, SCRYPT, sizeof(blob->kdf));
+		randombytes_buf(blob->salt, sizeof(blob->salt));
+		put_le64(OPS_MAX, blob->ops);
+		put_le64(MEM_MAX, blob->mem);
+		r = mask(opened, password);
 	}
 	if (!r) {
 		minisign_id_format(key->public.id, id);
-		to_base64(&blob, sizeof(blob), text, sizeof(text));
+		to_base64(blob, sizeof(*blob), opened->line,
+			  sizeof(opened->line));
 		(void)snprintf(ret_text, MINISIGN_TEXT_MAX,
-			       COMMENT "secret key %s of cordon\n%s\n", id,
-			       text);
+			       COMMENT "secret key %s of cordon\n%.256s\n", id,
+			       opened->line);
 	}
-	sodium_memzero(&blob, sizeof(blob));
-	sodium_memzero(text, sizeof(text));
+	minisign_secret_free(opened);
 	return r;
 }
 
-static int key_parse(const char *text, size_t len, struct key_blob *ret_blob)
+static int key_parse(const char *text, size_t len, struct opened *opened)
 {
 	static const char plain[2];
+	const struct key_blob *blob = &opened->blob;
 	char comment[MINISIGN_COMMENT_MAX];
 
 	if (!take_comment(&text, &len, COMMENT, comment, sizeof(comment)) ||
-	    !take_base64(&text, &len, ret_blob, sizeof(*ret_blob)) || len ||
-	    memcmp(ret_blob->algorithm, SIGNED, 2) != 0 ||
-	    memcmp(ret_blob->checked_by, BLAKE2B, 2) != 0 ||
-	    (memcmp(ret_blob->kdf, SCRYPT, 2) != 0 &&
-	     memcmp(ret_blob->kdf, plain, 2) != 0) ||
-	    get_le64(ret_blob->ops) > OPS_MAX ||
-	    get_le64(ret_blob->mem) > MEM_MAX)
+	    !take_base64(&text, &len, opened->line, &opened->blob,
+			 sizeof(opened->blob)) ||
+	    len || memcmp(blob->algorithm, SIGNED, 2) != 0 ||
+	    memcmp(blob->checked_by, BLAKE2B, 2) != 0 ||
+	    (memcmp(blob->kdf, SCRYPT, 2) != 0 &&
+	     memcmp(blob->kdf, plain, 2) != 0) ||
+	    get_le64(blob->ops) > OPS_MAX || get_le64(blob->mem) > MEM_MAX)
 		return -EINVAL;
 	return 0;
 }
 
 bool minisign_key_locked(const char *text, size_t len)
 {
-	struct key_blob blob;
-	bool locked = !key_parse(text, len, &blob) && blob.kdf[0];
+	struct opened *opened = minisign_secret_new(sizeof(*opened));
+	bool locked = opened && !key_parse(text, len, opened) &&
+		      opened->blob.kdf[0];
 
-	sodium_memzero(&blob, sizeof(blob));
+	minisign_secret_free(opened);
 	return locked;
 }
 
 int minisign_key_unlock(const char *text, size_t len, const char *password,
 			struct minisign_key *ret_key)
 {
-	struct key_blob blob;
+	struct opened *opened = minisign_secret_new(sizeof(*opened));
+	const struct secret_blob *hidden = &opened->blob.hidden;
 	uint8_t check[32];
 	int r;
 
-	r = key_parse(text, len, &blob);
-	if (!r && blob.kdf[0])
-		r = mask(&blob, password);
-	if (!r && blob.kdf[0]) {
-		check_of(&blob, check);
-		if (sodium_memcmp(check, blob.hidden.check, sizeof(check)) != 0)
+	if (!opened)
+		return -ENOMEM;
+	r = key_parse(text, len, opened);
+	if (!r && opened->blob.kdf[0])
+		r = mask(opened, password);
+	if (!r && opened->blob.kdf[0]) {
+		check_of(&opened->blob, check);
+		if (sodium_memcmp(check, hidden->check, sizeof(check)) != 0)
 			r = -EACCES;
 	}
 	if (!r) {
-		memcpy(ret_key->public.id, blob.hidden.id,
+		memcpy(ret_key->public.id, hidden->id,
 		       sizeof(ret_key->public.id));
-		memcpy(ret_key->secret, blob.hidden.secret,
+		memcpy(ret_key->secret, hidden->secret,
 		       sizeof(ret_key->secret));
 		(void)crypto_sign_ed25519_sk_to_pk(ret_key->public.key,
 						   ret_key->secret);
 	}
-	sodium_memzero(&blob, sizeof(blob));
+	minisign_secret_free(opened);
 	return r;
 }

@@ -29,7 +29,7 @@ struct minisign_public {
 
 struct minisign_key {
 	struct minisign_public public;
-	uint8_t secret[64]; /* wiped by minisign_key_release() */
+	uint8_t secret[64]; /* for memory of minisign_secret_new() */
 };
 
 struct minisign_signature {
@@ -41,6 +41,14 @@ struct minisign_signature {
 
 /* 0, or -ENOTSUP: the library cannot work here. To be called before all else.*/
 int minisign_init(void);
+
+/*
+ * Memory for secrets, all zero: it is not swapped out as far as the host allows
+ * that, is in no core file, lies between pages that nobody can touch, and is
+ * wiped by minisign_secret_free(), which takes NULL. NULL: no memory.
+ */
+void *minisign_secret_new(size_t size);
+void minisign_secret_free(void *secret);
 
 /* The base64 that minisign(1) takes by -P. 0; -EINVAL. */
 int minisign_public_parse(const char *text, struct minisign_public *ret_public);
@@ -81,14 +89,11 @@ int minisign_key_lock(const struct minisign_key *key, const char *password,
 
 /*
  * Back. -EINVAL: it is no such file; -EACCES: another password; -ENOMEM.
- * *ret_key is for minisign_key_release().
  */
 int minisign_key_unlock(const char *text, size_t len, const char *password,
 			struct minisign_key *ret_key);
 
 /* Does it have a password? False if it is no such file. */
 bool minisign_key_locked(const char *text, size_t len);
-
-void minisign_key_release(struct minisign_key *key);
 
 #endif

@@ -420,51 +420,77 @@ static int parse_state(struct state *state, const json_t *json, char *why,
 	return 0;
 }
 
-int state_get(const char *path, size_t max, char **ret_bytes, size_t *ret_len)
+static int open_regular(const char *path, size_t max, int *ret_fd,
+			size_t *ret_size)
 {
 	struct stat st;
-	char *text = NULL;
-	size_t len = 0;
-	ssize_t n;
 	int fd, r = 0;
 
 	fd = open(path, O_RDONLY | O_CLOEXEC | O_NOFOLLOW | O_NONBLOCK);
 	if (fd < 0)
 		return -errno;
-	if (fstat(fd, &st) < 0) {
+	if (fstat(fd, &st) < 0)
 		r = -errno;
-		goto out;
-	}
-	if (!S_ISREG(st.st_mode)) {
+	else if (!S_ISREG(st.st_mode))
 		r = -EUCLEAN;
-		goto out;
-	}
-	if (st.st_size < 0 || (uint64_t)st.st_size > max) {
+	else if (st.st_size < 0 || (uint64_t)st.st_size > max)
 		r = -EFBIG;
-		goto out;
+	if (r) {
+		(void)close(fd);
+		return r;
 	}
-	text = malloc((size_t)st.st_size + 1);
-	if (!text) {
-		r = -ENOMEM;
-		goto out;
-	}
-	while (len < (size_t)st.st_size) {
-		n = read(fd, text + len, (size_t)st.st_size - len);
+	*ret_fd = fd;
+	*ret_size = (size_t)st.st_size;
+	return 0;
+}
+
+static int read_some(int fd, char *buf, size_t size, size_t *ret_len)
+{
+	size_t len = 0;
+	ssize_t n;
+
+	while (len < size) {
+		n = read(fd, buf + len, size - len);
 		if (n < 0 && errno == EINTR)
 			continue;
-		if (n < 0) {
-			r = -errno;
-			goto out;
-		}
+		if (n < 0)
+			return -errno;
 		if (!n)
 			break;
 		len += (size_t)n;
 	}
-	*ret_bytes = text;
 	*ret_len = len;
-	text = NULL;
-out:
-	free(text);
+	return 0;
+}
+
+int state_get_into(const char *path, char *buf, size_t max, size_t *ret_len)
+{
+	size_t size;
+	int fd, r;
+
+	r = open_regular(path, max, &fd, &size);
+	if (r)
+		return r;
+	r = read_some(fd, buf, size, ret_len);
+	(void)close(fd);
+	return r;
+}
+
+int state_get(const char *path, size_t max, char **ret_bytes, size_t *ret_len)
+{
+	char *text = NULL;
+	size_t size;
+	int fd, r;
+
+	r = open_regular(path, max, &fd, &size);
+	if (r)
+		return r;
+	text = malloc(size + 1);
+	r = text ? read_some(fd, text, size, ret_len) : -ENOMEM;
+	if (r)
+		free(text);
+	else
+		*ret_bytes = text;
 	(void)close(fd);
 	return r;
 }

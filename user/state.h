@@ -96,6 +96,9 @@ int state_sync_dir(const char *path);
  */
 int state_get(const char *path, size_t max, char **ret_bytes, size_t *ret_len);
 
+/* The same into buf, which has room for max: for what is secret. */
+int state_get_into(const char *path, char *buf, size_t max, size_t *ret_len);
+
 /*
  * Reads path. 0: *ret_state is for state_release(). -ENOENT; -EUCLEAN: this is
  * no such file, or only a part of one, why (cut at size) says where; -EFBIG;

@@ -301,7 +301,7 @@ signed_remembers()
 
 	serial=$((good - 2))
 	signed_policy 9 alice bob
-	for gone in "remembered.json* state*" "policy.json* evidence" "*"; do
+	for gone in "remembered.json* evidence" "*"; do
 		agent_stop
 		# shellcheck disable=SC2086 # patterns
 		(cd $state && rm -rf $gone)
@@ -348,19 +348,19 @@ signed_forgets()
 	signed_policy 3 alice bob
 	signed_refuses newer_policy_is_refused_when_all_is_forgotten \
 		'nothing on this host remembers'
-	cordon act request recover --serial $((good + 1)) \
+	cordon act request recover --serial $((good + 2)) \
 		--reason "state was lost" >/root/act.yaml
 	signed_by /root/act.yaml alice bob
 	told=$(cordon act apply /root/act.yaml 2>&1)
 	check act_brings_the_memory_back "$told" \
-		grep -q "highest serial seen is $((good + 1))" <<<"$told"
+		grep -q "highest serial seen is $((good + 2))" <<<"$told"
 	signed_refuses policy_is_refused_below_what_was_recovered \
-		"is older than $((good + 1))"
+		"is older than $((good + 2))"
 	signed_policy 2 alice bob
 	signed_takes policy_is_taken_when_recovered
 	try --read read "${args[@]}"
 	check record_is_read_when_no_longer_strict "exit $rc $json" \
-		allowed read_bytes 700
+		[ "$rc" = 0 ]
 	rm -f /root/act.yaml*
 	# The anchors are others: then nothing that is signed counts.
 	agent_stop
