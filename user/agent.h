@@ -67,7 +67,9 @@ struct agent {
 	struct trust *trust;   /* NULL: nobody has to sign here */
 	char trust_problem[POLICY_ERROR_CHARS_MAX]; /* why the next is none */
 	uint64_t kept_serial; /* of the policy kept for a boot; 0: none */
-	uint64_t had_serial;  /* of a policy that was in force; 0: none */
+	char *unkept;	      /* what could not be kept yet; NULL: nothing */
+	uint64_t unkept_serial;
+	uint64_t had_serial; /* of a policy that was in force; 0: none */
 	char had_sha256[SIGN_HASH_CHARS_MAX]; /* of its file */
 	struct trust_bundle next_bundle; /* as it was read; no bytes: none */
 	json_t *next_signers;		 /* their names */
@@ -295,8 +297,10 @@ void agent_trust_refused(struct agent *agent, const char *file,
 void agent_trust_refused_as(struct agent *agent, const char *file,
 			    const char *sha256, const char *why);
 
-/* Keeps the policy in force for a boot. What goes wrong is said. */
+/* Keeps the policy in force for a boot. What goes wrong is said, and tried
+ * again: 0, or as state_put(). */
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle);
+int agent_trust_keep_again(struct agent *agent);
 
 /* The one that was kept, for trust_bundle_release(): not checked, nothing of it
  * can be believed. -ENOENT; what else is wrong has been said. */

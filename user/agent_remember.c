@@ -300,7 +300,9 @@ void agent_remember_look(struct agent *agent)
 	if (!agent->remember.known)
 		return;
 	tell_guard(agent);
-	if (latest_of(agent) - agent->remember_saved_s >= SAVE_S)
+	(void)agent_trust_keep_again(agent);
+	if (agent->remember_failed ||
+	    latest_of(agent) - agent->remember_saved_s >= SAVE_S)
 		(void)agent_remember_save(agent);
 }
 

@@ -562,27 +562,45 @@ void agent_trust_had(struct agent *agent, uint64_t serial, const char *sha256)
 		       sha256);
 }
 
+/* What could not be kept is tried again: agent_remember_look(). */
+int agent_trust_keep_again(struct agent *agent)
+{
+	char path[4096];
+	int r;
+
+	if (!agent->unkept)
+		return 0;
+	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
+	if (!r)
+		r = state_put(path, agent->unkept, strlen(agent->unkept));
+	if (r)
+		return r;
+	agent->kept_serial = agent->unkept_serial;
+	free(agent->unkept);
+	agent->unkept = NULL;
+	return 0;
+}
+
 void agent_trust_keep(struct agent *agent, const struct trust_bundle *bundle)
 {
 	json_t *kept = trust_bundle_json(bundle);
-	char path[4096], *text = NULL;
-	int r;
+	int r = -ENOMEM;
 
+	free(agent->unkept);
+	agent->unkept = NULL;
+	agent->unkept_serial = agent->policy->serial;
 	if (kept && !json_object_set_new(kept, "cordon", json_integer(1)) &&
 	    !json_object_set_new(
 		    kept, "serial",
-		    json_integer((json_int_t)agent->policy->serial)))
-		text = json_dumps(kept, JSON_COMPACT);
+		    json_integer((json_int_t)agent->unkept_serial)))
+		agent->unkept = json_dumps(kept, JSON_COMPACT);
 	json_decref(kept);
-	r = text ? path_of(agent, KEPT_POLICY, path, sizeof(path)) : -ENOMEM;
-	if (!r)
-		r = state_put(path, text, strlen(text));
+	if (agent->unkept)
+		r = agent_trust_keep_again(agent);
 	if (r)
-		log_error("the policy could not be kept for the next boot: %s",
-			  strerror(-r));
-	else
-		agent->kept_serial = agent->policy->serial;
-	free(text);
+		log_error("the policy could not be kept for the next boot: "
+			  "%s: make room in %s; it is tried again",
+			  strerror(-r), agent->opts->state_dir);
 }
 
 int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle,
@@ -640,4 +658,5 @@ void agent_trust_release(struct agent *agent)
 	json_decref(agent->signers);
 	json_decref(agent->next_signers);
 	json_decref(agent->early);
+	free(agent->unkept);
 }
