@@ -432,13 +432,13 @@ static int check_follows(struct agent *agent, uint64_t serial,
 				     file, policy->serial, seen,
 				     serial == seen ? "is" : "was");
 	if (counts - seen > REMEMBER_STEP_MAX)
-		return refuse_policy(agent, -EPERM,
-				     "%s: its serial %" PRIu64 " is more than "
-				     "%llu above %" PRIu64 ", the highest on "
-				     "this host; ask the issuer for one that "
-				     "is nearer",
-				     file, policy->serial, REMEMBER_STEP_MAX,
-				     seen);
+		return refuse_policy(
+			agent, -EPERM,
+			"%s: its serial %" PRIu64 " is more than "
+			"%" PRIu64 " above %" PRIu64 ", the highest on "
+			"this host; ask the issuer for one that "
+			"is nearer",
+			file, policy->serial, REMEMBER_STEP_MAX, seen);
 	/* Two that were signed, of which an intruder could choose. */
 	if (agent->trust && counts == agent->had_serial &&
 	    strcmp(policy->sha256, agent->had_sha256) != 0)

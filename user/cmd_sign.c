@@ -10,6 +10,7 @@
 #include "log.h"
 #include "minisign.h"
 #include "policy_yaml.h"
+#include "remember.h"
 #include "state.h"
 #include "term.h"
 #include "text.h"
@@ -339,10 +340,15 @@ static void explain_policy(const struct policy *policy)
 	}
 	if (policy->expires_s == INT64_MAX) {
 		(void)printf("; without end");
-		return;
+	} else {
+		text_format_time(policy->expires_s, at, sizeof(at));
+		(void)printf("; until %s", at);
 	}
-	text_format_time(policy->expires_s, at, sizeof(at));
-	(void)printf("; until %s", at);
+	/* Whoever steals keys makes it run ahead. */
+	if (policy->serial > REMEMBER_STEP_MAX)
+		(void)printf("; WARNING: a host on which the highest serial is "
+			     "below %" PRIu64 " refuses it",
+			     policy->serial - REMEMBER_STEP_MAX);
 }
 
 static void explain_trust(const struct trust *trust)

@@ -4,6 +4,7 @@
  * policy_check_warnings() lists them.
  */
 #include "policy.h"
+#include "remember.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -59,6 +60,21 @@ static uint64_t datasets_of(const struct policy *p,
 static const char *dataset_name(const struct policy *p, uint32_t dataset)
 {
 	return dataset == POLICY_ANY_DATASET ? "*" : p->datasets[dataset].name;
+}
+
+/* ---- serial ------------------------------------------------------------ */
+
+static void check_serial(struct checker *c)
+{
+	uint64_t serial = c->policy->serial;
+
+	if (serial > REMEMBER_STEP_MAX)
+		tell(c, POLICY_WARNING, (struct policy_pos){1, 1},
+		     "serial %" PRIu64 ": a host on which the highest is "
+		     "below %" PRIu64
+		     " refuses it, for it is more than %" PRIu64
+		     " above; and no lower one comes behind it",
+		     serial, serial - REMEMBER_STEP_MAX, REMEMBER_STEP_MAX);
 }
 
 /* ---- dates ------------------------------------------------------------- */
@@ -663,6 +679,7 @@ int policy_check_warnings(const struct policy *policy, int64_t now_s,
 	};
 	int r;
 
+	check_serial(&c);
 	check_dates(&c);
 	check_comparable(&c);
 	check_catch_all(&c);

@@ -19,7 +19,7 @@
 
 /* A policy's serial is at most so far above the highest: then there is room for
  * 2^31 such steps, and nobody takes a host to the end of them at once. */
-#define REMEMBER_STEP_MAX (1ULL << 32)
+#define REMEMBER_STEP_MAX ((uint64_t)1 << 32)
 
 #define REMEMBER_BEHIND_S  300		  /* less than that is no matter */
 #define REMEMBER_AHEAD_S   (31LL * 86400) /* less is nothing unusual */
