@@ -688,6 +688,7 @@ static void evidence_goes_again_from_where_the_force_has_it(void **state)
 {
 	char nonce[FLEET_NONCE_CHARS_MAX], msgid[LINK_NAME_MAX + 1];
 	struct fleet_have have = {.seq = 2};
+	struct fleet_report report;
 	struct link_frame frame;
 	int64_t acked;
 
@@ -707,7 +708,9 @@ static void evidence_goes_again_from_where_the_force_has_it(void **state)
 	frame = heard(LINK_REPORT);
 	/* The broker would take it for a copy by the same id. */
 	assert_string_not_equal(frame.name, msgid);
-	assert_int_equal(opened(&frame).first, 3);
+	report = opened(&frame);
+	assert_int_equal(report.first, 3);
+	fleet_report_release(&report);
 	assert_int_equal(status_number("acknowledged"), acked);
 	say_answer(LINK_ACKED, frame.id);
 	/* That is not done as often as somebody likes. */
