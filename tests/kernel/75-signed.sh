@@ -10,7 +10,7 @@ sg_keys=/run/signed-keys
 
 signed_wanted()
 {
-	[[ " ${parts[*]} " =~ \ (signed|acts)\  ]]
+	[[ " ${parts[*]} " =~ \ (signed|acts|fleet)\  ]]
 }
 
 signed_prepare()
