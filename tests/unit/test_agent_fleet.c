@@ -690,7 +690,6 @@ static void evidence_goes_again_from_where_the_force_has_it(void **state)
 	struct fleet_have have = {.seq = 2};
 	struct fleet_report report;
 	struct link_frame frame;
-	struct fleet_report report;
 	int64_t acked;
 
 	(void)state;
