@@ -1,8 +1,8 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * The agent as a host of a fleet, without a kernel: all that it has of policies,
- * trust anchors, evidence and the link is the agent's own; the guard takes what
- * it is given. What it is to do comes on standard input:
+ * The agent as a host of a fleet, without a kernel: all that it has of
+ * policies, trust anchors, evidence and the link is the agent's own; the guard
+ * takes what it is given. What it is to do comes on standard input:
  *
  *	add N		N more lines of evidence
  *	status		the status of its fleet, as a line

@@ -517,8 +517,7 @@ static void report_goes_again_as_it_was_when_the_link_is_new(void **state)
 	(void)take_all(last + 1);
 }
 
-static void
-nothing_is_lost_when_the_agent_dies_before_it_is_acknowledged(void **state)
+static void nothing_is_lost_when_the_agent_dies_meanwhile(void **state)
 {
 	struct link_frame frame;
 	struct fleet_report report;
@@ -841,8 +840,7 @@ static void rubbish_is_told_so_often_and_keeps_nothing_good_away(void **state)
 }
 
 /* It costs little, and is nothing that may go on for ever. */
-static void
-message_that_is_known_makes_a_pause_when_it_comes_all_day(void **state)
+static void known_message_makes_a_pause_when_it_comes_all_day(void **state)
 {
 	struct agent_fleet *fleet;
 
@@ -1202,8 +1200,7 @@ int main(int argc, char **argv)
 		in_a_fleet(evidence_comes_to_the_force_as_it_was_written),
 		in_a_fleet(one_report_is_on_its_way_at_a_time),
 		in_a_fleet(report_goes_again_as_it_was_when_the_link_is_new),
-		in_a_fleet(
-			nothing_is_lost_when_the_agent_dies_before_it_is_acknowledged),
+		in_a_fleet(nothing_is_lost_when_the_agent_dies_meanwhile),
 		in_a_fleet(report_goes_again_when_the_broker_does_not_take_it),
 		in_a_fleet(lines_go_over_the_end_of_a_segment),
 		in_a_fleet(what_does_not_fit_is_counted_and_the_oldest_stays),
@@ -1218,8 +1215,7 @@ int main(int argc, char **argv)
 		in_a_fleet(policy_is_refused_when_it_is_forged_or_others),
 		in_a_fleet(
 			rubbish_is_told_so_often_and_keeps_nothing_good_away),
-		in_a_fleet(
-			message_that_is_known_makes_a_pause_when_it_comes_all_day),
+		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
 		in_a_fleet(anchors_come_into_force_before_the_policy),
 		in_a_fleet(act_took_effect_once_and_is_no_news_after_a_start),
