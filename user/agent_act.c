@@ -49,6 +49,15 @@ static uint64_t boot_ns(void)
 	return (uint64_t)clock_ns(CLOCK_BOOTTIME);
 }
 
+/* As the host remembers it; what the guard lifts ends by its own clock. */
+static int64_t boot_s(void)
+{
+	struct remember_clock clock;
+
+	agent_clock(&clock);
+	return clock.boot_s;
+}
+
 static uint64_t lifted_until(const struct agent *agent)
 {
 	uint64_t until_ns = guard_state(agent->guard)->lifted_until_ns;
@@ -357,7 +366,7 @@ int agent_act_request(struct agent *agent,
 		goto out;
 	(void)snprintf(state->nonce, sizeof(state->nonce), "%s", act.nonce);
 	state->made_s = act.asked_s;
-	state->made_boot_s = clock_s(CLOCK_BOOTTIME);
+	state->made_boot_s = boot_s();
 	r = keep(agent);
 	if (r) {
 		(void)memcpy(state->nonce, before.nonce, sizeof(state->nonce));
@@ -390,7 +399,7 @@ static int check_nonce(const struct agent *agent, const struct act *act,
 {
 	const struct agent_act *state = agent->act;
 	int64_t now_s = agent_now(agent);
-	int64_t age_s = clock_s(CLOCK_BOOTTIME) - state->made_boot_s;
+	int64_t age_s = boot_s() - state->made_boot_s;
 	char at[TEXT_NUMBER_CHARS_MAX];
 
 	if (was_used(state, act->nonce))
