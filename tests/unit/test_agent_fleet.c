@@ -870,7 +870,7 @@ static void put_soon_policy(int64_t serial, unsigned int who)
 {
 	char at[TEXT_NUMBER_CHARS_MAX], more[128];
 
-	text_format_time(time(NULL) + 3, at, sizeof(at));
+	text_format_time(time(NULL) + 1800, at, sizeof(at));
 	(void)snprintf(more, sizeof(more), "not-before: %s\n", at);
 	put_policy_of("Police", serial, more, who);
 }
@@ -882,6 +882,9 @@ static void policy_comes_into_force_when_its_moment_comes(void **state)
 	send_policy(put_soon_policy, 7, ALICE | BOB);
 	wait_until(status_number("refused") == 1);
 	assert_int_equal(serial(), 5);
+	clock_ahead_s = 1801;
+	/* As by its timer, which looks once a minute. */
+	agent_fleet_work(&host.agent);
 	wait_until(serial() == 7);
 }
 
