@@ -87,7 +87,7 @@ struct fleet_policy {
 	uint64_t serial; /* of the policy; 0: there is none */
 	struct trust_bundle policy;
 	struct trust_bundle trust; /* the next trust anchors */
-	struct trust_bundle act;   /* an enrolment, or what else is signed */
+	struct trust_bundle act;   /* for one host; no enrolment comes so */
 };
 
 /*
@@ -200,11 +200,11 @@ struct fleet_attest {
 	char id[FLEET_ID_CHARS_MAX];		 /* filled in from the key */
 	char nonce[FLEET_NONCE_CHARS_MAX];	 /* of the ask */
 	int64_t time_s;				 /* the host's clock */
-	uint64_t policy_serial;			 /* 0: none is in force */
+	uint64_t policy_serial;			 /* 0: none of the issuer's */
 	char policy_sha256[SIGN_HASH_CHARS_MAX]; /* of the file; "": unknown */
 	uint64_t trust_version;			 /* 0: none */
 	char trust_sha256[SIGN_HASH_CHARS_MAX];
-	char mode[FLEET_WORD_CHARS_MAX];     /* enforce, observe */
+	char mode[FLEET_WORD_CHARS_MAX];     /* enforce, observe, lifted */
 	char attached[FLEET_WORD_CHARS_MAX]; /* lsm, fmod_ret */
 	char kernel[FLEET_WORD_CHARS_MAX];   /* release */
 	char version[FLEET_WORD_CHARS_MAX];  /* of Cordon */

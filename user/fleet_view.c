@@ -181,7 +181,8 @@ static void policy_words(const struct fleet_look *look,
 				       : "",
 			       pushed->trust_version);
 	else
-		(void)snprintf(buf, size, "no policy is in force there");
+		(void)snprintf(buf, size,
+			       "no policy of the issuer is in force there");
 }
 
 static void evidence_words(const struct fleet_look *look,
@@ -316,7 +317,10 @@ void fleet_finding_words(const struct fleet_look *look,
 		unwell_words(look, buf, size);
 		break;
 	case FLEET_OBSERVES:
-		(void)snprintf(buf, size, "it observes: nothing is blocked");
+		(void)snprintf(buf, size, "%s: nothing is blocked",
+			       strcmp(look->word->attest.mode, "lifted")
+				       ? "it observes"
+				       : "an act lifts enforcement there");
 		break;
 	case FLEET_BROKEN:
 	case FLEET_REPLACED:
