@@ -1,7 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the agent knows while it runs, and its parts: cordond.c starts, waits
- * and ends, agent_policy.c has the policy, answer.c answers the control socket.
+ * and ends, agent_policy.c has the policy, agent_trust.c whose signatures count,
+ * agent_remember.c what must not be forgotten, agent_dropped.c and agent_fleet.c
+ * the ways that policies come by besides the file, answer.c answers the control
+ * socket.
  */
 #ifndef CORDON_AGENT_H
 #define CORDON_AGENT_H
@@ -50,6 +53,10 @@ struct agent_options {
 	bool debug;
 };
 
+/* What messages call what no file of the administrator's has. */
+#define AGENT_FORCE    "what the force sent"
+#define AGENT_BUILT_IN "the built-in policy"
+
 /* Where a policy, or what else the issuer signs, comes from. */
 enum agent_source {
 	AGENT_FROM_FILE,
@@ -75,8 +82,8 @@ struct agent {
 	json_t *next_signers;		 /* their names */
 	json_t *signers;		 /* of the policy in force; NULL */
 	enum agent_source source;	 /* of the policy that comes */
-	char next_file[4096]; /* that was dropped; what is wrong with it is */
-	char drop_problem[POLICY_ERROR_CHARS_MAX]; /* told by who reads this */
+	char next_file[4096];		 /* that was dropped */
+	char drop_problem[POLICY_ERROR_CHARS_MAX]; /* why it is refused */
 	bool next_lacks;       /* too few have signed what came last */
 	bool next_doubtful;    /* and what is no good signature is there */
 	int64_t next_begins_s; /* it is too early for it; 0: it is not */
@@ -109,7 +116,7 @@ struct agent {
 	bool push_quiet;	/* what is refused of it is not told any more */
 	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
 	uint64_t pushed_trust;
-	struct agent_fleet *fleet; /* NULL: this agent looks for none */
+	struct agent_fleet *fleet; /* NULL: it was not loaded yet */
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */
 	uint64_t unwritten;   /* lines that it lacks, since the agent began */

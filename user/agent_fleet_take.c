@@ -18,9 +18,6 @@
 #include "log.h"
 #include "version.h"
 
-/* What messages call it. */
-#define FORCE "what the force sent"
-
 #define REFUSED_MS     1000 /* that one refused message may stand for */
 #define BUSY_MS	       8000 /* that many may, before there is a pause */
 #define TELL_MS	       60000
@@ -88,11 +85,11 @@ static int refuse_message(struct agent *agent,
 			  const struct trust_bundle *bundle, const char *why)
 {
 	(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
-		       FORCE ": %s", why);
+		       AGENT_FORCE ": %s", why);
 	if (agent->push_quiet)
 		return -EPERM;
 	log_error("refused: %s", agent->push_problem);
-	agent_trust_refused(agent, FORCE, bundle, why);
+	agent_trust_refused(agent, AGENT_FORCE, bundle, why);
 	return -EPERM;
 }
 
@@ -157,13 +154,13 @@ static int push_act(struct agent *agent, const struct trust_bundle *bundle)
 	/* Rubbish that came before it is not to be its end. */
 	if (agent->push_quiet)
 		return -EAGAIN;
-	r = agent_act_apply(agent, FORCE, bundle, told, sizeof(told));
+	r = agent_act_apply(agent, AGENT_FORCE, bundle, told, sizeof(told));
 	if (r) {
 		(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
 			       "%.600s", told);
 		return r;
 	}
-	log_notice(FORCE ": %s", told);
+	log_notice(AGENT_FORCE ": %s", told);
 	(void)strcpy(kept->act, hash);
 	fleet_kept_write(agent);
 	return 0;

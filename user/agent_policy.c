@@ -29,9 +29,7 @@
 #define SCAN_TELL_MS 2000
 
 /* What a message calls the one that did not come from the file. */
-#define KEPT   "the policy that was kept"
-#define FORCE  "what the force sent"
-#define STRICT "the built-in policy"
+#define KEPT "the policy that was kept"
 
 /* Beyond every clock, and less than what a timer takes. */
 #define NEVER_S (1LL << 33)
@@ -70,7 +68,8 @@ void agent_describe(const struct agent *agent, char *buf, size_t size)
 {
 	if (agent_is_strict(agent))
 		(void)snprintf(buf, size,
-			       "STRICT by " STRICT ", for this host has "
+			       "STRICT by " AGENT_BUILT_IN
+			       ", for this host has "
 			       "forgotten: nothing of the datasets is read or "
 			       "leaves");
 	else if (agent->problem[0] || !agent->policy)
@@ -105,11 +104,11 @@ static const char *source_of(const struct agent *agent)
 	case AGENT_FROM_KEPT:
 		return KEPT;
 	case AGENT_FROM_FORCE:
-		return FORCE;
+		return AGENT_FORCE;
 	case AGENT_FROM_DROPPED:
 		return agent->next_file;
 	case AGENT_STRICT:
-		return STRICT;
+		return AGENT_BUILT_IN;
 	case AGENT_FROM_FILE:
 		break;
 	}
@@ -447,10 +446,11 @@ static int check_follows(struct agent *agent, uint64_t serial,
 				     "the serial %" PRIu64 "; ask the issuer "
 				     "for one with a serial of its own",
 				     file, policy->serial);
-	/* What is in force goes on after its end; nothing new begins then. */
-	/* Where it has to be signed, that is remembered over a boot. */
+	/* Where it has to be signed, what was in force is remembered over a
+	 * boot. */
 	if (!serial && agent->trust)
 		serial = seen;
+	/* That goes on after its end; nothing new begins then. */
 	if (serial && policy->serial != serial &&
 	    policy->expires_s <= agent_now(agent)) {
 		text_format_time(policy->expires_s, at, sizeof(at));

@@ -22,7 +22,6 @@
 
 #define MARK	       "enrolled"
 #define MARK_BYTES_MAX 4096
-#define BUILT_IN       "the built-in policy"
 
 /* ---- the mark ------------------------------------------------------------ */
 
@@ -125,7 +124,8 @@ static bool can_be_guarded(const char *path)
 
 	r = dataset_resolve(path, &place, why, sizeof(why));
 	if (r)
-		log_error("%s: %s: it is not guarded by " BUILT_IN, path, why);
+		log_error("%s: %s: it is not guarded by " AGENT_BUILT_IN, path,
+			  why);
 	return !r;
 }
 
@@ -175,7 +175,7 @@ static int make_policy(const struct policy *found, struct policy **ret_policy)
 
 	if (!out)
 		return -ENOMEM;
-	(void)fputs("cordon: 1\nissuer: " BUILT_IN "\nserial: 1\n"
+	(void)fputs("cordon: 1\nissuer: " AGENT_BUILT_IN "\nserial: 1\n"
 		    "mode: enforce\nrules: []\ndatasets:\n",
 		    out);
 	if (!found)
@@ -186,7 +186,7 @@ static int make_policy(const struct policy *found, struct policy **ret_policy)
 		free(text);
 		return -ENOMEM;
 	}
-	r = policy_parse(BUILT_IN, text, len, ret_policy, NULL);
+	r = policy_parse(AGENT_BUILT_IN, text, len, ret_policy, NULL);
 	free(text);
 	/* Below all that an issuer has. */
 	if (!r)
@@ -216,11 +216,12 @@ int agent_strict_policy(struct agent *agent, struct policy **ret_policy)
 	if (r)
 		r = make_policy(NULL, &policy);
 	if (r) {
-		log_error(BUILT_IN " cannot begin: %s", strerror(-r));
+		log_error(AGENT_BUILT_IN " cannot begin: %s", strerror(-r));
 		policy_free(found);
 		return r;
 	}
-	log_error("THIS HOST WAS ENROLLED, and %s: " BUILT_IN " begins, by "
+	log_error("THIS HOST WAS ENROLLED, and %s: " AGENT_BUILT_IN
+		  " begins, by "
 		  "which nothing of %s is read or leaves; restore %s, or have "
 		  "the issuer sign the act recover: cordond(8), A HOST THAT "
 		  "HAS FORGOTTEN",

@@ -453,7 +453,7 @@ static int take_from(struct agent *agent, const char *file,
 
 int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle)
 {
-	return take_from(agent, "what the force sent", bundle);
+	return take_from(agent, AGENT_FORCE, bundle);
 }
 
 int agent_trust_drop(struct agent *agent, const struct trust_bundle *bundle)

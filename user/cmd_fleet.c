@@ -140,7 +140,7 @@ int cmd_fleet_next(struct link *link, int64_t until_ms,
 		left = until_ms - clock_ms();
 		r = poll(&ready, 1, left > 0 ? (int)left : 0);
 		if (r < 0)
-			return errno == EINTR ? -EINTR : -errno;
+			return -errno;
 		if (!r && left <= 0)
 			return 0;
 		r = link_work(link);

@@ -34,8 +34,7 @@ struct target {
 	struct fleet_pushed next;
 	char *text; /* the message */
 	size_t len;
-	bool settled;
-	bool taken;
+	bool settled; /* the broker has answered */
 };
 
 struct pushing {
@@ -605,18 +604,9 @@ static int take_answer(struct pushing *pushing, const struct link_frame *frame)
 			      (const char *)frame->bytes);
 		return CMD_REACH;
 	}
-	target->taken = true;
 	target->next.taken_s = clock_s(CLOCK_REALTIME);
 	say_taken(pushing, target);
 	return put(pushing, target, false);
-}
-
-static bool all_settled(const struct pushing *pushing)
-{
-	for (size_t i = 0; i < pushing->n; i++)
-		if (!pushing->targets[i].settled)
-			return false;
-	return true;
 }
 
 static int talk(struct pushing *pushing, struct link *link)
@@ -650,7 +640,7 @@ static int talk(struct pushing *pushing, struct link *link)
 			r = CMD_REACH;
 		}
 	}
-	return r ? r : all_settled(pushing) ? worst : CMD_REACH;
+	return r ? r : worst;
 }
 
 /* From here on the next ones are to be signed by these. */

@@ -153,8 +153,9 @@ static int take_option(int option, struct link_config *config)
 	case OPT_GROUP:
 		return take_name(optarg, config, option);
 	case OPT_REPLICAS:
-		return text_parse_u64(optarg, 1, 5, &config->replicas)
-			       ? wrong("--replicas: 1 to 5")
+		return text_parse_u64(optarg, 1, LINK_REPLICAS_MAX,
+				      &config->replicas)
+			       ? wrong("--replicas: 1 to %d", LINK_REPLICAS_MAX)
 			       : 0;
 	case OPT_USER:
 		config->user = optarg;

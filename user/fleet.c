@@ -123,7 +123,7 @@ static int take_fleet(struct parser *ps, const struct policy_yaml *root,
 	if (v[SEAL])
 		take_seal(ps, v[SEAL], fleet);
 	if (v[REPLICAS])
-		take_u64(ps, v[REPLICAS], "replicas", 1, FLEET_REPLICAS_MAX,
+		take_u64(ps, v[REPLICAS], "replicas", 1, LINK_REPLICAS_MAX,
 			 &fleet->replicas);
 	if (!r)
 		r = take_file(ps, v[CA], "ca", fleet->ca);

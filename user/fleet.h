@@ -33,13 +33,12 @@
 
 #define CORDON_FLEET_DIR "/var/lib/cordon-fleet"
 
-#define FLEET_FILE	   "fleet.yaml"
-#define FLEET_TRUST_FILE   "trust.yaml"
-#define FLEET_SEAL_FILE	   "seal.key"
-#define FLEET_ENROLMENT	   "enrolment.yaml" /* of hosts/HOST */
-#define FLEET_DIR_MAX	   1024		    /* of its path, with the NUL */
-#define FLEET_PATH_MAX	   (FLEET_DIR_MAX + 512)
-#define FLEET_REPLICAS_MAX 5
+#define FLEET_FILE	 "fleet.yaml"
+#define FLEET_TRUST_FILE "trust.yaml"
+#define FLEET_SEAL_FILE	 "seal.key"
+#define FLEET_ENROLMENT	 "enrolment.yaml" /* of hosts/HOST */
+#define FLEET_DIR_MAX	 1024		  /* of its path, with the NUL */
+#define FLEET_PATH_MAX	 (FLEET_DIR_MAX + 512)
 
 /* What came of one host (received.json). Moments are seconds since the epoch;
  * 0: never. */

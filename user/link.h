@@ -82,6 +82,7 @@
 #define LINK_SERVERS_MAX      8
 #define LINK_GROUPS_MAX	      16
 #define LINK_SERVER_CHARS_MAX 255
+#define LINK_REPLICAS_MAX     5 /* of a stream; a broker has no more */
 
 enum link_role {
 	LINK_OF_HOST,
