@@ -208,7 +208,7 @@ struct fleet_attest {
 	char attached[FLEET_WORD_CHARS_MAX]; /* lsm, fmod_ret */
 	char kernel[FLEET_WORD_CHARS_MAX];   /* release */
 	char version[FLEET_WORD_CHARS_MAX];  /* of Cordon */
-	char health[FLEET_WORD_CHARS_MAX];   /* as `cordon status' has it */
+	char health[FLEET_WORD_CHARS_MAX];   /* good, degraded */
 	char problem[FLEET_TEXT_CHARS_MAX];  /* "": none */
 	uint64_t incidents_open;
 	uint64_t evidence_seq;			 /* the newest line */
