@@ -664,7 +664,7 @@ static void flood_of_asks_is_answered_once_a_second(void **state)
 	char nonce[FLEET_NONCE_CHARS_MAX];
 	struct link_frame frame;
 	int64_t began, took_s;
-	int answers = 0;
+	uint64_t answers = 0;
 
 	(void)state;
 	join();
@@ -675,12 +675,14 @@ static void flood_of_asks_is_answered_once_a_second(void **state)
 	}
 	say(&(struct link_frame){.type = LINK_ASKED, .bytes = "{", .len = 1});
 	wait_until(host.agent.fleet->asked == 201);
-	not_heard(LINK_REFUSED);
 	took_s = (clock_ms() - began) / 1000;
-	while (link_reader_next(&force.in, &frame) == 1)
-		answers += frame.type == LINK_ATTEST;
-	assert_in_range(host.agent.fleet->unanswered, 201 - took_s - 2, 200);
-	assert_in_range(answers, 0, took_s + 1);
+	while (answers + host.agent.fleet->unanswered < 201) {
+		assert_true(clock_ms() < began + PATIENCE_MS);
+		step(20);
+		while (link_reader_next(&force.in, &frame) == 1)
+			answers += frame.type == LINK_ATTEST;
+	}
+	assert_in_range(answers, 1, took_s + 1);
 }
 
 static void evidence_goes_again_from_where_the_force_has_it(void **state)
