@@ -579,6 +579,15 @@ static void say_taken(const struct pushing *pushing,
 			(json_int_t)target->next.serial, "sha256",
 			target->next.sha256, "trust_version",
 			(json_int_t)target->next.trust_version));
+	else if (pushing->is_act)
+		(void)printf("pushed to the %s %s: an act, sha256 %.16s...\n",
+			     kind_of(target), name_of(target), pushing->sha256);
+	else if (pushing->next_trust)
+		(void)printf("pushed to the %s %s: trust anchors, version "
+			     "%" PRIu64 ", sha256 %.16s...\n",
+			     kind_of(target), name_of(target),
+			     target->next.trust_version,
+			     target->next.trust_sha256);
 	else
 		(void)printf("pushed to the %s %s: serial %" PRIu64
 			     ", sha256 %.16s...\n",
