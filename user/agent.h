@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
  * What the agent knows while it runs, and its parts: cordond.c starts, waits
- * and ends, agent_policy.c has the policy, agent_trust.c whose signatures count,
- * agent_remember.c what must not be forgotten, agent_dropped.c and agent_fleet.c
- * the ways that policies come by besides the file, answer.c answers the control
- * socket.
+ * and ends, agent_policy.c has the policy, agent_trust.c whose signatures
+ * count, agent_remember.c what must not be forgotten, agent_dropped.c and
+ * agent_fleet.c the ways that policies come by besides the file, answer.c
+ * answers the control socket.
  */
 #ifndef CORDON_AGENT_H
 #define CORDON_AGENT_H

@@ -50,7 +50,7 @@
 #define YAML	".yaml"
 #define MINISIG ".minisig"
 
-/* ---- what is known from before -------------------------------------------- */
+/* ---- what is known from before ------------------------------------------- */
 
 static struct agent_dropped *dropped_of(struct agent *agent)
 {
@@ -115,7 +115,7 @@ void agent_dropped_old(struct agent *agent, const json_t *line)
 	learn(&dropped->refused, hash);
 }
 
-/* ---- what is told ---------------------------------------------------------- */
+/* ---- what is told -------------------------------------------------------- */
 
 static int path_of(const struct agent *agent, const char *name, char *buf,
 		   size_t size)
@@ -184,7 +184,7 @@ static void set_problem(struct agent *agent, const char *why)
 		write_down(agent, agent->opts->drop_dir, "", dropped->problem);
 }
 
-/* ---- files ----------------------------------------------------------------- */
+/* ---- files --------------------------------------------------------------- */
 
 static bool is_dropped_name(const char *name)
 {
@@ -247,7 +247,7 @@ static void forget(struct agent *agent, struct dropped_file *file)
 	*file = (struct dropped_file){0};
 }
 
-/* ---- which of them --------------------------------------------------------- */
+/* ---- which of them ------------------------------------------------------- */
 
 /* The newest, by when they were written or moved in. */
 struct listing {
@@ -401,7 +401,7 @@ static void pend_named(struct agent_dropped *dropped, const char *name,
 	}
 }
 
-/* ---- judging --------------------------------------------------------------- */
+/* ---- judging ------------------------------------------------------------- */
 
 static int take_act(struct agent *agent, const struct trust_bundle *bundle)
 {
@@ -818,7 +818,7 @@ int agent_dropped_newest(struct agent *agent, uint64_t serial,
 	return r;
 }
 
-/* ---- watching -------------------------------------------------------------- */
+/* ---- watching ------------------------------------------------------------ */
 
 /* Its name in the directory above it. */
 static const char *base_of(const struct agent *agent)

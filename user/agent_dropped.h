@@ -19,7 +19,7 @@ enum dropped_state {
 	DROPPED_WAITING,
 	DROPPED_REFUSED,
 	DROPPED_IN_FORCE,
-	DROPPED_OLDER, /* than what is in force; nobody tries to bring it back */
+	DROPPED_OLDER, /* than what is in force; nobody will bring it back */
 };
 
 struct dropped_file {

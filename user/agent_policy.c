@@ -34,7 +34,7 @@
 /* Beyond every clock, and less than what a timer takes. */
 #define NEVER_S (1LL << 33)
 
-/* ---- telling systemd ---------------------------------------------------- */
+/* ---- telling systemd ----------------------------------------------------- */
 
 void agent_notify(const char *format, ...)
 {
@@ -96,7 +96,7 @@ void agent_notify_ready(const struct agent *agent)
 	agent_notify("READY=1\nSTATUS=%s", text);
 }
 
-/* ---- the policy --------------------------------------------------------- */
+/* ---- the policy ---------------------------------------------------------- */
 
 static const char *source_of(const struct agent *agent)
 {
@@ -864,7 +864,7 @@ void agent_policy_reload(struct agent *agent)
 	agent_notify_ready(agent);
 }
 
-/* ---- from elsewhere ------------------------------------------------------- */
+/* ---- from elsewhere ------------------------------------------------------ */
 
 static int take_next(struct agent *agent, struct policy **ret_policy)
 {

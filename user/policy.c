@@ -190,7 +190,7 @@ int policy_load(const char *path, struct policy **ret_policy,
 		struct policy_errors *errs)
 {
 	void *buf = NULL;
-	size_t len;
+	size_t len = 0;
 	int r;
 
 	r = policy_read(path, &buf, &len, errs);

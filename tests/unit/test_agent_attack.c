@@ -423,8 +423,7 @@ static void make_room(const char *name)
 	assert_int_equal(rmdir(kept(path)), 0);
 }
 
-static void
-anchors_change_whole_or_not_at_all_when_there_is_no_room(void **state)
+static void anchors_change_whole_or_not_when_there_is_no_room(void **state)
 {
 	char before[4096], after[4096];
 
@@ -501,8 +500,7 @@ int main(void)
 		on_a_host(alias_bomb_is_refused_at_once),
 		on_a_host(policy_is_refused_before_its_time_and_elsewhere),
 		on_a_host(what_was_verified_is_what_comes_into_force),
-		on_a_host(
-			anchors_change_whole_or_not_at_all_when_there_is_no_room),
+		on_a_host(anchors_change_whole_or_not_when_there_is_no_room),
 		on_a_host(host_is_not_enrolled_when_there_is_no_room),
 		on_a_host(policy_is_kept_later_when_there_is_no_room),
 	};

@@ -20,7 +20,7 @@
 static int64_t ahead_s; /* of the clock */
 static int fd = -1;
 
-/* ---- the directory --------------------------------------------------------- */
+/* ---- the directory ------------------------------------------------------- */
 
 static const char *in_drop(const char *name)
 {
@@ -77,7 +77,7 @@ static void drop_policy(const char *name, int serial, unsigned int who)
 	drop(name, policy_text("Police", serial, ""), who);
 }
 
-/* ---- what the agent says ---------------------------------------------------- */
+/* ---- what the agent says ------------------------------------------------- */
 
 static json_t *said_of(const char *name)
 {
@@ -160,7 +160,7 @@ static const char *last_refusal(void)
 	return "";
 }
 
-/* ---- a host ------------------------------------------------------------------ */
+/* ---- a host -------------------------------------------------------------- */
 
 static uint64_t start_dropped(bool boot)
 {
@@ -188,7 +188,7 @@ static void assert_in_force(uint64_t serial)
 	assert_int_equal(agent_serial(&host.agent), serial);
 }
 
-/* ---- how it comes -------------------------------------------------------------- */
+/* ---- how it comes -------------------------------------------------------- */
 
 static void policy_comes_into_force_in_whatever_order_it_comes(void **state)
 {
@@ -282,7 +282,7 @@ static void policy_comes_into_force_when_it_is_written_over(void **state)
 	assert_int_equal(refusals(), 0);
 }
 
-/* ---- what it waits for --------------------------------------------------------- */
+/* ---- what it waits for --------------------------------------------------- */
 
 static void policy_waits_when_too_few_have_signed(void **state)
 {
@@ -337,7 +337,7 @@ static void policy_waits_for_its_day(void **state)
 	assert_int_equal(refusals(), 0);
 }
 
-/* ---- what it refuses ------------------------------------------------------------ */
+/* ---- what it refuses ----------------------------------------------------- */
 
 static void forged_policy_is_refused_once(void **state)
 {
@@ -472,7 +472,7 @@ static void file_is_taken_when_nobody_else_can_change_it_any_more(void **state)
 	expect("o.yaml", "in-force");
 }
 
-/* ---- the directory ----------------------------------------------------------------- */
+/* ---- the directory ------------------------------------------------------- */
 
 static bool has_problem(const char *why)
 {
@@ -601,7 +601,7 @@ static void flood_is_bounded(void **state)
 	expect("good.yaml", "in-force");
 }
 
-/* ---- several ------------------------------------------------------------------------ */
+/* ---- several ------------------------------------------------------------- */
 
 static void highest_serial_comes_into_force_when_several_come(void **state)
 {
@@ -674,7 +674,7 @@ static void anchors_come_into_force_with_what_they_have_signed(void **state)
 	expect_why("y.yaml", "refused", "one version at a time");
 }
 
-/* ---- what stays --------------------------------------------------------------------- */
+/* ---- what stays ---------------------------------------------------------- */
 
 static void dropped_policy_stays_when_the_file_is_deleted(void **state)
 {
