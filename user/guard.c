@@ -200,6 +200,38 @@ int guard_map_update(struct guard *guard, enum guard_map map, const void *key,
 	return 0;
 }
 
+int guard_map_write(struct guard *guard, enum guard_map map, const void *keys,
+		    const void *values, size_t n)
+{
+	const char *key = keys, *value = values;
+	uint32_t count;
+
+	for (; n; n -= count) {
+		count = n < BATCH ? (uint32_t)n : BATCH;
+		if (bpf_map_update_batch(guard->fds[map], key, value, &count,
+					 NULL))
+			return -errno;
+		key += count * forms[map].key_bytes;
+		value += count * forms[map].value_bytes;
+	}
+	return 0;
+}
+
+int guard_map_write_from(struct guard *guard, enum guard_map map,
+			 uint32_t first, const void *values, size_t n)
+{
+	uint32_t *keys = reallocarray(NULL, n ? n : 1, sizeof(*keys));
+	int r;
+
+	if (!keys)
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++)
+		keys[i] = first + (uint32_t)i;
+	r = guard_map_write(guard, map, keys, values, n);
+	free(keys);
+	return r;
+}
+
 int guard_map_delete(struct guard *guard, enum guard_map map, const void *key)
 {
 	if (bpf_map_delete_elem(guard->fds[map], key) && errno != ENOENT)

@@ -105,6 +105,8 @@ struct guard {
 	struct compiled_way *ways; /* of the policy in force, in .path too */
 	size_t n_ways;
 	bool applied;
+	bool idle_clear; /* nobody reads the slot that is not in force, and it
+			  * is empty */
 };
 
 /* ---- maps (guard.c) ---------------------------------------------------- */
@@ -113,6 +115,12 @@ int guard_map_lookup(const struct guard *guard, enum guard_map map,
 		     const void *key, void *ret_value);
 int guard_map_update(struct guard *guard, enum guard_map map, const void *key,
 		     const void *value);
+/* n of them at once, which takes a fraction of the time; of an array those from
+ * first on. What was written before one failed stays. */
+int guard_map_write(struct guard *guard, enum guard_map map, const void *keys,
+		    const void *values, size_t n);
+int guard_map_write_from(struct guard *guard, enum guard_map map,
+			 uint32_t first, const void *values, size_t n);
 /* 0 also if it was not there. */
 int guard_map_delete(struct guard *guard, enum guard_map map, const void *key);
 

@@ -99,50 +99,135 @@ static int clear_slot(struct guard *guard, uint32_t slot)
 	return r;
 }
 
+/* What a hash of the guard gets: keys with the slot, and values, beside each
+ * other. */
+struct entries {
+	char *keys;
+	char *values;
+	size_t key_bytes;
+	size_t value_bytes;
+	size_t n;
+};
+
+static int entries_init(struct entries *entries, size_t n, size_t key_bytes,
+			size_t value_bytes)
+{
+	*entries = (struct entries){.key_bytes = key_bytes,
+				    .value_bytes = value_bytes};
+	entries->keys = reallocarray(NULL, n ? n : 1, key_bytes);
+	entries->values = reallocarray(NULL, n ? n : 1, value_bytes);
+	if (entries->keys && entries->values)
+		return 0;
+	free(entries->keys);
+	free(entries->values);
+	return -ENOMEM;
+}
+
+static void entries_add(struct entries *entries, const void *key,
+			const void *value)
+{
+	memcpy(entries->keys + entries->n * entries->key_bytes, key,
+	       entries->key_bytes);
+	memcpy(entries->values + entries->n++ * entries->value_bytes, value,
+	       entries->value_bytes);
+}
+
+static int entries_write(struct entries *entries, struct guard *guard,
+			 enum guard_map map)
+{
+	int r;
+
+	r = guard_map_write(guard, map, entries->keys, entries->values,
+			    entries->n);
+	free(entries->keys);
+	free(entries->values);
+	return r;
+}
+
 int guard_subjects_write(struct guard *guard, uint32_t slot,
 			 const struct compiled_subject *subjects, size_t n)
 {
+	struct entries entries;
 	struct subject_key key;
-	size_t i;
-	int r = 0;
 
-	for (i = 0; i < n && !r; i++) {
+	if (entries_init(&entries, n, sizeof(key), sizeof(subjects->set)))
+		return -ENOMEM;
+	for (size_t i = 0; i < n; i++) {
 		key = subjects[i].key;
 		key.slot = slot;
-		r = guard_map_update(guard, MAP_SUBJECTS, &key,
-				     &subjects[i].set);
+		entries_add(&entries, &key, &subjects[i].set);
 	}
-	return r;
+	return entries_write(&entries, guard, MAP_SUBJECTS);
+}
+
+static int write_cgroups(struct guard *guard, uint32_t slot,
+			 const struct compiled *c)
+{
+	struct entries entries;
+	struct cgroup_key key;
+
+	if (entries_init(&entries, c->n_cgroups, sizeof(key),
+			 sizeof(c->cgroups->node)))
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_cgroups; i++) {
+		key = c->cgroups[i].key;
+		key.slot = slot;
+		entries_add(&entries, &key, &c->cgroups[i].node);
+	}
+	return entries_write(&entries, guard, MAP_CGROUPS);
+}
+
+static int write_dests(struct guard *guard, uint32_t slot,
+		       const struct compiled *c)
+{
+	struct entries entries;
+	struct dest_key key;
+
+	if (entries_init(&entries, c->n_dests, sizeof(key),
+			 sizeof(c->dests->value)))
+		return -ENOMEM;
+	for (size_t i = 0; i < c->n_dests; i++) {
+		key = c->dests[i].key;
+		key.slot = slot;
+		entries_add(&entries, &key, &c->dests[i].value);
+	}
+	return entries_write(&entries, guard, MAP_DESTS);
+}
+
+/* Number 0 is no dataset. */
+static int write_datasets(struct guard *guard, uint32_t slot,
+			  const struct compiled *c)
+{
+	static const struct dataset_rules none;
+	uint32_t at = slot * CORDON_DATASETS;
+	int r;
+
+	r = guard_map_update(guard, MAP_DATASETS, &at, &none);
+	if (!r)
+		r = guard_map_write_from(guard, MAP_DATASETS, at + 1,
+					 &c->datasets[1], CORDON_DATASETS - 1);
+	return r ? r
+		 : guard_map_write_from(guard, MAP_QUIET_FILES, at,
+					c->quiet_files, CORDON_DATASETS);
 }
 
 static int write_rules(struct guard *guard, uint32_t slot,
 		       const struct compiled *c)
 {
-	static const struct dataset_rules none;
-	uint32_t at;
-	size_t i;
-	int r = 0;
+	int r;
 
-	for (i = 0; i < c->n_rules && !r; i++) {
-		at = (uint32_t)(slot * CORDON_RULES + i);
-		r = guard_map_update(guard, MAP_RULES, &at, &c->rules[i]);
-	}
-	for (i = 0; i < c->n_releases && !r; i++) {
-		at = (uint32_t)(slot * CORDON_RELEASES + i);
-		r = guard_map_update(guard, MAP_RELEASES, &at, &c->releases[i]);
-	}
-	for (i = 0; i < CORDON_DATASETS && !r; i++) {
-		at = (uint32_t)(slot * CORDON_DATASETS + i);
-		r = guard_map_update(guard, MAP_DATASETS, &at,
-				     i ? &c->datasets[i] : &none);
-		if (!r)
-			r = guard_map_update(guard, MAP_QUIET_FILES, &at,
-					     &c->quiet_files[i]);
-	}
-	for (i = 0; i < CORDON_SUBJECTS && !r; i++) {
-		at = (uint32_t)(slot * CORDON_SUBJECTS + i);
-		r = guard_map_update(guard, MAP_INTAKES, &at, &c->intakes[i]);
-	}
+	r = guard_map_write_from(guard, MAP_RULES, slot * CORDON_RULES,
+				 c->rules, c->n_rules);
+	if (!r)
+		r = guard_map_write_from(guard, MAP_RELEASES,
+					 slot * CORDON_RELEASES, c->releases,
+					 c->n_releases);
+	if (!r)
+		r = write_datasets(guard, slot, c);
+	if (!r)
+		r = guard_map_write_from(guard, MAP_INTAKES,
+					 slot * CORDON_SUBJECTS, c->intakes,
+					 CORDON_SUBJECTS);
 	return r ? r : guard_map_update(guard, MAP_DIMS, &slot, &c->dims);
 }
 
@@ -151,26 +236,15 @@ static int write_slot(struct guard *guard, uint32_t slot,
 		      const struct compiled_subject *subjects,
 		      size_t n_subjects)
 {
-	struct cgroup_key cgroup;
-	struct dest_key dest;
-	size_t i;
 	int r;
 
 	r = write_rules(guard, slot, c);
 	if (!r)
 		r = guard_subjects_write(guard, slot, subjects, n_subjects);
-	for (i = 0; i < c->n_cgroups && !r; i++) {
-		cgroup = c->cgroups[i].key;
-		cgroup.slot = slot;
-		r = guard_map_update(guard, MAP_CGROUPS, &cgroup,
-				     &c->cgroups[i].node);
-	}
-	for (i = 0; i < c->n_dests && !r; i++) {
-		dest = c->dests[i].key;
-		dest.slot = slot;
-		r = guard_map_update(guard, MAP_DESTS, &dest,
-				     &c->dests[i].value);
-	}
+	if (!r)
+		r = write_cgroups(guard, slot, c);
+	if (!r)
+		r = write_dests(guard, slot, c);
 	return r ? r : guard_ways_write(guard, slot, c->ways, c->n_ways);
 }
 
@@ -226,6 +300,25 @@ static int no_room(const struct guard_say *say, int r)
 	return r;
 }
 
+/*
+ * Waits until nobody who began before the last switch is left, and empties what
+ * they read. Once is enough for each: a grace period takes as long as all the
+ * rest of a switch.
+ */
+static int clear_idle(struct guard *guard)
+{
+	uint32_t slot = (guard->state->generation & 1) ^ 1;
+	int r;
+
+	if (guard->idle_clear)
+		return 0;
+	r = guard_barrier(guard);
+	if (!r)
+		r = clear_slot(guard, slot);
+	guard->idle_clear = !r;
+	return r;
+}
+
 /* One store: every decision before it is the old policy's, after it this. */
 static int switch_policy(struct guard *guard, const struct compiled *c,
 			 const struct compiled_subject *subjects,
@@ -237,17 +330,16 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 	uint32_t slot = generation & 1;
 	int r;
 
-	/* Who began before the last switch may still read this slot. */
-	r = guard_barrier(guard);
-	if (!r)
-		r = clear_slot(guard, slot);
-	if (!r)
-		r = write_slot(guard, slot, c, subjects, n_subjects);
+	r = clear_idle(guard);
+	if (r)
+		return no_room(say, r);
+	guard->idle_clear = false;
+	r = write_slot(guard, slot, c, subjects, n_subjects);
 	/* Last: nothing can fail any more. */
 	if (!r)
 		r = guard_names_store(guard, reg);
 	if (r) {
-		(void)clear_slot(guard, slot);
+		guard->idle_clear = !clear_slot(guard, slot);
 		return no_room(say, r);
 	}
 	state->policy_serial[slot] = c->serial;
@@ -260,9 +352,8 @@ static int switch_policy(struct guard *guard, const struct compiled *c,
 	state->pools[slot] = c->pools;
 	__atomic_store_n(&state->generation, generation, __ATOMIC_SEQ_CST);
 
-	/* To give the room back; the next policy would clear it too. */
-	if (!guard_barrier(guard))
-		(void)clear_slot(guard, slot ^ 1);
+	/* To give the room back; else the next policy does. */
+	(void)clear_idle(guard);
 	return 0;
 }
 
@@ -305,7 +396,8 @@ static void watch_all(struct guard *guard, const struct guard_say *say)
 	watch_begin(guard->watch);
 	for (i = 0; i < guard->n_roots; i++) {
 		notice_path(guard, &notice, guard->roots[i].path);
-		notice_path(guard, &notice, guard->roots[i].real);
+		if (strcmp(guard->roots[i].path, guard->roots[i].real) != 0)
+			notice_path(guard, &notice, guard->roots[i].real);
 		if (!r && guard->roots[i].lines)
 			r = watch_add(guard->watch, guard->roots[i].real);
 	}

@@ -35,13 +35,24 @@ struct registry_name {
 	uint32_t kind; /* enum name_kind */
 	uint32_t id;
 	uint32_t use;
+	uint32_t
+		next; /* place of the next name with this hash, from 1; 0: none */
 	char *text;
 };
 
-/* All zero is an empty registry. */
+#define REGISTRY_KINDS (NAME_DEST + 1)
+
+/*
+ * All zero is an empty registry. A policy of 1,000 rules looks up thousands of
+ * names, so each is found by its text and by its number; places count from 1.
+ */
 struct registry {
 	struct registry_name *names;
 	size_t n;
+	uint32_t *by_text; /* by hash */
+	size_t n_by_text;  /* a power of 2, or 0 */
+	uint32_t *by_id[REGISTRY_KINDS];
+	size_t n_by_id[REGISTRY_KINDS];
 };
 
 void registry_release(struct registry *reg);
