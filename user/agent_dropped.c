@@ -737,9 +737,12 @@ static void look_through(struct agent *agent)
 		n = dropped->n_pending;
 		memcpy(pending, dropped->pending, sizeof(pending));
 		dropped->n_pending = 0;
-		for (i = 0; i < n; i++)
+		for (i = 0; i < n; i++) {
+			/* Some of them may be large, and the host slow. */
+			agent_notify("WATCHDOG=1");
 			(void)look_at(agent, pending[i].name, pending[i].came,
 				      look);
+		}
 		if (!look->changed)
 			break;
 		dropped->all = true;

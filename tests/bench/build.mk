@@ -15,7 +15,8 @@ $(LONGLOG) $(HOSTS): $(B)/tests/bench/%: $(B)/tests/bench/%.o $(B)/libcordon.a
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_CFLAGS) $(LDFLAGS) -o $@ $^ $(LIBS)
 
-bench-programs: $(BENCH) $(LONGLOG) $(HOSTS) $(B)/tests/makeset
+bench-programs: $(BENCH) $(LONGLOG) $(HOSTS) $(B)/tests/makeset \
+		$(B)/tests/kernel/switching
 
 # In this order: nothing can be built before its packages are there.
 bench: deps ## what the guard costs, in instructions, and agent and fleet, in time

@@ -7,6 +7,7 @@
 
 #include <errno.h>
 #include <inttypes.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "act.h"
@@ -658,6 +659,42 @@ static void act_is_refused_when_it_cannot_be_burnt(void **state)
 	assert_lifts(ALICE | BOB);
 }
 
+/* ---- dropped --------------------------------------------------------------- */
+
+/* It waits for who has not signed yet, and is done once. */
+static void act_takes_effect_when_it_is_dropped(void **state)
+{
+	char file[128];
+	size_t lines;
+	int fd;
+
+	(void)state;
+	enrol_and_begin();
+	ask();
+	(void)json_array_clear(recorded);
+	assert_int_equal(mkdir(host.drop, 0755), 0);
+	(void)snprintf(file, sizeof(file), "%s/act.yaml", host.drop);
+	put_signed(file, text, ALICE);
+	fd = agent_dropped_start(&host.agent);
+	assert_true(fd >= 0);
+	assert_int_equal(guarded.lifted_until_ns, 0);
+	assert_int_equal(json_array_size(recorded), 0);
+	put_signed(file, text, ALICE | BOB);
+	agent_dropped_look(&host.agent);
+	assert_true(guarded.lifted_until_ns > 0);
+	assert_string_equal(last("type"), "act");
+	assert_int_equal(agent_act_end(&host.agent), 0);
+	lines = json_array_size(recorded);
+	/* It lies there, and then somebody brings it once more. */
+	agent_dropped_look(&host.agent);
+	assert_int_equal(json_array_size(recorded), lines);
+	put_signed(file, text, ALICE | BOB);
+	agent_dropped_look(&host.agent);
+	assert_int_equal(guarded.lifted_until_ns, 0);
+	assert_int_equal(json_array_size(recorded), lines + 1);
+	assert_string_equal(last("type"), "refused");
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -685,6 +722,7 @@ int main(void)
 		on_a_host(act_is_no_younger_than_what_was_signed),
 		on_a_host(act_is_bounded),
 		on_a_host(act_is_refused_when_it_cannot_be_burnt),
+		on_a_host(act_takes_effect_when_it_is_dropped),
 	};
 
 	return cmocka_run_group_tests(tests, make_people, NULL);

@@ -674,6 +674,76 @@ static void anchors_come_into_force_with_what_they_have_signed(void **state)
 	expect_why("y.yaml", "refused", "one version at a time");
 }
 
+/* ---- much ---------------------------------------------------------------- */
+
+/* A policy with so many networks. */
+static char *networks_text(int n)
+{
+	char *buf = NULL;
+	size_t len;
+	FILE *f = open_memstream(&buf, &len);
+
+	(void)fputs("cordon: 1\nissuer: Police\nserial: 6\nmode: enforce\n"
+		    "datasets:\n  d: {paths: [/srv/d], record: file}\n"
+		    "destinations:\n  far:\n    networks:\n",
+		    f);
+	for (int i = 0; i < n; i++)
+		(void)fprintf(f, "      - 10.%d.%d.%d/32\n", i >> 16,
+			      i >> 8 & 255, i & 255);
+	(void)fputs("rules: []\n", f);
+	(void)fclose(f);
+	return buf;
+}
+
+static void policy_is_refused_when_it_has_too_many_networks(void **state)
+{
+	char *many = networks_text(100000), *most = networks_text(20000);
+
+	(void)state;
+	enrol_dropped();
+	drop("many.yaml", many, ALICE | BOB);
+	expect_why("many.yaml", "refused", "more than 20000 networks");
+	assert_in_force(5);
+	assert_int_equal(refusals(), 1);
+	drop("most.yaml", most, ALICE | BOB);
+	expect("most.yaml", "in-force");
+	free(many);
+	free(most);
+}
+
+/* Behind text, so many bytes of comments. */
+static char *comments_text(const char *start, size_t bytes)
+{
+	size_t len = strlen(start);
+	char *buf = malloc(len + bytes + 1);
+
+	assert_non_null(buf);
+	memcpy(buf, start, len);
+	memset(buf + len, '#', bytes);
+	for (size_t i = 79; i < bytes; i += 80)
+		buf[len + i] = '\n';
+	buf[len + bytes] = '\0';
+	return buf;
+}
+
+static void policy_is_refused_when_its_file_is_too_large(void **state)
+{
+	const char *text = policy_text("Police", 6, "");
+	char *large = comments_text(text, 20 << 20);
+	char *largest =
+		comments_text(text, POLICY_FILE_BYTES_MAX - strlen(text));
+
+	(void)state;
+	enrol_dropped();
+	drop("large.yaml", large, ALICE | BOB);
+	expect_why("large.yaml", "refused", "more than 16 MiB");
+	assert_in_force(5);
+	drop("largest.yaml", largest, ALICE | BOB);
+	expect("largest.yaml", "in-force");
+	free(large);
+	free(largest);
+}
+
 /* ---- what stays ---------------------------------------------------------- */
 
 static void dropped_policy_stays_when_the_file_is_deleted(void **state)
@@ -779,6 +849,8 @@ int main(void)
 		on_a_host(
 			next_one_comes_into_force_when_the_guard_takes_no_more),
 		on_a_host(anchors_come_into_force_with_what_they_have_signed),
+		on_a_host(policy_is_refused_when_it_has_too_many_networks),
+		on_a_host(policy_is_refused_when_its_file_is_too_large),
 		on_a_host(dropped_policy_stays_when_the_file_is_deleted),
 		on_a_host(start_begins_with_the_newest_there_is),
 		on_a_host(refusal_is_written_down_once_for_all_starts),
