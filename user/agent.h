@@ -87,8 +87,12 @@ struct agent {
 	bool next_lacks;       /* too few have signed what came last */
 	bool next_doubtful;    /* and what is no good signature is there */
 	int64_t next_begins_s; /* it is too early for it; 0: it is not */
-	struct agent_dropped *dropped;	      /* NULL: nothing is known yet */
-	int dropped_fd;			      /* agent_dropped_start()'s */
+	struct agent_dropped *dropped; /* NULL: nothing is known yet */
+	int dropped_fd;		       /* agent_dropped_start()'s */
+	/* The fleet's, if there may be one: an enrolment that was dropped, in
+	 * next_file. -EALREADY: it is in force; -EPERM, and drop_problem. */
+	int (*take_enrolment)(struct agent *agent,
+			      const struct trust_bundle *bundle);
 	char trust_read[SIGN_HASH_CHARS_MAX]; /* as they were kept; "": none */
 	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
 	uint64_t trust_segment;		      /* that tells of them */

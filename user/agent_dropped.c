@@ -417,6 +417,18 @@ static int take_act(struct agent *agent, const struct trust_bundle *bundle)
 	return r;
 }
 
+static int take_enrolment(struct agent *agent,
+			  const struct trust_bundle *bundle)
+{
+	agent->next_lacks = false;
+	if (agent->take_enrolment)
+		return agent->take_enrolment(agent, bundle);
+	(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
+		       "%.200s: this agent takes no enrolment",
+		       agent->next_file);
+	return -EPERM;
+}
+
 /*
  * What a file can be, and what puts it into force. 0; -EALREADY: it is; -EPERM:
  * agent->drop_problem has why. NULL: a policy, of which only the newest does.
@@ -429,9 +441,10 @@ static const struct kind {
 	{"cordon", "policy", NULL},
 	{"cordon-trust", "trust", agent_trust_drop},
 	{ACT_KEY, "act", take_act},
+	{"cordon-enrolment", "enrolment", take_enrolment},
 };
 
-#define KEYS "cordon:, cordon-trust: or cordon-act:"
+#define KEYS "cordon:, cordon-trust:, cordon-act: or cordon-enrolment:"
 
 static const struct kind *kind_of(const struct trust_bundle *bundle)
 {

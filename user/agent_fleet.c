@@ -354,6 +354,48 @@ static void begin(struct agent *agent, const struct trust_bundle *bundle)
 		(void)start_link(agent);
 }
 
+/* Would it be taken? What it is called is another's if it is not. */
+static bool is_good(struct agent *agent, const struct trust_bundle *bundle,
+		    char *why, size_t size)
+{
+	struct agent_fleet *fleet = agent->fleet;
+	struct enrolment *enrolment = NULL;
+	char name[sizeof(fleet->name)];
+	bool good;
+
+	memcpy(name, fleet->name, sizeof(name));
+	good = judge(agent, bundle, &enrolment, why, size);
+	memcpy(fleet->name, name, sizeof(name));
+	enrolment_free(enrolment);
+	return good;
+}
+
+/* One that was dropped is put where the agent has its own, and taken. */
+static int take_dropped(struct agent *agent, const struct trust_bundle *bundle)
+{
+	char why[TRUST_WORDS_MAX + POLICY_ERROR_CHARS_MAX] = "no memory";
+	const char *file = agent->opts->enrolment_file;
+	int r;
+
+	if (is_same(agent->fleet, bundle))
+		return -EALREADY;
+	r = agent_trust_check(agent, agent->trust, bundle, why, sizeof(why));
+	if (!r && !is_good(agent, bundle, why, sizeof(why)))
+		r = -EPERM;
+	if (!r) {
+		r = trust_bundle_put(file, evidence_base(agent->next_file),
+				     bundle);
+		(void)snprintf(why, sizeof(why), "%.256s: %s", file,
+			       strerror(-r));
+	}
+	if (!r)
+		agent_fleet_start(agent);
+	else
+		(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
+			       "%.200s: %.400s", agent->next_file, why);
+	return r;
+}
+
 void agent_fleet_start(struct agent *agent)
 {
 	const char *file = agent->opts->enrolment_file;
@@ -364,6 +406,7 @@ void agent_fleet_start(struct agent *agent)
 
 	if (!errs)
 		return;
+	agent->take_enrolment = take_dropped;
 	memset(fleet->known, 0, sizeof(fleet->known));
 	r = is_there(agent) ? trust_bundle_read_ours(file, &bundle, errs)
 			    : -ENOENT;

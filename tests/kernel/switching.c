@@ -117,7 +117,7 @@ static uint32_t login_of(enum who who)
 	return 30001U + who;
 }
 
-/* ---- the policies ---------------------------------------------------------- */
+/* ---- the policies -------------------------------------------------------- */
 
 static void add(char *text, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
@@ -222,7 +222,7 @@ static struct policy *make_policy(bool b)
 	return policy;
 }
 
-/* ---- who reads and sends --------------------------------------------------- */
+/* ---- who reads and sends ------------------------------------------------- */
 
 static int read_file(const char *name)
 {
@@ -299,7 +299,7 @@ static int send_one(int fd, bool tcp, const char *buf)
 		       : errno;
 }
 
-/* Holds what it is about, and is what it is, before it says that it is ready. */
+/* Holds what it is about, and is what it is, before it is ready. */
 static void work(enum who who)
 {
 	struct tally *tally = &run.tallies[who];
@@ -307,6 +307,9 @@ static void work(enum who who)
 	int fd = -1, r = 0;
 
 	become(who);
+	/* Whoever switches, and the grace periods that they wait for, come
+	 * first, or there would be few switches. */
+	(void)!nice(10);
 	if (who == UDP || who == TCP || who == CAPPED)
 		r = read_file("r/1");
 	if (who == ONLY || who == BOTH)
@@ -350,7 +353,7 @@ static pid_t start_worker(enum who who)
 	return pid;
 }
 
-/* ---- events ---------------------------------------------------------------- */
+/* ---- events -------------------------------------------------------------- */
 
 struct told {
 	const struct guard *guard;
@@ -395,7 +398,7 @@ static void drain(struct guard *guard, struct told *told)
 		;
 }
 
-/* ---- switching ------------------------------------------------------------- */
+/* ---- switching ----------------------------------------------------------- */
 
 /*
  * What a guard would be that writes where programs read: the tables of the
@@ -478,7 +481,7 @@ static void take_turns(struct guard *guard, struct policy *const policies[2],
 	}
 }
 
-/* ---- what has to hold ------------------------------------------------------ */
+/* ---- what has to hold ---------------------------------------------------- */
 
 struct charged {
 	const struct guard *guard;
@@ -580,7 +583,7 @@ static void check_told(const struct told *told, const struct times *times)
 		     times->sum_us / (int64_t)times->n, times->max_us);
 }
 
-/* ---- all of it ------------------------------------------------------------- */
+/* ---- all of it ----------------------------------------------------------- */
 
 static void put_file(const char *name)
 {
@@ -654,7 +657,7 @@ static int switching(void)
 	return failed != 0;
 }
 
-/* ---- the other side -------------------------------------------------------- */
+/* ---- the other side ------------------------------------------------------ */
 
 /* Takes what comes over TCP; what comes over UDP need not be taken. */
 static int receive(const char *port)
@@ -678,7 +681,7 @@ static int receive(const char *port)
 	return 0;
 }
 
-/* ---- how long it takes ------------------------------------------------------ */
+/* ---- how long it takes --------------------------------------------------- */
 
 /* As tests/kernel/67-reload.sh has the largest one: of logins, and datasets
  * whose paths need not be there. */

@@ -659,7 +659,7 @@ static void act_is_refused_when_it_cannot_be_burnt(void **state)
 	assert_lifts(ALICE | BOB);
 }
 
-/* ---- dropped --------------------------------------------------------------- */
+/* ---- dropped ------------------------------------------------------------- */
 
 /* It waits for who has not signed yet, and is done once. */
 static void act_takes_effect_when_it_is_dropped(void **state)

@@ -247,16 +247,21 @@ static void put_enrolment(const char *issuer, const char *name,
 	free(text);
 }
 
-static struct sign_public own_key(void)
+static struct sign_public key_in(const char *name)
 {
 	struct sign_public public;
 	struct sign_key key;
 	bool made;
 
-	assert_int_equal(sign_key_load(kept(EVIDENCE_KEY), &key, &made), 0);
+	assert_int_equal(sign_key_load(kept(name), &key, &made), 0);
 	public = key.public;
 	sign_key_release(&key);
 	return public;
+}
+
+static struct sign_public own_key(void)
+{
+	return key_in(EVIDENCE_KEY);
 }
 
 static void load_fleet(struct agent *agent)
@@ -1178,6 +1183,48 @@ static void enrolment_stays_when_a_signer_is_revoked_later(void **state)
 	refused_enrolment("the key of bob is revoked");
 }
 
+static void drop_enrolment(const struct sign_public *key, uint64_t serial,
+			   unsigned int who)
+{
+	char own[sizeof(enrolment_file)];
+
+	(void)strcpy(own, enrolment_file);
+	(void)snprintf(enrolment_file, sizeof(enrolment_file), "%s/e.yaml",
+		       host.drop);
+	put_enrolment("Police", NAME, key, serial, who);
+	(void)strcpy(enrolment_file, own);
+	agent_dropped_look(&host.agent);
+}
+
+static void enrolment_is_taken_when_it_is_dropped(void **state)
+{
+	struct sign_public key = own_key(), other = key_in("other.key");
+	int fd;
+
+	(void)state;
+	begin(true);
+	assert_int_equal(mkdir(host.drop, 0755), 0);
+	fd = agent_dropped_start(&host.agent);
+	assert_true(fd >= 0);
+	drop_enrolment(&key, 3, ALICE);
+	assert_null(host.agent.fleet->link);
+	assert_int_equal(told("refused"), 0);
+	drop_enrolment(&other, 3, ALICE | BOB);
+	assert_null(host.agent.fleet->link);
+	assert_int_equal(told("refused"), 1);
+	drop_enrolment(&key, 3, ALICE | BOB);
+	assert_non_null(host.agent.fleet->link);
+	assert_int_equal(told("enrolment"), 1);
+	assert_int_equal(access(enrolment_file, F_OK), 0);
+	connect_link();
+	/* It lies there, and the link stays. */
+	agent_dropped_look(&host.agent);
+	assert_true(state_of()->connected);
+	drop_enrolment(&key, 2, ALICE | BOB);
+	assert_int_equal(told("refused"), 2);
+	assert_true(state_of()->connected);
+}
+
 static void host_leaves_the_fleet_when_the_file_is_gone(void **state)
 {
 	struct sign_public key = own_key();
@@ -1231,6 +1278,7 @@ int main(int argc, char **argv)
 		in_a_fleet(enrolment_is_refused_when_it_is_not_this_hosts),
 		in_a_fleet(older_enrolment_is_refused_and_a_newer_one_taken),
 		in_a_fleet(enrolment_stays_when_a_signer_is_revoked_later),
+		in_a_fleet(enrolment_is_taken_when_it_is_dropped),
 		in_a_fleet(host_leaves_the_fleet_when_the_file_is_gone),
 	};
 	ssize_t n;
