@@ -431,8 +431,16 @@ static void write_over(struct guard *guard, const struct policy *policy)
 			(void)guard_map_update(guard, MAP_DATASETS, &at,
 					       &compiled->datasets[i]);
 	}
+	for (i = 0; i < CORDON_SUBJECTS; i++) {
+		at = (uint32_t)(slot * CORDON_SUBJECTS + i);
+		(void)guard_map_update(guard, MAP_INTAKES, &at,
+				       &compiled->intakes[i]);
+	}
+	(void)guard_map_update(guard, MAP_DIMS, &slot, &compiled->dims);
 	(void)guard_subjects_write(guard, slot, compiled->subjects,
 				   compiled->n_subjects);
+	/* What was found out by the other one holds no more. */
+	__atomic_add_fetch(&guard->state->epoch, 1, __ATOMIC_SEQ_CST);
 	compile_free(compiled);
 	registry_release(&names_then);
 }
