@@ -14,7 +14,7 @@
 #ifndef CORDON_ABI_H
 #define CORDON_ABI_H
 
-#define CORDON_ABI 17
+#define CORDON_ABI 18
 
 /* Where the guard lives between agents, below a bpffs. */
 #define CORDON_PIN_DIR "/sys/fs/bpf/cordon"
@@ -648,6 +648,7 @@ struct ledger {
 	__u64 last_ns;
 	__u64 kin;     /* told_as() of the act over the budget told last */
 	__u64 told_ns; /* when one was told because it was another's */
+	__u64 policy;  /* serial of the one that judged the last act */
 };
 
 enum event_type {
@@ -978,7 +979,7 @@ CORDON_ASSERT_SIZE(sharing, 24);
 CORDON_ASSERT_SIZE(origin, 80);
 CORDON_ASSERT_SIZE(touch_key, 16);
 CORDON_ASSERT_SIZE(ledger_key, 16);
-CORDON_ASSERT_SIZE(ledger, 96);
+CORDON_ASSERT_SIZE(ledger, 104);
 CORDON_ASSERT_SIZE(event, 216);
 CORDON_ASSERT_SIZE(remembered, 56);
 

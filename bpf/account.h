@@ -316,16 +316,19 @@ static __noinline __u32 ledger_row(struct ledger_key *key, __u64 now)
 	return row;
 }
 
-static __always_inline void ledger_add(__u32 row, __u64 now, __u64 acts,
-				       __u64 bytes, __u64 records)
+/* Acts that the policy in that slot judged, if there are any. */
+static __always_inline void ledger_add(__u32 row, __u32 slot, __u64 now,
+				       __u64 acts, __u64 bytes, __u64 records)
 {
 	struct ledger *l = bpf_map_lookup_elem(&ledger, &row);
 
 	if (!l || !row)
 		return;
 	l->last_ns = now;
-	if (acts)
+	if (acts) {
+		l->policy = state.policy_serial[slot & 1];
 		__sync_fetch_and_add(&l->acts, acts);
+	}
 	if (bytes)
 		__sync_fetch_and_add(&l->bytes, bytes);
 	if (records)
@@ -342,10 +345,11 @@ static __always_inline void ledger_act(__u32 row)
 }
 
 /* One more over the budget; returns how many they are. */
-static __always_inline __u64 ledger_over(struct ledger *l, __u64 now,
-					 __u64 bytes, int blocked)
+static __always_inline __u64 ledger_over(struct ledger *l, __u32 slot,
+					 __u64 now, __u64 bytes, int blocked)
 {
 	l->last_ns = now;
+	l->policy = state.policy_serial[slot & 1];
 	__sync_fetch_and_add(&l->over_bytes, bytes);
 	if (blocked)
 		__sync_fetch_and_add(&l->blocked_acts, 1);
@@ -448,7 +452,7 @@ __noinline int act_over(struct act *a, __u32 error)
 	row = ledger_row(&key, a->now);
 	l = bpf_map_lookup_elem(&ledger, &row);
 	if (l && row) {
-		n = ledger_over(l, a->now, a->bytes, deny);
+		n = ledger_over(l, a->slot, a->now, a->bytes, deny);
 		told = over_is_told(l, a, n);
 	}
 	a->repeats = n;

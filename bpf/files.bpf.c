@@ -384,7 +384,7 @@ static __noinline int read_more(struct memo *m, const struct extent *e)
 	bpf_spin_unlock(&h->lock);
 	if (done) {
 		holding_swelled(m->holding);
-		ledger_add(m->row, now, 1, e->bytes, 0);
+		ledger_add(m->row, state.generation, now, 1, e->bytes, 0);
 	} else {
 		__sync_fetch_and_sub(&o->read_bytes, e->bytes);
 	}
@@ -468,7 +468,7 @@ __noinline int read_charge(struct act *a, int place, struct memo *m)
 	}
 	ledger_key_of(a, &key);
 	row = ledger_row(&key, a->now);
-	ledger_add(row, a->now, 1, a->bytes, a->records);
+	ledger_add(row, a->slot, a->now, 1, a->bytes, a->records);
 	if (m && !a->row) {
 		if (a->until)
 			m->until = a->until;

@@ -383,7 +383,7 @@ static __noinline int meter_tell(struct act *a, struct metered *to,
 	to->window_ns = limit ? limit->window_ns : 0;
 	to->part = part;
 	to->flags = flags;
-	ledger_add(to->row, a->now, 1, 0, a->records);
+	ledger_add(to->row, a->slot, a->now, 1, 0, a->records);
 	return 0;
 }
 
@@ -393,7 +393,8 @@ static __noinline int release_count(struct act *a)
 	struct ledger_key key;
 
 	ledger_key_of(a, &key);
-	ledger_add(ledger_row(&key, a->now), a->now, 1, a->bytes, a->records);
+	ledger_add(ledger_row(&key, a->now), a->slot, a->now, 1, a->bytes,
+		   a->records);
 	return 0;
 }
 
@@ -1507,7 +1508,8 @@ static __noinline int egress_over(const struct metered *to, __u64 now,
 
 	if (l && row) {
 		key = l->key;
-		n = ledger_over(l, now, bytes, verdict == VERDICT_BLOCK);
+		n = ledger_over(l, state.generation, now, bytes,
+				verdict == VERDICT_BLOCK);
 	}
 	if (n & (n - 1))
 		return 0;
@@ -1626,7 +1628,7 @@ static __always_inline void egress_count(struct meter *m, __u64 now, __u64 n)
 	for (i = 0; i < CORDON_METERED; i++) {
 		if (i >= m->count)
 			break;
-		ledger_add(m->to[i].row, now, 0, n, 0);
+		ledger_add(m->to[i].row, 0, now, 0, n, 0);
 	}
 }
 

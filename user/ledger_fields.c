@@ -7,7 +7,7 @@ json_t *ledger_fields(const struct guard *guard, const struct ledger_key *key,
 {
 	json_t *fields = json_pack(
 		"{s:o, s:s, s:s, s:s, s:s, s:o, s:o, s:o, s:o, s:o, s:o, s:o, "
-		"s:o}",
+		"s:o, s:o}",
 		"origin", number(event_origin(key->origin)), "subject",
 		guard_name(guard, NAME_SUBJECT, key->subject), "dataset",
 		guard_name(guard, NAME_DATASET, key->dataset), "destination",
@@ -17,7 +17,7 @@ json_t *ledger_fields(const struct guard *guard, const struct ledger_key *key,
 		"over_acts", number(row->over_acts), "over_bytes",
 		number(row->over_bytes), "blocked_acts",
 		number(row->blocked_acts), "first", when(row->first_ns), "last",
-		when(row->last_ns));
+		when(row->last_ns), "policy", number(row->policy));
 
 	if (key->origin == CORDON_ORIGIN_SEVERAL && fields)
 		(void)json_object_set_new(fields, "several", json_true());

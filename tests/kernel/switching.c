@@ -571,6 +571,34 @@ static void check_acts(void)
 		      t[i].refused, t[i].done + t[i].refused);
 }
 
+struct rows {
+	const struct told *told;
+	uint64_t n, strange;
+};
+
+static int take_row(const struct ledger_key *key, const struct ledger *row,
+		    void *arg)
+{
+	struct rows *rows = arg;
+
+	(void)key;
+	rows->n++;
+	rows->strange += row->policy < rows->told->first ||
+			 row->policy > rows->told->last;
+	return 0;
+}
+
+static void check_ledger(const struct told *told)
+{
+	struct rows rows = {.told = told};
+
+	(void)guard_each_ledger(told->guard, take_row, &rows);
+	check(rows.n > N_WHO && !rows.strange,
+	      "each row of the ledger names a policy that was there: %" PRIu64
+	      " of %" PRIu64 " do not",
+	      rows.strange, rows.n);
+}
+
 static void check_told(const struct told *told, const struct times *times)
 {
 	const struct guard_state *state = guard_state(told->guard);
@@ -659,6 +687,7 @@ static int switching(void)
 	check_acts();
 	check_charged(guard);
 	check_told(&told, &times);
+	check_ledger(&told);
 	guard_close(guard);
 	policy_free(policies[0]);
 	policy_free(policies[1]);
