@@ -56,8 +56,10 @@ UNIT := $(patsubst %.c,$(B)/%,$(wildcard tests/unit/test_*.c))
 # What calls the command, speaks as these do, and reads what it writes.
 UNIT_SCRIPTS := tests/unit/test_command tests/unit/test_terminal \
 	tests/unit/test_report_page tests/metrics/check tests/export/check \
-	tests/golden/check tests/sign/check tests/fleet/check-link \
-	tests/fleet/check-force tests/fleet/check-host
+	tests/golden/check tests/sign/check
+# With a real broker; a minute each, mostly of waiting.
+FLEET_SCRIPTS := tests/fleet/check-link tests/fleet/check-force \
+	tests/fleet/check-host
 LIBS := -lyaml -ljansson -lsodium -lsqlite3 -lz -lresolv
 AGENT_LIBS := -lbpf -lelf -lsystemd
 LINK_LIBS := -lnats -ljansson -lseccomp
@@ -143,13 +145,14 @@ run-tests: all $(UNIT)
 	$(Q)rm -rf $(B)/results && mkdir -p $(B)/results
 	$(Q)tests/part unit tests/unit/run unit $(UNIT) $(UNIT_SCRIPTS)
 	$(Q){ tests/part powercuts tests/run-powercuts; \
-		tests/part reboot tests/run-reboot; } >$(B)/beside-kernels.log \
-		2>&1 & tests/part kernels tests/run-kernels \
+		tests/part reboot tests/run-reboot; \
+		tests/part fleet tests/unit/run fleet $(FLEET_SCRIPTS); } \
+		>$(B)/beside-kernels.log 2>&1 & tests/part kernels tests/run-kernels \
 		$(TEST_PARTS:%=--part %); wait; cat $(B)/beside-kernels.log
 	$(Q)tests/tally
 
 unit: $(UNIT) $(B)/cordon ## the unit tests alone: no root, no clang, no kernel
-	$(Q)tests/unit/run unit $(UNIT) $(UNIT_SCRIPTS)
+	$(Q)tests/unit/run unit $(UNIT) $(UNIT_SCRIPTS) $(FLEET_SCRIPTS)
 
 sanitize: deps-sources ## the unit tests under AddressSanitizer and UBSan
 	$(Q)$(MAKE) B=$(B)/sanitize SANITIZE=address,undefined unit-programs
