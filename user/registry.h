@@ -35,8 +35,7 @@ struct registry_name {
 	uint32_t kind; /* enum name_kind */
 	uint32_t id;
 	uint32_t use;
-	uint32_t
-		next; /* place of the next name with this hash, from 1; 0: none */
+	uint32_t next; /* place of the next with this hash; 0: none is */
 	char *text;
 };
 

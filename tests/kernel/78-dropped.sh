@@ -49,7 +49,7 @@ dropped_bring()
 {
 	local file
 
-	for file in $dp_elsewhere/new.yaml.*minisig $dp_elsewhere/new.yaml; do
+	for file in "$dp_elsewhere"/new.yaml.*minisig $dp_elsewhere/new.yaml; do
 		[ -e "$file" ] || continue
 		cp "$file" "$dp_dir/$1${file#"$dp_elsewhere/new"}"
 	done
