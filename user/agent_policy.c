@@ -769,8 +769,10 @@ static int begin(struct agent *agent, struct policy *policy)
 {
 	int r;
 
+	/* A guard is there whose agent did not live to give it one. */
 	if (!policy)
-		return -EPERM;
+		return agent_strict_wanted(agent) ? begin_strict(agent)
+						  : -EPERM;
 	r = agent_policy_apply(agent, policy);
 	if (r && agent->source == AGENT_FROM_DROPPED)
 		log_error("policy refused: %s", agent->drop_problem);

@@ -21,6 +21,7 @@ json_t *recorded;
 void (*agent_begins)(struct agent *agent);
 void (*log_opens)(struct evidence_options *opts);
 int64_t clock_ahead_s, uptime_ahead_s;
+bool guard_is_empty;
 bool clock_synchronised;
 
 const struct guard_say agent_say;
@@ -234,6 +235,7 @@ int make_host(void **state)
 	recorded = json_array();
 	apply_fails = 0;
 	host.pushed_serial = 0;
+	guard_is_empty = false;
 	clock_ahead_s = uptime_ahead_s = 0;
 	clock_synchronised = false;
 	end_agent(true);
@@ -387,6 +389,7 @@ static uint64_t start_agent(bool boot, bool log)
 	if (agent_begins)
 		agent_begins(&host.agent);
 	(void)json_array_clear(recorded);
+	host.agent.adopted |= guard_is_empty;
 	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
 	if (r)
 		return 0;

@@ -32,6 +32,7 @@ extern void (*agent_begins)(struct agent *agent);
 extern void (*log_opens)(struct evidence_options *opts);
 extern int64_t clock_ahead_s, uptime_ahead_s; /* of what they are */
 extern bool clock_synchronised;
+extern bool guard_is_empty; /* one is pinned, and never got a policy */
 
 extern struct host {
 	char dir[64], etc[80], state[80], log[96];

@@ -165,6 +165,21 @@ static void host_is_strict_when_nothing_that_is_signed_begins(void **state)
 	assert_false(agent_is_strict(&host.agent));
 }
 
+/* Nor is a guard that is there and has none any better than no guard. */
+static void host_is_strict_when_its_guard_never_got_a_policy(void **state)
+{
+	(void)state;
+	enrol();
+	end_agent(true);
+	(void)unlink(kept("policy.json"));
+	put_policy(6, 0);
+	guard_is_empty = true;
+	assert_int_equal(start(true), 0);
+	assert_strict("built-in", "/srv");
+	put_policy(6, ALICE | BOB);
+	assert_int_equal(reload(), 6);
+}
+
 /* A mistake at the first start is none of these. */
 static void host_that_never_had_a_policy_does_not_become_strict(void **state)
 {
@@ -274,6 +289,7 @@ int main(void)
 		on_a_host(built_in_places_are_guarded_when_no_policy_is_good),
 		on_a_host(host_is_strict_when_its_anchors_were_replaced),
 		on_a_host(host_is_strict_when_nothing_that_is_signed_begins),
+		on_a_host(host_is_strict_when_its_guard_never_got_a_policy),
 		on_a_host(host_that_never_had_a_policy_does_not_become_strict),
 		on_a_host(strict_host_ends_when_its_state_is_restored),
 		on_a_host(strict_host_ends_when_the_issuer_says_so),
