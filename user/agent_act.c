@@ -67,14 +67,6 @@ static uint64_t lifted_until(const struct agent *agent)
 
 /* ---- what is kept -------------------------------------------------------- */
 
-static int path_of(const struct agent *agent, char *path, size_t size)
-{
-	return snprintf(path, size, "%s/" ACT_STATE, agent->opts->state_dir) <
-			       (int)size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
-
 static int keep(const struct agent *agent)
 {
 	const struct agent_act *act = agent->act;
@@ -90,7 +82,9 @@ static int keep(const struct agent *agent)
 		(void)json_object_set(kept, "lift", act->lift);
 	text = kept ? json_dumps(kept, JSON_COMPACT) : NULL;
 	json_decref(kept);
-	r = text ? path_of(agent, path, sizeof(path)) : -ENOMEM;
+	r = text ? text_path(agent->opts->state_dir, ACT_STATE, path,
+			     sizeof(path))
+		 : -ENOMEM;
 	if (!r)
 		r = state_put(path, text, strlen(text));
 	free(text);
@@ -165,7 +159,7 @@ int agent_act_start(struct agent *agent)
 	act->used = json_array();
 	if (!act->used)
 		return -ENOMEM;
-	r = path_of(agent, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, ACT_STATE, path, sizeof(path));
 	if (!r)
 		r = state_get(path, ACT_STATE_BYTES_MAX, &text, &len);
 	if (!r) {

@@ -117,15 +117,6 @@ void agent_dropped_old(struct agent *agent, const json_t *line)
 
 /* ---- what is told -------------------------------------------------------- */
 
-static int path_of(const struct agent *agent, const char *name, char *buf,
-		   size_t size)
-{
-	return snprintf(buf, size, "%s/%s", agent->opts->drop_dir, name) <
-			       (int)size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
-
 /* May another line be written down? */
 static bool may_write(struct agent_dropped *dropped)
 {
@@ -163,7 +154,7 @@ static void refuse(struct agent *agent, struct dropped_file *file,
 {
 	char path[PATH_MAX];
 
-	(void)path_of(agent, file->name, path, sizeof(path));
+	(void)text_path(agent->opts->drop_dir, file->name, path, sizeof(path));
 	file->state = DROPPED_REFUSED;
 	file->due_s = 0;
 	(void)snprintf(file->why, sizeof(file->why), "%s", why);
@@ -657,15 +648,14 @@ static int read_dropped(struct agent *agent, const char *name,
 
 	agent->next_begins_s = 0;
 	agent->next_lacks = false;
-	r = errs ? path_of(agent, name, agent->next_file,
-			   sizeof(agent->next_file))
+	r = errs ? text_path(agent->opts->drop_dir, name, agent->next_file,
+			     sizeof(agent->next_file))
 		 : -ENOMEM;
 	if (!r)
 		r = trust_bundle_read_ours(agent->next_file, ret_bundle, errs);
 	if (r)
-		(void)snprintf(
-			agent->drop_problem, sizeof(agent->drop_problem), "%s",
-			errs && errs->n ? errs->v[0].text : strerror(-r));
+		(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
+			       "%s", policy_errors_why(errs, r));
 	free(errs);
 	return r;
 }
@@ -882,8 +872,8 @@ static bool is_whole(const struct agent *agent, const char *name)
 	char path[PATH_MAX];
 	struct stat st;
 
-	return !path_of(agent, name, path, sizeof(path)) && !lstat(path, &st) &&
-	       (!S_ISREG(st.st_mode) || st.st_nlink > 1);
+	return !text_path(agent->opts->drop_dir, name, path, sizeof(path)) &&
+	       !lstat(path, &st) && (!S_ISREG(st.st_mode) || st.st_nlink > 1);
 }
 
 static void take_event(struct agent *agent, const struct inotify_event *event)

@@ -419,7 +419,7 @@ void agent_fleet_start(struct agent *agent)
 		fleet->problem[0] = '\0';
 	} else if (r) {
 		stop_link(fleet);
-		refuse(agent, NULL, errs->n ? errs->v[0].text : strerror(-r));
+		refuse(agent, NULL, policy_errors_why(errs, r));
 	} else {
 		begin(agent, &bundle);
 	}

@@ -300,7 +300,7 @@ static int read_kept(struct agent *agent, struct policy **ret_policy)
 	r = errs ? load_kept(agent, ret_policy, &serial, errs) : -ENOMEM;
 	if (r && r != -ENOENT)
 		log_error("and nothing begins in its place: %s",
-			  errs && errs->n ? errs->v[0].text : strerror(-r));
+			  policy_errors_why(errs, r));
 	if (!r) {
 		log_level(was_pushed(agent) ? LOG_NOTICE : LOG_ERR,
 			  "the policy that was kept begins in its place: "

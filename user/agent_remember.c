@@ -22,15 +22,6 @@
 #define SAVE_S	   3600	       /* the time is in the file at least so often */
 #define RECOVERED  "recovered" /* what was before does not count */
 
-static int path_of(const struct agent *agent, const char *name, char *path,
-		   size_t size)
-{
-	return snprintf(path, size, "%s/%s", agent->opts->state_dir, name) <
-			       (int)size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
-
 static void know(struct agent *agent, uint64_t serial, int64_t time_s)
 {
 	struct remember_clock clock;
@@ -80,7 +71,9 @@ static int put_file(struct agent *agent)
 	int r;
 
 	text = remember_format(agent->remember.serial, latest_of(agent));
-	r = text ? path_of(agent, FILE_NAME, path, sizeof(path)) : -ENOMEM;
+	r = text ? text_path(agent->opts->state_dir, FILE_NAME, path,
+			     sizeof(path))
+		 : -ENOMEM;
 	if (!r)
 		r = state_put(path, text, strlen(text));
 	free(text);
@@ -137,7 +130,7 @@ static int read_file(struct agent *agent, const char *name)
 	size_t len;
 	int r;
 
-	r = path_of(agent, name, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, name, path, sizeof(path));
 	if (!r)
 		r = state_get(path, REMEMBER_BYTES_MAX, &text, &len);
 	if (!r)
@@ -157,7 +150,7 @@ static void read_state(struct agent *agent, const char *name)
 	struct state state = {0};
 	char path[4096], why[256];
 
-	if (path_of(agent, name, path, sizeof(path)) ||
+	if (text_path(agent->opts->state_dir, name, path, sizeof(path)) ||
 	    state_read(path, &state, why, sizeof(why)))
 		return;
 	if (state.policy_serial)
@@ -186,7 +179,8 @@ static void read_evidence(struct agent *agent)
 	size_t n = 0;
 
 	dir = path;
-	if (path_of(agent, EVIDENCE_DIR, path, sizeof(path)) ||
+	if (text_path(agent->opts->state_dir, EVIDENCE_DIR, path,
+		      sizeof(path)) ||
 	    evidence_files(&dir, 1, NULL, NULL, &files, &n))
 		return;
 	for (size_t i = n > 2 ? n - 2 : 0; i < n; i++)

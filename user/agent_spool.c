@@ -16,6 +16,7 @@
 #include "clock.h"
 #include "log.h"
 #include "state.h"
+#include "text.h"
 
 #define KEPT_FILE	"link.json"
 #define KEPT_BYTES_MAX	4096
@@ -29,14 +30,6 @@
 enum { FULL = 1 };
 
 /* ---- what is kept -------------------------------------------------------- */
-
-static int kept_path(const struct agent *agent, char *path, size_t size)
-{
-	return snprintf(path, size, "%s/" KEPT_FILE, agent->opts->state_dir) <
-			       (int)size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
 
 static void take_hash(const json_t *object, const char *key,
 		      char ret_hash[SIGN_HASH_CHARS_MAX])
@@ -74,7 +67,7 @@ void fleet_kept_read(struct agent *agent)
 	size_t len;
 	int r;
 
-	r = kept_path(agent, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, KEPT_FILE, path, sizeof(path));
 	if (!r)
 		r = state_get(path, KEPT_BYTES_MAX, &text, &len);
 	if (!r) {
@@ -117,7 +110,9 @@ void fleet_kept_write(struct agent *agent)
 	object = kept_json(&kept);
 	text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
-	r = text ? kept_path(agent, path, sizeof(path)) : -ENOMEM;
+	r = text ? text_path(agent->opts->state_dir, KEPT_FILE, path,
+			     sizeof(path))
+		 : -ENOMEM;
 	if (!r)
 		r = state_put(path, text, strlen(text));
 	if (r)

@@ -18,6 +18,7 @@
 
 #include "log.h"
 #include "state.h"
+#include "text.h"
 #include "trust.h"
 #include "version.h"
 
@@ -27,15 +28,6 @@
 
 /* The policy, at most six times as long in JSON, and its signatures. */
 #define KEPT_POLICY_BYTES_MAX (7ULL * POLICY_FILE_BYTES_MAX)
-
-static int path_of(const struct agent *agent, const char *name, char *path,
-		   size_t size)
-{
-	return snprintf(path, size, "%s/%s", agent->opts->state_dir, name) <
-			       (int)size
-		       ? 0
-		       : -ENAMETOOLONG;
-}
 
 /* ---- what is written down ------------------------------------------------ */
 
@@ -61,7 +53,7 @@ static int lost(struct agent *agent, const char *how, const char *why)
 	char path[4096] = KEPT_TRUST;
 
 	agent->was_enrolled = true;
-	(void)path_of(agent, KEPT_TRUST, path, sizeof(path));
+	(void)text_path(agent->opts->state_dir, KEPT_TRUST, path, sizeof(path));
 	(void)snprintf(
 		agent->trust_problem, sizeof(agent->trust_problem),
 		"the trust anchors of this host are %s: put back a copy "
@@ -202,8 +194,7 @@ static bool is_left(const char *dir, const char *const *names, size_t n)
 	struct stat st;
 
 	for (size_t i = 0; i < n; i++)
-		if (snprintf(path, sizeof(path), "%s/%s", dir, names[i]) <
-			    (int)sizeof(path) &&
+		if (!text_path(dir, names[i], path, sizeof(path)) &&
 		    lstat(path, &st) == 0)
 			return true;
 	return false;
@@ -241,14 +232,15 @@ static int read_kept(struct agent *agent)
 	size_t len;
 	int r;
 
-	r = errs ? path_of(agent, KEPT_TRUST, path, sizeof(path)) : -ENOMEM;
+	r = errs ? text_path(agent->opts->state_dir, KEPT_TRUST, path,
+			     sizeof(path))
+		 : -ENOMEM;
 	if (!r)
 		r = state_get(path, TRUST_FILE_BYTES_MAX, &bytes, &len);
 	if (!r)
 		r = trust_parse(KEPT_TRUST, bytes, len, &agent->trust, errs);
 	if (r && r != -ENOENT)
-		(void)lost(agent, "damaged",
-			   errs && errs->n ? errs->v[0].text : strerror(-r));
+		(void)lost(agent, "damaged", policy_errors_why(errs, r));
 	if (!r) {
 		(void)snprintf(agent->trust_read, sizeof(agent->trust_read),
 			       "%s", agent->trust->sha256);
@@ -328,7 +320,7 @@ static int adopt(struct agent *agent, const char *file, struct trust *next,
 	char path[4096], why[TRUST_WORDS_MAX];
 	int r;
 
-	r = path_of(agent, KEPT_TRUST, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, KEPT_TRUST, path, sizeof(path));
 	if (!r)
 		r = remember_first(agent);
 	if (!r)
@@ -511,7 +503,7 @@ int agent_trust_load(struct agent *agent)
 	if (!r)
 		r = trust_parse(file, bundle.bytes, bundle.len, &next, errs);
 	r = r ? refuse_trust(agent, file, bundle.bytes ? &bundle : NULL,
-			     errs->n ? errs->v[0].text : strerror(-r))
+			     policy_errors_why(errs, r))
 	      : take_next(agent, file, next, &bundle);
 	/* Those in force are as good as before. */
 	if (r == -EPERM && agent->trust)
@@ -570,7 +562,7 @@ int agent_trust_keep_again(struct agent *agent)
 
 	if (!agent->unkept)
 		return 0;
-	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, KEPT_POLICY, path, sizeof(path));
 	if (!r)
 		r = state_put(path, agent->unkept, strlen(agent->unkept));
 	if (r)
@@ -611,7 +603,7 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle,
 	int r;
 
 	*ret_bundle = (struct trust_bundle){0};
-	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, KEPT_POLICY, path, sizeof(path));
 	if (!r)
 		r = state_get(path, KEPT_POLICY_BYTES_MAX, &text, &len);
 	if (!r)
@@ -630,7 +622,7 @@ int agent_trust_recover(struct agent *agent, uint64_t serial)
 	size_t len;
 	int r;
 
-	r = path_of(agent, KEPT_POLICY, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, KEPT_POLICY, path, sizeof(path));
 	if (!r)
 		r = state_get(path, KEPT_POLICY_BYTES_MAX, &bytes, &len);
 	if (r)

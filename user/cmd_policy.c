@@ -609,8 +609,7 @@ static int answer_question(const struct question *question, bool json,
 		r = policy_explain(policy, &actor.actor, question->dataset,
 				   question->destination, &why, errs);
 	if (r == -ENOENT || r == -EINVAL) {
-		r = cmd_usage("policy", "%s",
-			      errs->n ? errs->v[0].text : strerror(-r));
+		r = cmd_usage("policy", "%s", policy_errors_why(errs, r));
 		goto out;
 	}
 	if (r) {

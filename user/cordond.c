@@ -13,6 +13,7 @@
 #include "enrolment.h"
 #include "log.h"
 #include "term.h"
+#include "text.h"
 #include "version.h"
 
 #include <errno.h>
@@ -173,19 +174,12 @@ static void save_if_dirty(struct agent *agent)
 		save_later(agent, SAVE_AFTER_S);
 }
 
-static int path_in(const char *dir, const char *file, char *buf, size_t size)
-{
-	int n = snprintf(buf, size, "%s/%s", dir, file);
-
-	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
-}
-
 void agent_save(struct agent *agent)
 {
 	char path[4096];
 	int r;
 
-	r = path_in(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
 	if (!r)
 		r = guard_save_state(agent->guard, path,
 				     agent->save_failed ? NULL : &agent_say);
@@ -213,7 +207,7 @@ static void save_files(struct agent *agent, bool open)
 	char path[4096];
 	int r;
 
-	r = path_in(agent->opts->state_dir, FILES_FILE, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, FILES_FILE, path, sizeof(path));
 	if (!r)
 		r = guard_save_files(agent->guard, path, open,
 				     agent->files_failed ? NULL : &agent_say);
@@ -858,7 +852,7 @@ static int find_kept(struct agent *agent, const struct policy *policy)
 	char path[4096], except[PATH_MAX];
 	int r;
 
-	r = path_in(agent->opts->state_dir, FILES_FILE, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, FILES_FILE, path, sizeof(path));
 	if (!r)
 		r = guard_kept_read(path, &agent_say, &agent->kept);
 	if (r || !guard_kept_unclean(agent->kept))
@@ -958,7 +952,7 @@ static int start_guard(struct agent *agent, const struct policy *policy)
 	/* Without a policy it is fresh, or its agent came no further. */
 	if (guard_state(agent->guard)->generation)
 		return 0;
-	r = path_in(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
+	r = text_path(agent->opts->state_dir, STATE_FILE, path, sizeof(path));
 	if (!r)
 		r = guard_load_state(agent->guard, path, &agent_say);
 	/* Empty budgets are said, loudly; unprotected data would be worse. */
@@ -993,7 +987,7 @@ static int start_control(struct agent *agent)
 	char path[4096];
 	int r;
 
-	r = path_in(agent->opts->run_dir, CONTROL_SOCKET, path, sizeof(path));
+	r = text_path(agent->opts->run_dir, CONTROL_SOCKET, path, sizeof(path));
 	if (!r)
 		r = control_new(path, answer, agent, &agent->control);
 	if (!r)

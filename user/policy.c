@@ -34,6 +34,11 @@ void policy_errors_init(struct policy_errors *errs)
 	errs->n_dropped = 0;
 }
 
+const char *policy_errors_why(const struct policy_errors *errs, int r)
+{
+	return errs && errs->n ? errs->v[0].text : strerror(-r);
+}
+
 void policy_errors_add(struct policy_errors *errs, const char *name,
 		       struct policy_pos pos, const char *format, ...)
 {

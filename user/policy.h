@@ -339,6 +339,12 @@ void policy_errors_add(struct policy_errors *errs, const char *name,
 	__attribute__((format(printf, 4, 5)));
 
 /*
+ * Why something failed with r: the first entry; where there is none, or errs is
+ * NULL, the words of the errno.
+ */
+const char *policy_errors_why(const struct policy_errors *errs, int r);
+
+/*
  * Parses the len bytes at buf. name stands for the file in error messages.
  * errs is emptied first; NULL if nobody wants to know.
  *

@@ -412,6 +412,13 @@ static unsigned int edit_distance(const char *a, size_t a_len, const char *b,
 	return last[b_len];
 }
 
+int text_path(const char *dir, const char *name, char *buf, size_t size)
+{
+	int n = snprintf(buf, size, "%s/%s", dir, name);
+
+	return n < 0 || (size_t)n >= size ? -ENAMETOOLONG : 0;
+}
+
 bool text_is_near(const char *word, const char *candidate,
 		  unsigned int *ret_distance)
 {

@@ -98,6 +98,9 @@ size_t text_clean_prefix(const char *s, size_t len, const char *allow);
 #define TEXT_ESCAPE_CHARS(len) (4 * (len) + 5)
 void text_escape(const char *s, size_t len, char *buf, size_t size);
 
+/* DIR/NAME, cut at size. 0, or -ENAMETOOLONG: it was cut. */
+int text_path(const char *dir, const char *name, char *buf, size_t size);
+
 /*
  * True if word looks like a slip of the pen for candidate: a letter or two
  * wrong, missing, doubled or swapped. *ret_distance (may be NULL) tells how
