@@ -22,8 +22,6 @@ struct fleet_kept {
 	char sha256[SIGN_HASH_CHARS_MAX];
 	struct tail_place acked; /* the last line that the broker has */
 	uint64_t dropped; /* lines that there was no room for, before now */
-	uint64_t policy;  /* as agent->pushed_serial */
-	uint64_t trust;
 	char act[SIGN_HASH_CHARS_MAX]; /* of the last one that took effect */
 };
 

@@ -50,8 +50,6 @@ static int take_kept(const json_t *object, struct fleet_kept *ret_kept)
 	kept.acked.seq = evidence_number(object, "seq");
 	take_hash(object, "hash", kept.acked.hash);
 	kept.dropped = evidence_number(object, "dropped");
-	kept.policy = evidence_number(object, "policy");
-	kept.trust = evidence_number(object, "trust");
 	take_hash(object, "act", kept.act);
 	if (kept.acked.seq > EVIDENCE_SEQ_MAX)
 		return -EUCLEAN;
@@ -79,35 +77,33 @@ void fleet_kept_read(struct agent *agent)
 			  "known: %s; all of it is sent again",
 			  path, strerror(-r));
 	fleet->has_kept = r != -ENOENT;
-	agent->pushed_serial = fleet->kept.policy;
-	agent->pushed_trust = fleet->kept.trust;
+	agent->pushed_serial = r ? 0 : evidence_number(object, "policy");
+	agent->pushed_trust = r ? 0 : evidence_number(object, "trust");
 	json_decref(object);
 	free(text);
 }
 
-static json_t *kept_json(const struct fleet_kept *kept)
+static json_t *kept_json(const struct agent *agent)
 {
+	const struct fleet_kept *kept = &agent->fleet->kept;
+
 	return json_pack("{s:i, s:I, s:s, s:I, s:s, s:I, s:I, s:I, s:s}",
 			 "cordon", 1, "enrolment", (json_int_t)kept->serial,
 			 "sha256", kept->sha256, "seq",
 			 (json_int_t)kept->acked.seq, "hash", kept->acked.hash,
-			 "dropped", (json_int_t)kept->dropped, "policy",
-			 (json_int_t)kept->policy, "trust",
-			 (json_int_t)kept->trust, "act", kept->act);
+			 "dropped", (json_int_t)spool_dropped(agent), "policy",
+			 (json_int_t)agent->pushed_serial, "trust",
+			 (json_int_t)agent->pushed_trust, "act", kept->act);
 }
 
 void fleet_kept_write(struct agent *agent)
 {
 	struct agent_fleet *fleet = agent->fleet;
-	struct fleet_kept kept = fleet->kept;
 	char path[4096], *text = NULL;
 	json_t *object;
 	int r;
 
-	kept.policy = agent->pushed_serial;
-	kept.trust = agent->pushed_trust;
-	kept.dropped = spool_dropped(agent);
-	object = kept_json(&kept);
+	object = kept_json(agent);
 	text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	r = text ? text_path(agent->opts->state_dir, KEPT_FILE, path,
