@@ -148,6 +148,19 @@ static int get_file(const char *path, json_t **ret_object)
 	return *ret_object ? 0 : -EUCLEAN;
 }
 
+static int members_get(const char *path, const struct member *members, size_t n,
+		       void *to)
+{
+	json_t *object = NULL;
+	int r;
+
+	r = get_file(path, &object);
+	if (!r)
+		r = members_take(members, n, object, to);
+	json_decref(object);
+	return r;
+}
+
 /* ---- what came ---------------------------------------------------------- */
 
 static const struct member received_members[] = {
@@ -179,15 +192,11 @@ int fleet_received_get(const struct fleet *fleet, const char *host,
 {
 	struct fleet_received received = {0};
 	char path[FLEET_PATH_MAX];
-	json_t *object = NULL;
 	int r;
 
 	fleet_host_path(fleet, host, RECEIVED_FILE, path);
-	r = get_file(path, &object);
-	if (!r)
-		r = members_take(received_members, N_ELEMENTS(received_members),
-				 object, &received);
-	json_decref(object);
+	r = members_get(path, received_members, N_ELEMENTS(received_members),
+			&received);
 	if (!r || r == -ENOENT)
 		*ret_received = received;
 	return r == -ENOENT ? 0 : r;
@@ -225,14 +234,11 @@ int64_t fleet_seen_get(const struct fleet *fleet, const char *host)
 {
 	char path[FLEET_PATH_MAX];
 	struct looked seen = {0};
-	json_t *object = NULL;
 
 	fleet_host_path(fleet, host, SEEN_FILE, path);
-	if (get_file(path, &object) ||
-	    members_take(seen_members, N_ELEMENTS(seen_members), object, &seen))
-		seen.seen_s = 0;
-	json_decref(object);
-	return seen.seen_s;
+	return members_get(path, seen_members, N_ELEMENTS(seen_members), &seen)
+		       ? 0
+		       : seen.seen_s;
 }
 
 int fleet_seen_put(const struct fleet *fleet, const char *host, int64_t seen_s)
@@ -341,16 +347,12 @@ int fleet_pushed_get(const struct fleet *fleet, enum fleet_target target,
 {
 	struct fleet_pushed pushed = {0};
 	char path[FLEET_PATH_MAX];
-	json_t *object = NULL;
 	int r;
 
 	r = pushed_path(fleet, target, name, "json", path);
 	if (!r)
-		r = get_file(path, &object);
-	if (!r)
-		r = members_take(pushed_members, N_ELEMENTS(pushed_members),
-				 object, &pushed);
-	json_decref(object);
+		r = members_get(path, pushed_members,
+				N_ELEMENTS(pushed_members), &pushed);
 	if (!r)
 		*ret_pushed = pushed;
 	return r;
