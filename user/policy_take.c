@@ -357,29 +357,27 @@ bool take_kind(struct parser *ps, const struct policy_yaml *root,
 	static const struct {
 		const char *key;
 		const char *is;
-		const char *none;
 	} kinds[] = {
-		{"cordon", "this is a policy", "no policy"},
-		{"cordon-act", "this is an act", "no act"},
-		{"cordon-enrolment", "this is an enrolment", "no enrolment"},
-		{"cordon-trust", "these are trust anchors", "no trust anchors"},
+		{"cordon", "a policy"},
+		{"cordon-act", "an act"},
+		{"cordon-enrolment", "an enrolment"},
+		{"cordon-trust", "trust anchors"},
 	};
 	const char *first = root->first ? root->first->text : NULL;
-	const char *none = "nothing else";
-	size_t i, is = N_ELEMENTS(kinds);
+	const char *expected = "something else", *found = NULL;
 
-	for (i = 0; i < N_ELEMENTS(kinds); i++) {
+	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
 		if (strcmp(kinds[i].key, key) == 0)
-			none = kinds[i].none;
+			expected = kinds[i].is;
 		if (first && strcmp(kinds[i].key, first) == 0)
-			is = i;
+			found = kinds[i].is;
 	}
-	if (is == N_ELEMENTS(kinds) || strcmp(first, key) == 0)
+	if (!found || strcmp(first, key) == 0)
 		return true;
 	take_fail(ps, root->pos,
-		  "%s, and %s: what was signed as the one is never taken for "
-		  "the other",
-		  kinds[is].is, none);
+		  "found %s, expected %s: what was signed as the one is never "
+		  "taken for the other",
+		  found, expected);
 	return false;
 }
 

@@ -112,7 +112,7 @@ acts_begin()
 	acts_blocks send_is_blocked_when_one_has_signed
 	told=$(cordon act apply "$policy" 2>&1)
 	rc=$?
-	acts_refused policy_is_no_act 'this is a policy, and no act'
+	acts_refused policy_is_no_act 'found a policy, expected an act'
 	acts_blocks send_is_blocked_when_a_policy_was_no_act
 }
 

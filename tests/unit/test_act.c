@@ -71,9 +71,10 @@ static void bad_act_is_refused_where_it_is_bad(void **state)
 		const char *from, *to, *error;
 	} cases[] = {
 		{"cordon-act: 1", "cordon-act: 2", "a:1:13: "},
-		{"cordon-act: 1", "cordon: 1", "this is a policy, and no act"},
-		{"cordon-act: 1", "cordon-trust: 1", "these are trust anchors"},
-		{"cordon-act: 1", "cordon-enrolment: 1", "is an enrolment"},
+		{"cordon-act: 1", "cordon: 1",
+		 "found a policy, expected an act"},
+		{"cordon-act: 1", "cordon-trust: 1", "found trust anchors"},
+		{"cordon-act: 1", "cordon-enrolment: 1", "found an enrolment"},
 		{"cordon-act: 1\n", "", "key \"cordon-act\" is missing"},
 		{"cordon-act: 1", "cordon-act: 1\ncordon: 1",
 		 "unknown key \"cordon\""},

@@ -358,8 +358,8 @@ static void signature_of_a_policy_is_none_of_an_act(void **state)
 	/* The policy itself, which enough have signed. */
 	(void)snprintf(file, sizeof(file), "%s/act.yaml", host.etc);
 	assert_int_equal(apply_file(host.policy), -EPERM);
-	assert_non_null(
-		strstr(told, "this is a policy, and no act: what was signed"));
+	assert_non_null(strstr(
+		told, "found a policy, expected an act: what was signed"));
 	/* Its signatures beside an act. */
 	put(file, text);
 	for (int i = 0; i < 2; i++) {
@@ -385,11 +385,11 @@ static void signature_of_an_act_is_none_of_a_policy(void **state)
 	ask();
 	put_signed(host.policy, text, ALICE | BOB);
 	assert_int_equal(reload(), 5);
-	assert_problem("this is an act, and no policy");
+	assert_problem("found an act, expected a policy");
 	put_signed(host.trust, text, ALICE | BOB);
 	assert_int_equal(reload(), 5);
 	assert_non_null(strstr(host.agent.trust_problem,
-			       "this is an act, and no trust anchors"));
+			       "found an act, expected trust anchors"));
 	assert_int_equal(host.agent.trust->version, 1);
 	put_policy(6, ALICE | BOB);
 	assert_int_equal(reload(), 6);
@@ -402,7 +402,7 @@ static void anchors_are_no_act(void **state)
 	ask();
 	put_trust(2, 2, ALICE | BOB, 0, ALICE | BOB);
 	assert_int_equal(apply_file(host.trust), -EPERM);
-	assert_non_null(strstr(told, "these are trust anchors, and no act"));
+	assert_non_null(strstr(told, "found trust anchors, expected an act"));
 	assert_lifts(ALICE | BOB);
 }
 

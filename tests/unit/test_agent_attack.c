@@ -308,7 +308,7 @@ static void signed_policy_is_refused_when_it_is_none(void **state)
 		 "document"},
 		{"cordon: 2\nissuer: Police\nserial: 6\n", "cordon"},
 		{"cordon-trust: 1\nissuer: Police\nversion: 2\n",
-		 "these are trust anchors"},
+		 "found trust anchors"},
 	};
 
 	(void)state;

@@ -1125,7 +1125,7 @@ static void enrolment_is_refused_when_it_is_not_this_hosts(void **state)
 	put_enrolment("Others", NAME, &key, 3, ALICE | BOB);
 	refused_enrolment("its issuer is Others");
 	put_signed(enrolment_file, "cordon: 1\n", ALICE | BOB);
-	refused_enrolment("this is a policy, and no enrolment");
+	refused_enrolment("found a policy, expected an enrolment");
 	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
 	(void)unlink(kept(EVIDENCE_KEY));
 	refused_enrolment("it is for the host");

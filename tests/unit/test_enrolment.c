@@ -172,9 +172,9 @@ static void bad_enrolment_is_refused_where_it_is_bad(void **state)
 		const char *what, *line, *error;
 	} cases[] = {
 		{"cordon-enrolment", "cordon: 1",
-		 "this is a policy, and no enrolment"},
+		 "found a policy, expected an enrolment"},
 		{"cordon-enrolment", "cordon-trust: 1",
-		 "these are trust anchors, and no enrolment"},
+		 "found trust anchors, expected an enrolment"},
 		{"cordon-enrolment", "cordon-enrolment: 2", "from 1 to 1"},
 		{"issuer", "", "key \"issuer\" is missing"},
 		{"issuer", "issuer: a\nissuer: b", "stands twice"},

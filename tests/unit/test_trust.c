@@ -116,7 +116,7 @@ static void bad_anchors_are_refused_where_they_are_bad(void **state)
 	static const struct {
 		const char *text, *error;
 	} cases[] = {
-		{"cordon: 1\n", "this is a policy, and no trust anchors"},
+		{"cordon: 1\n", "found a policy, expected trust anchors"},
 		{"cordon-trust: 2\nissuer: P\nversion: 1\nthreshold: 1\n"
 		 "keys: {a: KEY0}\n",
 		 "t:1:15: "},
