@@ -384,6 +384,11 @@ void agent_act_tick(struct agent *agent);
 bool agent_act_lifted(const struct agent *agent);
 bool agent_act_covers(const struct agent *agent, uint64_t time_ns);
 
+/* Until when, in seconds since the epoch, and the SHA-256 of the act's file,
+ * "" where that is not known. 0: enforcement is not lifted. */
+int64_t agent_act_lifted_by(const struct agent *agent,
+			    char ret_sha256[SIGN_HASH_CHARS_MAX]);
+
 /* For the status: until when, by whom, why; null: enforcement is not lifted. */
 json_t *agent_act_status(const struct agent *agent);
 

@@ -499,10 +499,11 @@ static void note_lift(struct agent *agent, const struct act *act,
 	if (!lifted_until(agent))
 		state->lift_from_ns = now_ns;
 	state->lift_until_ns = now_ns + act->lasts_ns;
-	state->lift = json_pack("{s:I, s:I, s:O, s:s}", "from_ns",
+	state->lift = json_pack("{s:I, s:I, s:O, s:s, s:s}", "from_ns",
 				(json_int_t)state->lift_from_ns, "until_ns",
 				(json_int_t)state->lift_until_ns, "signers",
-				signers, "reason", act->reason);
+				signers, "reason", act->reason, "sha256",
+				act->sha256);
 	put_time(state->lift, "until",
 		 clock_s(CLOCK_REALTIME) +
 			 (int64_t)(act->lasts_ns / CLOCK_NS_PER_S));
@@ -730,6 +731,22 @@ bool agent_act_covers(const struct agent *agent, uint64_t time_ns)
 bool agent_act_lifted(const struct agent *agent)
 {
 	return lifted_until(agent) != 0;
+}
+
+int64_t agent_act_lifted_by(const struct agent *agent,
+			    char ret_sha256[SIGN_HASH_CHARS_MAX])
+{
+	uint64_t until_ns = lifted_until(agent);
+	const char *sha256;
+	uint8_t hash[32];
+
+	ret_sha256[0] = '\0';
+	if (!until_ns)
+		return 0;
+	sha256 = evidence_text(agent->act->lift, "sha256");
+	if (!sign_hash_parse(sha256, hash))
+		(void)strcpy(ret_sha256, sha256);
+	return event_realtime_ns(until_ns) / CLOCK_NS_PER_S;
 }
 
 json_t *agent_act_status(const struct agent *agent)

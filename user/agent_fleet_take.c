@@ -306,6 +306,8 @@ static void describe(const struct agent *agent, struct fleet_attest *attest)
 		put(attest->trust_sha256, agent->trust->sha256);
 	}
 	put(attest->mode, mode_of(agent));
+	attest->lifted_until_s =
+		agent_act_lifted_by(agent, attest->lifted_sha256);
 	put(attest->attached, guard_attached(agent->guard) == GUARD_ATTACH_LSM
 				      ? "lsm"
 				      : "fmod_ret");

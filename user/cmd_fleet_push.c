@@ -50,6 +50,7 @@ struct pushing {
 	struct policy *policy;
 	struct trust *next_trust;
 	bool is_act;
+	bool lifts; /* and enforcement is lifted by it */
 };
 
 /* ---- what it is --------------------------------------------------------- */
@@ -212,6 +213,7 @@ static int read_act(struct pushing *pushing)
 	if (r)
 		return say_errors(pushing, pushing->file, r);
 	pushing->is_act = true;
+	pushing->lifts = act.kind == ACT_BREAK_GLASS;
 	r = check_issuer(pushing, act.issuer);
 	return r ? r : check_one_host(pushing, act.host);
 }
@@ -448,6 +450,8 @@ static int make_message(struct pushing *pushing, struct target *target)
 				pushing->next_trust->version;
 			(void)strcpy(target->next.trust_sha256,
 				     pushing->sha256);
+		} else if (pushing->lifts) {
+			(void)strcpy(target->next.lift_sha256, pushing->sha256);
 		}
 		r = fleet_policy_make(&message, FLEET_POLICY_BYTES_MAX,
 				      &target->text, &target->len);

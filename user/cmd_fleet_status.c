@@ -180,7 +180,7 @@ static void judge(const struct showing *showing, struct asked *asked)
 static bool is_bad(const struct asked *asked)
 {
 	for (unsigned int i = 0; i < FLEET_FINDINGS; i++)
-		if (asked->found & 1U << i && !fleet_is_note(i))
+		if (asked->found & 1U << i && !fleet_is_note(&asked->look, i))
 			return true;
 	return false;
 }
@@ -297,9 +297,10 @@ static void print_words(const struct showing *showing,
 		if (!has(asked, i))
 			continue;
 		fleet_finding_words(&asked->look, i, words, sizeof(words));
-		(void)printf("%s",
-			     term_begin(fleet_is_note(i) ? TERM_POOR : TERM_BAD,
-					showing->colour));
+		(void)printf("%s", term_begin(fleet_is_note(&asked->look, i)
+						      ? TERM_POOR
+						      : TERM_BAD,
+					      showing->colour));
 		(void)snprintf(line, sizeof(line), "%s: %s: %s",
 			       asked->host->name, fleet_finding_name(i), words);
 		log_clean(line);
@@ -355,11 +356,49 @@ static json_t *findings_json(const struct asked *asked)
 			continue;
 		fleet_finding_words(&asked->look, i, words, sizeof(words));
 		(void)json_array_append_new(
-			list, json_pack("{s:s, s:s, s:b}", "kind",
-					fleet_finding_name(i), "words", words,
-					"note", fleet_is_note(i)));
+			list,
+			json_pack("{s:s, s:s, s:b}", "kind",
+				  fleet_finding_name(i), "words", words, "note",
+				  fleet_is_note(&asked->look, i)));
 	}
 	return list;
+}
+
+static json_t *pushed_json(const struct fleet_pushed *pushed)
+{
+	return json_pack("{s:I, s:s, s:I}", "serial",
+			 (json_int_t)pushed->serial, "sha256", pushed->sha256,
+			 "trust_version", (json_int_t)pushed->trust_version);
+}
+
+/* What it said last. */
+static json_t *word_json(const struct fleet_attest *attest)
+{
+	char until[TEXT_NUMBER_CHARS_MAX] = "";
+
+	if (attest->lifted_until_s)
+		text_format_time(attest->lifted_until_s, until, sizeof(until));
+	return json_pack("{s:{s:I, s:s}, s:{s:I, s:s}, s:s, s:s*, s:s, s:s, "
+			 "s:s, s:s, s:s, s:I}",
+			 "policy", "serial", (json_int_t)attest->policy_serial,
+			 "sha256", attest->policy_sha256, "trust", "version",
+			 (json_int_t)attest->trust_version, "sha256",
+			 attest->trust_sha256, "mode", attest->mode,
+			 "lifted_until", until[0] ? until : NULL, "attached",
+			 attest->attached, "kernel", attest->kernel, "version",
+			 attest->version, "health", attest->health, "problem",
+			 attest->problem, "incidents_open",
+			 (json_int_t)attest->incidents_open);
+}
+
+static json_t *evidence_json(const struct fleet_attest *attest,
+			     const struct fleet_received *received)
+{
+	return json_pack("{s:I, s:I, s:I, s:I}", "attested",
+			 (json_int_t)attest->evidence_seq, "received",
+			 (json_int_t)received->seq, "waiting",
+			 (json_int_t)attest->spool_waiting, "dropped",
+			 (json_int_t)attest->spool_dropped);
 }
 
 static void print_json(const struct asked *asked)
@@ -380,35 +419,14 @@ static void print_json(const struct asked *asked)
 			 asked->fresh, "heard", seen[0] ? seen : NULL, "groups",
 			 groups, "findings", findings_json(asked));
 	if (line && asked->has_pushed)
-		(void)json_object_set_new(
-			line, "pushed",
-			json_pack("{s:I, s:s, s:I}", "serial",
-				  (json_int_t)asked->pushed.serial, "sha256",
-				  asked->pushed.sha256, "trust_version",
-				  (json_int_t)asked->pushed.trust_version));
+		(void)json_object_set_new(line, "pushed",
+					  pushed_json(&asked->pushed));
 	if (line && asked->word.seen_s)
-		(void)json_object_update_new(
-			line,
-			json_pack("{s:{s:I, s:s}, s:{s:I, s:s}, s:s, s:s, s:s, "
-				  "s:s, s:s, s:s, s:I}",
-				  "policy", "serial",
-				  (json_int_t)attest->policy_serial, "sha256",
-				  attest->policy_sha256, "trust", "version",
-				  (json_int_t)attest->trust_version, "sha256",
-				  attest->trust_sha256, "mode", attest->mode,
-				  "attached", attest->attached, "kernel",
-				  attest->kernel, "version", attest->version,
-				  "health", attest->health, "problem",
-				  attest->problem, "incidents_open",
-				  (json_int_t)attest->incidents_open));
+		(void)json_object_update_new(line, word_json(attest));
 	if (line)
 		(void)json_object_set_new(
 			line, "evidence",
-			json_pack("{s:I, s:I, s:I, s:I}", "attested",
-				  (json_int_t)attest->evidence_seq, "received",
-				  (json_int_t)host->received.seq, "waiting",
-				  (json_int_t)attest->spool_waiting, "dropped",
-				  (json_int_t)attest->spool_dropped));
+			evidence_json(attest, &host->received));
 	cmd_print_json(line);
 }
 

@@ -225,6 +225,7 @@ static bool says_the_same(const struct fleet_attest *a,
 	       strcmp(a->policy_sha256, b->policy_sha256) == 0 &&
 	       a->trust_version == b->trust_version &&
 	       strcmp(a->mode, b->mode) == 0 &&
+	       strcmp(a->lifted_sha256, b->lifted_sha256) == 0 &&
 	       strcmp(a->health, b->health) == 0 &&
 	       strcmp(a->problem, b->problem) == 0 &&
 	       a->incidents_open == b->incidents_open;

@@ -218,6 +218,8 @@ struct fleet_pushed {
 	char sha256[SIGN_HASH_CHARS_MAX];
 	uint64_t trust_version; /* 0: none went with it */
 	char trust_sha256[SIGN_HASH_CHARS_MAX];
+	/* Of the last break-glass (cordon-act(5)); "": none. */
+	char lift_sha256[SIGN_HASH_CHARS_MAX];
 	int64_t pushed_s; /* when it was given to the broker */
 	int64_t taken_s;  /* and it has said that it has it; 0: not yet */
 };
@@ -238,7 +240,7 @@ int fleet_pushed_put(const struct fleet *fleet, enum fleet_target target,
 		     const char *text, size_t len);
 
 /* What a host should have: the highest serial of what was pushed to it and its
- * groups. -ENOENT: nothing. */
+ * groups, and what it alone was allowed. -ENOENT: nothing. */
 int fleet_pushed_for(const struct fleet *fleet, const struct fleet_host *host,
 		     struct fleet_pushed *ret_pushed);
 

@@ -204,12 +204,15 @@ struct fleet_attest {
 	char policy_sha256[SIGN_HASH_CHARS_MAX]; /* of the file; "": unknown */
 	uint64_t trust_version;			 /* 0: none */
 	char trust_sha256[SIGN_HASH_CHARS_MAX];
-	char mode[FLEET_WORD_CHARS_MAX];     /* enforce, observe, lifted */
-	char attached[FLEET_WORD_CHARS_MAX]; /* lsm, fmod_ret */
-	char kernel[FLEET_WORD_CHARS_MAX];   /* release */
-	char version[FLEET_WORD_CHARS_MAX];  /* of Cordon */
-	char health[FLEET_WORD_CHARS_MAX];   /* good, degraded */
-	char problem[FLEET_TEXT_CHARS_MAX];  /* "": none */
+	char mode[FLEET_WORD_CHARS_MAX]; /* enforce, observe, lifted */
+	/* By which act, and until when; 0: it is not lifted. */
+	int64_t lifted_until_s;
+	char lifted_sha256[SIGN_HASH_CHARS_MAX]; /* of its file; "": unknown */
+	char attached[FLEET_WORD_CHARS_MAX];	 /* lsm, fmod_ret */
+	char kernel[FLEET_WORD_CHARS_MAX];	 /* release */
+	char version[FLEET_WORD_CHARS_MAX];	 /* of Cordon */
+	char health[FLEET_WORD_CHARS_MAX];	 /* good, degraded */
+	char problem[FLEET_TEXT_CHARS_MAX];	 /* "": none */
 	uint64_t incidents_open;
 	uint64_t evidence_seq;			 /* the newest line */
 	char evidence_hash[SIGN_HASH_CHARS_MAX]; /* "": there is none */

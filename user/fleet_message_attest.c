@@ -128,7 +128,10 @@ static bool is_attest(const struct fleet_attest *attest)
 	       fleet_is_hex(attest->nonce, FLEET_NONCE_CHARS_MAX - 1) &&
 	       is_hash(attest->policy_sha256) &&
 	       is_hash(attest->trust_sha256) &&
-	       is_hash(attest->evidence_hash) && attest->time_s >= 0 &&
+	       is_hash(attest->evidence_hash) &&
+	       is_hash(attest->lifted_sha256) && attest->time_s >= 0 &&
+	       attest->lifted_until_s >= 0 &&
+	       (attest->lifted_until_s || !attest->lifted_sha256[0]) &&
 	       attest->policy_serial <= INT64_MAX &&
 	       attest->trust_version <= INT64_MAX &&
 	       attest->incidents_open <= INT64_MAX &&
@@ -149,13 +152,17 @@ static void clean_texts(struct fleet_attest *attest)
 
 static char *attest_text(const struct fleet_attest *attest)
 {
-	json_t *object;
+	json_t *object, *lifted = NULL;
 	char *text;
 
+	if (attest->lifted_until_s)
+		lifted = json_pack("{s:I, s:s}", "until",
+				   (json_int_t)attest->lifted_until_s, "sha256",
+				   attest->lifted_sha256);
 	object = json_pack(
 		"{s:i, s:s, s:s, s:s, s:I, s:{s:I, s:s}, s:{s:I, s:s},"
 		" s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:{s:I, s:s},"
-		" s:{s:I, s:I}}",
+		" s:{s:I, s:I}, s:o*}",
 		"cordon", 1, "host", attest->host, "id", attest->id, "nonce",
 		attest->nonce, "time", (json_int_t)attest->time_s, "policy",
 		"serial", (json_int_t)attest->policy_serial, "sha256",
@@ -168,7 +175,7 @@ static char *attest_text(const struct fleet_attest *attest)
 		(json_int_t)attest->incidents_open, "evidence", "seq",
 		(json_int_t)attest->evidence_seq, "hash", attest->evidence_hash,
 		"spool", "waiting", (json_int_t)attest->spool_waiting,
-		"dropped", (json_int_t)attest->spool_dropped);
+		"dropped", (json_int_t)attest->spool_dropped, "lifted", lifted);
 	text = object ? json_dumps(object, JSON_COMPACT) : NULL;
 	json_decref(object);
 	return text;
@@ -206,22 +213,24 @@ int fleet_attest_make(const struct sign_key *key,
 
 struct attest_numbers {
 	json_int_t cordon, time, serial, trust, incidents, seq, waiting,
-		dropped;
+		dropped, lifted;
 };
 
 struct attest_texts {
 	const char *host, *id, *nonce, *policy, *trust, *mode, *attached,
-		*kernel, *version, *health, *problem, *hash;
+		*kernel, *version, *health, *problem, *hash, *lifted;
 };
 
 static bool unpack(json_t *object, struct attest_numbers *n,
 		   struct attest_texts *t)
 {
+	n->lifted = 0;
+	t->lifted = "";
 	return !json_unpack(
 		object,
 		"{s:I, s:s, s:s, s:s, s:I, s:{s:I, s:s !}, s:{s:I, s:s !},"
 		" s:s, s:s, s:s, s:s, s:s, s:s, s:I, s:{s:I, s:s !},"
-		" s:{s:I, s:I !} !}",
+		" s:{s:I, s:I !}, s?{s:I, s:s !} !}",
 		"cordon", &n->cordon, "host", &t->host, "id", &t->id, "nonce",
 		&t->nonce, "time", &n->time, "policy", "serial", &n->serial,
 		"sha256", &t->policy, "trust", "version", &n->trust, "sha256",
@@ -229,7 +238,8 @@ static bool unpack(json_t *object, struct attest_numbers *n,
 		&t->kernel, "version", &t->version, "health", &t->health,
 		"problem", &t->problem, "incidents_open", &n->incidents,
 		"evidence", "seq", &n->seq, "hash", &t->hash, "spool",
-		"waiting", &n->waiting, "dropped", &n->dropped);
+		"waiting", &n->waiting, "dropped", &n->dropped, "lifted",
+		"until", &n->lifted, "sha256", &t->lifted);
 }
 
 static bool take_texts(const struct attest_texts *t, struct fleet_attest *ret)
@@ -251,7 +261,9 @@ static bool take_texts(const struct attest_texts *t, struct fleet_attest *ret)
 	       fleet_take_text(t->problem, ret->problem,
 			       sizeof(ret->problem)) &&
 	       fleet_take_text(t->hash, ret->evidence_hash,
-			       sizeof(ret->evidence_hash));
+			       sizeof(ret->evidence_hash)) &&
+	       fleet_take_text(t->lifted, ret->lifted_sha256,
+			       sizeof(ret->lifted_sha256));
 }
 
 /* Numbers below 0 come out as more than is_attest() takes. */
@@ -265,6 +277,7 @@ static void take_numbers(const struct attest_numbers *n,
 	ret->evidence_seq = (uint64_t)n->seq;
 	ret->spool_waiting = (uint64_t)n->waiting;
 	ret->spool_dropped = (uint64_t)n->dropped;
+	ret->lifted_until_s = n->lifted;
 }
 
 static int take_attest(const struct fleet_body *body, const char *name,

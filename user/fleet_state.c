@@ -267,6 +267,8 @@ static const struct member attest_members[] = {
 	MEMBER(MEMBER_NUMBER, fleet_attest, trust_version),
 	MEMBER(MEMBER_TEXT, fleet_attest, trust_sha256),
 	MEMBER(MEMBER_TEXT, fleet_attest, mode),
+	MEMBER(MEMBER_TIME, fleet_attest, lifted_until_s),
+	MEMBER(MEMBER_TEXT, fleet_attest, lifted_sha256),
 	MEMBER(MEMBER_TEXT, fleet_attest, attached),
 	MEMBER(MEMBER_TEXT, fleet_attest, kernel),
 	MEMBER(MEMBER_TEXT, fleet_attest, version),
@@ -325,6 +327,7 @@ static const struct member pushed_members[] = {
 	MEMBER(MEMBER_TEXT, fleet_pushed, sha256),
 	MEMBER(MEMBER_NUMBER, fleet_pushed, trust_version),
 	MEMBER(MEMBER_TEXT, fleet_pushed, trust_sha256),
+	MEMBER(MEMBER_TEXT, fleet_pushed, lift_sha256),
 	MEMBER(MEMBER_TIME, fleet_pushed, pushed_s),
 	MEMBER(MEMBER_TIME, fleet_pushed, taken_s),
 };
@@ -394,6 +397,8 @@ static void take_higher(const struct fleet *fleet, enum fleet_target target,
 
 	if (fleet_pushed_get(fleet, target, name, &one))
 		return;
+	/* An act is for one host. */
+	(void)strcpy(one.lift_sha256, pushed->lift_sha256);
 	if (one.trust_version < pushed->trust_version) {
 		one.trust_version = pushed->trust_version;
 		memcpy(one.trust_sha256, pushed->trust_sha256,
@@ -413,10 +418,10 @@ int fleet_pushed_for(const struct fleet *fleet, const struct fleet_host *host,
 {
 	struct fleet_pushed pushed = {0};
 
-	take_higher(fleet, FLEET_TO_HOST, host->token, &pushed);
+	(void)fleet_pushed_get(fleet, FLEET_TO_HOST, host->token, &pushed);
 	for (size_t i = 0; i < host->n_groups; i++)
 		take_higher(fleet, FLEET_TO_GROUP, host->groups[i], &pushed);
-	if (!pushed.serial && !pushed.trust_version)
+	if (!pushed.serial && !pushed.trust_version && !pushed.lift_sha256[0])
 		return -ENOENT;
 	*ret_pushed = pushed;
 	return 0;

@@ -12,12 +12,13 @@ static const char *const names[] = {
 	[FLEET_SILENT] = "silent",	 [FLEET_SWAPPED] = "swapped",
 	[FLEET_NO_POLICY] = "no-policy", [FLEET_LAGS] = "lags",
 	[FLEET_AHEAD] = "ahead",	 [FLEET_TRUST] = "trust",
-	[FLEET_UNWELL] = "unwell",	 [FLEET_OBSERVES] = "observes",
-	[FLEET_BROKEN] = "broken",	 [FLEET_REPLACED] = "replaced",
-	[FLEET_SHORTER] = "shorter",	 [FLEET_MISSING] = "missing",
-	[FLEET_LOST] = "lost",		 [FLEET_DROPPED] = "dropped",
-	[FLEET_WAITING] = "waiting",	 [FLEET_BEHIND] = "behind",
-	[FLEET_IMPOSTOR] = "impostor",	 [FLEET_CLOCK] = "clock",
+	[FLEET_UNWELL] = "unwell",	 [FLEET_LIFTED] = "lifted",
+	[FLEET_OBSERVES] = "observes",	 [FLEET_BROKEN] = "broken",
+	[FLEET_REPLACED] = "replaced",	 [FLEET_SHORTER] = "shorter",
+	[FLEET_MISSING] = "missing",	 [FLEET_LOST] = "lost",
+	[FLEET_DROPPED] = "dropped",	 [FLEET_WAITING] = "waiting",
+	[FLEET_BEHIND] = "behind",	 [FLEET_IMPOSTOR] = "impostor",
+	[FLEET_CLOCK] = "clock",
 };
 
 const char *fleet_finding_name(enum fleet_finding finding)
@@ -25,9 +26,18 @@ const char *fleet_finding_name(enum fleet_finding finding)
 	return names[finding];
 }
 
-bool fleet_is_note(enum fleet_finding finding)
+static bool was_pushed(const struct fleet_look *look)
 {
-	return finding == FLEET_OBSERVES;
+	const struct fleet_attest *attest = &look->word->attest;
+
+	return attest->lifted_sha256[0] &&
+	       strcmp(attest->lifted_sha256, look->pushed->lift_sha256) == 0;
+}
+
+bool fleet_is_note(const struct fleet_look *look, enum fleet_finding finding)
+{
+	return finding == FLEET_OBSERVES ||
+	       (finding == FLEET_LIFTED && was_pushed(look));
 }
 
 /* ---- finding ------------------------------------------------------------ */
@@ -89,12 +99,15 @@ static bool is_held_back(const struct fleet_look *look)
 static uint32_t word_findings(const struct fleet_look *look)
 {
 	const struct fleet_attest *attest = &look->word->attest;
+	bool lifted = strcmp(attest->mode, "lifted") == 0;
 	int64_t ahead = attest->time_s - look->word->seen_s;
 
 	return policy_findings(look) |
 	       bit(FLEET_UNWELL,
 		   attest->problem[0] || strcmp(attest->health, "good") != 0) |
-	       bit(FLEET_OBSERVES, strcmp(attest->mode, "enforce") != 0) |
+	       bit(FLEET_LIFTED, lifted) |
+	       bit(FLEET_OBSERVES,
+		   !lifted && strcmp(attest->mode, "enforce") != 0) |
 	       bit(FLEET_SHORTER, attest->evidence_seq < look->received->seq) |
 	       bit(FLEET_DROPPED, attest->spool_dropped > 0) |
 	       bit(FLEET_WAITING, attest->spool_waiting > FLEET_LINES_MAX) |
@@ -297,6 +310,22 @@ static void unwell_words(const struct fleet_look *look, char *buf, size_t size)
 		       attest->problem[0] ? ": " : "", attest->problem);
 }
 
+static void lifted_words(const struct fleet_look *look, char *buf, size_t size)
+{
+	const struct fleet_attest *attest = &look->word->attest;
+	char until[TEXT_NUMBER_CHARS_MAX] = "nobody says when";
+
+	if (attest->lifted_until_s)
+		text_format_time(attest->lifted_until_s, until, sizeof(until));
+	(void)snprintf(buf, size,
+		       "break-glass lifts enforcement there until %s: nothing "
+		       "is blocked; the act %s",
+		       until,
+		       was_pushed(look)
+			       ? "was pushed from here"
+			       : "did not come from here: ask who signed it");
+}
+
 void fleet_finding_words(const struct fleet_look *look,
 			 enum fleet_finding finding, char *buf, size_t size)
 {
@@ -316,11 +345,11 @@ void fleet_finding_words(const struct fleet_look *look,
 	case FLEET_UNWELL:
 		unwell_words(look, buf, size);
 		break;
+	case FLEET_LIFTED:
+		lifted_words(look, buf, size);
+		break;
 	case FLEET_OBSERVES:
-		(void)snprintf(buf, size, "%s: nothing is blocked",
-			       strcmp(look->word->attest.mode, "lifted")
-				       ? "it observes"
-				       : "an act lifts enforcement there");
+		(void)snprintf(buf, size, "it observes: nothing is blocked");
 		break;
 	case FLEET_BROKEN:
 	case FLEET_REPLACED:

@@ -27,7 +27,8 @@ enum fleet_finding {
 	FLEET_AHEAD,	 /* a newer one */
 	FLEET_TRUST,	 /* other trust anchors than were pushed */
 	FLEET_UNWELL,	 /* it says so itself */
-	FLEET_OBSERVES,	 /* nothing is blocked there */
+	FLEET_LIFTED,	 /* nothing is blocked there, by an act */
+	FLEET_OBSERVES,	 /* or by the policy */
 	FLEET_BROKEN,	 /* its evidence was tampered with */
 	FLEET_REPLACED,	 /* other evidence than before */
 	FLEET_SHORTER,	 /* less evidence than it has sent */
@@ -56,8 +57,9 @@ struct fleet_look {
 /* Bits of enum fleet_finding. */
 uint32_t fleet_findings(const struct fleet_look *look);
 
-/* May the host be called good all the same? */
-bool fleet_is_note(enum fleet_finding finding);
+/* May the host be called good all the same? It may where the force has decided
+ * so itself: by the policy, or by an act that was pushed from here. */
+bool fleet_is_note(const struct fleet_look *look, enum fleet_finding finding);
 
 /* `silent', `lags', ...: for programs, and the manual. */
 const char *fleet_finding_name(enum fleet_finding finding);

@@ -7,6 +7,7 @@
  *	add N		N more lines, and a checkpoint
  *	problem TEXT	it is not well
  *	mode MODE
+ *	lifted HASH	nothing is denied there, by that act
  *	deaf, hears	policies do not arrive, or do again
  *	mute, speaks	no ask is answered, or is again
  *	silent, reports	nothing is reported, or is again
@@ -59,6 +60,8 @@ struct host {
 	uint64_t serial;
 	char sha256[SIGN_HASH_CHARS_MAX];
 	char mode[16];
+	char lifted[SIGN_HASH_CHARS_MAX];
+	int64_t lifted_until_s;
 	char problem[128];
 	char as[FLEET_NAME_CHARS_MAX + 1];
 	bool deaf;
@@ -286,6 +289,8 @@ static void attest(struct host *host, const char *nonce)
 	(void)strcpy(attest.nonce, nonce);
 	(void)strcpy(attest.policy_sha256, host->sha256);
 	(void)strcpy(attest.mode, host->mode);
+	attest.lifted_until_s = host->lifted_until_s;
+	(void)strcpy(attest.lifted_sha256, host->lifted);
 	(void)strcpy(attest.problem, host->problem);
 	(void)strcpy(attest.health, host->problem[0] ? "degraded" : "good");
 	if (host->n)
@@ -346,6 +351,13 @@ static void take_frame(struct host *host, const struct link_frame *frame)
 
 /* ---- what it is made to do ---------------------------------------------- */
 
+static void be_in_mode(struct host *host, const char *mode, const char *act)
+{
+	(void)snprintf(host->mode, sizeof(host->mode), "%s", mode);
+	(void)snprintf(host->lifted, sizeof(host->lifted), "%s", act);
+	host->lifted_until_s = act[0] ? clock_s(CLOCK_REALTIME) + 1800 : 0;
+}
+
 static void obey(struct host *host, char *line)
 {
 	char *rest = strchr(line, ' ');
@@ -362,7 +374,9 @@ static void obey(struct host *host, char *line)
 		(void)snprintf(host->problem, sizeof(host->problem), "%s",
 			       rest);
 	else if (strcmp(line, "mode") == 0)
-		(void)snprintf(host->mode, sizeof(host->mode), "%s", rest);
+		be_in_mode(host, rest, "");
+	else if (strcmp(line, "lifted") == 0)
+		be_in_mode(host, "lifted", rest);
 	else if (strcmp(line, "as") == 0)
 		(void)snprintf(host->as, sizeof(host->as), "%s", rest);
 	else if (strcmp(line, "again") == 0) {

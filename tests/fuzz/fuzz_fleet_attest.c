@@ -30,6 +30,9 @@ static void check_attest(const struct fleet_attest *attest)
 	CHECK(is_clean(attest->mode) && is_clean(attest->attached));
 	CHECK(is_clean(attest->kernel) && is_clean(attest->version));
 	CHECK(is_clean(attest->health) && is_clean(attest->problem));
+	CHECK(strlen(attest->lifted_sha256) % 64 == 0);
+	CHECK(attest->lifted_until_s > 0 ||
+	      (!attest->lifted_until_s && !attest->lifted_sha256[0]));
 	CHECK(attest->time_s >= 0 && attest->policy_serial <= INT64_MAX);
 	CHECK(fleet_attest_make(&host, &force.public, attest, &box, &len) == 0);
 	CHECK(fleet_attest_open(&force, &host.public, "print-01", box, len,

@@ -638,15 +638,13 @@ static void say_ask(const char *nonce, const struct fleet_have *have)
 	free(text);
 }
 
-static void ask_is_answered_with_what_the_host_is(void **state)
+static struct fleet_attest attested(void)
 {
 	struct sign_public key = own_key();
 	char nonce[FLEET_NONCE_CHARS_MAX];
 	struct fleet_attest attest;
 	struct link_frame frame;
 
-	(void)state;
-	join();
 	fleet_nonce(nonce);
 	say_ask(nonce, NULL);
 	frame = heard(LINK_ATTEST);
@@ -655,6 +653,16 @@ static void ask_is_answered_with_what_the_host_is(void **state)
 					   frame.len, &attest),
 			 0);
 	assert_string_equal(attest.nonce, nonce);
+	return attest;
+}
+
+static void ask_is_answered_with_what_the_host_is(void **state)
+{
+	struct fleet_attest attest;
+
+	(void)state;
+	join();
+	attest = attested();
 	assert_int_equal(attest.policy_serial, 5);
 	assert_string_equal(attest.policy_sha256, host.agent.policy->sha256);
 	assert_int_equal(attest.trust_version, 1);
@@ -975,6 +983,36 @@ static char *break_glass(size_t *ret_len)
 	return text;
 }
 
+/* So that the force knows whether it was its own. */
+static void host_attests_by_which_act_it_is_lifted(void **state)
+{
+	char hash[SIGN_HASH_CHARS_MAX];
+	struct fleet_attest attest;
+	int64_t now = time(NULL);
+	size_t len;
+	char *text;
+
+	(void)state;
+	join();
+	begin_acts();
+	text = break_glass(&len);
+	sign_hash(act_text, strlen(act_text), hash);
+	say_policy(text, len);
+	free(text);
+	wait_until(guarded.lifted_until_ns);
+	attest = attested();
+	assert_string_equal(attest.mode, "lifted");
+	assert_string_equal(attest.lifted_sha256, hash);
+	assert_in_range(attest.lifted_until_s, now + 60, now + 86400);
+	/* It is asked once a second. */
+	assert_int_equal(agent_act_end(&host.agent), 0);
+	host.agent.fleet->ask_ms = 0;
+	attest = attested();
+	assert_string_equal(attest.mode, "enforce");
+	assert_string_equal(attest.lifted_sha256, "");
+	assert_int_equal(attest.lifted_until_s, 0);
+}
+
 /* The broker has it as long as nothing else takes its place. */
 static void act_took_effect_once_and_is_no_news_after_a_start(void **state)
 {
@@ -1270,6 +1308,7 @@ int main(int argc, char **argv)
 		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
 		in_a_fleet(anchors_come_into_force_before_the_policy),
+		in_a_fleet(host_attests_by_which_act_it_is_lifted),
 		in_a_fleet(act_took_effect_once_and_is_no_news_after_a_start),
 		in_a_fleet(act_comes_through_when_there_was_rubbish_before_it),
 		in_a_fleet(link_is_started_again_when_it_says_what_is_no_frame),

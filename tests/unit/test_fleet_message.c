@@ -574,6 +574,34 @@ static struct fleet_attest an_attest(void)
 	return attest;
 }
 
+static void lifted_host_says_by_what_and_until_when(void **state)
+{
+	struct fleet_attest attest = an_attest(), got;
+	size_t len;
+	void *box;
+
+	(void)state;
+	(void)strcpy(attest.mode, "lifted");
+	attest.lifted_until_s = 1790003600;
+	for (int i = 0; i < 2; i++) {
+		assert_int_equal(fleet_attest_make(&host, &force.public,
+						   &attest, &box, &len),
+				 0);
+		assert_int_equal(fleet_attest_open(&force, &host.public,
+						   "print-01", box, len, &got),
+				 0);
+		free(box);
+		assert_int_equal(got.lifted_until_s, 1790003600);
+		assert_string_equal(got.lifted_sha256, i ? HASH : "");
+		(void)strcpy(attest.lifted_sha256, HASH);
+	}
+	/* By an act, but not until any time. */
+	attest.lifted_until_s = 0;
+	assert_int_equal(
+		fleet_attest_make(&host, &force.public, &attest, &box, &len),
+		-EINVAL);
+}
+
 static void attestation_comes_back_as_it_was(void **state)
 {
 	struct fleet_attest attest = an_attest(), got;
@@ -631,6 +659,7 @@ int main(void)
 			policy_with_a_million_members_is_refused_at_once),
 		cmocka_unit_test(ask_comes_back_for_each_host),
 		cmocka_unit_test(attestation_comes_back_as_it_was),
+		cmocka_unit_test(lifted_host_says_by_what_and_until_when),
 	};
 
 	return cmocka_run_group_tests(tests, make_keys, NULL);
