@@ -148,7 +148,8 @@ run-tests: all $(UNIT)
 		tests/part reboot tests/run-reboot; \
 		tests/part fleet tests/unit/run fleet $(FLEET_SCRIPTS); } \
 		>$(B)/beside-kernels.log 2>&1 & tests/part kernels tests/run-kernels \
-		$(TEST_PARTS:%=--part %); wait; cat $(B)/beside-kernels.log
+		--two-after $$! $(TEST_PARTS:%=--part %); wait; \
+		cat $(B)/beside-kernels.log
 	$(Q)tests/tally
 
 unit: $(UNIT) $(B)/cordon ## the unit tests alone: no root, no clang, no kernel
