@@ -1,8 +1,10 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "args.h"
 #include "cmd.h"
+#include "cmd_fleet.h"
 #include "cmd_policy.h"
 #include "policy.h"
+#include "policy_take.h"
 #include "term.h"
 
 #include <errno.h>
@@ -671,34 +673,33 @@ static int explain(int argc, char **argv)
 
 int cmd_policy(int argc, char **argv)
 {
+	static const struct {
+		const char *name;
+		int (*fn)(int argc, char **argv);
+	} verbs[] = {
+		{"apply", cmd_policy_apply},
+		{"check", check},
+		{"diff", cmd_policy_diff},
+		{"explain", explain},
+		{"keygen", cmd_policy_keygen},
+		{"push", cmd_fleet_push},
+		{"sign", cmd_policy_sign},
+		{"simulate", cmd_policy_simulate},
+		{"verify", cmd_policy_verify},
+	};
 	const char *what = argc >= 2 ? argv[1] : "";
 
-	/* The help is the same for both. */
+	/* The help is the same for all but push. */
 	if (strcmp(what, "--help") == 0)
 		return check(argc, argv);
-	if (argc < 2)
-		return cmd_usage("policy", "apply, check, diff, explain, "
-					   "keygen, sign, simulate or verify?");
 	/* getopt_long() begins its messages with it. */
-	argv[1] = argv[0];
-	if (strcmp(what, "check") == 0)
-		return check(argc - 1, argv + 1);
-	if (strcmp(what, "explain") == 0)
-		return explain(argc - 1, argv + 1);
-	if (strcmp(what, "apply") == 0)
-		return cmd_policy_apply(argc - 1, argv + 1);
-	if (strcmp(what, "diff") == 0)
-		return cmd_policy_diff(argc - 1, argv + 1);
-	if (strcmp(what, "keygen") == 0)
-		return cmd_policy_keygen(argc - 1, argv + 1);
-	if (strcmp(what, "sign") == 0)
-		return cmd_policy_sign(argc - 1, argv + 1);
-	if (strcmp(what, "simulate") == 0)
-		return cmd_policy_simulate(argc - 1, argv + 1);
-	if (strcmp(what, "verify") == 0)
-		return cmd_policy_verify(argc - 1, argv + 1);
+	if (argc >= 2)
+		argv[1] = argv[0];
+	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
+		if (strcmp(what, verbs[i].name) == 0)
+			return verbs[i].fn(argc - 1, argv + 1);
 	return cmd_usage("policy",
-			 "%s: expected apply, check, diff, explain, "
-			 "keygen, sign, simulate or verify",
-			 what);
+			 "%s%sexpected apply, check, diff, explain, keygen, "
+			 "push, sign, simulate or verify",
+			 what, *what ? ": " : "");
 }

@@ -91,6 +91,7 @@ static const struct verb verbs[] = {
 	 "       cordon policy apply [--run-dir DIR] FILE\n"
 	 "       cordon policy keygen [--no-password] NAME\n"
 	 "       cordon policy sign --key KEY [--comment TEXT] FILE...\n"
+	 "       cordon policy push ARGUMENT...\n"
 	 "       cordon policy simulate [--json] [--ledger LINES] FILE "
 	 "[FOLDER|SEGMENT...]\n"
 	 "       cordon policy verify [--trust FILE] [--json] FILE\n"
@@ -108,8 +109,8 @@ static const struct verb verbs[] = {
 	 "of one who\n"
 	 "signs, sign signs good policies and trust anchors, verify says "
 	 "whether enough\n"
-	 "have signed: cordon-trust(5). Default folder: " CORDON_STATE_DIR
-	 "/evidence\n"
+	 "have signed: cordon-trust(5). push is cordon fleet push. Default "
+	 "folder:\n" CORDON_STATE_DIR "/evidence\n"
 	 "\n"
 	 "  --subject WHO       a subject's name, or what is known of a "
 	 "process:\n"
