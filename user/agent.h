@@ -1,10 +1,10 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the agent knows while it runs, and its parts: cordond.c starts, waits
- * and ends, agent_policy.c has the policy, agent_trust.c whose signatures
- * count, agent_remember.c what must not be forgotten, agent_dropped.c and
- * agent_fleet.c the ways that policies come by besides the file, answer.c
- * answers the control socket.
+ * What the agent knows while it runs, and its parts: agent_start.c starts,
+ * agent_loop.c waits, cordond.c ends, agent_policy.c has the policy,
+ * agent_trust.c whose signatures count, agent_remember.c what must not be
+ * forgotten, agent_dropped.c and agent_fleet.c the ways that policies come by
+ * besides the file, answer.c answers the control socket.
  */
 #ifndef CORDON_AGENT_H
 #define CORDON_AGENT_H
@@ -27,6 +27,8 @@
 #include "record_names.h"
 #include "remember.h"
 #include "trust.h"
+
+struct agent;
 
 /* Options that were given, of those for which it matters. */
 enum agent_given {
@@ -66,6 +68,29 @@ enum agent_source {
 	AGENT_STRICT, /* the built-in one: agent_strict.c */
 };
 
+/* See the table in agent_loop.c. */
+enum agent_timer {
+	AGENT_TIMER_SAVE,
+	AGENT_TIMER_FILES,
+	AGENT_TIMER_SWEEP,
+	AGENT_TIMER_CROSSINGS,
+	AGENT_TIMER_EXPOSE,
+	AGENT_TIMER_EVIDENCE,
+	AGENT_TIMER_INCIDENT,
+	AGENT_TIMER_ACT,
+	AGENT_TIMER_EXPIRY,
+	AGENT_TIMER_WATCHDOG,
+	AGENT_TIMERS,
+};
+
+#define AGENT_WATCHED_MAX (AGENT_TIMERS + 8)
+
+/* A descriptor, and what is done when it is readable. */
+struct agent_watched {
+	int fd;
+	void (*handle)(struct agent *agent);
+};
+
 struct agent {
 	const struct agent_options *opts;
 	struct guard *guard;
@@ -88,7 +113,6 @@ struct agent {
 	bool next_doubtful;    /* and what is no good signature is there */
 	int64_t next_begins_s; /* it is too early for it; 0: it is not */
 	struct agent_dropped *dropped; /* NULL: nothing is known yet */
-	int dropped_fd;		       /* agent_dropped_start()'s */
 	/* The fleet's, if there may be one: an enrolment that was dropped, in
 	 * next_file. -EALREADY: it is in force; -EPERM, and drop_problem. */
 	int (*take_enrolment)(struct agent *agent,
@@ -124,8 +148,7 @@ struct agent {
 	struct eventlog *log;
 	struct evidence *evidence; /* NULL: it cannot be opened */
 	uint64_t unwritten;   /* lines that it lacks, since the agent began */
-	int evidence_fd;      /* its timer */
-	bool evidence_soon;   /* that runs */
+	bool evidence_soon;   /* its timer runs */
 	bool evidence_failed; /* and that was told */
 	struct exposure exposed; /* what was written down of it */
 	uint64_t exposed_read;	 /* how many records that was */
@@ -137,15 +160,12 @@ struct agent {
 	uint64_t load;
 	struct agent_ledger *ledger; /* what was written down of it */
 	struct agent_incidents *incidents;
-	int incident_fd;		   /* a timer */
 	struct sign_mac_key arguments_key; /* of what processes are given */
 	bool has_arguments_key;
 	struct sign_public host_public; /* of the key that signs evidence */
 	bool has_host_public;
 	struct agent_act *act; /* what was asked of the issuer */
-	int act_fd;	       /* a timer */
 	bool uninstalled;      /* by an act: this agent ends, and the guard */
-	int expose_fd;	       /* a timer */
 	int64_t expose_due_ms; /* clock_ms(); 0: the timer does not run */
 	int64_t ledger_due_ms; /* not before, as long as nobody waits */
 	bool expose_failed;
@@ -155,13 +175,13 @@ struct agent {
 	struct event_names names;
 	struct names_seen *seen; /* NULL: nobody listens */
 	int64_t started_s;	 /* CLOCK_BOOTTIME */
-	int epoll_fd;
 	int lock_fd;
+	int epoll_fd;
 	int signal_fd;
-	int save_fd; /* timers */
-	int files_fd;
-	int sweep_fd;
-	int crossings_fd;
+	int timers[AGENT_TIMERS];
+	struct agent_watched watched[AGENT_WATCHED_MAX];
+	size_t n_watched;
+	bool ends;	       /* by a signal */
 	bool crossings_soon;   /* its timer runs */
 	bool crossings_failed; /* the last sweep did, and that was told */
 	pid_t crossings_pid;   /* who sweeps now; 0: nobody */
@@ -169,11 +189,9 @@ struct agent {
 	int64_t looked_ms;     /* when one was last a reason to look */
 	bool progressed;       /* the status tells of a scan */
 	int64_t scan_told_ms;  /* clock_ms(); 0: not yet */
-	int watchdog_fd;
-	int expiry_fd;
-	bool saving; /* save_fd runs */
+	bool saving;	       /* its timer runs */
 	bool save_failed;
-	bool files_open; /* files_fd runs: more may come */
+	bool files_open; /* its timer runs: more may come */
 	bool files_failed;
 	struct guard_kept *kept; /* while it starts */
 	uint64_t faults_told;	 /* bit per enum fault */
@@ -181,16 +199,81 @@ struct agent {
 	uint32_t swept; /* state->touches after the last sweep */
 };
 
-/* ---- cordond.c ----------------------------------------------------------- */
+/* ---- agent_start.c ------------------------------------------------------- */
+
+/* Makes the agent's directories, and is the only agent of this host from then
+ * on, until lock_fd is closed. -errno: said. */
+int agent_lock(struct agent *agent);
+
+/* All steps of a start. -errno: said; what was begun, cordond.c ends. */
+int agent_start(struct agent *agent);
+
+/* Where people have to sign, nobody else takes the guard away: -EPERM. */
+int agent_refuse_detach(void);
+
+/* ---- agent_guard.c ------------------------------------------------------- */
+
+/* Is there a guard that an agent before has left? */
+bool agent_guard_is_pinned(const struct agent_options *opts);
+
+/* policy is NULL if it is bad; then there is a guard that has one. -errno:
+ * said. */
+int agent_guard_start(struct agent *agent, const struct policy *policy);
+
+/*
+ * Once the policy is in force, and before anybody is told that it is. What
+ * could not be held is said, and no reason to protect nothing.
+ */
+void agent_guard_hold_changed(struct agent *agent);
+
+/* Is what was loaded really what the kernel runs? -errno: said; a guard that
+ * this agent has loaded is taken away again. */
+int agent_guard_test(struct agent *agent);
+
+/* ---- agent_loop.c -------------------------------------------------------- */
+
+/* Before agent_loop_close(), which takes what was opened or not. */
+void agent_loop_init(struct agent *agent);
+void agent_loop_close(struct agent *agent);
+
+/* Signals and all timers. -errno: said. */
+int agent_loop_open(struct agent *agent);
+
+/* Has handle called whenever fd, which stays open as long as the loop, is
+ * readable. -ENOSPC; -errno. */
+int agent_watch(struct agent *agent, int fd,
+		void (*handle)(struct agent *agent));
+
+/* Until a signal, or an act, ends the agent: 0. -errno: said. */
+int agent_loop_run(struct agent *agent);
+
+/* One of the agent's timers, in so many seconds; 0: not at all. */
+void agent_set_timer(struct agent *agent, enum agent_timer timer,
+		     time_t seconds);
+
+/* If systemd asks for it. */
+void agent_watchdog_start(struct agent *agent);
+
+/* What the host's clocks say. */
+void agent_clock(struct remember_clock *ret_clock);
+
+/* ---- agent_event.c ------------------------------------------------------- */
 
 /* What the guard says goes to the log. */
 extern const struct guard_say agent_say;
 
-/* One of the agent's timers, in so many seconds; 0: not at all. */
-void agent_set_timer(int fd, time_t seconds);
+/* How events call what they are about, once there is a guard. */
+void agent_event_names(struct agent *agent);
 
-/* Saves the guard's state; if that fails, it is said and tried again later. */
-void agent_save(struct agent *agent);
+/* Takes the events that there are, and does what they ask for. */
+void agent_event_take(struct agent *agent);
+
+/* Takes those that are left when the agent stops. */
+void agent_event_take_last(struct agent *agent);
+
+/* Each kind of fault is said when it first happens; the counts are in the
+ * status. */
+void agent_event_faults(struct agent *agent);
 
 /*
  * Where the next sentence goes that is said, at that level of syslog(3), once
@@ -203,8 +286,63 @@ char *agent_say_soon(struct agent *agent, int level, json_t *line);
 /* Brings all to the disk, and says it. As agent_evidence_sync(). */
 int agent_say_all(struct agent *agent);
 
-/* What the host's clocks say. */
-void agent_clock(struct remember_clock *ret_clock);
+/* Before the first of these, and behind the last. 0 or -ENOMEM. */
+int agent_say_start(struct agent *agent);
+void agent_say_stop(struct agent *agent);
+
+/* ---- agent_save.c -------------------------------------------------------- */
+
+#define AGENT_STATE_FILE "state"
+#define AGENT_FILES_FILE "files"
+
+/* Saves the guard's state; if that fails, it is said and tried again later. */
+void agent_save(struct agent *agent);
+
+/*
+ * The guard tells once that budgets were used since they were saved, and the
+ * word can be lost, or have gone to an agent that did not live to save.
+ */
+void agent_save_if_dirty(struct agent *agent);
+
+/*
+ * What files carry, apart from the budgets: there can be as many as files in a
+ * dataset. As long as there was something new at each save, the last one is
+ * left open, and another follows; the last of all says that nothing came after
+ * it, and then the agent sleeps.
+ */
+void agent_save_files(struct agent *agent, bool open);
+
+/*
+ * The first that is new is put down at once: a host that breaks down from here
+ * on leaves files that nobody knows of.
+ */
+void agent_save_files_if_new(struct agent *agent);
+
+/* When the agent stops. */
+void agent_save_files_last(struct agent *agent);
+
+/* What their timers are for. */
+void agent_save_tick(struct agent *agent);
+void agent_save_files_tick(struct agent *agent);
+
+/* ---- agent_sweep.c ------------------------------------------------------- */
+
+/* Writes down, in a moment, what grew. */
+void agent_expose_later(struct agent *agent);
+
+/*
+ * The guard remembers which records were touched; what no window needs any
+ * more has to go before that table is full, and may when it is.
+ */
+void agent_sweep(struct agent *agent);
+void agent_sweep_all(struct agent *agent);
+
+/* The same for what went between networks of the host, in a moment. */
+void agent_sweep_crossings_later(struct agent *agent);
+
+/* What their timers are for; agent_sweep_all() too. */
+void agent_expose_tick(struct agent *agent);
+void agent_sweep_crossings_tick(struct agent *agent);
 
 /* ---- agent_remember.c ---------------------------------------------------- */
 

@@ -485,7 +485,8 @@ static void end_in(struct agent *agent, uint64_t until_ns)
 	uint64_t left_ns = until_ns - boot_ns();
 
 	/* A moment behind the guard's. */
-	agent_set_timer(agent->act_fd, (time_t)(left_ns / CLOCK_NS_PER_S) + 1);
+	agent_set_timer(agent, AGENT_TIMER_ACT,
+			(time_t)(left_ns / CLOCK_NS_PER_S) + 1);
 }
 
 /* What is to be said of a break-glass, which nothing has done yet. */
@@ -667,7 +668,7 @@ static void over(struct agent *agent, const char *how)
 	state->lifted = false;
 	if (state->lift_until_ns > boot_ns())
 		state->lift_until_ns = boot_ns();
-	agent_set_timer(agent->act_fd, 0);
+	agent_set_timer(agent, AGENT_TIMER_ACT, 0);
 	json_decref(state->lift);
 	state->lift = NULL;
 	r = keep(agent);

@@ -101,7 +101,8 @@ int agent_evidence_sync(struct agent *agent)
 	agent_fleet_lines(agent);
 	if (!agent->evidence_soon && evidence_unsigned(agent->evidence)) {
 		agent->evidence_soon = true;
-		agent_set_timer(agent->evidence_fd, EVIDENCE_CHECKPOINT_S);
+		agent_set_timer(agent, AGENT_TIMER_EVIDENCE,
+				EVIDENCE_CHECKPOINT_S);
 	}
 	return r;
 }
@@ -360,7 +361,7 @@ static void open_or_later(struct agent *agent)
 			  agent->opts->state_dir, strerror(-r));
 	agent->evidence_failed = true;
 	agent->evidence_soon = true;
-	agent_set_timer(agent->evidence_fd, AGAIN_S);
+	agent_set_timer(agent, AGENT_TIMER_EVIDENCE, AGAIN_S);
 }
 
 int agent_evidence_start(struct agent *agent)
@@ -390,7 +391,7 @@ void agent_evidence_tick(struct agent *agent)
 		tell_failure(agent, r);
 	if (evidence_unsigned(agent->evidence)) {
 		agent->evidence_soon = true;
-		agent_set_timer(agent->evidence_fd,
+		agent_set_timer(agent, AGENT_TIMER_EVIDENCE,
 				r ? AGAIN_S : EVIDENCE_CHECKPOINT_S);
 	}
 }
@@ -399,7 +400,7 @@ void agent_evidence_sign(struct agent *agent)
 {
 	if (!agent->evidence)
 		return;
-	agent_set_timer(agent->evidence_fd, 0);
+	agent_set_timer(agent, AGENT_TIMER_EVIDENCE, 0);
 	agent_evidence_tick(agent);
 }
 

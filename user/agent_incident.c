@@ -118,7 +118,7 @@ static void arm(struct agent *agent, uint64_t due_ns)
 		return;
 	incidents->armed_ns = due_ns;
 	wait = due_ns > now ? due_ns - now : 0;
-	agent_set_timer(agent->incident_fd,
+	agent_set_timer(agent, AGENT_TIMER_INCIDENT,
 			(time_t)(wait / CLOCK_NS_PER_S) + 1);
 }
 

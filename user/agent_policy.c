@@ -531,7 +531,7 @@ void agent_policy_watch_end(struct agent *agent)
 		left_s = -age_s;
 	if (left_s < NEVER_S / 2)
 		when.it_value.tv_sec = time(NULL) + (left_s > 0 ? left_s : 1);
-	(void)timerfd_settime(agent->expiry_fd,
+	(void)timerfd_settime(agent->timers[AGENT_TIMER_EXPIRY],
 			      TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
 			      &when, NULL);
 }

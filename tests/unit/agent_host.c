@@ -168,9 +168,11 @@ void open_log(void)
 		agent_trust_started(&host.agent);
 }
 
-void agent_set_timer(int fd, time_t seconds)
+void agent_set_timer(struct agent *agent, enum agent_timer timer,
+		     time_t seconds)
 {
-	(void)fd;
+	(void)agent;
+	(void)timer;
 	(void)seconds;
 }
 
@@ -206,8 +208,8 @@ void end_agent(bool boot)
 	agent_trust_release(&host.agent);
 	agent_act_release(&host.agent);
 	policy_free(host.agent.policy);
-	host.agent = (struct agent){
-		.opts = &host.opts, .expiry_fd = -1, .act_fd = -1};
+	host.agent = (struct agent){.opts = &host.opts,
+				    .timers[AGENT_TIMER_EXPIRY] = -1};
 	host.agent.adopted = !boot && guarded.generation;
 	if (!boot)
 		return;
