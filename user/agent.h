@@ -139,7 +139,7 @@ struct agent {
 	int64_t applied_s;	 /* time of day when that came into force */
 	uint64_t reloads;	 /* how often it was asked to look again */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
-	/* Likewise what the force sent last. */
+	/* Likewise what the force sent last, and somebody has signed. */
 	char push_problem[POLICY_ERROR_CHARS_MAX];
 	bool push_quiet;	/* what is refused of it is not told any more */
 	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
@@ -458,9 +458,19 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle,
 
 /*
  * The next anchors, from the force: in force if they may follow, or are by now;
- * else why not is said and in agent->push_problem. 0, -EPERM.
+ * else why not is said, and agent_trust_push_problem(). 0, -EPERM; -ESTALE:
+ * they are older than those in force, which is not said.
  */
 int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle);
+
+/*
+ * What the force sent is refused: that is in agent->push_problem from now on,
+ * if anybody has signed it whom this host trusts. What nobody has, who has the
+ * broker can make up, and that is nothing that is wrong with this host.
+ */
+void agent_trust_push_problem(struct agent *agent,
+			      const struct trust_bundle *bundle,
+			      const char *problem);
 
 /*
  * Are there trust anchors in force on this host, or is anything left of some?
@@ -744,8 +754,8 @@ void agent_policy_judged(struct agent *agent, struct policy *policy);
 
 /*
  * One from the force, which it steals: puts it into force by the checks of a
- * file, or says why not, also in agent->push_problem. 0 too if it is in force
- * already. -EPERM, and as agent_policy_apply().
+ * file, or says why not, and agent_trust_push_problem(). -EALREADY: it is in
+ * force; -EPERM; -ESTALE: it is older; as agent_policy_apply().
  */
 int agent_policy_push(struct agent *agent, struct trust_bundle *bundle);
 

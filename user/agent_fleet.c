@@ -594,6 +594,7 @@ static void put_counts(json_t *object, const struct agent *agent)
 		{"reports", fleet->reports},
 		{"policies", fleet->policies},
 		{"refused", fleet->refusals},
+		{"older", fleet->older},
 		{"asked", fleet->asked},
 	};
 

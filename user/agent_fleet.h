@@ -82,6 +82,7 @@ struct agent_fleet {
 	uint64_t reports;
 	uint64_t policies; /* that came into force */
 	uint64_t refusals;
+	uint64_t older; /* than what is in force, and passed over */
 	uint64_t asked;
 	uint64_t unanswered;
 };

@@ -65,6 +65,12 @@ static void charge(struct agent_fleet *fleet, int64_t ms)
 	fleet_wake(fleet, fleet->resume_ms);
 }
 
+/* That costs no more than to look at it. */
+static void charge_known(struct agent_fleet *fleet, int64_t begun_ms)
+{
+	charge(fleet, 1 + 2 * (clock_ms() - begun_ms));
+}
+
 static void note_refused(struct agent_fleet *fleet)
 {
 	fleet->refusals++;
@@ -75,51 +81,38 @@ static void note_refused(struct agent_fleet *fleet)
  * into force for want of memory may be another time. */
 static void note_known(struct agent_fleet *fleet, const char *hash, int r)
 {
-	if (r != -EPERM && r != -EINVAL && r != -E2BIG)
+	if (r != -EPERM && r != -ESTALE && r != -EINVAL && r != -E2BIG)
 		return;
 	(void)strcpy(fleet->known[fleet->next_known], hash);
 	fleet->next_known = (fleet->next_known + 1) % FLEET_KNOWN_MAX;
 }
 
-static int refuse_message(struct agent *agent,
-			  const struct trust_bundle *bundle, const char *why)
+static int refuse_message(struct agent *agent, const void *bytes, size_t len)
 {
-	(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
-		       AGENT_FORCE ": %s", why);
+	const struct trust_bundle bundle = {.bytes = (void *)bytes, .len = len};
+	static const char why[] = "it is no policy message";
+
 	if (agent->push_quiet)
 		return -EPERM;
-	log_error("refused: %s", agent->push_problem);
-	agent_trust_refused(agent, AGENT_FORCE, bundle, why);
+	log_error("refused: " AGENT_FORCE ": %s", why);
+	agent_trust_refused(agent, AGENT_FORCE, &bundle, why);
 	return -EPERM;
 }
 
 /*
  * A group has a policy, and the host perhaps a newer one: both come with every
  * connection. The one that is older by what the message says is looked at no
- * further.
+ * further, and is no refusal. -EALREADY: what is in force comes again.
  */
-static int pass_over(struct agent *agent, const struct fleet_policy *message)
-{
-	char why[128], before[sizeof(agent->push_problem)];
-	int r;
-
-	(void)snprintf(why, sizeof(why),
-		       "its serial %" PRIu64 " is older than %" PRIu64
-		       ", which is or was in force",
-		       message->serial, agent->remember.serial);
-	memcpy(before, agent->push_problem, sizeof(before));
-	r = refuse_message(agent, &message->policy, why);
-	memcpy(agent->push_problem, before, sizeof(before));
-	return r;
-}
-
 static int push_policy(struct agent *agent, struct fleet_policy *message)
 {
 	uint64_t before = agent->pushed_serial;
 	int r;
 
-	if (message->serial < agent->remember.serial)
-		return pass_over(agent, message);
+	if (message->serial < agent->remember.serial) {
+		agent->fleet->older++;
+		return 0;
+	}
 	r = agent_policy_push(agent, &message->policy);
 	if (agent->pushed_serial == before)
 		return r;
@@ -133,6 +126,10 @@ static int push_trust(struct agent *agent, const struct fleet_policy *message)
 	uint64_t before = agent->trust ? agent->trust->version : 0;
 	int r = agent_trust_push(agent, &message->trust);
 
+	if (r == -ESTALE) {
+		agent->fleet->older++;
+		return 0;
+	}
 	if (!agent->trust || agent->trust->version == before)
 		return r;
 	/* What others have signed may be good now. */
@@ -156,8 +153,7 @@ static int push_act(struct agent *agent, const struct trust_bundle *bundle)
 		return -EAGAIN;
 	r = agent_act_apply(agent, AGENT_FORCE, bundle, told, sizeof(told));
 	if (r) {
-		(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
-			       "%.600s", told);
+		agent_trust_push_problem(agent, bundle, told);
 		return r;
 	}
 	log_notice(AGENT_FORCE ": %s", told);
@@ -178,7 +174,12 @@ static int push_all(struct agent *agent, struct fleet_policy *message)
 	if (message->policy.bytes)
 		policy = push_policy(agent, message);
 	r = r ? r : act;
-	return r ? r : policy;
+	if (policy != -EALREADY)
+		return r ? r : policy;
+	/* What was wrong since is over, but for what came with it. */
+	if (!r)
+		agent->push_problem[0] = '\0';
+	return r;
 }
 
 /* Its moment comes later: then it is as if it had been sent. */
@@ -201,13 +202,13 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 	struct agent_fleet *fleet = agent->fleet;
 	struct fleet_policy message;
 	char hash[SIGN_HASH_CHARS_MAX];
-	struct trust_bundle whole = {.bytes = (void *)bytes, .len = len};
 	int64_t begun_ms = clock_ms();
+	uint64_t older = fleet->older;
 	int r;
 
 	sign_hash(bytes, len, hash);
 	if (is_known(fleet, hash)) {
-		charge(fleet, 1 + 2 * (clock_ms() - begun_ms));
+		charge_known(fleet, begun_ms);
 		return;
 	}
 	agent->push_quiet = !may_tell(fleet);
@@ -216,7 +217,7 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 	if (r == -ENOMEM)
 		return;
 	if (r) {
-		r = refuse_message(agent, &whole, "it is no policy message");
+		r = refuse_message(agent, bytes, len);
 	} else {
 		r = push_all(agent, &message);
 		fleet_policy_release(&message);
@@ -226,6 +227,8 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 		fleet->may_tell += !agent->push_quiet;
 	else
 		note_refused(fleet);
+	if (!r && fleet->older != older)
+		charge_known(fleet, begun_ms);
 	if (agent->next_begins_s)
 		keep_later(agent, bytes, len);
 }

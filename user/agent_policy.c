@@ -129,7 +129,8 @@ static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 {
 	bool pushed = agent->source == AGENT_FROM_FORCE;
 	bool dropped = agent->source == AGENT_FROM_DROPPED;
-	char *problem = pushed	  ? agent->push_problem
+	char said[POLICY_ERROR_CHARS_MAX];
+	char *problem = pushed	  ? said
 			: dropped ? agent->drop_problem
 				  : agent->problem;
 	va_list ap;
@@ -138,6 +139,9 @@ static int refuse_policy(struct agent *agent, int r, const char *format, ...)
 	(void)vsnprintf(problem, POLICY_ERROR_CHARS_MAX, format, ap);
 	va_end(ap);
 	log_clean(problem);
+	/* An older one is no fault of a host that has a newer one. */
+	if (pushed && r != -ESTALE)
+		agent_trust_push_problem(agent, &agent->next_bundle, problem);
 	if (dropped || (pushed && agent->push_quiet))
 		return r;
 	log_error("policy refused: %s", problem);
@@ -424,7 +428,7 @@ static int check_follows(struct agent *agent, uint64_t serial,
 	if (agent->forgotten)
 		return refuse_forgotten(agent);
 	if (counts < seen)
-		return refuse_policy(agent, -EPERM,
+		return refuse_policy(agent, -ESTALE,
 				     "%s: its serial %" PRIu64 " is older than "
 				     "%" PRIu64 ", which %s in force on this "
 				     "host; ask the issuer for a newer one",
@@ -953,10 +957,6 @@ int agent_policy_push(struct agent *agent, struct trust_bundle *bundle)
 	int r;
 
 	r = begin_with(agent, AGENT_FROM_FORCE, bundle);
-	if (r == -EALREADY) {
-		trust_bundle_release(&agent->next_bundle);
-		return 0;
-	}
 	if (!r)
 		r = take_next(agent, &policy);
 	if (!r) {

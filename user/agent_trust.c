@@ -251,13 +251,29 @@ static int read_kept(struct agent *agent)
 	return r;
 }
 
+void agent_trust_push_problem(struct agent *agent,
+			      const struct trust_bundle *bundle,
+			      const char *problem)
+{
+	struct trust_signers signers;
+
+	if (!agent->trust || agent->trust_replaced)
+		return;
+	(void)trust_check(agent->trust, bundle->signatures, bundle->n,
+			  bundle->bytes, bundle->len, &signers);
+	if (signers.good)
+		(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
+			       "%s", problem);
+}
+
 static int refuse_trust(struct agent *agent, const char *file,
 			const struct trust_bundle *bundle, const char *why)
 {
 	bool dropped = file == agent->next_file;
 	bool pushed = !dropped && file != agent->opts->trust_file;
+	char said[POLICY_ERROR_CHARS_MAX];
 	char *problem = dropped	 ? agent->drop_problem
-			: pushed ? agent->push_problem
+			: pushed ? said
 				 : agent->trust_problem;
 	size_t len = strlen(file);
 
@@ -266,6 +282,8 @@ static int refuse_trust(struct agent *agent, const char *file,
 		why += len + 1 + strspn(why + len + 1, " ");
 	(void)snprintf(problem, POLICY_ERROR_CHARS_MAX, "%s: %s", file, why);
 	log_clean(problem);
+	if (pushed)
+		agent_trust_push_problem(agent, bundle, problem);
 	if (dropped || (pushed && agent->push_quiet))
 		return -EPERM;
 	if (agent->trust)
@@ -419,6 +437,14 @@ static int take_next(struct agent *agent, const char *file, struct trust *next,
 	return refuse_trust(agent, file, bundle, why);
 }
 
+/* What the force sent for a group may be older than what it sent for a host. */
+static bool is_passed(const struct agent *agent, const char *file,
+		      const struct trust *next)
+{
+	return file != agent->next_file &&
+	       next->version < agent->trust->version;
+}
+
 /* From elsewhere than the administrator. */
 static int take_from(struct agent *agent, const char *file,
 		     const struct trust_bundle *bundle)
@@ -437,8 +463,12 @@ static int take_from(struct agent *agent, const char *file,
 		r = refuse_trust(agent, file, bundle,
 				 errs->n ? errs->v[0].text
 					 : "they cannot be read");
+	else if (is_passed(agent, file, next))
+		r = -ESTALE;
 	else
 		r = take_next(agent, file, next, bundle);
+	if (r == -ESTALE)
+		trust_free(next);
 	free(errs);
 	return r;
 }

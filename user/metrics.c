@@ -250,6 +250,8 @@ static const struct series fleet_series[] = {
 	 "Policies that came from the force into force."},
 	{"cordon_fleet_refused_messages", "refused", COUNTER,
 	 "Messages from the force, or in its name, that were refused."},
+	{"cordon_fleet_older_messages", "older", COUNTER,
+	 "Messages that were older than what is in force, and passed over."},
 	{"cordon_fleet_link_starts", "starts", COUNTER,
 	 "Starts of the process that has the link."},
 	{0},

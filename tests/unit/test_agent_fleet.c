@@ -645,6 +645,8 @@ static struct fleet_attest attested(void)
 	struct fleet_attest attest;
 	struct link_frame frame;
 
+	while (clock_ms() < host.agent.fleet->ask_ms)
+		step(20);
 	fleet_nonce(nonce);
 	say_ask(nonce, NULL);
 	frame = heard(LINK_ATTEST);
@@ -654,6 +656,15 @@ static struct fleet_attest attested(void)
 			 0);
 	assert_string_equal(attest.nonce, nonce);
 	return attest;
+}
+
+/* Until the next call. */
+static const char *health_of_host(void)
+{
+	static struct fleet_attest attest;
+
+	attest = attested();
+	return attest.health;
 }
 
 static void ask_is_answered_with_what_the_host_is(void **state)
@@ -748,20 +759,27 @@ static void evidence_goes_again_from_where_the_force_has_it(void **state)
 
 /* ---- policies ------------------------------------------------------------ */
 
+/* Steals what is in it. */
+static void send_message(struct fleet_policy *message)
+{
+	char *text = NULL;
+	size_t len;
+
+	assert_int_equal(
+		fleet_policy_make(message, FLEET_POLICY_BYTES_MAX, &text, &len),
+		0);
+	say_policy(text, len);
+	free(text);
+	fleet_policy_release(message);
+}
+
 static void send_policy(void (*put_it)(int64_t, unsigned int), int64_t serial,
 			unsigned int who)
 {
 	struct fleet_policy message = {.serial = (uint64_t)serial};
-	char *text = NULL;
-	size_t len;
 
 	message.policy = sent(put_it, serial, who);
-	assert_int_equal(fleet_policy_make(&message, FLEET_POLICY_BYTES_MAX,
-					   &text, &len),
-			 0);
-	say_policy(text, len);
-	free(text);
-	fleet_policy_release(&message);
+	send_message(&message);
 }
 
 static void push(int64_t serial, unsigned int who)
@@ -777,6 +795,24 @@ static void put_others_policy(int64_t serial, unsigned int who)
 static uint64_t serial(void)
 {
 	return agent_serial(&host.agent);
+}
+
+static void put_next_trust(int64_t version, unsigned int who)
+{
+	char own[96];
+
+	(void)strcpy(own, host.trust);
+	(void)strcpy(host.trust, host.policy);
+	put_trust((int)version, 2, ALICE | MALLORY, 0, who);
+	(void)strcpy(host.trust, own);
+}
+
+static void send_trust(int64_t version, unsigned int who)
+{
+	struct fleet_policy message = {0};
+
+	message.trust = sent(put_next_trust, version, who);
+	send_message(&message);
 }
 
 static void policy_is_in_force_when_it_was_pushed_and_after_a_boot(void **state)
@@ -800,7 +836,37 @@ static void policy_is_in_force_when_it_was_pushed_and_after_a_boot(void **state)
 	wait_until(serial() == 9);
 }
 
-static void old_policy_is_refused_when_the_broker_plays_it_again(void **state)
+/* As that of a group comes to a host that has one of its own. */
+static void older_policy_is_passed_over_when_it_comes_again(void **state)
+{
+	(void)state;
+	join();
+	push(6, ALICE | BOB);
+	push(7, ALICE | BOB);
+	wait_until(serial() == 7);
+	for (int i = 0; i < 20; i++)
+		push(6, ALICE | BOB);
+	wait_until(status_number("older") == 20);
+	push(8, ALICE | BOB);
+	wait_until(serial() == 8);
+	assert_int_equal(told("refused"), 0);
+	assert_int_equal(status_number("refused"), 0);
+	/* Twenty that were refused would have made a pause. */
+	assert_int_equal(host.agent.fleet->resume_ms, 0);
+	assert_int_equal(host.agent.fleet->may_tell, FLEET_TELL_MAX);
+	assert_string_equal(health_of_host(), "good");
+}
+
+static void send_as(uint64_t says, int64_t serial, unsigned int who)
+{
+	struct fleet_policy message = {.serial = says};
+
+	message.policy = sent(put_policy, serial, who);
+	send_message(&message);
+}
+
+/* Nobody has signed what the message says. */
+static void old_policy_is_refused_when_the_message_says_a_newer(void **state)
 {
 	(void)state;
 	join();
@@ -808,13 +874,14 @@ static void old_policy_is_refused_when_the_broker_plays_it_again(void **state)
 	push(7, ALICE | BOB);
 	wait_until(serial() == 7);
 	for (int i = 0; i < 5; i++)
-		push(6, ALICE | BOB);
+		send_as(9, 6, ALICE | BOB);
 	wait_until(status_number("refused") == 1);
 	push(8, ALICE | BOB);
 	wait_until(serial() == 8);
-	/* Written down, once. */
+	/* Written down, once, and the host is none the worse. */
 	assert_int_equal(told("refused"), 1);
 	assert_int_equal(status_number("refused"), 1);
+	assert_string_equal(host.agent.push_problem, "");
 }
 
 static void policy_is_refused_when_it_is_forged_or_others(void **state)
@@ -852,6 +919,54 @@ static void rubbish_is_told_so_often_and_keeps_nothing_good_away(void **state)
 	wait_until(serial() == 6);
 	assert_int_equal(status_number("refused"), 10);
 	assert_int_equal(told("refused"), 4);
+}
+
+/* Who has the broker makes it up, and says nothing of this host by it. */
+static void host_is_well_when_nobody_has_signed_what_is_refused(void **state)
+{
+	(void)state;
+	join();
+	say_policy("{}", 2);
+	push(7, 0);
+	push(7, MALLORY);
+	send_trust(2, MALLORY);
+	wait_until(status_number("refused") == 4);
+	assert_int_equal(told("refused"), 4);
+	assert_string_equal(host.agent.push_problem, "");
+	assert_string_equal(health_of_host(), "good");
+	/* What one of the issuer's has signed is for the force to know. */
+	push(7, ALICE | MALLORY);
+	wait_until(status_number("refused") == 5);
+	assert_string_equal(health_of_host(), "degraded");
+	say_policy("{ }", 3);
+	wait_until(status_number("refused") == 6);
+	assert_non_null(strstr(host.agent.push_problem, "1 of 2 signatures"));
+	/* Until what is in force comes again. */
+	push(5, ALICE | BOB);
+	wait_until(!host.agent.push_problem[0]);
+	assert_string_equal(health_of_host(), "good");
+	send_trust(2, ALICE | MALLORY);
+	wait_until(status_number("refused") == 7);
+	assert_string_equal(health_of_host(), "degraded");
+	push(6, ALICE | BOB);
+	wait_until(serial() == 6);
+	assert_string_equal(host.agent.push_problem, "");
+}
+
+/* A group may have those of before. */
+static void older_anchors_are_passed_over_when_they_come_again(void **state)
+{
+	(void)state;
+	join();
+	send_trust(2, ALICE | BOB | MALLORY);
+	wait_until(host.agent.trust->version == 2);
+	send_trust(1, ALICE | BOB);
+	wait_until(status_number("older") == 1);
+	assert_int_equal(status_number("refused"), 0);
+	/* Neither are those the next ones. */
+	send_trust(4, ALICE | MALLORY);
+	wait_until(status_number("refused") == 1);
+	assert_int_equal(host.agent.trust->version, 2);
 }
 
 /* It costs little, and is nothing that may go on for ever. */
@@ -903,22 +1018,10 @@ static void policy_comes_into_force_when_its_moment_comes(void **state)
 	wait_until(serial() == 7);
 }
 
-static void put_next_trust(int64_t version, unsigned int who)
-{
-	char own[96];
-
-	(void)strcpy(own, host.trust);
-	(void)strcpy(host.trust, host.policy);
-	put_trust((int)version, 2, ALICE | MALLORY, 0, who);
-	(void)strcpy(host.trust, own);
-}
-
 /* New anchors, and in the same message a policy that they have signed. */
 static void anchors_come_into_force_before_the_policy(void **state)
 {
 	struct fleet_policy message = {.serial = 7};
-	char *text = NULL;
-	size_t len;
 
 	(void)state;
 	join();
@@ -926,12 +1029,7 @@ static void anchors_come_into_force_before_the_policy(void **state)
 	wait_until(status_number("refused") == 1);
 	message.policy = sent(put_policy, 7, ALICE | MALLORY);
 	message.trust = sent(put_next_trust, 2, ALICE | BOB | MALLORY);
-	assert_int_equal(fleet_policy_make(&message, FLEET_POLICY_BYTES_MAX,
-					   &text, &len),
-			 0);
-	say_policy(text, len);
-	free(text);
-	fleet_policy_release(&message);
+	send_message(&message);
 	wait_until(serial() == 7);
 	assert_int_equal(host.agent.trust->version, 2);
 	/* The enrolment stays, though one who signed it is trusted no more. */
@@ -1300,11 +1398,13 @@ int main(int argc, char **argv)
 		in_a_fleet(evidence_goes_again_from_where_the_force_has_it),
 		in_a_fleet(
 			policy_is_in_force_when_it_was_pushed_and_after_a_boot),
-		in_a_fleet(
-			old_policy_is_refused_when_the_broker_plays_it_again),
+		in_a_fleet(older_policy_is_passed_over_when_it_comes_again),
+		in_a_fleet(old_policy_is_refused_when_the_message_says_a_newer),
 		in_a_fleet(policy_is_refused_when_it_is_forged_or_others),
 		in_a_fleet(
 			rubbish_is_told_so_often_and_keeps_nothing_good_away),
+		in_a_fleet(host_is_well_when_nobody_has_signed_what_is_refused),
+		in_a_fleet(older_anchors_are_passed_over_when_they_come_again),
 		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
 		in_a_fleet(anchors_come_into_force_before_the_policy),
