@@ -768,6 +768,16 @@ void agent_policy_tell_end(struct agent *agent);
  * is not known. */
 int64_t agent_policy_age(const struct agent *agent);
 
+/* ---- agent_enrolment.c --------------------------------------------------- */
+
+/*
+ * Takes a line of the log that an earlier agent wrote, in their order: which
+ * enrolment that had taken. And puts that into one that is written now, for the
+ * file that has it may be gone.
+ */
+void agent_enrolment_old(struct agent *agent, const json_t *line);
+void agent_enrolment_remember(const struct agent *agent, json_t *fields);
+
 /* ---- agent_fleet.c ------------------------------------------------------- */
 
 /* What is known from before; comes before all else that reads policies or

@@ -250,6 +250,7 @@ static void take_old(const json_t *object, const char *text, size_t len,
 	agent_trust_old(agent, object);
 	agent_act_old(agent, object);
 	agent_remember_old(agent, object);
+	agent_enrolment_old(agent, object);
 	agent_dropped_old(agent, object);
 	/* Those in memory are newer. */
 	if (agent->unwritten || !is_event(type) || strlen(time) < 20)

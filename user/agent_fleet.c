@@ -113,89 +113,6 @@ static void hold(struct agent *agent)
 						       : UINT64_MAX);
 }
 
-/*
- * One that was taken stays, whoever is trusted since: the force would lose the
- * hosts to which it sends other anchors.
- */
-static bool is_signed(const struct agent *agent,
-		      const struct trust_bundle *bundle, char *why, size_t size)
-{
-	char hash[SIGN_HASH_CHARS_MAX];
-	struct trust_signers signers;
-
-	sign_hash(bundle->bytes, bundle->len, hash);
-	if (strcmp(hash, agent->fleet->kept.sha256) == 0 ||
-	    trust_check(agent->trust, bundle->signatures, bundle->n,
-			bundle->bytes, bundle->len, &signers))
-		return true;
-	trust_words(agent->trust, bundle->signatures, &signers, why, size);
-	return false;
-}
-
-static bool is_newer(const struct fleet_kept *kept,
-		     const struct enrolment *enrolment, char *why, size_t size)
-{
-	if (enrolment->serial > kept->serial ||
-	    strcmp(enrolment->sha256, kept->sha256) == 0)
-		return true;
-	(void)snprintf(why, size,
-		       "its serial is %" PRIu64 ", and this host had another "
-		       "one with %" PRIu64 "; ask the issuer for a newer one",
-		       enrolment->serial, kept->serial);
-	return false;
-}
-
-static bool is_ours(struct agent *agent, const struct enrolment *enrolment,
-		    char *why, size_t size)
-{
-	struct agent_fleet *fleet = agent->fleet;
-	char path[4096 + 16];
-	bool made;
-	int r;
-
-	(void)snprintf(path, sizeof(path), "%s/" EVIDENCE_KEY,
-		       agent->opts->state_dir);
-	r = sign_key_load(path, &fleet->key, &made);
-	if (!r)
-		r = fleet_name(enrolment->host, fleet->name);
-	if (r) {
-		(void)snprintf(why, size, "%.512s: %s", path, strerror(-r));
-		return false;
-	}
-	return enrolment_fits(enrolment, &fleet->key.public,
-			      agent->trust->issuer, why, size) &&
-	       is_newer(&fleet->kept, enrolment, why, size);
-}
-
-/* Nothing of it is read before it is known who has signed these bytes. */
-static bool judge(struct agent *agent, const struct trust_bundle *bundle,
-		  struct enrolment **ret_enrolment, char *why, size_t size)
-{
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
-	struct enrolment *enrolment = NULL;
-	bool good = false;
-
-	if (!agent->trust || agent->trust_replaced)
-		(void)snprintf(why, size,
-			       "this host has no trust anchors that are "
-			       "believed: see cordon-trust(5)");
-	else if (is_signed(agent, bundle, why, size) && errs) {
-		if (enrolment_parse(agent->opts->enrolment_file, bundle->bytes,
-				    bundle->len, &enrolment, errs))
-			(void)snprintf(why, size, "%s",
-				       errs->n ? errs->v[0].text
-					       : "it cannot be read");
-		else
-			good = is_ours(agent, enrolment, why, size);
-	}
-	free(errs);
-	if (good)
-		*ret_enrolment = enrolment;
-	else
-		enrolment_free(enrolment);
-	return good;
-}
-
 static json_t *texts_json(const char *texts, size_t size, size_t n)
 {
 	json_t *list = json_array();
@@ -264,8 +181,9 @@ static int enrol(struct agent *agent, const struct trust_bundle *bundle)
 	struct agent_fleet *fleet = agent->fleet;
 	char why[TRUST_WORDS_MAX + POLICY_ERROR_CHARS_MAX] = "no memory";
 
-	if (!judge(agent, bundle, &fleet->enrolment, why, sizeof(why))) {
-		sign_key_release(&fleet->key);
+	if (!fleet_judge(agent, bundle, &fleet->enrolment, why, sizeof(why)) ||
+	    fleet_name(fleet->enrolment->host, fleet->name) ||
+	    fleet_key_load(agent, &fleet->key)) {
 		refuse(agent, bundle, why);
 		return -EPERM;
 	}
@@ -354,18 +272,13 @@ static void begin(struct agent *agent, const struct trust_bundle *bundle)
 		(void)start_link(agent);
 }
 
-/* Would it be taken? What it is called is another's if it is not. */
-static bool is_good(struct agent *agent, const struct trust_bundle *bundle,
-		    char *why, size_t size)
+/* Would it be taken? */
+static bool is_good(const struct agent *agent,
+		    const struct trust_bundle *bundle, char *why, size_t size)
 {
-	struct agent_fleet *fleet = agent->fleet;
 	struct enrolment *enrolment = NULL;
-	char name[sizeof(fleet->name)];
-	bool good;
+	bool good = fleet_judge(agent, bundle, &enrolment, why, size);
 
-	memcpy(name, fleet->name, sizeof(name));
-	good = judge(agent, bundle, &enrolment, why, size);
-	memcpy(fleet->name, name, sizeof(name));
 	enrolment_free(enrolment);
 	return good;
 }

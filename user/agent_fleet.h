@@ -1,8 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the agent's files about its fleet have in common: agent_fleet.c has the
- * enrolment and the link, agent_fleet_take.c judges what comes, agent_spool.c
- * sends the evidence.
+ * What the agent's files about its fleet have in common: agent_enrolment.c
+ * judges the enrolment, agent_fleet.c has the link, agent_fleet_take.c judges
+ * what comes, agent_spool.c sends the evidence.
  */
 #ifndef CORDON_AGENT_FLEET_H
 #define CORDON_AGENT_FLEET_H
@@ -94,6 +94,19 @@ void fleet_wake(struct agent_fleet *fleet, int64_t at_ms);
 
 /* Whether what the link says is to be taken. */
 void fleet_watch_link(struct agent_fleet *fleet, bool on);
+
+/* ---- agent_enrolment.c --------------------------------------------------- */
+
+/*
+ * Is it signed, this host's, and newer than the one that was taken, or that
+ * one? *ret_enrolment is for enrolment_free(). Else why tells, of which a
+ * parser's words begin with the file's name.
+ */
+bool fleet_judge(const struct agent *agent, const struct trust_bundle *bundle,
+		 struct enrolment **ret_enrolment, char *why, size_t size);
+
+/* The host's, which is made where there is none. As sign_key_load(). */
+int fleet_key_load(const struct agent *agent, struct sign_key *ret_key);
 
 /* ---- agent_fleet_take.c -------------------------------------------------- */
 

@@ -54,15 +54,13 @@ static int64_t latest_of(const struct agent *agent)
 static void record(struct agent *agent, const char *state)
 {
 	char at[TEXT_NUMBER_CHARS_MAX];
+	json_t *fields;
 
 	text_format_time(latest_of(agent), at, sizeof(at));
-	agent_record_early(
-		agent,
-		evidence_object("remembered",
-				json_pack("{s:s, s:I, s:s}", "state", state,
-					  "serial",
-					  (json_int_t)agent->remember.serial,
-					  "latest", at)));
+	fields = json_pack("{s:s, s:I, s:s}", "state", state, "serial",
+			   (json_int_t)agent->remember.serial, "latest", at);
+	agent_enrolment_remember(agent, fields);
+	agent_record_early(agent, evidence_object("remembered", fields));
 }
 
 static int put_file(struct agent *agent)

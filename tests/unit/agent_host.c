@@ -146,6 +146,7 @@ static void take_line(const json_t *object, const char *text, size_t len,
 	(void)len;
 	agent_trust_old(arg, object);
 	agent_remember_old(arg, object);
+	agent_enrolment_old(arg, object);
 	agent_dropped_old(arg, object);
 }
 

@@ -1298,6 +1298,54 @@ static void older_enrolment_is_refused_and_a_newer_one_taken(void **state)
 	assert_true(state_of()->connected);
 }
 
+/* The agent has ended, and somebody looks to it that it forgets. */
+static void forget_link(void)
+{
+	agent_ends();
+	assert_int_equal(unlink(kept("link.json")), 0);
+	(void)unlink(kept("link.json.old"));
+}
+
+static void older_enrolment_is_refused_when_the_file_of_it_is_gone(void **state)
+{
+	struct sign_public key = own_key();
+	uint64_t segment;
+
+	(void)state;
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
+	begin(true);
+	assert_non_null(host.agent.fleet->link);
+	forget_link();
+	put_enrolment("Police", NAME, &key, 2, ALICE | BOB);
+	begin(true);
+	refused_enrolment("its serial is 2, and this host had another one "
+			  "with 3");
+	/* Nor another one of the same serial. */
+	put_enrolment("Police", "print-2.example", &key, 3, ALICE | BOB);
+	refused_enrolment("had another one with 3");
+	/* What tells of it is not far behind, however long the log is. */
+	segment = evidence_segment(host.agent.evidence);
+	while (evidence_segment(host.agent.evidence) < segment + 4) {
+		happen(100);
+		agent_remember_segment(&host.agent);
+	}
+	forget_link();
+	assert_int_equal(state_put(kept("link.json"), "{", 1), 0);
+	begin(false);
+	refused_enrolment("had another one with 3");
+	assert_int_equal(told("enrolment"), 0);
+	/* And the twins: the same, and a newer one. */
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
+	agent_fleet_start(&host.agent);
+	assert_non_null(host.agent.fleet->link);
+	forget_link();
+	put_enrolment("Police", NAME, &key, 4, ALICE | BOB);
+	begin(true);
+	assert_non_null(host.agent.fleet->link);
+	assert_int_equal(told("enrolment"), 1);
+	connect_link();
+}
+
 static void enrolment_stays_when_a_signer_is_revoked_later(void **state)
 {
 	struct sign_public key = own_key();
@@ -1416,6 +1464,8 @@ int main(int argc, char **argv)
 		in_a_fleet(agent_goes_on_when_there_is_no_program),
 		in_a_fleet(enrolment_is_refused_when_it_is_not_this_hosts),
 		in_a_fleet(older_enrolment_is_refused_and_a_newer_one_taken),
+		in_a_fleet(
+			older_enrolment_is_refused_when_the_file_of_it_is_gone),
 		in_a_fleet(enrolment_stays_when_a_signer_is_revoked_later),
 		in_a_fleet(enrolment_is_taken_when_it_is_dropped),
 		in_a_fleet(host_leaves_the_fleet_when_the_file_is_gone),
