@@ -201,7 +201,7 @@ int act_parse(const char *name, const void *buf, size_t len,
 	r = policy_yaml_parse(name, buf, len, &root, errs);
 	if (r)
 		return r;
-	if (take_kind(&ps, root, ACT_KEY))
+	if (take_kind(&ps, root, KIND_ACT))
 		r = take_act(&ps, root, &act);
 	policy_yaml_free(root);
 	if (!r && ps.bad)

@@ -15,8 +15,6 @@
 #include "policy.h"
 #include "sign.h"
 
-#define ACT_KEY "cordon-act" /* the first in its file, and in no other */
-
 #define ACT_FILE_BYTES_MAX   4096U
 #define ACT_REASON_CHARS_MAX 256 /* bytes */
 #define ACT_NONCE_CHARS_MAX  33	 /* hexadecimal, with the NUL */

@@ -34,9 +34,9 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "kind.h"
 #include "log.h"
 #include "place.h"
-#include "policy_yaml.h"
 #include "text.h"
 
 #define ENTRIES_MAX  4096 /* of the directory that are looked through */
@@ -420,30 +420,28 @@ static int take_enrolment(struct agent *agent,
 	return -EPERM;
 }
 
-/*
- * What a file can be, and what puts it into force. 0; -EALREADY: it is; -EPERM:
- * agent->drop_problem has why. NULL: a policy, of which only the newest does.
- */
-static const struct kind {
-	const char *key;
-	const char *name;
-	int (*take)(struct agent *agent, const struct trust_bundle *bundle);
-} kinds[] = {
-	{"cordon", "policy", NULL},
-	{"cordon-trust", "trust", agent_trust_drop},
-	{ACT_KEY, "act", take_act},
-	{"cordon-enrolment", "enrolment", take_enrolment},
-};
-
-#define KEYS "cordon:, cordon-trust:, cordon-act: or cordon-enrolment:"
-
-static const struct kind *kind_of(const struct trust_bundle *bundle)
+static int take_unknown(struct agent *agent, const struct trust_bundle *bundle)
 {
-	for (size_t i = 0; i < sizeof(kinds) / sizeof(kinds[0]); i++)
-		if (policy_yaml_has_key(bundle->bytes, kinds[i].key))
-			return &kinds[i];
-	return NULL;
+	(void)bundle;
+	agent->next_lacks = false;
+	(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
+		       "%.256s: it is nothing that a host takes: expected "
+		       "as its first key " KIND_KEYS,
+		       agent->next_file);
+	return -EINVAL;
 }
+
+/*
+ * What puts a file of each kind into force. 0; -EALREADY: it is; -EPERM,
+ * -EINVAL: agent->drop_problem has why. Of policies only the newest does.
+ */
+static int (*const takes[KIND_MAX])(struct agent *agent,
+				    const struct trust_bundle *bundle) = {
+	[KIND_NONE] = take_unknown,
+	[KIND_TRUST] = agent_trust_drop,
+	[KIND_ACT] = take_act,
+	[KIND_ENROLMENT] = take_enrolment,
+};
 
 /* Until its day comes, or the clock is set. */
 static void wait_for_day(struct agent *agent, struct dropped_file *file)
@@ -590,24 +588,16 @@ static int judge_policy(struct agent *agent, struct dropped_file *file,
 static int judge(struct agent *agent, struct dropped_file *file,
 		 struct trust_bundle *bundle, struct look *look)
 {
-	const struct kind *kind = kind_of(bundle);
+	enum kind kind = kind_of(bundle->bytes);
 	int r;
 
-	file->kind = kind ? kind->name : NULL;
-	if (kind && !kind->take)
+	file->kind = kind_name(kind);
+	if (kind == KIND_POLICY)
 		return judge_policy(agent, file, bundle, look);
-	if (kind) {
-		r = kind->take(agent, bundle);
-		if (look)
-			look->changed = look->changed || !r;
-		return r;
-	}
-	agent->next_lacks = false;
-	(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
-		       "%.256s: it is nothing that a host takes: expected a "
-		       "line that begins with " KEYS,
-		       agent->next_file);
-	return -EINVAL;
+	r = takes[kind](agent, bundle);
+	if (look)
+		look->changed = look->changed || !r;
+	return r;
 }
 
 static bool is_candidate(const struct look *look, const char *name)
@@ -783,7 +773,7 @@ static int could_begin(struct agent *agent, const char *name, uint64_t serial,
 	int r;
 
 	r = read_dropped(agent, name, &bundle);
-	if (!r && kind_of(&bundle) != &kinds[0])
+	if (!r && kind_of(bundle.bytes) != KIND_POLICY)
 		r = -EINVAL;
 	if (!r)
 		r = agent_policy_judge(agent, &bundle, true, &policy);

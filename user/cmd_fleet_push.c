@@ -17,9 +17,9 @@
 #include "array.h"
 #include "clock.h"
 #include "cmd_policy.h"
+#include "kind.h"
 #include "policy_diff.h"
 #include "policy_take.h"
-#include "policy_yaml.h"
 #include "state.h"
 #include "trust.h"
 
@@ -220,7 +220,6 @@ static int read_act(struct pushing *pushing)
 
 static int read_file(struct pushing *pushing)
 {
-	const char *text;
 	int r;
 
 	r = read_trust(pushing);
@@ -232,17 +231,19 @@ static int read_file(struct pushing *pushing)
 	if (r)
 		return say_errors(pushing, pushing->file, r);
 	sign_hash(pushing->bundle.bytes, pushing->bundle.len, pushing->sha256);
-	text = pushing->bundle.bytes;
-	if (policy_yaml_has_key(text, "cordon-trust"))
+	switch (kind_of(pushing->bundle.bytes)) {
+	case KIND_TRUST:
 		return read_next_trust(pushing);
-	if (policy_yaml_has_key(text, ACT_KEY))
+	case KIND_ACT:
 		return read_act(pushing);
-	/* It says by which broker a host is reached. */
-	if (policy_yaml_has_key(text, ENROLMENT_KIND))
+	case KIND_ENROLMENT:
+		/* It says by which broker a host is reached. */
 		return refuse(pushing->file,
 			      "no host takes an enrolment from a broker: on "
 			      "the host: cordon enroll accept");
-	return read_policy(pushing);
+	default: /* whose parser says what is wrong */
+		return read_policy(pushing);
+	}
 }
 
 /* ---- to whom ------------------------------------------------------------ */
@@ -266,7 +267,7 @@ static int add_target(struct pushing *pushing, enum fleet_target kind,
 	return CMD_OK;
 }
 
-static const char *kind_of(const struct target *target)
+static const char *sort_of(const struct target *target)
 {
 	return target->kind == FLEET_TO_HOST ? "host" : "group";
 }
@@ -333,7 +334,7 @@ static int check_serial(const struct pushing *pushing,
 		       pushing->policy->serial,
 		       pushing->policy->serial == before->serial ? "another "
 								 : "",
-		       before->serial, kind_of(target), name_of(target));
+		       before->serial, sort_of(target), name_of(target));
 	return refuse(pushing->file, why);
 }
 
@@ -404,7 +405,7 @@ static int compare(struct pushing *pushing, const struct target *target,
 	    strcmp(pushing->sha256, target->before.sha256) == 0)
 		return 0;
 	(void)snprintf(what, sizeof(what), "what was pushed to the %s %s",
-		       kind_of(target), name_of(target));
+		       sort_of(target), name_of(target));
 	/* One of a version before may not be understood any more. */
 	if (policy_parse(what, before->bytes, before->len, &old, NULL))
 		return 0;
@@ -578,24 +579,24 @@ static void say_taken(const struct pushing *pushing,
 	if (pushing->cmd.common.json)
 		cmd_print_json(json_pack(
 			"{s:i, s:s, s:s, s:s, s:I, s:s, s:I}", "cordon", 1,
-			"type", "pushed", "to", kind_of(target), "name",
+			"type", "pushed", "to", sort_of(target), "name",
 			name_of(target), "serial",
 			(json_int_t)target->next.serial, "sha256",
 			target->next.sha256, "trust_version",
 			(json_int_t)target->next.trust_version));
 	else if (pushing->is_act)
 		(void)printf("pushed to the %s %s: an act, sha256 %.16s...\n",
-			     kind_of(target), name_of(target), pushing->sha256);
+			     sort_of(target), name_of(target), pushing->sha256);
 	else if (pushing->next_trust)
 		(void)printf("pushed to the %s %s: trust anchors, version "
 			     "%" PRIu64 ", sha256 %.16s...\n",
-			     kind_of(target), name_of(target),
+			     sort_of(target), name_of(target),
 			     target->next.trust_version,
 			     target->next.trust_sha256);
 	else
 		(void)printf("pushed to the %s %s: serial %" PRIu64
 			     ", sha256 %.16s...\n",
-			     kind_of(target), name_of(target),
+			     sort_of(target), name_of(target),
 			     target->next.serial, target->next.sha256);
 }
 

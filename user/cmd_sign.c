@@ -7,9 +7,9 @@
 #include "cmd.h"
 #include "cmd_policy.h"
 #include "enrolment.h"
+#include "kind.h"
 #include "log.h"
 #include "minisign.h"
-#include "policy_yaml.h"
 #include "remember.h"
 #include "state.h"
 #include "term.h"
@@ -273,16 +273,19 @@ static int content_of(const char *path, const struct trust_bundle *bundle,
 		      struct content *ret_content, struct policy_errors *errs)
 {
 	*ret_content = (struct content){0};
-	if (policy_yaml_has_key(bundle->bytes, "cordon-trust"))
+	switch (kind_of(bundle->bytes)) {
+	case KIND_TRUST:
 		return trust_parse(path, bundle->bytes, bundle->len,
 				   &ret_content->trust, errs);
-	if (policy_yaml_has_key(bundle->bytes, ACT_KEY))
+	case KIND_ACT:
 		return act_of(path, bundle, &ret_content->act, errs);
-	if (policy_yaml_has_key(bundle->bytes, ENROLMENT_KIND))
+	case KIND_ENROLMENT:
 		return enrolment_parse(path, bundle->bytes, bundle->len,
 				       &ret_content->enrolment, errs);
-	return policy_parse(path, bundle->bytes, bundle->len,
-			    &ret_content->policy, errs);
+	default: /* whose parser says what is wrong */
+		return policy_parse(path, bundle->bytes, bundle->len,
+				    &ret_content->policy, errs);
+	}
 }
 
 /* Whose it is; NULL: it was not read. */
@@ -721,7 +724,7 @@ static int verify_file(struct verifying *verifying)
 			      &verifying->errs);
 	if (r)
 		return cmd_policy_errors(verifying->file, r, &verifying->errs);
-	return policy_yaml_has_key(verifying->bundle.bytes, "cordon-trust")
+	return kind_of(verifying->bundle.bytes) == KIND_TRUST
 		       ? judge_trust(verifying)
 		       : judge_signed(verifying);
 }

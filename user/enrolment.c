@@ -262,7 +262,7 @@ static int take_enrolment(struct parser *ps, const struct policy_yaml *root,
 		N_KEYS
 	};
 	static const struct take_key keys[] = {
-		[FORMAT] = {ENROLMENT_KIND, "1"},
+		[FORMAT] = {ENROLMENT_KEY, "1"},
 		[ISSUER] = {"issuer", "Example Police Service"},
 		[HOST] = {"host", "cardprint-1"},
 		[KEY] = {"key", KEY_EXAMPLE},
@@ -276,10 +276,10 @@ static int take_enrolment(struct parser *ps, const struct policy_yaml *root,
 	const struct policy_yaml *v[N_KEYS];
 	int r = 0;
 
-	if (!take_kind(ps, root, ENROLMENT_KIND) ||
+	if (!take_kind(ps, root, KIND_ENROLMENT) ||
 	    !take_keys(ps, root, &schema, v))
 		return 0;
-	take_format(ps, v[FORMAT], ENROLMENT_KIND);
+	take_format(ps, v[FORMAT], ENROLMENT_KEY);
 	if (v[ISSUER])
 		r = take_string(ps, v[ISSUER], "issuer",
 				POLICY_ISSUER_CHARS_MAX, &enrolment->issuer);
@@ -357,7 +357,7 @@ static void put_enrolment(FILE *out, const struct enrolment *enrolment)
 
 	sign_public_format(&enrolment->key, key);
 	seal_public_format(&enrolment->seal, seal);
-	(void)fputs(ENROLMENT_KIND ": 1\nissuer: ", out);
+	(void)fputs(ENROLMENT_KEY ": 1\nissuer: ", out);
 	policy_yaml_quote(out, enrolment->issuer);
 	(void)fputs("\nhost: ", out);
 	policy_yaml_quote(out, enrolment->host);

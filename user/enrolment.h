@@ -62,9 +62,6 @@ struct enrolment {
 	char sha256[SIGN_HASH_CHARS_MAX]; /* of the file */
 };
 
-/* The first key, by which it is told from what else is signed. */
-#define ENROLMENT_KIND "cordon-enrolment"
-
 /*
  * Parses the len bytes at buf. 0: *ret_enrolment is for enrolment_free().
  * -EINVAL and -E2BIG: errs has an entry; -ENOMEM.

@@ -1038,7 +1038,7 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 		N_KEYS
 	};
 	static const struct take_key keys[] = {
-		[CORDON] = {"cordon", "1"},
+		[CORDON] = {POLICY_KEY, "1"},
 		[ISSUER] = {"issuer", "Example Police Service"},
 		[SERIAL] = {"serial", "1"},
 		[NOT_BEFORE] = {"not-before", NULL},
@@ -1062,7 +1062,8 @@ static int take_policy(struct parser *ps, const struct policy_yaml *root)
 	const struct policy_yaml *v[N_KEYS];
 	int r = 0;
 
-	if (!take_kind(ps, root, "cordon") || !take_keys(ps, root, &schema, v))
+	if (!take_kind(ps, root, KIND_POLICY) ||
+	    !take_keys(ps, root, &schema, v))
 		return 0;
 	/* of another format, nothing else means what we think */
 	if (v[CORDON] && !check_version(ps, v[CORDON])) {

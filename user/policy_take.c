@@ -352,32 +352,16 @@ static void unknown_key(struct parser *ps, const struct take_schema *schema,
 }
 
 bool take_kind(struct parser *ps, const struct policy_yaml *root,
-	       const char *key)
+	       enum kind kind)
 {
-	static const struct {
-		const char *key;
-		const char *is;
-	} kinds[] = {
-		{"cordon", "a policy"},
-		{"cordon-act", "an act"},
-		{"cordon-enrolment", "an enrolment"},
-		{"cordon-trust", "trust anchors"},
-	};
-	const char *first = root->first ? root->first->text : NULL;
-	const char *expected = "something else", *found = NULL;
+	enum kind found = kind_of_key(root->first ? root->first->text : NULL);
 
-	for (size_t i = 0; i < N_ELEMENTS(kinds); i++) {
-		if (strcmp(kinds[i].key, key) == 0)
-			expected = kinds[i].is;
-		if (first && strcmp(kinds[i].key, first) == 0)
-			found = kinds[i].is;
-	}
-	if (!found || strcmp(first, key) == 0)
+	if (found == KIND_NONE || found == kind)
 		return true;
 	take_fail(ps, root->pos,
 		  "found %s, expected %s: what was signed as the one is never "
 		  "taken for the other",
-		  found, expected);
+		  kind_words(found), kind_words(kind));
 	return false;
 }
 

@@ -17,6 +17,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "kind.h"
 #include "policy_yaml.h"
 #include "text.h"
 
@@ -118,13 +119,9 @@ const struct policy_yaml *take_list(struct parser *ps,
 bool take_map(struct parser *ps, const struct policy_yaml *node,
 	      const char *what, const char *expected);
 
-/*
- * What is signed begins with a key that says what it is, and that no other kind
- * has. False after an error: it begins as another kind than the one with that
- * key.
- */
+/* False after an error: it begins as another kind of file than this one. */
 bool take_kind(struct parser *ps, const struct policy_yaml *root,
-	       const char *key);
+	       enum kind kind);
 
 struct take_key {
 	const char *name;

@@ -511,16 +511,6 @@ out:
 	return r;
 }
 
-bool policy_yaml_has_key(const char *text, const char *key)
-{
-	size_t len = strlen(key);
-
-	for (; text; text = strchr(text, '\n') ? strchr(text, '\n') + 1 : NULL)
-		if (strncmp(text, key, len) == 0 && text[len] == ':')
-			return true;
-	return false;
-}
-
 void policy_yaml_quote(FILE *out, const char *text)
 {
 	const char *quote = strpbrk(text, "\"\\") ? "'" : "\"";

@@ -56,12 +56,6 @@ int policy_yaml_parse(const char *name, const char *buf, size_t len,
 void policy_yaml_free(struct policy_yaml *root);
 
 /*
- * Does a line of text, which is ended with NUL, begin with key and a colon?
- * Kinds of files are told apart by their first key, which no other kind has.
- */
-bool policy_yaml_has_key(const char *text, const char *key);
-
-/*
  * Writes text, which text_is_clean(), as a scalar that is read back the same,
  * whatever it looks like; but no text with an apostrophe and either a double
  * quote or a backslash in it need be, for escapes are not read.

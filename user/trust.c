@@ -104,7 +104,7 @@ static int take_trust(struct parser *ps, const struct policy_yaml *root,
 {
 	enum { FORMAT, ISSUER, VERSION, THRESHOLD, KEYS, REVOKED, N_KEYS };
 	static const struct take_key keys[] = {
-		[FORMAT] = {"cordon-trust", "1"},
+		[FORMAT] = {TRUST_KEY, "1"},
 		[ISSUER] = {"issuer", "Example Police Service"},
 		[VERSION] = {"version", "1"},
 		[THRESHOLD] = {"threshold", "2"},
@@ -117,11 +117,11 @@ static int take_trust(struct parser *ps, const struct policy_yaml *root,
 	uint64_t format = 1;
 	int r = 0;
 
-	if (!take_kind(ps, root, "cordon-trust") ||
+	if (!take_kind(ps, root, KIND_TRUST) ||
 	    !take_keys(ps, root, &schema, v))
 		return 0;
 	if (v[FORMAT])
-		take_u64(ps, v[FORMAT], "cordon-trust", 1, 1, &format);
+		take_u64(ps, v[FORMAT], TRUST_KEY, 1, 1, &format);
 	if (v[ISSUER])
 		r = take_string(ps, v[ISSUER], "issuer",
 				POLICY_ISSUER_CHARS_MAX, &trust->issuer);

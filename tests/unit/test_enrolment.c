@@ -12,7 +12,7 @@
 #include <unistd.h>
 
 #include "enrolment.h"
-#include "policy_yaml.h"
+#include "kind.h"
 #include "trust.h"
 
 static struct policy_errors errs;
@@ -124,7 +124,7 @@ static void enrolment_is_read_as_it_was_written(void **state)
 
 	(void)state;
 	assert_int_equal(enrolment_format(&before, &text), 0);
-	assert_true(policy_yaml_has_key(text, ENROLMENT_KIND));
+	assert_int_equal(kind_of(text), KIND_ENROLMENT);
 	assert_int_equal(
 		enrolment_parse("e", text, strlen(text), &after, &errs), 0);
 	assert_string_equal(after->issuer, before.issuer);
@@ -247,7 +247,7 @@ static void enrolment_is_nothing_else(void **state)
 	free(text);
 	text = (char *)"cordon: 1\nissuer: P\nserial: 1\nmode: enforce\n"
 		       "datasets: {}\nrules: []\n";
-	assert_false(policy_yaml_has_key(text, ENROLMENT_KIND));
+	assert_int_equal(kind_of(text), KIND_POLICY);
 	assert_int_equal(
 		enrolment_parse("e", text, strlen(text), &enrolment, &errs),
 		-EINVAL);
