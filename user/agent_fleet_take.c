@@ -121,10 +121,10 @@ static int push_policy(struct agent *agent, struct fleet_policy *message)
 	return r;
 }
 
-static int push_trust(struct agent *agent, const struct fleet_policy *message)
+static int push_anchors(struct agent *agent, const struct trust_bundle *next)
 {
 	uint64_t before = agent->trust ? agent->trust->version : 0;
-	int r = agent_trust_push(agent, &message->trust);
+	int r = agent_trust_push(agent, next);
 
 	if (r == -ESTALE) {
 		agent->fleet->older++;
@@ -135,6 +135,22 @@ static int push_trust(struct agent *agent, const struct fleet_policy *message)
 	/* What others have signed may be good now. */
 	memset(agent->fleet->known, 0, sizeof(agent->fleet->known));
 	fleet_kept_write(agent);
+	return r;
+}
+
+/*
+ * One version at a time: behind one that is refused none is any better. Those
+ * before the last go along for who has missed them, and are no news to others.
+ */
+static int push_trust(struct agent *agent, const struct fleet_policy *message)
+{
+	const struct fleet_trust *next = message->trust;
+	int r = 0;
+
+	for (size_t i = 0; !r && i < message->n_trust; i++)
+		if (i + 1 == message->n_trust || !agent->trust ||
+		    next[i].version >= agent->trust->version)
+			r = push_anchors(agent, &next[i].bundle);
 	return r;
 }
 
@@ -165,10 +181,8 @@ static int push_act(struct agent *agent, const struct trust_bundle *bundle)
 /* The anchors first: they may be those of the others. */
 static int push_all(struct agent *agent, struct fleet_policy *message)
 {
-	int r = 0, act = 0, policy = 0;
+	int r = push_trust(agent, message), act = 0, policy = 0;
 
-	if (message->trust.bytes)
-		r = push_trust(agent, message);
 	if (message->act.bytes)
 		act = push_act(agent, &message->act);
 	if (message->policy.bytes)

@@ -376,7 +376,7 @@ static int check_hosts(const struct pushing *pushing,
 
 /* ---- the message -------------------------------------------------------- */
 
-/* Only what is in force here may go with it: no older anchors. */
+/* What was pushed there before goes along. */
 static int keep_rest(struct pushing *pushing, struct target *target,
 		     struct fleet_policy *rest)
 {
@@ -426,39 +426,73 @@ static void put_part(struct trust_bundle *part,
 	*part = *bundle;
 }
 
+/* What is pushed, and what this makes of what is there. */
+static struct trust_bundle *put_own(const struct pushing *pushing,
+				    struct fleet_pushed *next,
+				    struct fleet_policy *message)
+{
+	if (pushing->policy) {
+		message->serial = pushing->policy->serial;
+		next->serial = message->serial;
+		(void)strcpy(next->sha256, pushing->sha256);
+		put_part(&message->policy, &pushing->bundle);
+		return &message->policy;
+	}
+	if (pushing->is_act) {
+		if (pushing->lifts)
+			(void)strcpy(next->lift_sha256, pushing->sha256);
+		put_part(&message->act, &pushing->bundle);
+		return &message->act;
+	}
+	next->trust_version = pushing->next_trust->version;
+	(void)strcpy(next->trust_sha256, pushing->sha256);
+	return NULL;
+}
+
+/*
+ * All versions up to the last that was pushed there, for hosts that were away;
+ * the oldest stay behind where there is no room for all.
+ */
+static int make_text(const struct fleet *fleet, struct target *target,
+		     struct fleet_policy *message)
+{
+	int r;
+
+	for (size_t i = 0; i < message->n_trust; i++)
+		trust_bundle_release(&message->trust[i].bundle);
+	message->n_trust = 0;
+	r = fleet_trust_get(fleet, target->next.trust_version, message);
+	while (!r) {
+		r = fleet_policy_make(message, FLEET_POLICY_BYTES_MAX,
+				      &target->text, &target->len);
+		if (r != -EMSGSIZE || message->n_trust < 2)
+			return r;
+		trust_bundle_release(&message->trust[0].bundle);
+		memmove(message->trust, message->trust + 1,
+			--message->n_trust * sizeof(*message->trust));
+		r = 0;
+	}
+	return r;
+}
+
 static int make_message(struct pushing *pushing, struct target *target)
 {
 	const struct trust_bundle none = {0};
+	struct trust_bundle *own = NULL;
 	struct fleet_policy message;
-	struct trust_bundle *own;
 	int r;
 
 	r = keep_rest(pushing, target, &message);
 	if (!r && pushing->policy)
 		r = compare(pushing, target, &message.policy);
-	own = pushing->policy	? &message.policy
-	      : pushing->is_act ? &message.act
-				: &message.trust;
 	target->next = target->before;
 	if (!r) {
-		put_part(own, &pushing->bundle);
-		if (pushing->policy) {
-			message.serial = pushing->policy->serial;
-			target->next.serial = message.serial;
-			(void)strcpy(target->next.sha256, pushing->sha256);
-		} else if (pushing->next_trust) {
-			target->next.trust_version =
-				pushing->next_trust->version;
-			(void)strcpy(target->next.trust_sha256,
-				     pushing->sha256);
-		} else if (pushing->lifts) {
-			(void)strcpy(target->next.lift_sha256, pushing->sha256);
-		}
-		r = fleet_policy_make(&message, FLEET_POLICY_BYTES_MAX,
-				      &target->text, &target->len);
-		/* It is lent. */
-		*own = none;
+		own = put_own(pushing, &target->next, &message);
+		r = make_text(pushing->cmd.fleet, target, &message);
 	}
+	/* It is lent. */
+	if (own)
+		*own = none;
 	fleet_policy_release(&message);
 	if (r == -EMSGSIZE)
 		return refuse(pushing->file,
@@ -657,6 +691,23 @@ static int talk(struct pushing *pushing, struct link *link)
 	return r ? r : worst;
 }
 
+/*
+ * For who gets a later one, and has missed this. Those in force here need no
+ * signatures, so that the file of before is the better one.
+ */
+static int keep_trust(const struct pushing *pushing)
+{
+	const struct fleet *fleet = pushing->cmd.fleet;
+	uint64_t version = pushing->next_trust->version;
+	int r;
+
+	if (strcmp(pushing->next_trust->sha256, pushing->trust->sha256) == 0 &&
+	    fleet_trust_is_kept(fleet, version))
+		return CMD_OK;
+	r = fleet_trust_put(fleet, version, &pushing->bundle);
+	return r ? cmd_fleet_failed(pushing->file, r) : CMD_OK;
+}
+
 /* From here on the next ones are to be signed by these. */
 static int adopt_trust(struct pushing *pushing)
 {
@@ -685,6 +736,8 @@ static int push(struct pushing *pushing)
 	if (!r)
 		r = pushing->file ? read_file(pushing)
 				  : take_all_pushed(pushing);
+	if (!r && pushing->next_trust)
+		r = keep_trust(pushing);
 	for (size_t i = 0; !r && pushing->file && i < pushing->n; i++)
 		r = prepare(pushing, &pushing->targets[i]);
 	if (r || !pushing->n)

@@ -10,7 +10,8 @@
  *	hosts/HOST/		enrolment.yaml, what was approved; evidence/,
  *				its log as it came; received.json,
  *				attested.json and seen.json
- *	pushed/			what was pushed, by group and by host
+ *	pushed/			what was pushed, by group and by host, and
+ *				every version of the trust anchors
  *	aside/			messages that were no host's
  *	lock, receive.lock	who changes it, and who receives
  *
@@ -238,6 +239,20 @@ int fleet_pushed_message(const struct fleet *fleet, enum fleet_target target,
 int fleet_pushed_put(const struct fleet *fleet, enum fleet_target target,
 		     const char *name, const struct fleet_pushed *pushed,
 		     const char *text, size_t len);
+
+/* A version of the trust anchors, kept for hosts that miss it. Under
+ * fleet_lock(). 0 or -errno. */
+int fleet_trust_put(const struct fleet *fleet, uint64_t version,
+		    const struct trust_bundle *bundle);
+bool fleet_trust_is_kept(const struct fleet *fleet, uint64_t version);
+
+/*
+ * Those up to and with that version, at most FLEET_TRUST_MAX and without a gap,
+ * into the message: its trust, for fleet_policy_release(), is none before.
+ * 0; -EUCLEAN: one is damaged; -ENOMEM; as open(2) and read(2) say.
+ */
+int fleet_trust_get(const struct fleet *fleet, uint64_t version,
+		    struct fleet_policy *message);
 
 /* What a host should have: the highest serial of what was pushed to it and its
  * groups, and what it alone was allowed. -ENOENT: nothing. */

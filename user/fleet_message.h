@@ -7,8 +7,9 @@
  *	policy	force to host, signed by the issuer's people: as a policy is
  *		kept for a boot, {"cordon":1,"serial":N,"policy":TEXT,
  *		"signatures":[{"file":NAME,"text":TEXT},...]}, and beside that
- *		or alone "trust" and "act", each {"policy":TEXT,
- *		"signatures":[...]}, as trust_bundle_json() makes all of them
+ *		or alone "act", {"policy":TEXT,"signatures":[...]}, and "trust",
+ *		a list of such with "version":N, as trust_bundle_json() makes
+ *		all of them
  *	report	host to force, a part of its evidence log: a box for the
  *		force's sealing key
  *	ask	force to host, not signed: {"cordon":1,"nonce":HEX,
@@ -54,6 +55,7 @@
 	 SEAL_EXTRA_BYTES)
 #define FLEET_ATTEST_BYTES_MAX \
 	(FLEET_BODY_BYTES_MAX + FLEET_SIGNED_BYTES + SEAL_EXTRA_BYTES)
+#define FLEET_TRUST_MAX	    16U /* trust updates in one message */
 #define FLEET_ASK_BYTES_MAX (256U << 10)
 #define FLEET_ASK_HOSTS_MAX 1024U /* in one "have"; ask others one by one */
 
@@ -81,19 +83,32 @@ void fleet_id(const struct sign_public *public,
 
 /* ---- policies ------------------------------------------------------------ */
 
-/* Each is one that was read with its signatures, or has no bytes. Whether they
- * are good is for trust_check(); serial is only what the message says. */
+/* A version of the trust anchors; which it is only the message says. */
+struct fleet_trust {
+	uint64_t version;
+	struct trust_bundle bundle;
+};
+
+/*
+ * Each bundle is one that was read with its signatures, or has no bytes.
+ * Whether they are good is for trust_check(); serial is only what the message
+ * says.
+ *
+ * Trust anchors follow each other one version at a time, and the broker keeps
+ * one message: so it has all updates that a host may have missed.
+ */
 struct fleet_policy {
 	uint64_t serial; /* of the policy; 0: there is none */
 	struct trust_bundle policy;
-	struct trust_bundle trust; /* the next trust anchors */
-	struct trust_bundle act;   /* for one host; no enrolment comes so */
+	struct trust_bundle act; /* for one host; no enrolment comes so */
+	struct fleet_trust trust[FLEET_TRUST_MAX]; /* versions rise */
+	size_t n_trust;
 };
 
 /*
  * The message, of which ret_len bytes are for free(); a NUL is behind them.
  * Signatures that are none are left out. -EINVAL: it has nothing, a policy
- * without serial, or what is no UTF-8; -EMSGSIZE: more than max bytes, such as
+ * without serial, versions that do not rise, or what is no UTF-8; -EMSGSIZE: more than max bytes, such as
  * FLEET_POLICY_BYTES_MAX; -ENOMEM.
  */
 int fleet_policy_make(const struct fleet_policy *policy, size_t max,

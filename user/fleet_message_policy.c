@@ -5,8 +5,9 @@
 #include <stdlib.h>
 #include <string.h>
 
-/* Three of TRUST_SIGNATURES_MAX signatures, and what is around them. */
-#define MEMBERS_MAX 512
+/* Of TRUST_SIGNATURES_MAX signatures each, and what is around them. */
+#define BUNDLES_MAX (FLEET_TRUST_MAX + 2)
+#define MEMBERS_MAX (BUNDLES_MAX * 5 * (TRUST_SIGNATURES_MAX + 2))
 
 /* The bundle as JSON. 0; -EINVAL: it is not UTF-8; -ENOMEM. */
 static int to_json(const struct trust_bundle *bundle, json_t **ret_json)
@@ -35,6 +36,51 @@ static int add_bundle(json_t *message, const char *name,
 	if (r)
 		return r;
 	return json_object_set_new(message, name, json) ? -ENOMEM : 0;
+}
+
+static int add_version(json_t *list, const struct fleet_trust *trust)
+{
+	json_t *json;
+	int r;
+
+	r = to_json(&trust->bundle, &json);
+	if (r)
+		return r;
+	r = json_object_set_new(json, "version",
+				json_integer((json_int_t)trust->version));
+	/* It is stolen also where that fails. */
+	return json_array_append_new(list, json) || r ? -ENOMEM : 0;
+}
+
+/* Each is after the one before. */
+static bool is_rising(const struct fleet_policy *policy)
+{
+	uint64_t before = 0;
+
+	for (size_t i = 0; i < policy->n_trust; i++) {
+		if (policy->trust[i].version <= before ||
+		    policy->trust[i].version > INT64_MAX)
+			return false;
+		before = policy->trust[i].version;
+	}
+	return true;
+}
+
+static int add_trust(json_t *message, const struct fleet_policy *policy)
+{
+	json_t *list;
+	int r = 0;
+
+	if (!policy->n_trust)
+		return 0;
+	if (policy->n_trust > FLEET_TRUST_MAX || !is_rising(policy))
+		return -EINVAL;
+	list = json_array();
+	for (size_t i = 0; !r && i < policy->n_trust; i++)
+		r = add_version(list, &policy->trust[i]);
+	if (json_object_set_new(message, "trust", list))
+		r = r ? r : -ENOMEM;
+	return r;
 }
 
 /* As the kept one has always been: not in an object of its own. */
@@ -67,7 +113,7 @@ int fleet_policy_make(const struct fleet_policy *policy, size_t max,
 
 	r = message ? add_policy(message, policy) : -ENOMEM;
 	if (!r)
-		r = add_bundle(message, "trust", &policy->trust);
+		r = add_trust(message, policy);
 	if (!r)
 		r = add_bundle(message, "act", &policy->act);
 	if (!r && json_object_size(message) == 1)
@@ -106,6 +152,30 @@ static int take_bundle(const json_t *json, struct trust_bundle *ret_bundle)
 					   : -EBADMSG;
 }
 
+static int take_trust(const json_t *list, struct fleet_policy *ret)
+{
+	json_t *json;
+	size_t i;
+	int r;
+
+	if (!list)
+		return 0;
+	if (!json_array_size(list) || json_array_size(list) > FLEET_TRUST_MAX)
+		return -EBADMSG;
+	json_array_foreach (list, i, json) {
+		const json_t *version = json_object_get(json, "version");
+
+		if (json_object_size(json) != 3 || !json_is_integer(version))
+			return -EBADMSG;
+		r = from_json(json, &ret->trust[i].bundle);
+		if (r)
+			return r;
+		ret->n_trust = i + 1;
+		ret->trust[i].version = (uint64_t)json_integer_value(version);
+	}
+	return is_rising(ret) ? 0 : -EBADMSG;
+}
+
 static int take_message(json_t *message, struct fleet_policy *ret)
 {
 	json_t *text = NULL, *list = NULL, *trust = NULL, *act = NULL;
@@ -122,7 +192,7 @@ static int take_message(json_t *message, struct fleet_policy *ret)
 	if (text)
 		r = from_json(message, &ret->policy);
 	if (!r)
-		r = take_bundle(trust, &ret->trust);
+		r = take_trust(trust, ret);
 	return r ? r : take_bundle(act, &ret->act);
 }
 
@@ -151,6 +221,7 @@ int fleet_policy_open(const void *bytes, size_t len, size_t max,
 void fleet_policy_release(struct fleet_policy *policy)
 {
 	trust_bundle_release(&policy->policy);
-	trust_bundle_release(&policy->trust);
+	for (size_t i = 0; i < policy->n_trust; i++)
+		trust_bundle_release(&policy->trust[i].bundle);
 	trust_bundle_release(&policy->act);
 }

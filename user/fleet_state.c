@@ -7,10 +7,12 @@
 #include "fleet.h"
 
 #include <errno.h>
+#include <inttypes.h>
 #include <jansson.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "policy_take.h"
 #include "state.h"
@@ -20,6 +22,8 @@
 #define WORD_FILE     "attested.json"
 #define SEEN_FILE     "seen.json"
 #define FILE_MAX      65536U
+/* In JSON at most six times as long, and its signatures. */
+#define TRUST_MAX (8 * TRUST_FILE_BYTES_MAX)
 
 /* ---- members of a struct as members of an object ------------------------ */
 
@@ -134,13 +138,13 @@ static int put_file(const char *path, json_t *object)
 	return r;
 }
 
-static int get_file(const char *path, json_t **ret_object)
+static int get_file(const char *path, size_t max, json_t **ret_object)
 {
 	char *text = NULL;
 	size_t len;
 	int r;
 
-	r = state_get(path, FILE_MAX, &text, &len);
+	r = state_get(path, max, &text, &len);
 	if (r)
 		return r == -EFBIG ? -EUCLEAN : r;
 	*ret_object = json_loadb(text, len, JSON_REJECT_DUPLICATES, NULL);
@@ -154,7 +158,7 @@ static int members_get(const char *path, const struct member *members, size_t n,
 	json_t *object = NULL;
 	int r;
 
-	r = get_file(path, &object);
+	r = get_file(path, FILE_MAX, &object);
 	if (!r)
 		r = members_take(members, n, object, to);
 	json_decref(object);
@@ -290,7 +294,7 @@ int fleet_word_get(const struct fleet *fleet, const char *host,
 	int r;
 
 	fleet_host_path(fleet, host, WORD_FILE, path);
-	r = get_file(path, &object);
+	r = get_file(path, FILE_MAX, &object);
 	if (!r)
 		r = members_take(word_members, N_ELEMENTS(word_members), object,
 				 &word);
@@ -388,6 +392,65 @@ int fleet_pushed_put(const struct fleet *fleet, enum fleet_target target,
 		 : put_file(path,
 			    members_json(pushed_members,
 					 N_ELEMENTS(pushed_members), pushed));
+}
+
+static void trust_path(const struct fleet *fleet, uint64_t version,
+		       char ret_path[FLEET_PATH_MAX])
+{
+	(void)snprintf(ret_path, FLEET_PATH_MAX,
+		       "%s/pushed/trust.%" PRIu64 ".json", fleet->dir, version);
+}
+
+int fleet_trust_put(const struct fleet *fleet, uint64_t version,
+		    const struct trust_bundle *bundle)
+{
+	char path[FLEET_PATH_MAX];
+
+	trust_path(fleet, version, path);
+	return put_file(path, trust_bundle_json(bundle));
+}
+
+bool fleet_trust_is_kept(const struct fleet *fleet, uint64_t version)
+{
+	char path[FLEET_PATH_MAX];
+	struct stat st;
+
+	trust_path(fleet, version, path);
+	return stat(path, &st) == 0;
+}
+
+static int trust_get(const struct fleet *fleet, uint64_t version,
+		     struct trust_bundle *ret_bundle)
+{
+	char path[FLEET_PATH_MAX];
+	json_t *json = NULL;
+	int r;
+
+	trust_path(fleet, version, path);
+	r = get_file(path, TRUST_MAX, &json);
+	if (!r)
+		r = trust_bundle_from_json(json, ret_bundle);
+	json_decref(json);
+	return r == -EFBIG ? -EUCLEAN : r;
+}
+
+int fleet_trust_get(const struct fleet *fleet, uint64_t version,
+		    struct fleet_policy *message)
+{
+	struct fleet_trust *trust = message->trust;
+	uint64_t first = version + 1;
+	int r = 0;
+
+	/* Back to where one is missing. */
+	while (first > 1 && version - first + 1 < FLEET_TRUST_MAX &&
+	       fleet_trust_is_kept(fleet, first - 1))
+		first--;
+	for (uint64_t v = first; !r && v <= version; v++) {
+		r = trust_get(fleet, v, &trust[message->n_trust].bundle);
+		trust[message->n_trust].version = v;
+		message->n_trust += !r;
+	}
+	return r;
 }
 
 static void take_higher(const struct fleet *fleet, enum fleet_target target,

@@ -254,8 +254,8 @@ static void take_policy(struct host *host, const struct link_frame *frame)
 	if (host->deaf || fleet_policy_open(frame->bytes, frame->len,
 					    FLEET_POLICY_BYTES_MAX, &message))
 		return;
-	if (message.trust.bytes)
-		say("trust anchors");
+	for (size_t i = 0; i < message.n_trust; i++)
+		say("trust anchors %" PRIu64, message.trust[i].version);
 	if (message.act.bytes)
 		say("act");
 	if (message.policy.bytes && message.serial > host->serial) {

@@ -52,14 +52,23 @@ int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 	fuzz_selftest(policy.serial == 7, policy.serial != 7);
 	CHECK(!policy.policy.bytes == !policy.serial);
 	check_bundle(&policy.policy);
-	check_bundle(&policy.trust);
+	CHECK(policy.n_trust <= FLEET_TRUST_MAX);
+	for (size_t i = 0; i < policy.n_trust; i++) {
+		check_bundle(&policy.trust[i].bundle);
+		CHECK(policy.trust[i].version >
+		      (i ? policy.trust[i - 1].version : 0));
+	}
 	check_bundle(&policy.act);
 	/* What JSON escapes can take more room than what it was. */
 	CHECK(fleet_policy_make(&policy, SIZE_MAX, &text, &len) == 0);
 	CHECK(fleet_policy_open(text, len, len, &again) == 0);
 	CHECK(again.serial == policy.serial);
 	check_same(&policy.policy, &again.policy);
-	check_same(&policy.trust, &again.trust);
+	CHECK(policy.n_trust == again.n_trust);
+	for (size_t i = 0; i < policy.n_trust; i++) {
+		CHECK(policy.trust[i].version == again.trust[i].version);
+		check_same(&policy.trust[i].bundle, &again.trust[i].bundle);
+	}
 	check_same(&policy.act, &again.act);
 	free(text);
 	fleet_policy_release(&again);

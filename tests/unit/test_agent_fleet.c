@@ -797,13 +797,19 @@ static uint64_t serial(void)
 	return agent_serial(&host.agent);
 }
 
+/* Whose they are from the second version on. */
+static unsigned int keys_of(int64_t version)
+{
+	return version == 2 ? ALICE | MALLORY : CAROL | MALLORY;
+}
+
 static void put_next_trust(int64_t version, unsigned int who)
 {
 	char own[96];
 
 	(void)strcpy(own, host.trust);
 	(void)strcpy(host.trust, host.policy);
-	put_trust((int)version, 2, ALICE | MALLORY, 0, who);
+	put_trust((int)version, 2, keys_of(version), 0, who);
 	(void)strcpy(host.trust, own);
 }
 
@@ -811,7 +817,9 @@ static void send_trust(int64_t version, unsigned int who)
 {
 	struct fleet_policy message = {0};
 
-	message.trust = sent(put_next_trust, version, who);
+	message.trust[0].version = (uint64_t)version;
+	message.trust[0].bundle = sent(put_next_trust, version, who);
+	message.n_trust = 1;
 	send_message(&message);
 }
 
@@ -1018,18 +1026,29 @@ static void policy_comes_into_force_when_its_moment_comes(void **state)
 	wait_until(serial() == 7);
 }
 
+/* Trust anchors from one version to another, and a policy by the last. */
+static void send_rotated(int64_t from, int64_t to, int64_t serial)
+{
+	struct fleet_policy message = {.serial = (uint64_t)serial};
+
+	for (int64_t v = from; v <= to; v++)
+		message.trust[message.n_trust++] = (struct fleet_trust){
+			.version = (uint64_t)v,
+			.bundle = sent(put_next_trust, v,
+				       ALICE | BOB | CAROL | MALLORY),
+		};
+	message.policy = sent(put_policy, serial, keys_of(to));
+	send_message(&message);
+}
+
 /* New anchors, and in the same message a policy that they have signed. */
 static void anchors_come_into_force_before_the_policy(void **state)
 {
-	struct fleet_policy message = {.serial = 7};
-
 	(void)state;
 	join();
 	push(7, ALICE | MALLORY);
 	wait_until(status_number("refused") == 1);
-	message.policy = sent(put_policy, 7, ALICE | MALLORY);
-	message.trust = sent(put_next_trust, 2, ALICE | BOB | MALLORY);
-	send_message(&message);
+	send_rotated(2, 2, 7);
 	wait_until(serial() == 7);
 	assert_int_equal(host.agent.trust->version, 2);
 	/* The enrolment stays, though one who signed it is trusted no more. */
@@ -1039,6 +1058,39 @@ static void anchors_come_into_force_before_the_policy(void **state)
 	assert_string_equal(host.agent.trust_problem, "");
 	assert_int_equal(serial(), 7);
 	connect_link();
+}
+
+/* It was away for two updates, and takes one after the other. */
+static void anchors_come_one_by_one_when_the_host_has_missed_some(void **state)
+{
+	(void)state;
+	join();
+	(void)json_array_clear(recorded);
+	send_rotated(2, 3, 7);
+	wait_until(serial() == 7);
+	assert_int_equal(host.agent.trust->version, 3);
+	assert_int_equal(told("trust"), 2);
+	/* They go along with what is pushed later, and are no news. */
+	send_rotated(2, 3, 8);
+	wait_until(serial() == 8);
+	assert_int_equal(told("trust"), 2);
+	assert_int_equal(told("refused"), 0);
+	assert_int_equal(status_number("refused"), 0);
+	assert_int_equal(status_number("older"), 0);
+}
+
+/* Nobody who was trusted here has said that the third may follow. */
+static void anchors_are_refused_when_one_is_left_out(void **state)
+{
+	(void)state;
+	join();
+	send_rotated(3, 4, 7);
+	wait_until(status_number("refused") == 1);
+	assert_int_equal(serial(), 5);
+	assert_int_equal(host.agent.trust->version, 1);
+	send_rotated(2, 4, 7);
+	wait_until(serial() == 7);
+	assert_int_equal(host.agent.trust->version, 4);
 }
 
 /* ---- acts ---------------------------------------------------------------- */
@@ -1456,6 +1508,9 @@ int main(int argc, char **argv)
 		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
 		in_a_fleet(anchors_come_into_force_before_the_policy),
+		in_a_fleet(
+			anchors_come_one_by_one_when_the_host_has_missed_some),
+		in_a_fleet(anchors_are_refused_when_one_is_left_out),
 		in_a_fleet(host_attests_by_which_act_it_is_lifted),
 		in_a_fleet(act_took_effect_once_and_is_no_news_after_a_start),
 		in_a_fleet(act_comes_through_when_there_was_rubbish_before_it),

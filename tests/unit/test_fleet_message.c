@@ -392,7 +392,11 @@ static void policy_comes_back_with_its_signatures(void **state)
 
 	(void)state;
 	policy.policy = a_bundle("cordon: 1\n# \xc3\xa4\n");
-	policy.trust = a_bundle("cordon-trust: 1\n");
+	for (; policy.n_trust < FLEET_TRUST_MAX; policy.n_trust++)
+		policy.trust[policy.n_trust] = (struct fleet_trust){
+			.version = 2 + policy.n_trust,
+			.bundle = a_bundle("cordon-trust: 1\n"),
+		};
 	assert_int_equal(
 		fleet_policy_make(&policy, FLEET_POLICY_BYTES_MAX, &text, &len),
 		0);
@@ -408,7 +412,14 @@ static void policy_comes_back_with_its_signatures(void **state)
 	assert_string_equal(got.policy.signatures[0].file,
 			    "p.yaml.alice.minisig");
 	assert_int_equal(got.policy.signatures[0].error, 0);
-	assert_string_equal(got.trust.bytes, "cordon-trust: 1\n");
+	assert_int_equal(got.n_trust, FLEET_TRUST_MAX);
+	for (size_t i = 0; i < got.n_trust; i++) {
+		assert_int_equal(got.trust[i].version, 2 + i);
+		assert_string_equal(got.trust[i].bundle.bytes,
+				    "cordon-trust: 1\n");
+		assert_string_equal(got.trust[i].bundle.signatures[0].text,
+				    policy.trust[i].bundle.signatures[0].text);
+	}
 	assert_null(got.act.bytes);
 	fleet_policy_release(&got);
 	assert_int_equal(fleet_policy_open(text, len, len - 1, &got),
@@ -434,6 +445,14 @@ static void policy_is_not_made_of_what_is_none(void **state)
 	assert_int_equal(fleet_policy_make(&policy, 1000, &text, &len),
 			 -EINVAL);
 	policy.serial = 42;
+	policy.n_trust = 2;
+	policy.trust[0] = (struct fleet_trust){3, a_bundle("t")};
+	policy.trust[1] = (struct fleet_trust){3, a_bundle("t")};
+	assert_int_equal(fleet_policy_make(&policy, 9000, &text, &len),
+			 -EINVAL);
+	policy.trust[1].version = 4;
+	assert_int_equal(fleet_policy_make(&policy, 9000, &text, &len), 0);
+	free(text);
 	((char *)policy.policy.bytes)[0] = '\xff';
 	assert_int_equal(fleet_policy_make(&policy, 1000, &text, &len),
 			 -EINVAL);
@@ -468,6 +487,18 @@ static void policy_is_refused_unless_it_is_exactly_one(void **state)
 		"\"signatures\":[]}",
 		"{\"cordon\":1,\"serial\":1,\"policy\":\"p\",\"signatures\":[]}"
 		"x",
+		"{\"cordon\":1,\"trust\":[]}",
+		"{\"cordon\":1,\"trust\":{\"policy\":\"t\",\"version\":1,"
+		"\"signatures\":[]}}",
+		"{\"cordon\":1,\"trust\":[{\"policy\":\"t\",\"signatures\":[]}]"
+		"}",
+		"{\"cordon\":1,\"trust\":[{\"policy\":\"t\",\"signatures\":[],"
+		"\"version\":0}]}",
+		"{\"cordon\":1,\"trust\":[{\"policy\":\"t\",\"signatures\":[],"
+		"\"version\":-1}]}",
+		"{\"cordon\":1,\"trust\":[{\"policy\":\"t\",\"signatures\":[],"
+		"\"version\":2},{\"policy\":\"t\",\"signatures\":[],"
+		"\"version\":1}]}",
 		"{\"cordon\":1,\"act\":\"p\"}",
 		"{\"cordon\":1,\"act\":{\"policy\":\"p\"}}",
 	};
@@ -475,6 +506,9 @@ static void policy_is_refused_unless_it_is_exactly_one(void **state)
 		"{\"cordon\":1,\"serial\":1,\"policy\":\"p\",\"signatures\":[]"
 		"}",
 		"{\"cordon\":1,\"act\":{\"policy\":\"p\",\"signatures\":[]}}",
+		"{\"cordon\":1,\"trust\":[{\"policy\":\"t\",\"signatures\":[],"
+		"\"version\":1},{\"policy\":\"t\",\"signatures\":[],"
+		"\"version\":2}]}",
 	};
 	struct fleet_policy got;
 
