@@ -66,7 +66,7 @@ int act_parse(const char *name, const void *buf, size_t len,
 int act_format(const struct act *act, char **ret_text,
 	       struct policy_errors *errs);
 
-/* Is it for the host of that name (gethostname(2))? */
+/* Is it for the host of that name? */
 bool act_is_for_host(const struct act *act, const char *hostname);
 
 /* What it does, to whom, and why: one sentence; cut at size. */

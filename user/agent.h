@@ -778,6 +778,14 @@ int64_t agent_policy_age(const struct agent *agent);
 void agent_enrolment_old(struct agent *agent, const json_t *line);
 void agent_enrolment_remember(const struct agent *agent, json_t *fields);
 
+/*
+ * What this host is called in policies and acts: by the enrolment that the
+ * issuer has signed for its key and, where it is of no fleet, by
+ * gethostname(2), which root can make whatever another host is called.
+ */
+void agent_host_name(const struct agent *agent,
+		     char ret_name[POLICY_HOST_CHARS_MAX + 1]);
+
 /* ---- agent_fleet.c ------------------------------------------------------- */
 
 /* What is known from before; comes before all else that reads policies or

@@ -15,7 +15,6 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/random.h>
-#include <unistd.h>
 
 #include "act.h"
 #include "clock.h"
@@ -313,7 +312,7 @@ static int fill_act(const struct agent *agent,
 	act->serial = request->serial;
 	(void)snprintf(act->issuer, sizeof(act->issuer), "%s",
 		       agent->trust->issuer);
-	(void)gethostname(act->host, sizeof(act->host) - 1);
+	agent_host_name(agent, act->host);
 	act_host_key(&agent->host_public, act->host_key);
 	(void)snprintf(act->reason, sizeof(act->reason), "%s",
 		       request->reason[0] ? request->reason : NO_REASON);
@@ -432,13 +431,13 @@ static int check_nonce(const struct agent *agent, const struct act *act,
 static int check_act(const struct agent *agent, const struct act *act,
 		     char *why, size_t size)
 {
-	char host[POLICY_HOST_CHARS_MAX + 1] = "", key[SIGN_HASH_CHARS_MAX];
+	char host[POLICY_HOST_CHARS_MAX + 1], key[SIGN_HASH_CHARS_MAX];
 
 	if (strcmp(act->issuer, agent->trust->issuer) != 0)
 		return say_why(why, size,
 			       "its issuer is %s, and this host's is %s",
 			       act->issuer, agent->trust->issuer);
-	(void)gethostname(host, sizeof(host) - 1);
+	agent_host_name(agent, host);
 	if (!act_is_for_host(act, host))
 		return say_why(why, size,
 			       "it is for the host %s, and this is %s",

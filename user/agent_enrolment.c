@@ -11,6 +11,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "log.h"
 #include "text.h"
@@ -153,4 +154,49 @@ bool fleet_judge(const struct agent *agent, const struct trust_bundle *bundle,
 	else
 		enrolment_free(enrolment);
 	return good;
+}
+
+/* ---- what this host is called -------------------------------------------- */
+
+bool fleet_is_enrolled(const struct agent *agent)
+{
+	const char *file = agent->opts->enrolment_file;
+
+	return file && (access(file, F_OK) == 0 || errno != ENOENT);
+}
+
+/* The one that lies there: at a start policies are judged before it is taken.
+ * NULL: there is none that could be. */
+static struct enrolment *find(const struct agent *agent)
+{
+	const char *file = agent->opts->enrolment_file;
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	char why[TRUST_WORDS_MAX + POLICY_ERROR_CHARS_MAX];
+	struct enrolment *enrolment = NULL;
+	struct trust_bundle bundle = {0};
+
+	if (errs && fleet_is_enrolled(agent) &&
+	    !trust_bundle_read_ours(file, &bundle, errs))
+		(void)fleet_judge(agent, &bundle, &enrolment, why, sizeof(why));
+	trust_bundle_release(&bundle);
+	free(errs);
+	return enrolment;
+}
+
+void agent_host_name(const struct agent *agent,
+		     char ret_name[POLICY_HOST_CHARS_MAX + 1])
+{
+	const struct agent_fleet *fleet = agent->fleet;
+	struct enrolment *found = NULL;
+	const struct enrolment *enrolment = fleet ? fleet->enrolment : NULL;
+
+	if (fleet && !enrolment)
+		enrolment = found = find(agent);
+	memset(ret_name, 0, POLICY_HOST_CHARS_MAX + 1);
+	if (enrolment)
+		(void)snprintf(ret_name, POLICY_HOST_CHARS_MAX + 1, "%s",
+			       enrolment->host);
+	else
+		(void)gethostname(ret_name, POLICY_HOST_CHARS_MAX);
+	enrolment_free(found);
 }

@@ -87,17 +87,11 @@ int agent_fleet_fd(const struct agent *agent)
 
 /* ---- the enrolment ------------------------------------------------------- */
 
-static bool is_there(const struct agent *agent)
-{
-	return access(agent->opts->enrolment_file, F_OK) == 0 ||
-	       errno != ENOENT;
-}
-
 bool agent_fleet_holds(const struct agent *agent, uint64_t *ret_acked)
 {
 	const struct agent_fleet *fleet = agent->fleet;
 
-	if (!fleet || !fleet->has_kept || !is_there(agent))
+	if (!fleet || !fleet->has_kept || !fleet_is_enrolled(agent))
 		return false;
 	*ret_acked = fleet->kept.acked.seq;
 	return true;
@@ -175,6 +169,18 @@ static void refuse(struct agent *agent, const struct trust_bundle *bundle,
 		agent_trust_refused(agent, file, bundle, why);
 }
 
+/* The policy in force stays, but it begins at no boot. */
+static void warn_of_name(const struct agent *agent)
+{
+	const char *host = agent->fleet->enrolment->host;
+
+	if (agent->policy && !policy_covers_host(agent->policy, host))
+		log_error("the policy in force is not for this host as it is "
+			  "enrolled: none of its `hosts` matches %s; ask the "
+			  "issuer for one that does, before the next boot",
+			  host);
+}
+
 /* 0: it is in force. */
 static int enrol(struct agent *agent, const struct trust_bundle *bundle)
 {
@@ -194,6 +200,7 @@ static int enrol(struct agent *agent, const struct trust_bundle *bundle)
 	(void)strcpy(fleet->kept.sha256, fleet->enrolment->sha256);
 	fleet_kept_write(agent);
 	record_enrolment(agent);
+	warn_of_name(agent);
 	return 0;
 }
 
@@ -321,8 +328,9 @@ void agent_fleet_start(struct agent *agent)
 		return;
 	agent->take_enrolment = take_dropped;
 	memset(fleet->known, 0, sizeof(fleet->known));
-	r = is_there(agent) ? trust_bundle_read_ours(file, &bundle, errs)
-			    : -ENOENT;
+	r = fleet_is_enrolled(agent)
+		    ? trust_bundle_read_ours(file, &bundle, errs)
+		    : -ENOENT;
 	if (r == -ENOENT) {
 		if (fleet->link || fleet->kept.sha256[0])
 			log_warning("%s is not there: this host is of no "

@@ -105,6 +105,9 @@ void fleet_watch_link(struct agent_fleet *fleet, bool on);
 bool fleet_judge(const struct agent *agent, const struct trust_bundle *bundle,
 		 struct enrolment **ret_enrolment, char *why, size_t size);
 
+/* Does one lie there, or what cannot be looked at? */
+bool fleet_is_enrolled(const struct agent *agent);
+
 /* The host's, which is made where there is none. As sign_key_load(). */
 int fleet_key_load(const struct agent *agent, struct sign_key *ret_key);
 

@@ -15,7 +15,6 @@
 #include <sys/timerfd.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "log.h"
@@ -238,11 +237,11 @@ int agent_policy_read(struct agent *agent, struct policy **ret_policy)
 	return r;
 }
 
-static bool covers_this_host(const struct policy *policy,
+static bool covers_this_host(const struct agent *agent,
+			     const struct policy *policy,
 			     char ret_host[POLICY_HOST_CHARS_MAX + 1])
 {
-	memset(ret_host, 0, POLICY_HOST_CHARS_MAX + 1);
-	(void)gethostname(ret_host, POLICY_HOST_CHARS_MAX);
+	agent_host_name(agent, ret_host);
 	return policy_covers_host(policy, ret_host);
 }
 
@@ -279,7 +278,7 @@ static int load_kept(struct agent *agent, struct policy **ret_policy,
 				  why);
 	else
 		r = parse_signed(agent, KEPT, &bundle, ret_policy, errs);
-	if (!r && !covers_this_host(*ret_policy, host)) {
+	if (!r && !covers_this_host(agent, *ret_policy, host)) {
 		policy_errors_add(errs, KEPT, (struct policy_pos){0},
 				  "not for this host: none of its `hosts` "
 				  "matches %s",
@@ -330,7 +329,7 @@ static int find_in_file(struct agent *agent, struct policy **ret_policy,
 	r = trust_bundle_read_ours(file, &bundle, errs);
 	if (!r)
 		r = take_bundle(agent, file, &bundle, ret_policy, errs);
-	if (!r && !covers_this_host(*ret_policy, host)) {
+	if (!r && !covers_this_host(agent, *ret_policy, host)) {
 		policy_free(*ret_policy);
 		*ret_policy = NULL;
 		r = -EPERM;
@@ -381,7 +380,7 @@ int agent_policy_check(struct agent *agent, const struct policy *policy)
 	char host[POLICY_HOST_CHARS_MAX + 1], at[TEXT_NUMBER_CHARS_MAX];
 	int64_t now = agent_now(agent);
 
-	if (!covers_this_host(policy, host))
+	if (!covers_this_host(agent, policy, host))
 		return refuse_policy(agent, -EPERM,
 				     "%s: not for this host: none of its "
 				     "`hosts` matches %s; ask the issuer to "

@@ -823,9 +823,12 @@ static int answer_doctor(struct agent *agent, struct control_client *client)
 		.guard = &agent->opts->guard,
 		.running = agent->guard,
 	};
+	char host[POLICY_HOST_CHARS_MAX + 1];
 	struct doctor_result result;
 	int r;
 
+	agent_host_name(agent, host);
+	opts.host = host;
 	r = doctor_run(&opts, reply_item, &reply, &result);
 	if (!r)
 		r = reply.r;

@@ -184,6 +184,7 @@ static int doctor(const struct agent_options *opts)
 	char path[4096], error[CONTROL_ERROR_CHARS_MAX];
 	struct doctor_options ask = {
 		.policy_file = opts->policy_file,
+		.enrolment_file = opts->enrolment_file,
 		.state_dir = opts->state_dir,
 		.run_dir = opts->run_dir,
 		.guard = &opts->guard,

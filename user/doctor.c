@@ -1,6 +1,7 @@
 // SPDX-License-Identifier: GPL-2.0-only
 #include "doctor.h"
 #include "dataset.h"
+#include "enrolment.h"
 #include "guard.h"
 #include "policy.h"
 #include "text.h"
@@ -243,6 +244,27 @@ static void check_quiet_paths(struct doctor *doctor,
 	}
 }
 
+/* Who has signed the enrolment is for the agent to know. */
+static void name_host(const struct doctor_options *opts,
+		      char ret_host[POLICY_HOST_CHARS_MAX + 1])
+{
+	const char *file = opts->enrolment_file;
+	struct enrolment *enrolment = NULL;
+	void *bytes = NULL;
+	size_t len;
+
+	if (!opts->host && file && !policy_read(file, &bytes, &len, NULL))
+		(void)enrolment_parse(file, bytes, len, &enrolment, NULL);
+	memset(ret_host, 0, POLICY_HOST_CHARS_MAX + 1);
+	if (opts->host || enrolment)
+		(void)snprintf(ret_host, POLICY_HOST_CHARS_MAX + 1, "%s",
+			       opts->host ? opts->host : enrolment->host);
+	else
+		(void)gethostname(ret_host, POLICY_HOST_CHARS_MAX);
+	enrolment_free(enrolment);
+	free(bytes);
+}
+
 static void check_policy_content(struct doctor *doctor, const char *file,
 				 const struct policy *policy)
 {
@@ -250,7 +272,7 @@ static void check_policy_content(struct doctor *doctor, const char *file,
 	char host[POLICY_HOST_CHARS_MAX + 1] = "", until[TEXT_NUMBER_CHARS_MAX];
 	int64_t now = time(NULL);
 
-	(void)gethostname(host, sizeof(host) - 1);
+	name_host(doctor->opts, host);
 	text_format_time(policy->expires_s, until, sizeof(until));
 	if (!policy_covers_host(policy, host))
 		report(doctor, DOCTOR_FAIL, "policy",

@@ -33,6 +33,10 @@ struct guard_options;
 
 struct doctor_options {
 	const char *policy_file;
+	/* What policies call this host. NULL: no agent says so; the file of its
+	 * enrolment may, or be NULL. */
+	const char *host;
+	const char *enrolment_file;
 	const char *state_dir;
 	const char *run_dir;
 	const struct guard_options *guard; /* how to load a guard for a test */

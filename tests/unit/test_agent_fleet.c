@@ -40,6 +40,15 @@ uint64_t agent_incidents_open(const struct agent *agent)
 	return 3;
 }
 
+/* What root has called this host. */
+static char hostname[64];
+
+int gethostname(char *name, size_t len)
+{
+	(void)snprintf(name, len, "%s", hostname);
+	return 0;
+}
+
 /* ---- the other end ------------------------------------------------------- */
 
 static struct {
@@ -313,6 +322,7 @@ static int make_fleet(void **state)
 		return -1;
 	keep_bytes = 0;
 	lost = 0;
+	(void)strcpy(hostname, "print-1");
 	agent_begins = load_fleet;
 	log_opens = hold_log;
 	force.fd = -1;
@@ -1173,6 +1183,8 @@ static void act_took_effect_once_and_is_no_news_after_a_start(void **state)
 	join();
 	begin_acts();
 	text = break_glass(&len);
+	assert_non_null(strstr(act_text, "host: \"" NAME "\""));
+	(void)strcpy(hostname, "other-host");
 	say_policy(text, len);
 	wait_until(guarded.lifted_until_ns);
 	assert_int_equal(agent_act_end(&host.agent), 0);
@@ -1461,6 +1473,69 @@ static void enrolment_is_taken_when_it_is_dropped(void **state)
 	assert_true(state_of()->connected);
 }
 
+static void put_policy_for(const char *name, int64_t serial)
+{
+	char more[64];
+
+	(void)snprintf(more, sizeof(more), "hosts: [%s]\n", name);
+	put_policy_of("Police", serial, more, ALICE | BOB);
+}
+
+static void put_own_policy(int64_t serial, unsigned int who)
+{
+	(void)who;
+	put_policy_for(NAME, serial);
+}
+
+/* Root can call it what another host is called. */
+static void host_is_called_what_it_is_enrolled_as(void **state)
+{
+	(void)state;
+	join();
+	(void)strcpy(hostname, "other-host");
+	send_policy(put_others_policy, 7, ALICE | BOB);
+	wait_until(status_number("refused") == 1);
+	assert_non_null(strstr(host.agent.push_problem,
+			       "none of its `hosts` matches " NAME));
+	put_policy_for("other-host", 7);
+	assert_int_equal(reload(), 5);
+	assert_problem("not for this host");
+	/* And the twin, which begins at a boot, too. */
+	send_policy(put_own_policy, 7, ALICE | BOB);
+	wait_until(serial() == 7);
+	put_policy_for("other-host", 8);
+	agent_dies();
+	begin(true);
+	assert_int_equal(serial(), 7);
+	assert_problem("not for this host");
+	put_policy_for("PRINT-1.*", 8);
+	assert_int_equal(reload(), 8);
+}
+
+static void host_of_no_fleet_is_called_what_root_says(void **state)
+{
+	struct sign_public key = own_key();
+
+	(void)state;
+	(void)strcpy(hostname, "other-host");
+	put_policy_for(NAME, 5);
+	assert_int_equal(start(true), 0);
+	put_policy_for("other-host", 5);
+	begin(true);
+	assert_int_equal(serial(), 5);
+	/* One that a stranger has signed gives it no other name. */
+	put_enrolment("Police", NAME, &key, 2, MALLORY | ALICE);
+	put_policy_for(NAME, 6);
+	assert_int_equal(reload(), 5);
+	/* And the twin, as cordond reloads; what is in force stays. */
+	put_enrolment("Police", NAME, &key, 2, ALICE | BOB);
+	assert_int_equal(reload(), 6);
+	agent_fleet_start(&host.agent);
+	put_policy_for("other-host", 7);
+	assert_int_equal(reload(), 6);
+	connect_link();
+}
+
 static void host_leaves_the_fleet_when_the_file_is_gone(void **state)
 {
 	struct sign_public key = own_key();
@@ -1523,6 +1598,8 @@ int main(int argc, char **argv)
 			older_enrolment_is_refused_when_the_file_of_it_is_gone),
 		in_a_fleet(enrolment_stays_when_a_signer_is_revoked_later),
 		in_a_fleet(enrolment_is_taken_when_it_is_dropped),
+		in_a_fleet(host_is_called_what_it_is_enrolled_as),
+		in_a_fleet(host_of_no_fleet_is_called_what_root_says),
 		in_a_fleet(host_leaves_the_fleet_when_the_file_is_gone),
 	};
 	ssize_t n;
