@@ -238,6 +238,8 @@ static void evidence_text_of(const struct asked *asked, char *buf, size_t size)
 	if (has(asked, FLEET_BROKEN) || has(asked, FLEET_REPLACED) ||
 	    has(asked, FLEET_SHORTER))
 		(void)snprintf(buf, size, "CHANGED");
+	else if (has(asked, FLEET_FULL))
+		(void)snprintf(buf, size, "no room");
 	else if (has(asked, FLEET_MISSING) || has(asked, FLEET_LOST) ||
 		 has(asked, FLEET_DROPPED))
 		(void)snprintf(buf, size, "with gaps");

@@ -49,6 +49,7 @@ struct watched {
 struct watching {
 	struct cmd_fleet cmd;
 	uint64_t ask_s;
+	uint64_t host_bytes;
 	bool once;
 	struct link *link;
 	struct watched *hosts; /* by their tokens, as the fleet's */
@@ -347,6 +348,10 @@ static bool lacks_lines(const struct watching *watching,
 			const struct fleet_host *host,
 			const struct watched *watched)
 {
+	/* The broker has them, until there is room. */
+	if (host->received.full_s ||
+	    host->received.later_s > clock_s(CLOCK_REALTIME))
+		return false;
 	return host->received.gap_s || (host->received.seq < watched->sent &&
 					watching->idle > watched->fetches);
 }
@@ -468,10 +473,21 @@ static void begin_again(struct watching *watching, int r)
 	watching->again_ms = clock_ms() + FULL_MS;
 }
 
+static int answer(struct watching *watching, const struct link_frame *frame,
+		  const struct fleet_receipt *receipt)
+{
+	struct link_frame answer = {.type = LINK_ACK, .id = frame->id};
+
+	if (receipt->outcome == FLEET_LATER) {
+		answer.type = LINK_LATER;
+		answer.count = receipt->later_s;
+	}
+	return link_send(watching->link, &answer);
+}
+
 static int take_report(struct watching *watching,
 		       const struct link_frame *frame)
 {
-	const struct link_frame ack = {.type = LINK_ACK, .id = frame->id};
 	struct fleet *fleet = watching->cmd.fleet;
 	struct fleet_receipt receipt;
 	int r = 0;
@@ -485,7 +501,7 @@ static int take_report(struct watching *watching,
 		begin_again(watching, r);
 		return 0;
 	}
-	r = link_send(watching->link, &ack);
+	r = answer(watching, frame, &receipt);
 	watching->told_full = false;
 	if (receipt.outcome == FLEET_TAKEN) {
 		watching->taken++;
@@ -623,6 +639,7 @@ static int begin(struct watching *watching)
 	r = cmd_fleet_open(&watching->cmd, FLEET_OPENING);
 	if (r)
 		return r;
+	watching->cmd.fleet->host_bytes = watching->host_bytes;
 	r = fleet_lock_receiving(watching->cmd.fleet);
 	if (r == -EBUSY) {
 		(void)fprintf(stderr,
@@ -644,17 +661,27 @@ static int begin(struct watching *watching)
 	return watch(watching);
 }
 
+static int take_limit(const char *text, uint64_t *ret_bytes)
+{
+	if (!text_parse_bytes(text, true, 1, INT64_MAX, ret_bytes))
+		return CMD_OK;
+	return cmd_usage(FLEET_VERB, "%s: expected a size, such as 10GiB",
+			 text);
+}
+
 int cmd_fleet_watch(int argc, char **argv)
 {
-	enum { OPT_ONCE = FLEET_OPT_OWN, OPT_ASK };
+	enum { OPT_ONCE = FLEET_OPT_OWN, OPT_ASK, OPT_LIMIT };
 	static const struct option options[] = {
 		FLEET_OPTIONS,
 		FLEET_LINK_OPTIONS,
 		{"once", no_argument, NULL, OPT_ONCE},
 		{"ask", required_argument, NULL, OPT_ASK},
+		{"host-limit", required_argument, NULL, OPT_LIMIT},
 		{0},
 	};
-	struct watching watching = {.ask_s = ASK_S};
+	struct watching watching = {.ask_s = ASK_S,
+				    .host_bytes = FLEET_HOST_BYTES};
 	int code, r = 0;
 
 	while (!r &&
@@ -663,6 +690,8 @@ int cmd_fleet_watch(int argc, char **argv)
 			watching.once = true;
 		else if (code == OPT_ASK)
 			r = cmd_fleet_take_wait(optarg, &watching.ask_s);
+		else if (code == OPT_LIMIT)
+			r = take_limit(optarg, &watching.host_bytes);
 		else
 			r = cmd_fleet_take(&watching.cmd, code);
 	}

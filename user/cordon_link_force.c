@@ -22,7 +22,7 @@
 #define NEXT	"$JS.API.CONSUMER.MSG.NEXT." LINK_REPORTS "." LINK_CONSUMER
 #define ACK	"$JS.ACK." LINK_REPORTS "." LINK_CONSUMER "."
 #define ACK_MAX 256
-/* Reports that wait for LINK_ACK; the broker sends no more than these. */
+/* Reports that wait for LINK_ACK; more than are fetched at once. */
 #define PENDING_MAX 1024
 /* A host whose reports nobody takes keeps them; it takes nobody's room. */
 #define PER_HOST_MAX 256
@@ -127,6 +127,7 @@ static int make_reports(struct link_side *side)
 			"num_replicas", (json_int_t)side->config->replicas));
 }
 
+/* What waits for room here is many, and no other host has to wait for it. */
 static int make_consumer(struct link_side *side)
 {
 	return make(side, "the consumer of reports",
@@ -138,8 +139,8 @@ static int make_consumer(struct link_side *side)
 			      "durable_name", LINK_CONSUMER, "deliver_policy",
 			      "all", "ack_policy", "explicit", "ack_wait",
 			      (json_int_t)(LINK_ACK_WAIT_S * NS), "max_deliver",
-			      -1, "max_ack_pending", PENDING_MAX,
-			      "replay_policy", "instant"));
+			      -1, "max_ack_pending", -1, "replay_policy",
+			      "instant"));
 }
 
 static int begin(struct link_side *side)
@@ -232,7 +233,7 @@ static bool remember(struct force *force, const char *subject)
 	return true;
 }
 
-static int acknowledge(struct link_side *side, uint64_t id)
+static int settle(struct link_side *side, uint64_t id, const char *how)
 {
 	struct force *force = side->force;
 	size_t at = id % PENDING_MAX;
@@ -241,7 +242,21 @@ static int acknowledge(struct link_side *side, uint64_t id)
 		return 0;
 	force->pending[at].id = 0;
 	return broker_publish(side->broker, force->pending[at].subject, NULL,
-			      NULL, "+ACK", 4);
+			      NULL, how, strlen(how));
+}
+
+static int acknowledge(struct link_side *side, uint64_t id)
+{
+	return settle(side, id, "+ACK");
+}
+
+static int put_off(struct link_side *side, const struct link_frame *frame)
+{
+	char how[64];
+
+	(void)snprintf(how, sizeof(how), "-NAK {\"delay\":%lld}",
+		       frame->count * NS);
+	return settle(side, frame->id, how);
 }
 
 static int report(struct link_side *side, const struct broker_message *message)
@@ -331,6 +346,8 @@ static int take_frame(struct link_side *side, const struct link_frame *frame)
 		return fetch(side, frame);
 	case LINK_ACK:
 		return acknowledge(side, frame->id);
+	case LINK_LATER:
+		return put_off(side, frame);
 	default:
 		return 0;
 	}

@@ -139,6 +139,27 @@ int evidence_copy_find(const char *dir, struct evidence_copy *ret_copy)
 	return r;
 }
 
+int evidence_copy_bytes(const char *dir, uint64_t *ret_bytes)
+{
+	char **files = NULL;
+	uint64_t bytes = 0;
+	struct stat st;
+	size_t n = 0;
+	int r;
+
+	r = evidence_files(&dir, 1, NULL, NULL, &files, &n);
+	for (size_t i = 0; !r && i < n; i++) {
+		if (stat(files[i], &st) < 0)
+			r = -errno;
+		else
+			bytes += (uint64_t)st.st_size;
+	}
+	evidence_files_free(files, n);
+	if (!r || r == -ENOENT)
+		*ret_bytes = bytes;
+	return r == -ENOENT ? 0 : r;
+}
+
 /* ---- adding ------------------------------------------------------------- */
 
 /* What the writer of a log has of it, for its functions. */

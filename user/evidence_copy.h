@@ -62,6 +62,10 @@ struct evidence_copy_lines {
 int evidence_copy_add(const char *dir, struct evidence_copy *copy,
 		      const struct evidence_copy_lines *lines);
 
+/* How many bytes the segments in dir take. 0, also where there is no dir;
+ * -ENOMEM; as stat(2) says. */
+int evidence_copy_bytes(const char *dir, uint64_t *ret_bytes);
+
 /*
  * The hash of line seq, which may be any. -ENOENT: there is no such line;
  * -ENOMEM; as evidence_read() says.

@@ -424,6 +424,7 @@ static void carry_over(struct fleet *fleet, struct fleet_host *old, size_t n)
 		host->received = old[i].received;
 		host->changed = old[i].changed;
 		host->copy = old[i].copy;
+		host->copy_bytes = old[i].copy_bytes;
 		host->copy_known = old[i].copy_known;
 	}
 }
@@ -507,6 +508,7 @@ int fleet_open(const char *dir, enum fleet_open how, struct fleet **ret_fleet,
 		return -ENOMEM;
 	fleet->lock_fd = -1;
 	fleet->receive_fd = -1;
+	fleet->host_bytes = FLEET_HOST_BYTES;
 	(void)strcpy(fleet->dir, dir);
 	default_files(fleet);
 	r = read_fleet(fleet, errs);

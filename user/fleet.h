@@ -38,7 +38,13 @@
 #define FLEET_TRUST_FILE "trust.yaml"
 #define FLEET_SEAL_FILE	 "seal.key"
 #define FLEET_ENROLMENT	 "enrolment.yaml" /* of hosts/HOST */
-#define FLEET_DIR_MAX	 1024		  /* of its path, with the NUL */
+/*
+ * A host writes what it likes, and the disk is one for all. Ten times what its
+ * own log may have, and a year of a line each second: who comes there is worth
+ * a look.
+ */
+#define FLEET_HOST_BYTES (10ULL << 30)
+#define FLEET_DIR_MAX	 1024 /* of its path, with the NUL */
 #define FLEET_PATH_MAX	 (FLEET_DIR_MAX + 512)
 
 /* What came of one host (received.json). Moments are seconds since the epoch;
@@ -67,6 +73,9 @@ struct fleet_received {
 	uint64_t broken;  /* and which did not */
 	int64_t other_s;  /* when other lines came than those before, */
 	uint64_t other;	  /* and up to which */
+	int64_t full_s;	  /* since when no more is taken; 0: it is */
+	uint64_t room;	  /* bytes: what it may have, then */
+	int64_t later_s;  /* by then all that was put off has come again */
 };
 
 struct fleet_host {
@@ -81,6 +90,7 @@ struct fleet_host {
 	struct fleet_received received;
 	bool changed;		   /* since fleet_received_put() */
 	struct evidence_copy copy; /* where its evidence ends */
+	uint64_t copy_bytes;	   /* of all its evidence, on the disk */
 	bool copy_known;
 };
 
@@ -97,6 +107,7 @@ struct fleet {
 	struct fleet_host *hosts; /* by their tokens */
 	size_t n_hosts;
 	uint64_t hosts_changed_ns; /* of the directory they were read from */
+	uint64_t host_bytes;	   /* room for the evidence of one host */
 	int lock_fd;
 	int receive_fd;
 	uint64_t aside; /* messages that were set aside, since it was opened */

@@ -16,14 +16,19 @@
 
 /* So often a host was asked for what is missing, and began behind it. */
 #define GAP_TRIES 3
+/* When what there is no room for comes again, and how late that may be. */
+#define LATER_MIN_S 10
+#define LATER_MAX_S 600
+#define LATE_S	    15
 
 const char *fleet_outcome_name(enum fleet_outcome outcome)
 {
 	static const char *const names[] = {
-		[FLEET_TAKEN] = "taken",     [FLEET_AGAIN] = "again",
-		[FLEET_GAP] = "gap",	     [FLEET_OTHER] = "other",
-		[FLEET_UNKNOWN] = "unknown", [FLEET_FORGED] = "forged",
-		[FLEET_FOREIGN] = "foreign", [FLEET_CLOSED] = "closed",
+		[FLEET_TAKEN] = "taken",   [FLEET_AGAIN] = "again",
+		[FLEET_GAP] = "gap",	   [FLEET_OTHER] = "other",
+		[FLEET_LATER] = "later",   [FLEET_UNKNOWN] = "unknown",
+		[FLEET_FORGED] = "forged", [FLEET_FOREIGN] = "foreign",
+		[FLEET_CLOSED] = "closed",
 	};
 
 	return names[outcome];
@@ -294,19 +299,91 @@ static int find_new(const struct fleet_report *report, uint64_t have,
 	return r;
 }
 
-static int add(struct fleet_receipt *receipt, const char *dir)
+static bool has_room(const struct fleet *fleet, const struct fleet_host *host)
+{
+	return host->copy_bytes < fleet->host_bytes;
+}
+
+static void note_room(const struct fleet *fleet, struct fleet_host *host,
+		      bool room)
+{
+	struct fleet_received *received = &host->received;
+
+	if (room)
+		received->full_s = 0;
+	else if (!received->full_s)
+		received->full_s = time(NULL);
+	received->room = room ? 0 : fleet->host_bytes;
+}
+
+static void put_off(struct fleet_receipt *receipt, int64_t seconds)
+{
+	receipt->outcome = FLEET_LATER;
+	receipt->later_s = seconds < LATER_MIN_S   ? LATER_MIN_S
+			   : seconds > LATER_MAX_S ? LATER_MAX_S
+						   : (uint32_t)seconds;
+}
+
+/*
+ * It comes again after as long as there was no room: soon, if somebody makes
+ * some at once, and no burden if nobody does.
+ */
+static bool waits_for_room(const struct fleet *fleet,
+			   struct fleet_receipt *receipt)
+{
+	struct fleet_received *received = &receipt->host->received;
+	int64_t now = time(NULL);
+
+	note_room(fleet, receipt->host, has_room(fleet, receipt->host));
+	if (!received->full_s)
+		return false;
+	put_off(receipt, now - received->full_s);
+	received->later_s = now + receipt->later_s + LATE_S;
+	return true;
+}
+
+/* What is missing before it was put off, and is on its way: none is lost. */
+static bool waits_for_others(struct fleet_receipt *receipt,
+			     const struct evidence_copy *copy,
+			     const struct place *first)
+{
+	int64_t left = receipt->host->received.later_s - time(NULL);
+
+	if (left <= 0 || first->seq - first->skipped <= copy->seq + 1)
+		return false;
+	put_off(receipt, left);
+	return true;
+}
+
+/* A segment that was full is compressed when the next one begins. */
+static int count_bytes(struct fleet_host *host, const char *dir,
+		       uint64_t segment, size_t len)
+{
+	host->copy_bytes += len;
+	return host->copy.segment == segment
+		       ? 0
+		       : evidence_copy_bytes(dir, &host->copy_bytes);
+}
+
+static int add(const struct fleet *fleet, struct fleet_receipt *receipt,
+	       const char *dir)
 {
 	struct fleet_received *received = &receipt->host->received;
 	struct evidence_copy *copy = &receipt->host->copy;
 	const struct fleet_report *report = &receipt->report;
 	struct evidence_copy_lines lines = {0};
 	struct place place;
+	uint64_t segment;
 	size_t from;
 	int r;
 
+	if (waits_for_room(fleet, receipt))
+		return 0;
 	r = find_new(report, copy->seq, &place, &from);
 	if (r)
 		return r;
+	if (!from && waits_for_others(receipt, copy, &place))
+		return 0;
 	if (!from && is_gap(received, report, copy, &place)) {
 		receipt->outcome = FLEET_GAP;
 		return 0;
@@ -320,9 +397,13 @@ static int add(struct fleet_receipt *receipt, const char *dir)
 	/* Kept for what is said of it: adding changes where it ends. */
 	if (copy->seq && strcmp(place.prev, copy->hash) != 0)
 		receipt->broke = true;
+	segment = copy->segment;
 	r = evidence_copy_add(dir, copy, &lines);
 	if (r)
 		return r;
+	/* What it comes to is found again the next time. */
+	if (count_bytes(receipt->host, dir, segment, lines.len))
+		receipt->host->copy_known = false;
 	if (receipt->broke || !report->chained)
 		note_broken(receipt, place.seq);
 	receipt->outcome = FLEET_TAKEN;
@@ -344,6 +425,8 @@ static int find_copy(const struct fleet *fleet, struct fleet_host *host,
 	fleet_host_path(fleet, host->name, EVIDENCE_DIR, ret_dir);
 	if (!host->copy_known)
 		r = evidence_copy_find(ret_dir, &host->copy);
+	if (!host->copy_known && !r)
+		r = evidence_copy_bytes(ret_dir, &host->copy_bytes);
 	host->copy_known = r == 0;
 	return r;
 }
@@ -359,7 +442,7 @@ static int take(struct fleet *fleet, struct fleet_receipt *receipt)
 	if (!r)
 		r = receipt->report.last <= host->copy.seq
 			    ? compare(receipt, dir)
-			    : add(receipt, dir);
+			    : add(fleet, receipt, dir);
 	if (r) {
 		host->received = before;
 		/* Whatever became of it is read again. */
@@ -451,12 +534,18 @@ void fleet_recheck(struct fleet *fleet)
 			host->received.seq = 0;
 			host->received.begins = 0;
 			host->received.behind_s = 0;
+			note_room(fleet, host, true);
 			end_gap(&host->received);
 			host->changed = true;
 			continue;
 		}
 		if (!r)
 			evidence_files_free(files, n);
+		if (!r && host->received.full_s &&
+		    !find_copy(fleet, host, path)) {
+			note_room(fleet, host, has_room(fleet, host));
+			host->changed = true;
+		}
 	}
 }
 

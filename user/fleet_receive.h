@@ -9,6 +9,9 @@
  * are the lines themselves, in their order and each once, into the host's copy
  * of its log; they are on the disk before the broker is told.
  *
+ * No host gets more room than fleet->host_bytes: what does not fit is kept by
+ * the broker, and then by the host, and nobody else has to wait for it.
+ *
  * Whatever else comes is settled too, so that nobody can hold up the queue: it
  * is counted, shown in `cordon fleet status', and what no host has signed is
  * set aside for people to look at.
@@ -25,6 +28,7 @@ enum fleet_outcome {
 	FLEET_TAKEN,
 	FLEET_AGAIN,   /* all of it is there already */
 	FLEET_GAP,     /* lines before it are missing: ask for these */
+	FLEET_LATER,   /* there is no room for it now: it has to come again */
 	FLEET_OTHER,   /* other lines than those that came under its numbers */
 	FLEET_UNKNOWN, /* no host with that name is approved */
 	FLEET_FORGED,  /* not signed by the host of its subject */
@@ -41,7 +45,8 @@ struct fleet_receipt {
 	uint64_t last;
 	const char *lines; /* that were added, for fleet_receipt_release() */
 	size_t len;
-	bool broke; /* they do not follow each other, or those before */
+	uint32_t later_s; /* FLEET_LATER: after so many seconds */
+	bool broke;	  /* they do not follow each other, or those before */
 	struct fleet_report report;
 };
 
@@ -50,7 +55,8 @@ const char *fleet_outcome_name(enum fleet_outcome outcome);
 
 /*
  * Takes a message that came on the subject of that host's reports. 0: it is
- * settled, and is to be acknowledged; *ret_receipt, also for
+ * settled, and is to be acknowledged, unless it is FLEET_LATER: then it has to
+ * come again, when there may be some. *ret_receipt, also for
  * fleet_receipt_release(), says how. What is known of the host is changed, for
  * fleet_received_put().
  *
@@ -64,7 +70,8 @@ void fleet_receipt_release(struct fleet_receipt *receipt);
 
 /*
  * Before anything is received: a host whose evidence was moved away, or was
- * never there, begins anew, and what was counted of it no longer holds.
+ * never there, begins anew, and what was counted of it no longer holds; one
+ * that had no room may have some.
  */
 void fleet_recheck(struct fleet *fleet);
 

@@ -189,6 +189,9 @@ static const struct member received_members[] = {
 	MEMBER(MEMBER_NUMBER, fleet_received, broken),
 	MEMBER(MEMBER_TIME, fleet_received, other_s),
 	MEMBER(MEMBER_NUMBER, fleet_received, other),
+	MEMBER(MEMBER_TIME, fleet_received, full_s),
+	MEMBER(MEMBER_NUMBER, fleet_received, room),
+	MEMBER(MEMBER_TIME, fleet_received, later_s),
 };
 
 int fleet_received_get(const struct fleet *fleet, const char *host,

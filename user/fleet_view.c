@@ -16,9 +16,9 @@ static const char *const names[] = {
 	[FLEET_OBSERVES] = "observes",	 [FLEET_BROKEN] = "broken",
 	[FLEET_REPLACED] = "replaced",	 [FLEET_SHORTER] = "shorter",
 	[FLEET_MISSING] = "missing",	 [FLEET_LOST] = "lost",
-	[FLEET_DROPPED] = "dropped",	 [FLEET_WAITING] = "waiting",
-	[FLEET_BEHIND] = "behind",	 [FLEET_IMPOSTOR] = "impostor",
-	[FLEET_CLOCK] = "clock",
+	[FLEET_FULL] = "full",		 [FLEET_DROPPED] = "dropped",
+	[FLEET_WAITING] = "waiting",	 [FLEET_BEHIND] = "behind",
+	[FLEET_IMPOSTOR] = "impostor",	 [FLEET_CLOCK] = "clock",
 };
 
 const char *fleet_finding_name(enum fleet_finding finding)
@@ -84,12 +84,14 @@ static uint32_t policy_findings(const struct fleet_look *look)
 }
 
 /* The host has none of them waiting, and who receives has found nothing more
- * at the broker; or nobody has looked. */
+ * at the broker that there is room for; or nobody has looked. */
 static bool is_held_back(const struct fleet_look *look)
 {
 	const struct fleet_received *received = look->received;
 
-	if (received->gap_s || behind(look) <= look->word->attest.spool_waiting)
+	if (received->gap_s || received->full_s ||
+	    received->later_s > look->now_s ||
+	    behind(look) <= look->word->attest.spool_waiting)
 		return false;
 	return !look->receiving ||
 	       (received->behind_s &&
@@ -123,6 +125,7 @@ uint32_t fleet_findings(const struct fleet_look *look)
 
 	found = bit(FLEET_SILENT, look->asked && !look->fresh) |
 		bit(FLEET_MISSING, received->gap_s != 0) |
+		bit(FLEET_FULL, received->full_s != 0) |
 		bit(FLEET_LOST, received->lost_s > look->seen_s) |
 		bit(FLEET_BROKEN, received->broken_s > look->seen_s) |
 		bit(FLEET_REPLACED, received->other_s > look->seen_s) |
@@ -245,7 +248,15 @@ static void way_words(const struct fleet_look *look, enum fleet_finding finding,
 	const struct fleet_attest *attest = &look->word->attest;
 	char n[32], when[48];
 
-	if (finding == FLEET_DROPPED) {
+	if (finding == FLEET_FULL) {
+		ago(look, look->received->full_s, when, sizeof(when));
+		text_format_bytes(look->received->room, n, sizeof(n));
+		(void)snprintf(buf, size,
+			       "its evidence here has %s, all that one host's "
+			       "may have: since %s what comes waits at the "
+			       "broker, and then on the host",
+			       n, when);
+	} else if (finding == FLEET_DROPPED) {
 		number(attest->spool_dropped, n);
 		(void)snprintf(buf, size,
 			       "it had no room for %s lines of evidence, which "
@@ -358,6 +369,7 @@ void fleet_finding_words(const struct fleet_look *look,
 	case FLEET_LOST:
 		evidence_words(look, finding, buf, size);
 		break;
+	case FLEET_FULL:
 	case FLEET_DROPPED:
 	case FLEET_WAITING:
 	case FLEET_BEHIND:

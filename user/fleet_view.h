@@ -34,6 +34,7 @@ enum fleet_finding {
 	FLEET_SHORTER,	 /* less evidence than it has sent */
 	FLEET_MISSING,	 /* a gap in what came */
 	FLEET_LOST,	 /* that nothing closes any more */
+	FLEET_FULL,	 /* its evidence has all the room of one host */
 	FLEET_DROPPED,	 /* lines that it could not keep */
 	FLEET_WAITING,	 /* it gets its reports not to the broker */
 	FLEET_BEHIND,	 /* or the broker does not hand them on */

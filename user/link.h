@@ -37,6 +37,8 @@
  *			forgotten. What is not acknowledged comes again, after
  *			LINK_ACK_WAIT_S or when the link is connected anew; but
  *			an id is one of the connection that brought it
+ *	LINK_LATER	id: as before, count: seconds. It is kept, and comes
+ *			again then
  *
  * From the force's link, besides LINK_CONNECTED, LINK_ACKED, LINK_REFUSED and
  * LINK_DISCONNECTED:

@@ -108,6 +108,11 @@ static const struct shape shapes[LINK_TYPES] = {
 			   .from = LINK_FROM_FORCE,
 			   .named = NAME_FLEET,
 			   .bytes_max = LINK_BYTES_MAX},
+	[LINK_LATER] = {.name = "later",
+			.from = LINK_FROM_FLEET,
+			.has_id = true,
+			.count_min = 1,
+			.count_max = LINK_LATER_MAX_S},
 };
 
 const char *link_type_name(enum link_type type)

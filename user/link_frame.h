@@ -41,6 +41,7 @@ enum link_type {
 	LINK_REPORTED,
 	LINK_FETCHED,
 	LINK_ATTESTED,
+	LINK_LATER,
 	LINK_TYPES,
 };
 
@@ -56,6 +57,7 @@ enum link_kind {
 #define LINK_WORDS_MAX	  255U /* bytes, where these are words */
 #define LINK_BYTES_MAX	  (512U << 10)
 #define LINK_FETCH_MAX	  256U
+#define LINK_LATER_MAX_S  3600U
 /* Of a policy message and the rest of its frame. */
 #define LINK_FRAME_MAX \
 	((8U << 20) + LINK_HEAD_BYTES + LINK_FIELDS_BYTES + LINK_NAME_MAX)

@@ -751,6 +751,94 @@ static void nothing_is_settled_when_the_disk_is_full(void **state)
 	assert_int_equal(problems(box, &last), 0);
 }
 
+/* How much of its evidence is there, by the files. */
+static uint64_t bytes_of(const struct box *box)
+{
+	char path[FLEET_PATH_MAX];
+	uint64_t bytes = 0;
+
+	copy_dir(box, HOST, path);
+	assert_int_equal(evidence_copy_bytes(path, &bytes), 0);
+	return bytes;
+}
+
+/* One host writes all it can; that is no matter to another one. */
+static void host_gets_no_more_room_than_there_is_for_one(void **state)
+{
+	struct box *box = *state;
+	uint64_t first;
+	char *text;
+	size_t len;
+
+	write_lines(&box->host, 100, 1000);
+	write_lines(&box->fellow, 20, 100);
+	comes(box, make(box, 1, 10), FLEET_TAKEN);
+	first = bytes_of(box);
+	box->fleet->host_bytes = first + 1;
+	comes(box, make(box, 11, 20), FLEET_TAKEN);
+	assert_int_equal(received(box)->full_s, 0);
+	for (int i = 0; i < 3; i++)
+		comes(box, make(box, 21, 30), FLEET_LATER);
+	comes(box, make(box, 31, 40), FLEET_LATER);
+	assert_in_range(box->receipt.later_s, 10, 600);
+	assert_true(received(box)->full_s > 0);
+	assert_int_equal(received(box)->room, first + 1);
+	assert_int_equal(received(box)->gap_s, 0);
+	has(box, 1, 20);
+	/* What is there already is settled. */
+	comes(box, make(box, 11, 20), FLEET_AGAIN);
+	text = join(&box->fellow, 1, 10, &len);
+	assert_int_equal(receive(box, FELLOW,
+				 make_as(box, &box->fellow.key, FELLOW, text,
+					 len, 1, 10, 1)),
+			 0);
+	free(text);
+	assert_int_equal(box->receipt.outcome, FLEET_TAKEN);
+}
+
+/* Nor is anything lost that was put off, whatever comes first. */
+static void reports_are_whole_when_room_was_made(void **state)
+{
+	struct box *box = *state;
+
+	write_lines(&box->host, 100, 100);
+	comes(box, make(box, 1, 10), FLEET_TAKEN);
+	box->fleet->host_bytes = 1;
+	comes(box, make(box, 11, 20), FLEET_LATER);
+	comes(box, make(box, 21, 30), FLEET_LATER);
+	assert_int_equal(fleet_received_put(box->fleet), 0);
+	open_again(box);
+	fleet_recheck(box->fleet);
+	assert_int_equal(received(box)->full_s, 0);
+	/* A new one is here before those. */
+	comes(box, make(box, 31, 40), FLEET_LATER);
+	assert_int_equal(received(box)->gap_s, 0);
+	comes(box, make(box, 11, 20), FLEET_TAKEN);
+	comes(box, make(box, 31, 40), FLEET_LATER);
+	comes(box, make(box, 21, 30), FLEET_TAKEN);
+	comes(box, make(box, 31, 40), FLEET_TAKEN);
+	has(box, 1, 40);
+	/* Once they should have come it is a gap as any other. */
+	received(box)->later_s = 1;
+	comes(box, make(box, 51, 60), FLEET_GAP);
+}
+
+static void host_without_room_stays_so_when_none_is_made(void **state)
+{
+	struct box *box = *state;
+
+	write_lines(&box->host, 30, 100);
+	comes(box, make(box, 1, 10), FLEET_TAKEN);
+	box->fleet->host_bytes = 1;
+	comes(box, make(box, 11, 20), FLEET_LATER);
+	assert_int_equal(fleet_received_put(box->fleet), 0);
+	open_again(box);
+	box->fleet->host_bytes = 1;
+	fleet_recheck(box->fleet);
+	assert_true(received(box)->full_s > 0);
+	comes(box, make(box, 11, 20), FLEET_LATER);
+}
+
 static void nothing_begins_when_the_disk_is_full(void **state)
 {
 	struct rlimit limit = {.rlim_max = RLIM_INFINITY, .rlim_cur = 100};
@@ -1082,6 +1170,9 @@ int main(void)
 			report_is_refused_when_any_byte_is_cut_off_or_changed),
 		RECEIVING(report_to_another_force_is_not_opened),
 		RECEIVING(nothing_is_settled_when_the_disk_is_full),
+		RECEIVING(host_gets_no_more_room_than_there_is_for_one),
+		RECEIVING(reports_are_whole_when_room_was_made),
+		RECEIVING(host_without_room_stays_so_when_none_is_made),
 		RECEIVING(nothing_begins_when_the_disk_is_full),
 		RECEIVING(report_is_taken_once_when_who_receives_dies_first),
 		RECEIVING(half_a_report_is_made_whole_after_a_crash),

@@ -116,6 +116,22 @@ static void host_that_observes_is_good_by_its_policy(void **state)
 	finds(FLEET_OBSERVES, true, "nothing is blocked");
 }
 
+/* Nothing of it is held back: there is no room for it. */
+static void host_that_has_no_room_is_told_with_how_much_it_has(void **state)
+{
+	(void)state;
+	received.full_s = NOW - 120;
+	received.room = 10ULL << 30;
+	word.attest.evidence_seq = 400;
+	received.behind_s = NOW - 600;
+	finds(FLEET_FULL, false, "has 10 GiB, all that one host's may have");
+	received.full_s = 0;
+	received.later_s = NOW + 10;
+	assert_int_equal(fleet_findings(&look), 0);
+	received.later_s = NOW;
+	finds(FLEET_BEHIND, false, "the broker holds them back");
+}
+
 int main(void)
 {
 #define LOOK(f) cmocka_unit_test_setup(f, well)
@@ -126,6 +142,7 @@ int main(void)
 		LOOK(host_is_good_when_the_force_has_lifted_it),
 		LOOK(host_is_not_good_when_nobody_knows_what_lifts_it),
 		LOOK(host_that_observes_is_good_by_its_policy),
+		LOOK(host_that_has_no_room_is_told_with_how_much_it_has),
 	};
 
 	return cmocka_run_group_tests(tests, NULL, NULL);

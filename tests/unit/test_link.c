@@ -379,7 +379,7 @@ static struct link_frame a_frame(enum link_type type)
 
 	if (type == LINK_REPORT || type == LINK_ACKED || type == LINK_REFUSED ||
 	    type == LINK_PUBLISH || type == LINK_FETCH || type == LINK_ACK ||
-	    type == LINK_REPORTED || type == LINK_FETCHED)
+	    type == LINK_REPORTED || type == LINK_FETCHED || type == LINK_LATER)
 		frame.id = 0x1122334455667788;
 	if (type == LINK_REPORT)
 		(void)strcpy(frame.name, MSGID);
@@ -390,8 +390,10 @@ static struct link_frame a_frame(enum link_type type)
 		frame.kind = LINK_GROUP;
 	if (type == LINK_FETCH || type == LINK_FETCHED)
 		frame.count = LINK_FETCH_MAX;
+	if (type == LINK_LATER)
+		frame.count = LINK_LATER_MAX_S;
 	if (type == LINK_ACKED || type == LINK_FETCH || type == LINK_ACK ||
-	    type == LINK_FETCHED)
+	    type == LINK_FETCHED || type == LINK_LATER)
 		frame.len = 0;
 	return frame;
 }
@@ -460,7 +462,7 @@ static void frame_is_refused_when_a_field_is_not_its_own(void **state)
 			assert_int_equal(link_writer_put(&out, &frame),
 					 -EINVAL);
 			frame = a_frame((enum link_type)type);
-			frame.count = LINK_FETCH_MAX + 1;
+			frame.count = LINK_LATER_MAX_S + 1;
 			assert_int_equal(link_writer_put(&out, &frame),
 					 -EINVAL);
 			frame = a_frame((enum link_type)type);
