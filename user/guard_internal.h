@@ -1,7 +1,8 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * What the files behind guard.h share. guard.c alone speaks to libbpf; the
- * others go through the calls below. All return 0 or -errno.
+ * What the files behind guard.h share. guard.c, guard_choose.c, guard_load.c,
+ * guard_map.c and guard_pin.c speak to libbpf; the others go through the calls
+ * below. All return 0 or -errno.
  */
 #ifndef CORDON_GUARD_INTERNAL_H
 #define CORDON_GUARD_INTERNAL_H
@@ -109,7 +110,70 @@ struct guard {
 			  * is empty */
 };
 
-/* ---- maps (guard.c) ---------------------------------------------------- */
+/* ---- what libbpf says (guard_load.c) ------------------------------------ */
+
+/* Keeps what libbpf says from now on; passes that on, a line each. */
+void guard_libbpf_listen(void);
+void guard_libbpf_tell(const struct guard_say *say);
+
+/* ---- loading (guard_choose.c, guard_load.c) ------------------------------ */
+
+struct bpf_object;
+
+/* Does the kernel preempt itself, so that it may skip a program (again.h)? It
+ * is taken to where it does not say so. */
+bool guard_preempts(void);
+
+/* Has those programs loaded that are for this way to attach, and this kernel.
+ * -EOPNOTSUPP: it lacks what the guard needs, which is said. */
+int guard_choose(struct bpf_object *object, enum guard_attach attach,
+		 bool preempts, const struct guard_say *say);
+
+/* Loads a guard, attaches it by guard->attach, and pins it. What goes wrong is
+ * said, and nothing of it stays. */
+int guard_load(struct guard *guard, const struct guard_options *opts,
+	       const struct guard_say *say);
+
+/* The guard that this program carries. A check against mix-ups, no more. */
+void guard_build_name(char *buf, size_t size);
+
+/* Two megabytes of this program that nothing reads once a guard is there: they
+ * come back from its file for another one. */
+void guard_forget_object(void);
+
+/* Of one that is not pinned: a descriptor of its map, for close(2); does it run
+ * this program; ends it, if there is one. */
+int guard_own_open(const struct guard *guard, const char *map);
+bool guard_own_has(const struct guard *guard, const char *program);
+void guard_own_free(struct guard *guard);
+
+/* ---- pins (guard_pin.c) -------------------------------------------------- */
+
+#define GUARD_PIN_CHARS_MAX 512
+
+/* kind is "", "link_" or "prog_". -ENAMETOOLONG */
+int guard_pin_path(const struct guard *guard, const char *kind,
+		   const char *name, char path[GUARD_PIN_CHARS_MAX]);
+
+/* How many pins begin with prefix; 0 also if there is no directory. */
+int guard_pins_count(const char *pin_dir, const char *prefix, size_t *ret_n);
+
+/* Is the program of this name attached? Not every kernel can have all. */
+bool guard_is_attached(const struct guard *guard, const char *program);
+
+/* Runs a pinned program that looks at one thing after the other. */
+int guard_iterate(const struct guard *guard, const char *program);
+
+/* ---- maps (guard_map.c) -------------------------------------------------- */
+
+struct guard_map_form {
+	const char *name;
+	uint32_t key_bytes;
+	uint32_t value_bytes;
+	bool locked; /* its values begin with a spin lock */
+};
+
+extern const struct guard_map_form guard_map_forms[MAP_COUNT];
 
 int guard_map_lookup(const struct guard *guard, enum guard_map map,
 		     const void *key, void *ret_value);
@@ -123,9 +187,6 @@ int guard_map_write_from(struct guard *guard, enum guard_map map,
 			 uint32_t first, const void *values, size_t n);
 /* 0 also if it was not there. */
 int guard_map_delete(struct guard *guard, enum guard_map map, const void *key);
-
-/* Runs a pinned program that looks at one thing after the other. */
-int guard_iterate(const struct guard *guard, const char *program);
 
 /*
  * Calls fn for every entry of a hash or LPM map. Nobody may delete from an LPM
@@ -149,8 +210,7 @@ int guard_map_tables(struct guard *guard, struct guard_state **ret_state,
 /* Comes back when no program runs on that began before. */
 int guard_barrier(struct guard *guard);
 
-/* Is the program of this name attached? Not every kernel can have all. */
-bool guard_is_attached(const struct guard *guard, const char *program);
+/* ---- kernel types (guard_choose.c) --------------------------------------- */
 
 /* Is there a function, or a trace point, of this name in the kernel? */
 int guard_btf_load(void **ret_btf);
