@@ -61,7 +61,7 @@ agent_holder()
 		--persist --timeout 120 --to $there --port $port "${args[@]}" \
 		>/tmp/holder &
 	holder=$!
-	for ((i = 0; i < 200; i++)); do
+	for ((i = 0; i < 10 * patience; i++)); do
 		[ -e $held ] && return
 		nap 0.1
 	done
@@ -258,7 +258,7 @@ agent_is_terminated()
 	on_one agent_detach >/tmp/detach 2>&1
 	check guard_is_detached_when_asked "$(cat /tmp/detach)" [ ! -e $pins ]
 	# The kernel lets go of unpinned programs a moment later.
-	for ((i = 0; i < 30; i++)); do
+	for ((i = 0; i < 10 * patience; i++)); do
 		try --read read --file $ag/photos/000004.jpg
 		[ "$rc" = 0 ] && break
 		nap 0.1

@@ -64,7 +64,7 @@ incident_soon()
 {
 	local i
 
-	for ((i = 0; i < 40; i++)); do
+	for ((i = 0; i < 2 * patience; i++)); do
 		incident_is "$1" && return
 		nap 0.5
 	done

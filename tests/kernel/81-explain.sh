@@ -50,7 +50,7 @@ explain_chain()
 	# shellcheck disable=SC2016 # the other shell's
 	as $login bash -c 'echo $$ >"$1"; read -rn 1 x < <(exec cat "$0")
 		exec sleep 300' $ex/copy $ex/pid 2>/dev/null &
-	for ((i = 0; i < 50; i++)); do
+	for ((i = 0; i < 5 * patience; i++)); do
 		explained=$(cat $ex/pid 2>/dev/null)
 		[ "$(cat /proc/${explained:-1}/comm)" = sleep ] && break
 		nap 0.2

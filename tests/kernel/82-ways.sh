@@ -31,7 +31,7 @@ ways_fuse()
 	/usr/lib/openssh/sftp-server <$wy/to >$wy/from &
 	sshfs -f -o passive :$wy/far $wy/fuse >$wy/to <$wy/from \
 		2>/out/sshfs &
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 10 * patience; i++)); do
 		mountpoint -q $wy/fuse && return
 		nap 0.1
 	done

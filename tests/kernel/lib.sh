@@ -356,12 +356,13 @@ sink_start()
 	ip netns exec outside "$sink" --port $port --socket /run/sink.sock \
 		--quiet 20 --wire 10.99.0.1 >/dev/null &
 	sink_pid=$!
-	for ((i = 0; i < 100; i++)); do
+	for ((i = 0; i < 10 * patience; i++)); do
 		if [ -S /run/sink.sock ]; then
 			[ -n "$to_ask" ] || serve ask "$sink" --query \
 				/run/sink.sock -
 			ask && return 0
 		fi
+		kill -0 "$sink_pid" 2>/dev/null || break
 		nap 0.1
 	done
 	fail sink "does not answer"
