@@ -21,6 +21,7 @@
 #include "evidence.h"
 #include "exposure.h"
 #include "guard.h"
+#include "kind.h"
 #include "link.h"
 #include "names_seen.h"
 #include "policy.h"
@@ -68,6 +69,21 @@ enum agent_source {
 	AGENT_STRICT, /* the built-in one: agent_strict.c */
 };
 
+/* That, and what judging it finds. Made by who takes it: arrival_init(). */
+struct arrival {
+	enum agent_source source;
+	enum kind kind;	 /* that it is taken for; KIND_NONE: a message */
+	bool quiet;	 /* why it is refused is not told any more */
+	char file[4096]; /* what messages call it */
+	struct trust_bundle bundle; /* as it was read; no bytes: it was not */
+	json_t *signers;	    /* names of who has, and counts; or NULL */
+	bool lacks;		    /* too few have signed it */
+	bool doubtful;		    /* and what is no good signature is there */
+	int64_t begins_s;	    /* it is too early for it; 0: it is not */
+	struct policy *policy;	    /* that it is; NULL: none, or not yet */
+	char problem[POLICY_ERROR_CHARS_MAX]; /* why it is refused */
+};
+
 /* See the table in agent_loop.c. */
 enum agent_timer {
 	AGENT_TIMER_SAVE,
@@ -103,20 +119,11 @@ struct agent {
 	uint64_t unkept_serial;
 	uint64_t had_serial; /* of a policy that was in force; 0: none */
 	char had_sha256[SIGN_HASH_CHARS_MAX]; /* of its file */
-	struct trust_bundle next_bundle; /* as it was read; no bytes: none */
-	json_t *next_signers;		 /* their names */
-	json_t *signers;		 /* of the policy in force; NULL */
-	enum agent_source source;	 /* of the policy that comes */
-	char next_file[4096];		 /* that was dropped */
-	char drop_problem[POLICY_ERROR_CHARS_MAX]; /* why it is refused */
-	bool next_lacks;       /* too few have signed what came last */
-	bool next_doubtful;    /* and what is no good signature is there */
-	int64_t next_begins_s; /* it is too early for it; 0: it is not */
-	struct agent_dropped *dropped; /* NULL: nothing is known yet */
-	/* The fleet's, if there may be one: an enrolment that was dropped, in
-	 * next_file. -EALREADY: it is in force; -EPERM, and drop_problem. */
-	int (*take_enrolment)(struct agent *agent,
-			      const struct trust_bundle *bundle);
+	json_t *signers;		      /* of the policy in force; NULL */
+	struct agent_dropped *dropped;	      /* NULL: nothing is known yet */
+	/* The fleet's, if there may be one: an enrolment that was dropped.
+	 * -EALREADY: it is in force; -EPERM: arrival->problem has why. */
+	int (*take_enrolment)(struct agent *agent, struct arrival *arrival);
 	char trust_read[SIGN_HASH_CHARS_MAX]; /* as they were kept; "": none */
 	char trust_told[SIGN_HASH_CHARS_MAX]; /* in the evidence, last */
 	uint64_t trust_segment;		      /* that tells of them */
@@ -141,7 +148,6 @@ struct agent {
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	/* Likewise what the force sent last, and somebody has signed. */
 	char push_problem[POLICY_ERROR_CHARS_MAX];
-	bool push_quiet;	/* what is refused of it is not told any more */
 	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
 	uint64_t pushed_trust;
 	struct agent_fleet *fleet; /* NULL: it was not loaded yet */
@@ -344,6 +350,40 @@ void agent_sweep_crossings_later(struct agent *agent);
 void agent_expose_tick(struct agent *agent);
 void agent_sweep_crossings_tick(struct agent *agent);
 
+/* ---- agent_arrival.c ----------------------------------------------------- */
+
+void arrival_init(struct arrival *arrival, enum agent_source source,
+		  enum kind kind, const char *file);
+
+/* What it owns; source, file and problem stay as they are. */
+void arrival_release(struct arrival *arrival);
+
+/* Was it not here before? */
+bool arrival_is_new(const struct arrival *arrival);
+
+/* 0: enough have signed it, and signers has them. -EPERM: why not. */
+int arrival_check(struct arrival *arrival, const struct trust *trust, char *why,
+		  size_t size);
+
+/* Too few have signed it: is that all, or is something else there? */
+void arrival_note_lack(struct arrival *arrival, bool lacks,
+		       const struct trust_signers *signers);
+
+/*
+ * It is refused, for r, which this returns; -ESTALE: it is older than what is
+ * in force. Why is in arrival->problem, behind its name, and, by the way that
+ * it came, in the problem of the agent. It is said and written down, unless it
+ * is quiet or was dropped: who looks at what was dropped does that, once. There
+ * is no arrival->policy any more.
+ *
+ * Of what the force sent only what somebody has signed whom this host trusts is
+ * a problem of the agent: all else, who has the broker can make up.
+ */
+int arrival_refuse(struct agent *agent, struct arrival *arrival, int r,
+		   const char *format, ...)
+	__attribute__((format(printf, 4, 5)));
+bool arrival_is_said(const struct arrival *arrival);
+
 /* ---- agent_remember.c ---------------------------------------------------- */
 
 /* The time that policies are judged by: remember_now(). */
@@ -401,7 +441,7 @@ bool agent_strict_wanted(const struct agent *agent);
  * found, if that is signed, else places where data use to lie. Says so. 0 or
  * -ENOMEM.
  */
-int agent_strict_policy(struct agent *agent, struct policy **ret_policy);
+int agent_strict_policy(struct agent *agent, struct arrival *ret_arrival);
 
 /* Is that in force? */
 bool agent_is_strict(const struct agent *agent);
@@ -435,11 +475,6 @@ void agent_trust_started(struct agent *agent);
 /* The log goes on in another segment: the next agent reads no more than two. */
 void agent_trust_segment(struct agent *agent, uint64_t segment);
 
-/* 0: enough have signed it, and next_signers has them. -EPERM: why not. */
-int agent_trust_check(struct agent *agent, const struct trust *trust,
-		      const struct trust_bundle *bundle, char *why,
-		      size_t size);
-
 /* Writes down that it was refused; sha256 NULL: what was in it is not known. */
 void agent_trust_refused(struct agent *agent, const char *file,
 			 const struct trust_bundle *bundle, const char *why);
@@ -457,32 +492,17 @@ int agent_trust_kept(struct agent *agent, struct trust_bundle *ret_bundle,
 		     uint64_t *ret_serial);
 
 /*
- * The next anchors, from the force: in force if they may follow, or are by now;
- * else why not is said, and agent_trust_push_problem(). 0, -EPERM; -ESTALE:
- * they are older than those in force, which is not said.
+ * The next anchors, that the force sent or somebody dropped: in force if they
+ * may follow; else arrival_refuse(). -EALREADY: they are; -EPERM; -ESTALE: the
+ * force's are older, which is not said.
  */
-int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle);
-
-/*
- * What the force sent is refused: that is in agent->push_problem from now on,
- * if anybody has signed it whom this host trusts. What nobody has, who has the
- * broker can make up, and that is nothing that is wrong with this host.
- */
-void agent_trust_push_problem(struct agent *agent,
-			      const struct trust_bundle *bundle,
-			      const char *problem);
+int agent_trust_take(struct agent *agent, struct arrival *arrival);
 
 /*
  * Are there trust anchors in force on this host, or is anything left of some?
  * Of the state directory that was named, and of the one that has no need to be.
  */
 bool agent_trust_is_kept(const struct agent_options *opts);
-
-/*
- * Those that were dropped, in agent->next_file: the same, but why not is in
- * agent->drop_problem, and not said. -EALREADY: they are in force.
- */
-int agent_trust_drop(struct agent *agent, const struct trust_bundle *bundle);
 
 /*
  * The policy that was kept had that serial from now on, if it has a higher one.
@@ -515,12 +535,12 @@ int agent_act_request(struct agent *agent,
 		      char *why, size_t size);
 
 /*
- * Lets an act take effect, once; file is what messages call it, told gets what
- * it did. -EPERM: it is refused, which was said and written down, and told says
- * why; -ENOMEM. Of an uninstallation only agent->uninstalled is set.
+ * Lets an act take effect, once; told gets what it did. -EPERM: as
+ * arrival_refuse(), and told says why; -ENOMEM. Of an uninstallation only
+ * agent->uninstalled is set.
  */
-int agent_act_apply(struct agent *agent, const char *file,
-		    const struct trust_bundle *bundle, char *told, size_t size);
+int agent_act_apply(struct agent *agent, struct arrival *arrival, char *told,
+		    size_t size);
 
 /* Ends a break-glass before its time. -ENOENT: there is none. */
 int agent_act_end(struct agent *agent);
@@ -552,11 +572,10 @@ void agent_dropped_old(struct agent *agent, const json_t *line);
 
 /*
  * Of the policies that were dropped, the one with the highest serial, above
- * this one, that could begin now; nothing is told. As agent_policy_judge().
- * -ENOENT: there is none.
+ * this one, that could begin now; nothing is told. -ENOENT: there is none.
  */
 int agent_dropped_newest(struct agent *agent, uint64_t serial,
-			 struct policy **ret_policy);
+			 struct arrival *ret_arrival);
 
 /*
  * Begins to watch, and looks; before that, all else does nothing. What it
@@ -706,14 +725,6 @@ void agent_notify(const char *format, ...)
 void agent_notify_ready(const struct agent *agent);
 
 /*
- * Reads the policy's file; is what is in it one for this host and this moment?
- * What is not is said, and kept in agent->problem. -errno of policy_load();
- * -EPERM.
- */
-int agent_policy_read(struct agent *agent, struct policy **ret_policy);
-int agent_policy_check(struct agent *agent, const struct policy *policy);
-
-/*
  * One that is signed for this host, in the file or kept for a boot, whether or
  * not it may begin. -ENOENT.
  */
@@ -722,42 +733,38 @@ int agent_policy_find(struct agent *agent, struct policy **ret_policy);
 /* What the policy that was kept says of itself, if it is signed. */
 void agent_policy_look_at_kept(struct agent *agent);
 
-/* Puts policy, which it steals, into force, or says why not. */
-int agent_policy_apply(struct agent *agent, struct policy *policy);
+/* Puts arrival->policy, which it takes away, into force; else
+ * arrival_refuse(). */
+int agent_policy_apply(struct agent *agent, struct arrival *arrival);
 
 /*
  * What a start begins with: the policy in the file or, where no guard is
- * pinned, the one kept for a boot. NULL: the guard that is pinned goes on with
- * its own. -errno: there is none.
+ * pinned, the one kept for a boot. Without a policy: the guard that is pinned
+ * goes on with its own. -errno: there is none. For arrival_release(), whatever
+ * it returns.
  */
 int agent_policy_start(struct agent *agent, bool pinned,
-		       struct policy **ret_policy);
+		       struct arrival *ret_first);
 
-/* Puts that, which it steals, into force. 0 too if the guard goes on with what
- * it has. */
-int agent_policy_begin(struct agent *agent, struct policy *policy);
+/* Puts that into force. 0 too if the guard goes on with what it has. */
+int agent_policy_begin(struct agent *agent, struct arrival *first);
 
 /* All of these; what was in force stays if one fails. */
 void agent_policy_reload(struct agent *agent);
 
 /*
- * One that was dropped, in agent->next_file, which it steals: could it come
- * into force, or (begins) would it where none is yet? Then it is for
- * agent_policy_apply(), or agent_policy_judged(). Else why not is in
- * agent->drop_problem, and not said. -EALREADY: it is in force; -EPERM.
+ * One that was dropped: could it come into force, or (begins) would it where
+ * none is yet? Then it is for agent_policy_apply(); else arrival_refuse().
+ * -EALREADY: it is in force; -EPERM; -ESTALE: it is older.
  */
-int agent_policy_judge(struct agent *agent, struct trust_bundle *bundle,
-		       bool begins, struct policy **ret_policy);
+int agent_policy_judge(struct agent *agent, struct arrival *arrival,
+		       bool begins);
 
-/* Behind each of these. Takes NULL. */
-void agent_policy_judged(struct agent *agent, struct policy *policy);
+/* One from the force: puts it into force. Likewise, and as
+ * agent_policy_apply(). */
+int agent_policy_push(struct agent *agent, struct arrival *arrival);
 
-/*
- * One from the force, which it steals: puts it into force by the checks of a
- * file, or says why not, and agent_trust_push_problem(). -EALREADY: it is in
- * force; -EPERM; -ESTALE: it is older; as agent_policy_apply().
- */
-int agent_policy_push(struct agent *agent, struct trust_bundle *bundle);
+/* ---- agent_expiry.c ------------------------------------------------------ */
 
 /* Wakes the agent when the policy ends, or the clock is set; says that it has
  * ended. */

@@ -452,10 +452,10 @@ static int check_act(const struct agent *agent, const struct act *act,
 }
 
 /* Nothing of it is read before it is known who has signed these bytes. */
-static int take_act(struct agent *agent, const char *file,
-		    const struct trust_bundle *bundle, struct act *ret_act,
-		    char *why, size_t size)
+static int take_act(struct agent *agent, struct arrival *arrival,
+		    struct act *ret_act, char *why, size_t size)
 {
+	const struct trust_bundle *bundle = &arrival->bundle;
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	int r;
 
@@ -466,9 +466,10 @@ static int take_act(struct agent *agent, const char *file,
 		r = say_why(why, size, "more than %u bytes, which no act has",
 			    ACT_FILE_BYTES_MAX);
 	if (!r)
-		r = agent_trust_check(agent, agent->trust, bundle, why, size);
+		r = arrival_check(arrival, agent->trust, why, size);
 	if (!r)
-		r = act_parse(file, bundle->bytes, bundle->len, ret_act, errs);
+		r = act_parse(arrival->file, bundle->bytes, bundle->len,
+			      ret_act, errs);
 	if (r == -EINVAL || r == -E2BIG)
 		r = say_why(why, size, "%s", errs->v[0].text);
 	if (!r)
@@ -617,43 +618,21 @@ static int burn(struct agent *agent, const struct act *act, json_t *signers,
 		 : 0;
 }
 
-static int refuse(struct agent *agent, const char *file,
-		  const struct trust_bundle *bundle, const char *why)
+int agent_act_apply(struct agent *agent, struct arrival *arrival, char *told,
+		    size_t size)
 {
-	size_t len = strlen(file);
-
-	/* Who looks at what was dropped says it, once. */
-	if (file == agent->next_file)
-		return -EPERM;
-	/* What the parser says begins with it. */
-	if (strncmp(why, file, len) != 0)
-		log_error("act refused: %s: %s", file, why);
-	else
-		log_error("act refused: %s", why);
-	agent_trust_refused(agent, file, bundle, why);
-	return -EPERM;
-}
-
-int agent_act_apply(struct agent *agent, const char *file,
-		    const struct trust_bundle *bundle, char *told, size_t size)
-{
-	json_t *signers = NULL;
 	struct act act = {0};
 	int r;
 
-	r = take_act(agent, file, bundle, &act, told, size);
+	r = take_act(agent, arrival, &act, told, size);
+	if (!r)
+		r = burn(agent, &act, arrival->signers, told, size);
 	if (r == -EPERM)
-		return refuse(agent, file, bundle, told);
+		return arrival_refuse(agent, arrival, r, "%s", told);
 	if (r)
 		return r;
-	signers = json_incref(agent->next_signers);
-	r = burn(agent, &act, signers, told, size);
-	if (r) {
-		json_decref(signers);
-		return refuse(agent, file, bundle, told);
-	}
-	record(agent, "applied", fields_of(agent, &act, signers, file));
-	json_decref(signers);
+	record(agent, "applied",
+	       fields_of(agent, &act, arrival->signers, arrival->file));
 	return take_effect(agent, &act, told, size);
 }
 

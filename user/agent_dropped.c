@@ -394,88 +394,75 @@ static void pend_named(struct agent_dropped *dropped, const char *name,
 
 /* ---- judging ------------------------------------------------------------- */
 
-static int take_act(struct agent *agent, const struct trust_bundle *bundle)
+static int take_act(struct agent *agent, struct arrival *arrival)
 {
 	char told[ACT_WORDS_MAX];
-	int r;
 
-	agent->next_lacks = false;
-	r = agent_act_apply(agent, agent->next_file, bundle, told,
-			    sizeof(told));
-	if (r == -EPERM)
-		(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
-			       "%.200s: %.400s", agent->next_file, told);
-	return r;
+	return agent_act_apply(agent, arrival, told, sizeof(told));
 }
 
-static int take_enrolment(struct agent *agent,
-			  const struct trust_bundle *bundle)
+static int take_enrolment(struct agent *agent, struct arrival *arrival)
 {
-	agent->next_lacks = false;
-	if (agent->take_enrolment)
-		return agent->take_enrolment(agent, bundle);
-	(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
-		       "%.200s: this agent takes no enrolment",
-		       agent->next_file);
-	return -EPERM;
+	if (!agent->take_enrolment)
+		return arrival_refuse(agent, arrival, -EPERM,
+				      "this agent takes no enrolment");
+	return agent->take_enrolment(agent, arrival);
 }
 
-static int take_unknown(struct agent *agent, const struct trust_bundle *bundle)
+static int take_unknown(struct agent *agent, struct arrival *arrival)
 {
-	(void)bundle;
-	agent->next_lacks = false;
-	(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
-		       "%.256s: it is nothing that a host takes: expected "
-		       "as its first key " KIND_KEYS,
-		       agent->next_file);
-	return -EINVAL;
+	return arrival_refuse(agent, arrival, -EINVAL,
+			      "it is nothing that a host takes: expected as "
+			      "its first key " KIND_KEYS);
 }
 
 /*
  * What puts a file of each kind into force. 0; -EALREADY: it is; -EPERM,
- * -EINVAL: agent->drop_problem has why. Of policies only the newest does.
+ * -EINVAL: arrival->problem has why. Of policies only the newest does.
  */
 static int (*const takes[KIND_MAX])(struct agent *agent,
-				    const struct trust_bundle *bundle) = {
+				    struct arrival *arrival) = {
 	[KIND_NONE] = take_unknown,
-	[KIND_TRUST] = agent_trust_drop,
+	[KIND_TRUST] = agent_trust_take,
 	[KIND_ACT] = take_act,
 	[KIND_ENROLMENT] = take_enrolment,
 };
 
 /* Until its day comes, or the clock is set. */
-static void wait_for_day(struct agent *agent, struct dropped_file *file)
+static void wait_for_day(struct agent *agent, struct dropped_file *file,
+			 const struct arrival *arrival)
 {
-	int64_t left_s = agent->next_begins_s - agent_now(agent);
+	int64_t left_s = arrival->begins_s - agent_now(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
-	text_format_time(agent->next_begins_s, at, sizeof(at));
+	text_format_time(arrival->begins_s, at, sizeof(at));
 	(void)snprintf(file->why, sizeof(file->why),
-		       "%.256s: not valid before %s", agent->next_file, at);
+		       "%.256s: not valid before %s", arrival->file, at);
 	if (left_s > HOUR_S)
 		left_s = HOUR_S;
 	file->due_s = agent->dropped->now_s + (left_s > 1 ? left_s : 1);
 }
 
 /* What is not complete is no attack, until nobody completes it. */
-static void wait_for_more(struct agent *agent, struct dropped_file *file)
+static void wait_for_more(struct agent *agent, struct dropped_file *file,
+			  const struct arrival *arrival)
 {
 	struct agent_dropped *dropped = agent->dropped;
 
 	if (file->state != DROPPED_WAITING && file->state != DROPPED_REFUSED)
 		file->since_s = dropped->now_s;
-	file->doubtful = agent->next_lacks && agent->next_doubtful;
-	if (agent->next_lacks) {
+	file->doubtful = arrival->lacks && arrival->doubtful;
+	if (arrival->lacks) {
 		file->due_s = file->since_s +
 			      (file->doubtful ? DOUBTFUL_S : INCOMPLETE_S);
 		if (file->due_s <= dropped->now_s) {
-			refuse(agent, file, agent->drop_problem);
+			refuse(agent, file, arrival->problem);
 			return;
 		}
 		(void)snprintf(file->why, sizeof(file->why), "%s",
-			       agent->drop_problem);
+			       arrival->problem);
 	} else {
-		wait_for_day(agent, file);
+		wait_for_day(agent, file, arrival);
 	}
 	if (file->state != DROPPED_WAITING)
 		log_notice("dropped file waits: %s", file->why);
@@ -502,14 +489,15 @@ static void put_in_force(struct agent_dropped *dropped,
 }
 
 /* What came of it. */
-static void settle(struct agent *agent, struct dropped_file *file, int r)
+static void settle(struct agent *agent, struct dropped_file *file,
+		   const struct arrival *arrival, int r)
 {
 	if (!r || r == -EALREADY)
 		put_in_force(agent->dropped, file);
-	else if (r == -EPERM && (agent->next_lacks || agent->next_begins_s))
-		wait_for_more(agent, file);
+	else if (r == -EPERM && (arrival->lacks || arrival->begins_s))
+		wait_for_more(agent, file, arrival);
 	else
-		refuse(agent, file, agent->drop_problem);
+		refuse(agent, file, arrival->problem);
 }
 
 /* Was it half of this when it was looked at last? */
@@ -564,37 +552,33 @@ static void add_candidate(struct look *look, const char *name, uint64_t serial)
 	look->at[look->n++].tried = false;
 }
 
-/* Steals bundle. A policy becomes a candidate of the look or, if there is none,
- * comes into force. */
+/* A policy becomes a candidate of the look or, if there is none, comes into
+ * force. */
 static int judge_policy(struct agent *agent, struct dropped_file *file,
-			struct trust_bundle *bundle, struct look *look)
+			struct arrival *arrival, struct look *look)
 {
-	struct policy *policy = NULL;
 	int r;
 
-	r = agent_policy_judge(agent, bundle, false, &policy);
-	if (!r && look) {
-		add_candidate(look, file->name, policy->serial);
-		/* Until it is the newest. */
-		put_older(file);
-	} else if (!r) {
-		r = agent_policy_apply(agent, policy);
-		policy = NULL;
-	}
-	agent_policy_judged(agent, policy);
-	return r;
+	r = agent_policy_judge(agent, arrival, false);
+	if (r)
+		return r;
+	if (!look)
+		return agent_policy_apply(agent, arrival);
+	add_candidate(look, file->name, arrival->policy->serial);
+	/* Until it is the newest. */
+	put_older(file);
+	return 0;
 }
 
 static int judge(struct agent *agent, struct dropped_file *file,
-		 struct trust_bundle *bundle, struct look *look)
+		 struct arrival *arrival, struct look *look)
 {
-	enum kind kind = kind_of(bundle->bytes);
 	int r;
 
-	file->kind = kind_name(kind);
-	if (kind == KIND_POLICY)
-		return judge_policy(agent, file, bundle, look);
-	r = takes[kind](agent, bundle);
+	file->kind = kind_name(arrival->kind);
+	if (arrival->kind == KIND_POLICY)
+		return judge_policy(agent, file, arrival, look);
+	r = takes[arrival->kind](agent, arrival);
 	if (look)
 		look->changed = look->changed || !r;
 	return r;
@@ -610,42 +594,44 @@ static bool is_candidate(const struct look *look, const char *name)
 
 /* It has been read. */
 static int take(struct agent *agent, struct dropped_file *file, bool came,
-		struct trust_bundle *bundle, struct look *look)
+		struct arrival *arrival, struct look *look)
 {
 	const struct agent_dropped *dropped = agent->dropped;
 	bool lies;
 	int r;
 
-	take_content(agent, file, bundle);
+	take_content(agent, file, &arrival->bundle);
 	lies = !came &&
 	       (file->state == DROPPED_IN_FORCE ||
 		file->state == DROPPED_OLDER ||
 		(dropped->starting && knows(&dropped->forced, file->sha256)));
-	r = judge(agent, file, bundle, look);
+	r = judge(agent, file, arrival, look);
 	if (r && r != -EALREADY && lies)
 		put_older(file);
 	else if (!is_candidate(look, file->name))
-		settle(agent, file, r);
+		settle(agent, file, arrival, r);
 	return r;
 }
 
-/* -ENOENT: it is not there. */
+/* For arrival_release(). -ENOENT: it is not there. */
 static int read_dropped(struct agent *agent, const char *name,
-			struct trust_bundle *ret_bundle)
+			struct arrival *ret_arrival)
 {
 	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	int r;
 
-	agent->next_begins_s = 0;
-	agent->next_lacks = false;
-	r = errs ? text_path(agent->opts->drop_dir, name, agent->next_file,
-			     sizeof(agent->next_file))
+	arrival_init(ret_arrival, AGENT_FROM_DROPPED, KIND_NONE, "");
+	r = errs ? text_path(agent->opts->drop_dir, name, ret_arrival->file,
+			     sizeof(ret_arrival->file))
 		 : -ENOMEM;
 	if (!r)
-		r = trust_bundle_read_ours(agent->next_file, ret_bundle, errs);
+		r = trust_bundle_read_ours(ret_arrival->file,
+					   &ret_arrival->bundle, errs);
 	if (r)
-		(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
-			       "%s", policy_errors_why(errs, r));
+		(void)arrival_refuse(agent, ret_arrival, r, "%s",
+				     policy_errors_why(errs, r));
+	else
+		ret_arrival->kind = kind_of(ret_arrival->bundle.bytes);
 	free(errs);
 	return r;
 }
@@ -655,12 +641,12 @@ static int look_at(struct agent *agent, const char *name, bool came,
 {
 	struct agent_dropped *dropped = agent->dropped;
 	struct dropped_file *file = find_file(dropped, name);
-	struct trust_bundle bundle = {0};
+	struct arrival arrival;
 	int r;
 
-	r = read_dropped(agent, name, &bundle);
+	r = read_dropped(agent, name, &arrival);
 	if (!r) {
-		r = take(agent, place_for(dropped, name), came, &bundle, look);
+		r = take(agent, place_for(dropped, name), came, &arrival, look);
 	} else if (r == -ENOENT) {
 		if (file)
 			forget(agent, file);
@@ -668,9 +654,9 @@ static int look_at(struct agent *agent, const char *name, bool came,
 		file = place_for(dropped, name);
 		file->sha256[0] = '\0';
 		file->kind = NULL;
-		refuse(agent, file, agent->drop_problem);
+		refuse(agent, file, arrival.problem);
 	}
-	trust_bundle_release(&bundle);
+	arrival_release(&arrival);
 	(void)malloc_trim(0);
 	return r;
 }
@@ -764,54 +750,47 @@ static void look_now(struct agent *agent)
 	dropped->rest_ms = clock_ms() + REST_SHARE * (clock_ms() - begun_ms);
 }
 
-/* 0, and the policy is judged; -errno. */
+/* 0, and the policy is judged; -errno. For arrival_release(). */
 static int could_begin(struct agent *agent, const char *name, uint64_t serial,
-		       struct policy **ret_policy)
+		       struct arrival *ret_arrival)
 {
-	struct trust_bundle bundle = {0};
-	struct policy *policy = NULL;
 	int r;
 
-	r = read_dropped(agent, name, &bundle);
-	if (!r && kind_of(bundle.bytes) != KIND_POLICY)
+	r = read_dropped(agent, name, ret_arrival);
+	if (!r && ret_arrival->kind != KIND_POLICY)
 		r = -EINVAL;
 	if (!r)
-		r = agent_policy_judge(agent, &bundle, true, &policy);
-	if (!r && policy->serial <= serial)
+		r = agent_policy_judge(agent, ret_arrival, true);
+	if (!r && ret_arrival->policy->serial <= serial)
 		r = -ESTALE;
-	trust_bundle_release(&bundle);
-	if (r)
-		agent_policy_judged(agent, policy);
-	else
-		*ret_policy = policy;
 	return r;
 }
 
 int agent_dropped_newest(struct agent *agent, uint64_t serial,
-			 struct policy **ret_policy)
+			 struct arrival *ret_arrival)
 {
 	struct listing *list = calloc(1, sizeof(*list));
 	char why[PLACE_WHY_CHARS_MAX];
-	struct policy *policy = NULL;
-	size_t best = 0, n = 0, i;
-	int r = -ENOENT;
+	struct arrival best = {0}, next;
+	size_t n = 0;
 
 	if (list && agent->opts->drop_dir && !why_not(agent)[0] &&
 	    !list_all(agent, list, why))
-		best = n = list->n;
-	for (i = 0; i < n; i++) {
-		if (could_begin(agent, list->name[i], serial, &policy))
+		n = list->n;
+	for (size_t i = 0; i < n; i++) {
+		if (could_begin(agent, list->name[i], serial, &next)) {
+			arrival_release(&next);
 			continue;
-		best = i;
-		serial = policy->serial;
-		agent_policy_judged(agent, policy);
+		}
+		arrival_release(&best);
+		best = next;
+		serial = best.policy->serial;
 	}
-	/* Again: what it was judged by is still to be there. */
-	if (best < n)
-		r = could_begin(agent, list->name[best], serial - 1,
-				ret_policy);
 	free(list);
-	return r;
+	if (!best.policy)
+		return -ENOENT;
+	*ret_arrival = best;
+	return 0;
 }
 
 /* ---- watching ------------------------------------------------------------ */

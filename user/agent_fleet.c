@@ -291,19 +291,20 @@ static bool is_good(const struct agent *agent,
 }
 
 /* One that was dropped is put where the agent has its own, and taken. */
-static int take_dropped(struct agent *agent, const struct trust_bundle *bundle)
+static int take_dropped(struct agent *agent, struct arrival *arrival)
 {
+	const struct trust_bundle *bundle = &arrival->bundle;
 	char why[TRUST_WORDS_MAX + POLICY_ERROR_CHARS_MAX] = "no memory";
 	const char *file = agent->opts->enrolment_file;
 	int r;
 
 	if (is_same(agent->fleet, bundle))
 		return -EALREADY;
-	r = agent_trust_check(agent, agent->trust, bundle, why, sizeof(why));
+	r = arrival_check(arrival, agent->trust, why, sizeof(why));
 	if (!r && !is_good(agent, bundle, why, sizeof(why)))
 		r = -EPERM;
 	if (!r) {
-		r = trust_bundle_put(file, evidence_base(agent->next_file),
+		r = trust_bundle_put(file, evidence_base(arrival->file),
 				     bundle);
 		(void)snprintf(why, sizeof(why), "%.256s: %s", file,
 			       strerror(-r));
@@ -311,8 +312,7 @@ static int take_dropped(struct agent *agent, const struct trust_bundle *bundle)
 	if (!r)
 		agent_fleet_start(agent);
 	else
-		(void)snprintf(agent->drop_problem, sizeof(agent->drop_problem),
-			       "%.200s: %.400s", agent->next_file, why);
+		(void)arrival_refuse(agent, arrival, r, "%s", why);
 	return r;
 }
 

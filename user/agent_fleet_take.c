@@ -87,16 +87,32 @@ static void note_known(struct agent_fleet *fleet, const char *hash, int r)
 	fleet->next_known = (fleet->next_known + 1) % FLEET_KNOWN_MAX;
 }
 
-static int refuse_message(struct agent *agent, const void *bytes, size_t len)
-{
-	const struct trust_bundle bundle = {.bytes = (void *)bytes, .len = len};
-	static const char why[] = "it is no policy message";
+/* What has come in a message, and when it can come into force. */
+struct taking {
+	bool quiet;	  /* what is refused of it is not told */
+	int64_t begins_s; /* the policy is too early; 0: it is not */
+};
 
-	if (agent->push_quiet)
-		return -EPERM;
-	log_error("refused: " AGENT_FORCE ": %s", why);
-	agent_trust_refused(agent, AGENT_FORCE, &bundle, why);
-	return -EPERM;
+/* Steals bundle. */
+static void begin_arrival(const struct taking *taking, enum kind kind,
+			  struct trust_bundle *bundle,
+			  struct arrival *ret_arrival)
+{
+	arrival_init(ret_arrival, AGENT_FROM_FORCE, kind, AGENT_FORCE);
+	ret_arrival->quiet = taking->quiet;
+	ret_arrival->bundle = *bundle;
+	*bundle = (struct trust_bundle){0};
+}
+
+static int refuse_message(struct agent *agent, const struct taking *taking,
+			  const void *bytes, size_t len)
+{
+	struct trust_bundle bundle = {.bytes = (void *)bytes, .len = len};
+	struct arrival arrival;
+
+	begin_arrival(taking, KIND_NONE, &bundle, &arrival);
+	return arrival_refuse(agent, &arrival, -EPERM,
+			      "it is no policy message");
 }
 
 /*
@@ -104,16 +120,21 @@ static int refuse_message(struct agent *agent, const void *bytes, size_t len)
  * connection. The one that is older by what the message says is looked at no
  * further, and is no refusal. -EALREADY: what is in force comes again.
  */
-static int push_policy(struct agent *agent, struct fleet_policy *message)
+static int push_policy(struct agent *agent, struct fleet_policy *message,
+		       struct taking *taking)
 {
 	uint64_t before = agent->pushed_serial;
+	struct arrival arrival;
 	int r;
 
 	if (message->serial < agent->remember.serial) {
 		agent->fleet->older++;
 		return 0;
 	}
-	r = agent_policy_push(agent, &message->policy);
+	begin_arrival(taking, KIND_POLICY, &message->policy, &arrival);
+	r = agent_policy_push(agent, &arrival);
+	taking->begins_s = arrival.begins_s;
+	arrival_release(&arrival);
 	if (agent->pushed_serial == before)
 		return r;
 	agent->fleet->policies++;
@@ -121,11 +142,18 @@ static int push_policy(struct agent *agent, struct fleet_policy *message)
 	return r;
 }
 
-static int push_anchors(struct agent *agent, const struct trust_bundle *next)
+static int push_anchors(struct agent *agent, const struct taking *taking,
+			struct trust_bundle *next)
 {
 	uint64_t before = agent->trust ? agent->trust->version : 0;
-	int r = agent_trust_push(agent, next);
+	struct arrival arrival;
+	int r;
 
+	begin_arrival(taking, KIND_TRUST, next, &arrival);
+	r = agent_trust_take(agent, &arrival);
+	arrival_release(&arrival);
+	if (r == -EALREADY)
+		return 0;
 	if (r == -ESTALE) {
 		agent->fleet->older++;
 		return 0;
@@ -142,22 +170,25 @@ static int push_anchors(struct agent *agent, const struct trust_bundle *next)
  * One version at a time: behind one that is refused none is any better. Those
  * before the last go along for who has missed them, and are no news to others.
  */
-static int push_trust(struct agent *agent, const struct fleet_policy *message)
+static int push_trust(struct agent *agent, struct fleet_policy *message,
+		      const struct taking *taking)
 {
-	const struct fleet_trust *next = message->trust;
+	struct fleet_trust *next = message->trust;
 	int r = 0;
 
 	for (size_t i = 0; !r && i < message->n_trust; i++)
 		if (i + 1 == message->n_trust || !agent->trust ||
 		    next[i].version >= agent->trust->version)
-			r = push_anchors(agent, &next[i].bundle);
+			r = push_anchors(agent, taking, &next[i].bundle);
 	return r;
 }
 
-static int push_act(struct agent *agent, const struct trust_bundle *bundle)
+static int push_act(struct agent *agent, struct trust_bundle *bundle,
+		    const struct taking *taking)
 {
 	struct fleet_kept *kept = &agent->fleet->kept;
 	char hash[SIGN_HASH_CHARS_MAX], told[ACT_WORDS_MAX] = "";
+	struct arrival arrival;
 	int r;
 
 	/* It comes again with each connection, and took effect once. */
@@ -165,13 +196,13 @@ static int push_act(struct agent *agent, const struct trust_bundle *bundle)
 	if (strcmp(hash, kept->act) == 0)
 		return 0;
 	/* Rubbish that came before it is not to be its end. */
-	if (agent->push_quiet)
+	if (taking->quiet)
 		return -EAGAIN;
-	r = agent_act_apply(agent, AGENT_FORCE, bundle, told, sizeof(told));
-	if (r) {
-		agent_trust_push_problem(agent, bundle, told);
+	begin_arrival(taking, KIND_ACT, bundle, &arrival);
+	r = agent_act_apply(agent, &arrival, told, sizeof(told));
+	arrival_release(&arrival);
+	if (r)
 		return r;
-	}
 	log_notice(AGENT_FORCE ": %s", told);
 	(void)strcpy(kept->act, hash);
 	fleet_kept_write(agent);
@@ -179,14 +210,15 @@ static int push_act(struct agent *agent, const struct trust_bundle *bundle)
 }
 
 /* The anchors first: they may be those of the others. */
-static int push_all(struct agent *agent, struct fleet_policy *message)
+static int push_all(struct agent *agent, struct fleet_policy *message,
+		    struct taking *taking)
 {
-	int r = push_trust(agent, message), act = 0, policy = 0;
+	int r = push_trust(agent, message, taking), act = 0, policy = 0;
 
 	if (message->act.bytes)
-		act = push_act(agent, &message->act);
+		act = push_act(agent, &message->act, taking);
 	if (message->policy.bytes)
-		policy = push_policy(agent, message);
+		policy = push_policy(agent, message, taking);
 	r = r ? r : act;
 	if (policy != -EALREADY)
 		return r ? r : policy;
@@ -197,9 +229,9 @@ static int push_all(struct agent *agent, struct fleet_policy *message)
 }
 
 /* Its moment comes later: then it is as if it had been sent. */
-static void keep_later(struct agent *agent, const void *bytes, size_t len)
+static void keep_later(struct agent_fleet *fleet, int64_t begins_s,
+		       const void *bytes, size_t len)
 {
-	struct agent_fleet *fleet = agent->fleet;
 	char *copy = malloc(len);
 
 	if (!copy)
@@ -208,12 +240,13 @@ static void keep_later(struct agent *agent, const void *bytes, size_t len)
 	free(fleet->later);
 	fleet->later = copy;
 	fleet->later_len = len;
-	fleet->later_s = agent->next_begins_s;
+	fleet->later_s = begins_s;
 }
 
 void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 {
 	struct agent_fleet *fleet = agent->fleet;
+	struct taking taking = {0};
 	struct fleet_policy message;
 	char hash[SIGN_HASH_CHARS_MAX];
 	int64_t begun_ms = clock_ms();
@@ -225,26 +258,25 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 		charge_known(fleet, begun_ms);
 		return;
 	}
-	agent->push_quiet = !may_tell(fleet);
-	agent->next_begins_s = 0;
+	taking.quiet = !may_tell(fleet);
 	r = fleet_policy_open(bytes, len, FLEET_POLICY_BYTES_MAX, &message);
 	if (r == -ENOMEM)
 		return;
 	if (r) {
-		r = refuse_message(agent, bytes, len);
+		r = refuse_message(agent, &taking, bytes, len);
 	} else {
-		r = push_all(agent, &message);
+		r = push_all(agent, &message, &taking);
 		fleet_policy_release(&message);
 	}
 	note_known(fleet, hash, r);
 	if (!r)
-		fleet->may_tell += !agent->push_quiet;
+		fleet->may_tell += !taking.quiet;
 	else
 		note_refused(fleet);
 	if (!r && fleet->older != older)
 		charge_known(fleet, begun_ms);
-	if (agent->next_begins_s)
-		keep_later(agent, bytes, len);
+	if (taking.begins_s)
+		keep_later(fleet, taking.begins_s, bytes, len);
 }
 
 void fleet_take_later(struct agent *agent)

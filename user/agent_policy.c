@@ -4,6 +4,7 @@
  * and the log are told of it.
  */
 #include "agent.h"
+#include "agent_policy.h"
 
 #include <errno.h>
 #include <inttypes.h>
@@ -12,13 +13,11 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/timerfd.h>
 #include <syslog.h>
 #include <systemd/sd-daemon.h>
 
 #include "clock.h"
 #include "log.h"
-#include "term.h"
 #include "text.h"
 
 /* Time that a scan asks of systemd at a time. */
@@ -29,9 +28,6 @@
 
 /* What a message calls the one that did not come from the file. */
 #define KEPT "the policy that was kept"
-
-/* Beyond every clock, and less than what a timer takes. */
-#define NEVER_S (1LL << 33)
 
 /* ---- telling systemd ----------------------------------------------------- */
 
@@ -97,159 +93,140 @@ void agent_notify_ready(const struct agent *agent)
 
 /* ---- the policy ---------------------------------------------------------- */
 
-static const char *source_of(const struct agent *agent)
+/* Its bytes, for who has them from the issuer. */
+static int parse_signed(struct agent *agent, struct arrival *arrival,
+			struct policy_errors *errs)
 {
-	switch (agent->source) {
-	case AGENT_FROM_KEPT:
-		return KEPT;
-	case AGENT_FROM_FORCE:
-		return AGENT_FORCE;
-	case AGENT_FROM_DROPPED:
-		return agent->next_file;
-	case AGENT_STRICT:
-		return AGENT_BUILT_IN;
-	case AGENT_FROM_FILE:
-		break;
-	}
-	return agent->opts->policy_file;
-}
-
-/* Is it one that was not here before? */
-static bool has_come(const struct agent *agent)
-{
-	return agent->source != AGENT_FROM_KEPT &&
-	       agent->source != AGENT_STRICT;
-}
-
-static int refuse_policy(struct agent *agent, int r, const char *format, ...)
-	__attribute__((format(printf, 3, 4)));
-
-static int refuse_policy(struct agent *agent, int r, const char *format, ...)
-{
-	bool pushed = agent->source == AGENT_FROM_FORCE;
-	bool dropped = agent->source == AGENT_FROM_DROPPED;
-	char said[POLICY_ERROR_CHARS_MAX];
-	char *problem = pushed	  ? said
-			: dropped ? agent->drop_problem
-				  : agent->problem;
-	va_list ap;
-
-	va_start(ap, format);
-	(void)vsnprintf(problem, POLICY_ERROR_CHARS_MAX, format, ap);
-	va_end(ap);
-	log_clean(problem);
-	/* An older one is no fault of a host that has a newer one. */
-	if (pushed && r != -ESTALE)
-		agent_trust_push_problem(agent, &agent->next_bundle, problem);
-	if (dropped || (pushed && agent->push_quiet))
-		return r;
-	log_error("policy refused: %s", problem);
-	if (agent->next_bundle.bytes && has_come(agent))
-		agent_trust_refused(agent, source_of(agent),
-				    &agent->next_bundle, problem);
-	return r;
-}
-
-/* For who has it from the issuer, of a file or of what was kept. */
-static int parse_signed(const struct agent *agent, const char *name,
-			const struct trust_bundle *bundle,
-			struct policy **ret_policy, struct policy_errors *errs)
-{
+	const struct trust_bundle *bundle = &arrival->bundle;
 	int r;
 
-	r = policy_parse(name, bundle->bytes, bundle->len, ret_policy, errs);
-	if (r || strcmp((*ret_policy)->issuer, agent->trust->issuer) == 0)
+	r = policy_parse(arrival->file, bundle->bytes, bundle->len,
+			 &arrival->policy, errs);
+	if (r || strcmp(arrival->policy->issuer, agent->trust->issuer) == 0)
 		return r;
-	policy_errors_add(errs, name, (struct policy_pos){0},
+	policy_errors_add(errs, arrival->file, (struct policy_pos){0},
 			  "its issuer is %.128s, and this host's is %.128s",
-			  (*ret_policy)->issuer, agent->trust->issuer);
-	policy_free(*ret_policy);
-	*ret_policy = NULL;
+			  arrival->policy->issuer, agent->trust->issuer);
 	return -EPERM;
 }
 
 /* Nothing of it is read before it is known who has signed these bytes. */
-static int take_bundle(struct agent *agent, const char *file,
-		       const struct trust_bundle *bundle,
-		       struct policy **ret_policy, struct policy_errors *errs)
+static int take_bundle(struct agent *agent, struct arrival *arrival,
+		       const struct trust *trust, struct policy_errors *errs)
 {
 	char why[TRUST_WORDS_MAX];
-	int r;
+	int r = 0;
 
-	r = agent_trust_check(agent, agent->trust, bundle, why, sizeof(why));
-	if (r) {
-		policy_errors_add(errs, file, (struct policy_pos){0}, "%s",
-				  why);
+	if (!arrival->bundle.bytes)
+		r = trust_bundle_read_ours(arrival->file, &arrival->bundle,
+					   errs);
+	if (r)
 		return r;
-	}
-	return parse_signed(agent, file, bundle, ret_policy, errs);
+	r = arrival_check(arrival, trust, why, sizeof(why));
+	if (!r)
+		return parse_signed(agent, arrival, errs);
+	policy_errors_add(errs, arrival->file, (struct policy_pos){0}, "%s",
+			  why);
+	return r;
 }
 
-static int read_file(struct agent *agent, struct policy **ret_policy,
-		     struct policy_errors *errs)
+/* What came of reading one: r, of which errs tells. The first is the one that
+ * the status shows. */
+static int refuse_all(struct agent *agent, struct arrival *arrival, int r,
+		      const struct policy_errors *errs)
 {
-	const char *file = agent->opts->policy_file;
-	int r;
-
-	trust_bundle_release(&agent->next_bundle);
-	if (!agent->trust)
-		return policy_load(file, ret_policy, errs);
-	r = trust_bundle_read_ours(file, &agent->next_bundle, errs);
-	return r ? r
-		 : take_bundle(agent, file, &agent->next_bundle, ret_policy,
-			       errs);
-}
-
-/* What came of reading one: r, of which errs tells. */
-static void tell_bad(struct agent *agent, int r,
-		     const struct policy_errors *errs)
-{
-	if (r == -ENOMEM || !errs->n) {
-		(void)refuse_policy(agent, r, "%s: %s", source_of(agent),
-				    strerror(-r));
-		return;
-	}
-	/* The first is the one that the status shows. */
-	(void)refuse_policy(agent, r, "%s", errs->v[0].text);
-	if (agent->source == AGENT_FROM_DROPPED ||
-	    (agent->source == AGENT_FROM_FORCE && agent->push_quiet))
-		return;
+	(void)arrival_refuse(agent, arrival, r, "%s",
+			     policy_errors_why(errs, r));
+	if (r == -ENOMEM || !arrival_is_said(arrival))
+		return r;
 	for (size_t i = 1; i < errs->n; i++)
 		log_error("policy refused: %s", errs->v[i].text);
 	if (errs->n_dropped)
 		log_error("policy refused: and %zu more errors in %s",
-			  errs->n_dropped, source_of(agent));
+			  errs->n_dropped, arrival->file);
+	return r;
 }
 
-int agent_policy_read(struct agent *agent, struct policy **ret_policy)
+static int check_host(struct agent *agent, struct arrival *arrival)
 {
-	struct policy_errors *errs = NULL;
+	char host[POLICY_HOST_CHARS_MAX + 1];
+
+	agent_host_name(agent, host);
+	if (policy_covers_host(arrival->policy, host))
+		return 0;
+	return arrival_refuse(agent, arrival, -EPERM,
+			      "not for this host: none of its `hosts` matches "
+			      "%s; ask the issuer to add it",
+			      host);
+}
+
+static int check_begin(struct agent *agent, struct arrival *arrival)
+{
+	char at[TEXT_NUMBER_CHARS_MAX];
+
+	if (arrival->policy->not_before_s <= agent_now(agent))
+		return 0;
+	text_format_time(arrival->policy->not_before_s, at, sizeof(at));
+	arrival->begins_s = arrival->policy->not_before_s;
+	return arrival_refuse(agent, arrival, -EPERM,
+			      "not valid before %s; reload it then, or correct "
+			      "this host's clock",
+			      at);
+}
+
+/* By whom it is signed can be known where the anchors are those of before. */
+static int check_able(struct agent *agent, struct arrival *arrival)
+{
+	if (agent->trust && !agent->trust_replaced)
+		return 0;
+	if (arrival->source == AGENT_FROM_FILE && !agent->trust_replaced)
+		return 0; /* nobody has to sign here */
+	return arrival_refuse(agent, arrival, -EPERM, "%s",
+			      agent->trust_problem[0]
+				      ? agent->trust_problem
+				      : "this host has no trust anchors");
+}
+
+/*
+ * Is it a policy that was signed, by these, for this host? As it was read, or
+ * of its file. Else why not is told.
+ */
+static int take_signed(struct agent *agent, struct arrival *arrival,
+		       const struct trust *trust)
+{
+	struct policy_errors *errs;
 	int r;
 
+	r = check_able(agent, arrival);
+	if (r)
+		return r;
 	errs = calloc(1, sizeof(*errs));
 	if (!errs)
 		return -ENOMEM;
-	agent->source = AGENT_FROM_FILE;
-	r = read_file(agent, ret_policy, errs);
-	if (r)
-		tell_bad(agent, r, errs);
+	r = trust ? take_bundle(agent, arrival, trust, errs)
+		  : policy_load(arrival->file, &arrival->policy, errs);
+	r = r ? refuse_all(agent, arrival, r, errs)
+	      : check_host(agent, arrival);
 	free(errs);
 	return r;
 }
 
-static bool covers_this_host(const struct agent *agent,
-			     const struct policy *policy,
-			     char ret_host[POLICY_HOST_CHARS_MAX + 1])
+int policy_take(struct agent *agent, struct arrival *arrival)
 {
-	agent_host_name(agent, ret_host);
-	return policy_covers_host(policy, ret_host);
+	int r = take_signed(agent, arrival, agent->trust);
+
+	return r ? r : check_begin(agent, arrival);
 }
 
-/* Was the one that is kept sent by the force? Then it need not be in the
- * file. */
-static bool was_pushed(const struct agent *agent)
+bool policy_was_pushed(const struct agent *agent)
 {
 	return agent->kept_serial && agent->kept_serial == agent->pushed_serial;
+}
+
+bool policy_is_superseded(const struct agent *agent,
+			  const struct policy *policy)
+{
+	return policy_was_pushed(agent) && policy->serial < agent->kept_serial;
 }
 
 /*
@@ -258,197 +235,150 @@ static bool was_pushed(const struct agent *agent)
  * one there, of another host. It counts as having *ret_serial, which is less
  * than its own once the issuer has said so (agent_remember_recover()).
  */
-static int load_kept(struct agent *agent, struct policy **ret_policy,
-		     uint64_t *ret_serial, struct policy_errors *errs)
+static int load_kept(struct agent *agent, struct arrival *arrival,
+		     uint64_t *ret_serial)
 {
-	char host[POLICY_HOST_CHARS_MAX + 1], why[TRUST_WORDS_MAX];
-	struct trust_bundle bundle = {0};
 	struct trust all = *agent->trust;
 	int r;
 
-	policy_errors_init(errs);
-	r = agent_trust_kept(agent, &bundle, ret_serial);
-	if (r)
+	arrival_init(arrival, AGENT_FROM_KEPT, KIND_POLICY, KEPT);
+	arrival->quiet = true;
+	r = agent_trust_kept(agent, &arrival->bundle, ret_serial);
+	if (r) {
+		(void)snprintf(arrival->problem, sizeof(arrival->problem), "%s",
+			       strerror(-r));
 		return r;
+	}
 	for (size_t i = 0; i < all.n; i++)
 		all.keys[i].revoked = false;
-	r = agent_trust_check(agent, &all, &bundle, why, sizeof(why));
-	if (r)
-		policy_errors_add(errs, KEPT, (struct policy_pos){0}, "%s",
-				  why);
-	else
-		r = parse_signed(agent, KEPT, &bundle, ret_policy, errs);
-	if (!r && !covers_this_host(agent, *ret_policy, host)) {
-		policy_errors_add(errs, KEPT, (struct policy_pos){0},
-				  "not for this host: none of its `hosts` "
-				  "matches %s",
-				  host);
-		policy_free(*ret_policy);
-		*ret_policy = NULL;
-		r = -EPERM;
-	}
-	if (!r && (*ret_policy)->serial < *ret_serial)
-		*ret_serial = (*ret_policy)->serial;
-	trust_bundle_release(&bundle);
+	r = take_signed(agent, arrival, &all);
+	if (!r && arrival->policy->serial < *ret_serial)
+		*ret_serial = arrival->policy->serial;
+	arrival->quiet = false;
 	return r;
 }
 
 /* Not the one in the file: it begins where nothing would. */
-static int read_kept(struct agent *agent, struct policy **ret_policy)
+int policy_take_kept(struct agent *agent, struct arrival *arrival)
 {
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	bool pushed = policy_was_pushed(agent);
 	uint64_t serial = 0;
 	int r;
 
-	r = errs ? load_kept(agent, ret_policy, &serial, errs) : -ENOMEM;
+	arrival_release(arrival);
+	r = load_kept(agent, arrival, &serial);
 	if (r && r != -ENOENT)
 		log_error("and nothing begins in its place: %s",
-			  policy_errors_why(errs, r));
-	if (!r) {
-		log_level(was_pushed(agent) ? LOG_NOTICE : LOG_ERR,
-			  "the policy that was kept begins in its place: "
-			  "serial %" PRIu64 "%s",
-			  (*ret_policy)->serial,
-			  was_pushed(agent) ? ", which the force sent" : "");
-		agent->source = AGENT_FROM_KEPT;
-		agent->kept_serial = serial;
+			  arrival->problem);
+	if (r) {
+		arrival_release(arrival);
+		return r;
 	}
-	free(errs);
-	return r;
-}
-
-/* Whatever its serial, and whenever it is valid. */
-static int find_in_file(struct agent *agent, struct policy **ret_policy,
-			struct policy_errors *errs)
-{
-	const char *file = agent->opts->policy_file;
-	struct trust_bundle bundle = {0};
-	char host[POLICY_HOST_CHARS_MAX + 1];
-	int r;
-
-	r = trust_bundle_read_ours(file, &bundle, errs);
-	if (!r)
-		r = take_bundle(agent, file, &bundle, ret_policy, errs);
-	if (!r && !covers_this_host(agent, *ret_policy, host)) {
-		policy_free(*ret_policy);
-		*ret_policy = NULL;
-		r = -EPERM;
-	}
-	trust_bundle_release(&bundle);
-	return r;
+	log_level(pushed ? LOG_NOTICE : LOG_ERR,
+		  "the policy that was kept begins in its place: serial "
+		  "%" PRIu64 "%s",
+		  arrival->policy->serial,
+		  pushed ? ", which the force sent" : "");
+	agent->kept_serial = serial;
+	return 0;
 }
 
 int agent_policy_find(struct agent *agent, struct policy **ret_policy)
 {
-	struct policy_errors *errs = NULL;
+	struct arrival arrival;
 	uint64_t serial;
-	int r = -ENOENT;
+	int r;
 
 	if (!agent->trust || agent->trust_replaced)
-		return r;
-	errs = calloc(1, sizeof(*errs));
-	if (!errs)
-		return -ENOMEM;
-	if (!load_kept(agent, ret_policy, &serial, errs) ||
-	    !find_in_file(agent, ret_policy, errs))
-		r = 0;
-	free(errs);
-	return r;
+		return -ENOENT;
+	r = load_kept(agent, &arrival, &serial);
+	if (r) {
+		arrival_release(&arrival);
+		arrival_init(&arrival, AGENT_FROM_FILE, KIND_POLICY,
+			     agent->opts->policy_file);
+		arrival.quiet = true;
+		r = take_signed(agent, &arrival, agent->trust);
+	}
+	if (!r) {
+		*ret_policy = arrival.policy;
+		arrival.policy = NULL;
+	}
+	arrival_release(&arrival);
+	return r ? -ENOENT : 0;
 }
 
 void agent_policy_look_at_kept(struct agent *agent)
 {
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
-	struct policy *policy = NULL;
+	struct arrival arrival;
 	uint64_t serial = 0;
+	int r;
 
-	if (errs && agent->trust && !load_kept(agent, &policy, &serial, errs)) {
+	if (!agent->trust)
+		return;
+	r = load_kept(agent, &arrival, &serial);
+	if (!r) {
 		agent->kept_serial = serial;
-		agent_trust_had(agent, serial, policy->sha256);
-		agent_remember_policy(agent, policy, serial);
-	} else if (errs && errs->n) {
-		log_error("what it says does not count: %s", errs->v[0].text);
+		agent_trust_had(agent, serial, arrival.policy->sha256);
+		agent_remember_policy(agent, arrival.policy, serial);
+	} else if (arrival.bundle.bytes) {
+		log_error("what it says does not count: %s", arrival.problem);
 	}
-	policy_free(policy);
-	free(errs);
+	arrival_release(&arrival);
 }
 
-/* Is a good policy one for this host and this moment? */
-int agent_policy_check(struct agent *agent, const struct policy *policy)
-{
-	const char *file = source_of(agent);
-	char host[POLICY_HOST_CHARS_MAX + 1], at[TEXT_NUMBER_CHARS_MAX];
-	int64_t now = agent_now(agent);
-
-	if (!covers_this_host(agent, policy, host))
-		return refuse_policy(agent, -EPERM,
-				     "%s: not for this host: none of its "
-				     "`hosts` matches %s; ask the issuer to "
-				     "add it",
-				     file, host);
-	if (policy->not_before_s > now) {
-		text_format_time(policy->not_before_s, at, sizeof(at));
-		agent->next_begins_s = policy->not_before_s;
-		return refuse_policy(agent, -EPERM,
-				     "%s: not valid before %s; reload it then, "
-				     "or correct this host's clock",
-				     file, at);
-	}
-	return 0;
-}
+/* ---- may it follow? ------------------------------------------------------ */
 
 /* The serial that it counts as having: see load_kept(). */
 static uint64_t counts_as(const struct agent *agent,
-			  const struct policy *policy)
+			  const struct arrival *arrival)
 {
-	return agent->source == AGENT_FROM_KEPT ? agent->kept_serial
-						: policy->serial;
+	return arrival->source == AGENT_FROM_KEPT ? agent->kept_serial
+						  : arrival->policy->serial;
 }
 
-/* It was enrolled, and nothing says what was in force here since. */
-static int refuse_forgotten(struct agent *agent)
+int policy_refuse_forgotten(struct agent *agent, struct arrival *arrival)
 {
-	return refuse_policy(agent, -EPERM,
-			     "nothing on this host remembers which policies it "
-			     "had, so one that is older could come: restore "
-			     "%.512s, or have the issuer sign the act recover",
-			     agent->opts->state_dir);
+	return arrival_refuse(agent, arrival, -EPERM,
+			      "nothing on this host remembers which policies "
+			      "it had, so one that is older could come: "
+			      "restore %.512s, or have the issuer sign the act "
+			      "recover",
+			      agent->opts->state_dir);
 }
 
 /* May a good policy take the place of the one in force (serial; 0: none is)? */
 static int check_follows(struct agent *agent, uint64_t serial,
-			 const struct policy *policy)
+			 struct arrival *arrival)
 {
-	uint64_t counts = counts_as(agent, policy);
+	const struct policy *policy = arrival->policy;
+	uint64_t counts = counts_as(agent, arrival);
 	uint64_t seen = agent->remember.serial;
-	const char *file = source_of(agent);
 	char at[TEXT_NUMBER_CHARS_MAX];
 
 	if (agent->forgotten)
-		return refuse_forgotten(agent);
+		return policy_refuse_forgotten(agent, arrival);
 	if (counts < seen)
-		return refuse_policy(agent, -ESTALE,
-				     "%s: its serial %" PRIu64 " is older than "
-				     "%" PRIu64 ", which %s in force on this "
-				     "host; ask the issuer for a newer one",
-				     file, policy->serial, seen,
-				     serial == seen ? "is" : "was");
+		return arrival_refuse(agent, arrival, -ESTALE,
+				      "its serial %" PRIu64 " is older than "
+				      "%" PRIu64 ", which %s in force on this "
+				      "host; ask the issuer for a newer one",
+				      policy->serial, seen,
+				      serial == seen ? "is" : "was");
 	if (counts - seen > REMEMBER_STEP_MAX)
-		return refuse_policy(
-			agent, -EPERM,
-			"%s: its serial %" PRIu64 " is more than "
-			"%" PRIu64 " above %" PRIu64 ", the highest on "
-			"this host; ask the issuer for one that "
-			"is nearer",
-			file, policy->serial, REMEMBER_STEP_MAX, seen);
+		return arrival_refuse(agent, arrival, -EPERM,
+				      "its serial %" PRIu64
+				      " is more than %" PRIu64 " above %" PRIu64
+				      ", the highest on this host; ask the "
+				      "issuer for one that is nearer",
+				      policy->serial, REMEMBER_STEP_MAX, seen);
 	/* Two that were signed, of which an intruder could choose. */
 	if (agent->trust && counts == agent->had_serial &&
 	    strcmp(policy->sha256, agent->had_sha256) != 0)
-		return refuse_policy(agent, -EPERM,
-				     "%s: this host had another policy with "
-				     "the serial %" PRIu64 "; ask the issuer "
-				     "for one with a serial of its own",
-				     file, policy->serial);
+		return arrival_refuse(agent, arrival, -EPERM,
+				      "this host had another policy with the "
+				      "serial %" PRIu64 "; ask the issuer for "
+				      "one with a serial of its own",
+				      policy->serial);
 	/* Where it has to be signed, what was in force is remembered over a
 	 * boot. */
 	if (!serial && agent->trust)
@@ -457,19 +387,15 @@ static int check_follows(struct agent *agent, uint64_t serial,
 	if (serial && policy->serial != serial &&
 	    policy->expires_s <= agent_now(agent)) {
 		text_format_time(policy->expires_s, at, sizeof(at));
-		return refuse_policy(agent, -EPERM,
-				     "%s: it expired at %s; ask the issuer for "
-				     "a newer one",
-				     file, at);
+		return arrival_refuse(agent, arrival, -EPERM,
+				      "it expired at %s; ask the issuer for a "
+				      "newer one",
+				      at);
 	}
 	return 0;
 }
 
-/* Of the one that the guard has, or had before it was loaded anew. */
-static int check_successor(struct agent *agent, const struct policy *policy)
-{
-	return check_follows(agent, agent_serial(agent), policy);
-}
+/* ---- putting it into force ----------------------------------------------- */
 
 /* A scan, or a measurement, is a sign of life for as long as it gets on. */
 static void progress(uint64_t files, void *arg)
@@ -513,75 +439,15 @@ static void tell_applied(const struct policy *policy,
 			    applied->unresolved);
 }
 
-int64_t agent_policy_age(const struct agent *agent)
-{
-	if (!agent->policy || agent->policy->expires_s >= NEVER_S)
-		return INT64_MIN;
-	return agent_now(agent) - agent->policy->expires_s;
-}
-
-/* Wakes the agent when the policy ends, when that is to be said again, and when
- * the clock is set. */
-void agent_policy_watch_end(struct agent *agent)
-{
-	struct itimerspec when = {.it_value.tv_sec = NEVER_S};
-	int64_t age_s = agent_policy_age(agent), left_s = NEVER_S;
-
-	/* By the clock as it is, which may be behind. */
-	if (age_s >= 0)
-		left_s = agent->expiry_due_s - agent_now(agent);
-	else if (age_s != INT64_MIN)
-		left_s = -age_s;
-	if (left_s < NEVER_S / 2)
-		when.it_value.tv_sec = time(NULL) + (left_s > 0 ? left_s : 1);
-	(void)timerfd_settime(agent->timers[AGENT_TIMER_EXPIRY],
-			      TFD_TIMER_ABSTIME | TFD_TIMER_CANCEL_ON_SET,
-			      &when, NULL);
-}
-
-static void record_end(struct agent *agent, int64_t age_s)
-{
-	char at[TEXT_NUMBER_CHARS_MAX];
-
-	text_format_time(agent->policy->expires_s, at, sizeof(at));
-	agent_record_early(
-		agent,
-		evidence_object("expired",
-				json_pack("{s:I, s:s, s:I, s:s}", "policy",
-					  (json_int_t)agent->policy->serial,
-					  "expires", at, "age_s",
-					  (json_int_t)age_s, "level",
-					  expiry_name(agent->expiry_said))));
-}
-
-void agent_policy_tell_end(struct agent *agent)
-{
-	int64_t age_s = agent_policy_age(agent), now = agent_now(agent);
-	enum expiry expiry = expiry_of(age_s), said = agent->expiry_said;
-	char ago[32];
-
-	agent->expiry_said = expiry;
-	if (expiry == EXPIRY_NONE ||
-	    (expiry <= said && now < agent->expiry_due_s))
-		return;
-	agent->expiry_due_s = now + expiry_again_s(age_s);
-	term_age((uint64_t)age_s, ago, sizeof(ago));
-	log_level(expiry_level(expiry),
-		  "policy serial %" PRIu64 " has expired, %s ago; it goes on "
-		  "being enforced: ask %s for a newer one",
-		  agent->policy->serial, ago, agent->policy->issuer);
-	if (expiry != said)
-		record_end(agent, age_s);
-}
-
 /* Whoever asks what is in force looks there; so does a reload. */
-static void put_in_place(struct agent *agent)
+static void put_in_place(const struct agent *agent,
+			 const struct arrival *arrival)
 {
 	const char *file = agent->opts->policy_file;
 	int r;
 
-	r = trust_bundle_put(file, evidence_base(agent->next_file),
-			     &agent->next_bundle);
+	r = trust_bundle_put(file, evidence_base(arrival->file),
+			     &arrival->bundle);
 	if (r)
 		log_error("%s: the policy in force cannot be put there: %s; "
 			  "it is kept for the next boot all the same",
@@ -589,56 +455,42 @@ static void put_in_place(struct agent *agent)
 }
 
 /* Who has signed what is in force now, and that it is there at a boot. */
-static void take_signed(struct agent *agent)
+static void keep_signed(struct agent *agent, struct arrival *arrival,
+			uint64_t counts)
 {
 	json_decref(agent->signers);
-	agent->signers = agent->next_signers;
-	agent->next_signers = NULL;
-	if (agent->source != AGENT_STRICT)
-		agent_trust_had(agent, counts_as(agent, agent->policy),
-				agent->policy->sha256);
-	if (agent->trust && agent->next_bundle.bytes && has_come(agent)) {
-		agent_trust_keep(agent, &agent->next_bundle);
-		agent->pushed_serial = agent->source == AGENT_FROM_FORCE
+	agent->signers = arrival->signers;
+	arrival->signers = NULL;
+	if (arrival->source != AGENT_STRICT)
+		agent_trust_had(agent, counts, agent->policy->sha256);
+	if (agent->trust && arrival->bundle.bytes && arrival_is_new(arrival)) {
+		agent_trust_keep(agent, &arrival->bundle);
+		agent->pushed_serial = arrival->source == AGENT_FROM_FORCE
 					       ? agent->policy->serial
 					       : 0;
 	}
-	if (agent->source == AGENT_FROM_DROPPED)
-		put_in_place(agent);
-	trust_bundle_release(&agent->next_bundle);
+	if (arrival->source == AGENT_FROM_DROPPED)
+		put_in_place(agent, arrival);
 }
 
-/* Steals policy, whether or not it comes into force. */
-int agent_policy_apply(struct agent *agent, struct policy *policy)
+/* It is what the guard has now. */
+static void take_effect(struct agent *agent, struct arrival *arrival,
+			const struct guard_applied *applied)
 {
 	uint64_t seen = agent->remember.serial;
-	struct guard_applied applied = {0};
-	int r;
+	uint64_t counts = counts_as(agent, arrival);
 
-	r = agent->source == AGENT_STRICT ? 0 : check_successor(agent, policy);
-	if (r)
-		goto out;
-	r = guard_apply_policy(agent->guard, policy, true, progress, agent,
-			       &agent_say, &applied);
-	if (r) {
-		(void)refuse_policy(agent, r,
-				    "%s: the guard cannot take it: %s; the "
-				    "lines above have the cause",
-				    source_of(agent), strerror(-r));
-		goto out;
-	}
 	policy_free(agent->policy);
-	agent->policy = policy;
+	agent->policy = arrival->policy;
+	arrival->policy = NULL;
 	agent->applied_s = time(NULL);
-	policy = NULL;
-	if (has_come(agent))
+	if (arrival_is_new(arrival))
 		agent->problem[0] = '\0';
 	agent->push_problem[0] = '\0';
-	take_signed(agent);
-	tell_applied(agent->policy, &applied);
-	if (agent->source != AGENT_STRICT)
-		agent_remember_policy(agent, agent->policy,
-				      counts_as(agent, agent->policy));
+	keep_signed(agent, arrival, counts);
+	tell_applied(agent->policy, applied);
+	if (arrival->source != AGENT_STRICT)
+		agent_remember_policy(agent, agent->policy, counts);
 	agent_record_policy(agent);
 	/* No power cut shall make room for the one before. */
 	if (agent->remember.serial > seen)
@@ -647,196 +499,68 @@ int agent_policy_apply(struct agent *agent, struct policy *policy)
 	agent->expiry_said = EXPIRY_NONE;
 	agent_policy_tell_end(agent);
 	agent_policy_watch_end(agent);
-out:
-	policy_free(policy);
+}
+
+int agent_policy_apply(struct agent *agent, struct arrival *arrival)
+{
+	struct guard_applied applied = {0};
+	int r = 0;
+
+	/* Of the one that the guard has, or had before it was loaded anew. */
+	if (arrival->source != AGENT_STRICT)
+		r = check_follows(agent, agent_serial(agent), arrival);
+	if (!r) {
+		r = guard_apply_policy(agent->guard, arrival->policy, true,
+				       progress, agent, &agent_say, &applied);
+		if (r)
+			(void)arrival_refuse(agent, arrival, r,
+					     "the guard cannot take it: %s; "
+					     "the lines above have the cause",
+					     strerror(-r));
+	}
+	if (!r)
+		take_effect(agent, arrival, &applied);
+	policy_free(arrival->policy);
+	arrival->policy = NULL;
 	/* The parser takes much memory for a short time. */
 	(void)malloc_trim(0);
 	return r;
 }
 
-/* The file is older than what the force sent, which is no fault of it. */
-static bool is_superseded(const struct agent *agent,
-			  const struct policy *policy)
+int policy_take_file(struct agent *agent, struct arrival *arrival)
 {
-	return was_pushed(agent) && policy->serial < agent->kept_serial;
+	arrival_init(arrival, AGENT_FROM_FILE, KIND_POLICY,
+		     agent->opts->policy_file);
+	return policy_take(agent, arrival);
 }
 
-/* One that was dropped, and is newer than what would begin otherwise. */
-static int read_dropped(struct agent *agent, uint64_t serial,
-			struct policy **ret_policy)
+int policy_say_forgotten(struct agent *agent)
 {
-	struct policy *policy = NULL;
+	struct arrival arrival;
 
-	if (was_pushed(agent) && serial < agent->kept_serial)
-		serial = agent->kept_serial;
-	if (agent_dropped_newest(agent, serial, &policy))
-		return -ENOENT;
-	policy_free(*ret_policy);
-	*ret_policy = policy;
-	return 0;
-}
-
-static int say_forgotten(struct agent *agent)
-{
-	agent->source = AGENT_FROM_FILE;
-	return refuse_forgotten(agent);
-}
-
-static int take_file(struct agent *agent, struct policy **ret_policy)
-{
-	int r;
-
-	r = agent_policy_read(agent, ret_policy);
-	if (!r)
-		r = agent_policy_check(agent, *ret_policy);
-	if (!read_dropped(agent, r ? 0 : (*ret_policy)->serial, ret_policy)) {
-		if (r == -ENOENT)
-			agent->problem[0] = '\0';
-		return 0;
-	}
-	if (!r && !is_superseded(agent, *ret_policy))
-		return 0;
-	policy_free(*ret_policy);
-	*ret_policy = NULL;
-	return r ? r : -ESTALE;
-}
-
-static int load_what_is_known(struct agent *agent)
-{
-	char sha256[SIGN_HASH_CHARS_MAX];
-	int r;
-
-	agent->was_enrolled = agent_is_marked(agent, sha256);
-	agent_remember_load(agent);
-	r = agent_trust_load(agent);
-	agent_policy_look_at_kept(agent);
-	if (agent->trust_read[0])
-		agent->was_enrolled = true;
-	agent->forgotten = agent->was_enrolled && !agent->remember.known;
-	return r;
-}
-
-/*
- * A bad policy is no reason to leave a running guard alone: it is adopted with
- * the policy that it has.
- */
-int agent_policy_start(struct agent *agent, bool pinned,
-		       struct policy **ret_policy)
-{
-	int r;
-
-	r = load_what_is_known(agent);
-	/* The guard may know better: agent_policy_begin(). */
-	if (!r && agent->forgotten && pinned)
-		return 0;
-	if (!r)
-		r = agent->forgotten ? say_forgotten(agent)
-				     : take_file(agent, ret_policy);
-	if (!r)
-		return 0;
-	if (agent->trust && !agent->forgotten &&
-	    (!pinned || was_pushed(agent)) && !read_kept(agent, ret_policy)) {
-		/* On a host of a fleet there need not be a file. */
-		if (was_pushed(agent) && (r == -ESTALE || r == -ENOENT))
-			agent->problem[0] = '\0';
-		return 0;
-	}
-	if (pinned) {
-		log_error("the guard goes on with the policy that it has");
-		return 0;
-	}
-	if (agent_strict_wanted(agent))
-		return agent_strict_policy(agent, ret_policy);
-	log_error("no policy, hence no protection: correct %s and start again",
-		  agent->opts->policy_file);
-	return r;
-}
-
-static bool has_policy(const struct agent *agent)
-{
-	return guard_state(agent->guard)->generation != 0;
-}
-
-/* Nothing that the issuer has signed can begin. */
-static int begin_strict(struct agent *agent)
-{
-	struct policy *policy = NULL;
-	int r;
-
-	r = agent_strict_policy(agent, &policy);
-	return r ? r : agent_policy_apply(agent, policy);
-}
-
-/* Steals policy; NULL: there is none that could. */
-static int begin(struct agent *agent, struct policy *policy)
-{
-	int r;
-
-	/* A guard is there whose agent did not live to give it one. */
-	if (!policy)
-		return agent_strict_wanted(agent) ? begin_strict(agent)
-						  : -EPERM;
-	r = agent_policy_apply(agent, policy);
-	if (r && agent->source == AGENT_FROM_DROPPED)
-		log_error("policy refused: %s", agent->drop_problem);
-	/* It was signed, but is older, or more than the guard takes. */
-	if (r && !has_policy(agent) && agent->trust && has_come(agent) &&
-	    !read_kept(agent, &policy))
-		r = agent_policy_apply(agent, policy);
-	if (r && !has_policy(agent) && agent->source != AGENT_STRICT &&
-	    agent_strict_wanted(agent))
-		r = begin_strict(agent);
-	return r;
-}
-
-int agent_policy_begin(struct agent *agent, struct policy *policy)
-{
-	int r = 0;
-
-	/* By whom this was signed nobody knows. */
-	if (agent->trust_replaced) {
-		policy_free(policy);
-		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
-			       agent->trust_problem);
-		return has_policy(agent) ? 0 : begin_strict(agent);
-	}
-	if (agent->forgotten && agent->remember.known) {
-		agent->forgotten = false;
-		policy_free(policy);
-		policy = NULL;
-		r = take_file(agent, &policy);
-	} else if (agent->forgotten && agent->trust && has_policy(agent)) {
-		r = say_forgotten(agent);
-	}
-	if (!r && (policy || !has_policy(agent)))
-		r = begin(agent, policy);
-	/* As above: what it has is better than nothing. */
-	if (r && agent->adopted && has_policy(agent))
-		r = 0;
-	return r;
+	arrival_init(&arrival, AGENT_FROM_FILE, KIND_POLICY,
+		     agent->opts->policy_file);
+	return policy_refuse_forgotten(agent, &arrival);
 }
 
 /* What the file has, unless what is in force is newer and need not be there. */
 static int reload_file(struct agent *agent)
 {
-	struct policy *policy = NULL;
+	struct arrival arrival;
 	int r;
 
-	r = agent_policy_read(agent, &policy);
-	if (!r)
-		r = agent_policy_check(agent, policy);
-	if (!r && is_superseded(agent, policy)) {
+	r = policy_take_file(agent, &arrival);
+	if (!r && policy_is_superseded(agent, arrival.policy)) {
 		log_notice("%s: its serial %" PRIu64 " is older than %" PRIu64
 			   ", which the force sent and which stays in force",
-			   agent->opts->policy_file, policy->serial,
+			   agent->opts->policy_file, arrival.policy->serial,
 			   agent_serial(agent));
 		agent->problem[0] = '\0';
 	} else if (!r) {
-		r = agent_policy_apply(agent, policy);
-		policy = NULL;
+		r = agent_policy_apply(agent, &arrival);
 	}
-	policy_free(policy);
-	if (r == -ENOENT && was_pushed(agent)) {
+	arrival_release(&arrival);
+	if (r == -ENOENT && policy_was_pushed(agent)) {
 		agent->problem[0] = '\0';
 		r = 0;
 	}
@@ -859,7 +583,7 @@ void agent_policy_reload(struct agent *agent)
 		agent->forgotten = !agent->remember.known;
 	}
 	if (!r)
-		r = agent->forgotten ? say_forgotten(agent)
+		r = agent->forgotten ? policy_say_forgotten(agent)
 				     : reload_file(agent);
 	if (r)
 		log_error("policy serial %" PRIu64 " stays in force",
@@ -870,34 +594,6 @@ void agent_policy_reload(struct agent *agent)
 }
 
 /* ---- from elsewhere ------------------------------------------------------ */
-
-static int take_next(struct agent *agent, struct policy **ret_policy)
-{
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
-	int r;
-
-	if (!errs)
-		return -ENOMEM;
-	r = take_bundle(agent, source_of(agent), &agent->next_bundle,
-			ret_policy, errs);
-	if (r)
-		tell_bad(agent, r, errs);
-	else
-		r = agent_policy_check(agent, *ret_policy);
-	free(errs);
-	return r;
-}
-
-/* By whom it is signed can be known where the anchors are those of before. */
-static int can_take(struct agent *agent)
-{
-	if (agent->trust && !agent->trust_replaced)
-		return 0;
-	return refuse_policy(agent, -EPERM, "%s: %s", source_of(agent),
-			     agent->trust_problem[0]
-				     ? agent->trust_problem
-				     : "this host has no trust anchors");
-}
 
 static bool is_in_force(const struct agent *agent,
 			const struct trust_bundle *bundle)
@@ -910,60 +606,28 @@ static bool is_in_force(const struct agent *agent,
 	return strcmp(hash, agent->policy->sha256) == 0;
 }
 
-/* Steals bundle. */
-static int begin_with(struct agent *agent, enum agent_source source,
-		      struct trust_bundle *bundle)
+int agent_policy_judge(struct agent *agent, struct arrival *arrival,
+		       bool begins)
 {
-	bool known = is_in_force(agent, bundle);
-
-	trust_bundle_release(&agent->next_bundle);
-	agent->next_bundle = *bundle;
-	*bundle = (struct trust_bundle){0};
-	agent->source = source;
-	agent->next_begins_s = 0;
-	return known ? -EALREADY : can_take(agent);
-}
-
-int agent_policy_judge(struct agent *agent, struct trust_bundle *bundle,
-		       bool begins, struct policy **ret_policy)
-{
-	struct policy *policy = NULL;
 	int r;
 
-	r = begin_with(agent, AGENT_FROM_DROPPED, bundle);
-	if (!r)
-		r = take_next(agent, &policy);
-	if (!r)
-		r = begins ? check_follows(agent, 0, policy)
-			   : check_successor(agent, policy);
-	if (r)
-		policy_free(policy);
-	else
-		*ret_policy = policy;
-	return r;
+	if (is_in_force(agent, &arrival->bundle))
+		return -EALREADY;
+	r = policy_take(agent, arrival);
+	return r ? r
+		 : check_follows(agent, begins ? 0 : agent_serial(agent),
+				 arrival);
 }
 
-void agent_policy_judged(struct agent *agent, struct policy *policy)
+int agent_policy_push(struct agent *agent, struct arrival *arrival)
 {
-	policy_free(policy);
-	trust_bundle_release(&agent->next_bundle);
-	agent->source = AGENT_FROM_FILE;
-}
-
-int agent_policy_push(struct agent *agent, struct trust_bundle *bundle)
-{
-	struct policy *policy = NULL;
 	int r;
 
-	r = begin_with(agent, AGENT_FROM_FORCE, bundle);
+	if (is_in_force(agent, &arrival->bundle))
+		return -EALREADY;
+	r = policy_take(agent, arrival);
 	if (!r)
-		r = take_next(agent, &policy);
-	if (!r) {
-		r = agent_policy_apply(agent, policy);
-		policy = NULL;
-	}
-	policy_free(policy);
-	trust_bundle_release(&agent->next_bundle);
+		r = agent_policy_apply(agent, arrival);
 	if (!r)
 		agent_notify_ready(agent);
 	return r;

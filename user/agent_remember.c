@@ -1,9 +1,31 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
- * What this host must not forget (remember.h). It is in a file of its own, in
- * the saved state, in the policy that is kept with its signatures, in the
- * evidence, and in the guard as long as that is pinned; the highest wins. So
- * nobody makes it forget by deleting one of them, or two.
+ * What this host must not forget (remember.h). It lies in more than one place,
+ * and the highest wins, so nobody makes it forget by deleting one of them, or
+ * two. Of each file the one before (.old) is read if that is none.
+ *
+ *	place			written by		read by
+ *	remembered.json		agent_remember_save()	agent_remember_load()
+ *	state			the guard, saved	the same, where that
+ *							is gone
+ *	policy.json		agent_trust_keep()	agent_policy_look_at_
+ *							kept(): its own serial,
+ *							or `serial' if lower
+ *	evidence: remembered,	record(),		agent_remember_old():
+ *	policy			agent_record_policy()	told_serial, told_s
+ *	the guard, pinned	tell_guard()		agent_remember_started()
+ *
+ * What is read goes by know() into agent->remember, which is what counts. The
+ * act recover sets that, and each of these, to what the issuer has signed; in
+ * the evidence a line `recovered' is where reading begins anew.
+ *
+ * No memory of these, but of which policy that was: had_serial and had_sha256,
+ * of the one with the highest serial, so that no other has the same; kept_serial,
+ * what the one in policy.json counts as; unkept_serial, the same of one that
+ * could not be written yet; pushed_serial, in link.json as `policy', of the
+ * force's if that is in force: then the file may be older or missing. Which
+ * enrolment was taken agent_enrolment.c remembers, in link.json and in the
+ * lines `remembered'.
  */
 #include "agent.h"
 

@@ -98,25 +98,25 @@ static int start_log(struct agent *agent)
 static int start_enforcing(struct agent *agent)
 {
 	bool pinned = agent_guard_is_pinned(agent->opts);
-	struct policy *policy = NULL;
+	struct arrival first;
 	int r;
 
-	r = agent_policy_start(agent, pinned, &policy);
+	r = agent_policy_start(agent, pinned, &first);
 	if (!r && agent->opts->detach && agent_trust_is_kept(agent->opts))
 		r = agent_refuse_detach();
 	if (!r)
-		r = agent_guard_start(agent, policy);
+		r = agent_guard_start(agent, first.policy);
 	if (!r)
 		r = start_log(agent);
-	if (r) {
-		policy_free(policy);
-		return r;
-	}
+	if (r)
+		goto out;
 	agent_trust_started(agent);
 	agent_act_started(agent);
-	r = agent_policy_begin(agent, policy);
+	r = agent_policy_begin(agent, &first);
 	if (!r)
 		agent_guard_hold_changed(agent);
+out:
+	arrival_release(&first);
 	return r;
 }
 

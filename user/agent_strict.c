@@ -206,7 +206,7 @@ bool agent_is_strict(const struct agent *agent)
 	return guard_state(agent->guard)->generation && !agent_serial(agent);
 }
 
-int agent_strict_policy(struct agent *agent, struct policy **ret_policy)
+int agent_strict_policy(struct agent *agent, struct arrival *ret_arrival)
 {
 	struct policy *found = NULL, *policy = NULL;
 	int r = -EINVAL;
@@ -234,7 +234,7 @@ int agent_strict_policy(struct agent *agent, struct policy **ret_policy)
 			: "/srv, /home and other places of data",
 		  agent->opts->state_dir);
 	policy_free(found);
-	agent->source = AGENT_STRICT;
-	*ret_policy = policy;
+	arrival_init(ret_arrival, AGENT_STRICT, KIND_POLICY, AGENT_BUILT_IN);
+	ret_arrival->policy = policy;
 	return 0;
 }

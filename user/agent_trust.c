@@ -251,70 +251,15 @@ static int read_kept(struct agent *agent)
 	return r;
 }
 
-void agent_trust_push_problem(struct agent *agent,
-			      const struct trust_bundle *bundle,
-			      const char *problem)
-{
-	struct trust_signers signers;
-
-	if (!agent->trust || agent->trust_replaced)
-		return;
-	(void)trust_check(agent->trust, bundle->signatures, bundle->n,
-			  bundle->bytes, bundle->len, &signers);
-	if (signers.good)
-		(void)snprintf(agent->push_problem, sizeof(agent->push_problem),
-			       "%s", problem);
-}
-
-static int refuse_trust(struct agent *agent, const char *file,
-			const struct trust_bundle *bundle, const char *why)
-{
-	bool dropped = file == agent->next_file;
-	bool pushed = !dropped && file != agent->opts->trust_file;
-	char said[POLICY_ERROR_CHARS_MAX];
-	char *problem = dropped	 ? agent->drop_problem
-			: pushed ? said
-				 : agent->trust_problem;
-	size_t len = strlen(file);
-
-	/* What the parser says begins with it. */
-	if (strncmp(why, file, len) == 0 && why[len] == ':')
-		why += len + 1 + strspn(why + len + 1, " ");
-	(void)snprintf(problem, POLICY_ERROR_CHARS_MAX, "%s: %s", file, why);
-	log_clean(problem);
-	if (pushed)
-		agent_trust_push_problem(agent, bundle, problem);
-	if (dropped || (pushed && agent->push_quiet))
-		return -EPERM;
-	if (agent->trust)
-		log_error("trust anchors refused: %s; version %" PRIu64
-			  " stays in force",
-			  problem, agent->trust->version);
-	else
-		log_error("trust anchors refused: %s; until then no other "
-			  "policy comes into force",
-			  problem);
-	if (bundle)
-		agent_trust_refused(agent, file, bundle, why);
-	return -EPERM;
-}
-
-/* Is that all that is wrong with what came, or is something else there? */
-static void note_lack(struct agent *agent, bool lacks,
-		      const struct trust_signers *signers)
-{
-	agent->next_lacks = lacks;
-	agent->next_doubtful = lacks && signers->good != signers->n;
-}
-
 /* Whoever asks which are in force looks there; so does a reload. */
-static void put_in_place(struct agent *agent, const struct trust_bundle *bundle)
+static void put_in_place(struct agent *agent, const struct arrival *arrival)
 {
 	const char *file = agent->opts->trust_file;
 	int r;
 
 	agent->trust_problem[0] = '\0';
-	r = trust_bundle_put(file, evidence_base(agent->next_file), bundle);
+	r = trust_bundle_put(file, evidence_base(arrival->file),
+			     &arrival->bundle);
 	if (r)
 		log_error("%s: the trust anchors in force cannot be put there: "
 			  "%s; they are kept all the same",
@@ -332,29 +277,26 @@ static int remember_first(struct agent *agent)
 }
 
 /* Steals next. On the disk before it counts. */
-static int adopt(struct agent *agent, const char *file, struct trust *next,
-		 const struct trust_bundle *bundle, const char *state)
+static int adopt(struct agent *agent, struct arrival *arrival,
+		 struct trust *next, const char *state)
 {
-	char path[4096], why[TRUST_WORDS_MAX];
+	char path[4096];
 	int r;
 
 	r = text_path(agent->opts->state_dir, KEPT_TRUST, path, sizeof(path));
 	if (!r)
 		r = remember_first(agent);
 	if (!r)
-		r = state_put(path, bundle->bytes, bundle->len);
+		r = state_put(path, arrival->bundle.bytes, arrival->bundle.len);
 	if (r) {
-		(void)snprintf(why, sizeof(why),
-			       "they cannot be kept in %.512s: %s: make room "
-			       "there, then reload",
-			       agent->opts->state_dir, strerror(-r));
 		trust_free(next);
-		return refuse_trust(agent, file, bundle, why);
+		return arrival_refuse(agent, arrival, -EPERM,
+				      "they cannot be kept in %.512s: %s: make "
+				      "room there, then reload",
+				      agent->opts->state_dir, strerror(-r));
 	}
-	agent->pushed_trust = file == agent->opts->trust_file ||
-					      file == agent->next_file
-				      ? 0
-				      : next->version;
+	agent->pushed_trust =
+		arrival->source == AGENT_FROM_FORCE ? next->version : 0;
 	trust_free(agent->trust);
 	agent->trust = next;
 	if (agent->remember.known)
@@ -364,10 +306,17 @@ static int adopt(struct agent *agent, const char *file, struct trust *next,
 		   state, next->issuer, next->version, next->threshold, next->n,
 		   next->sha256);
 	record_trust(agent, state);
-	if (file == agent->next_file)
-		put_in_place(agent, bundle);
+	if (arrival->source == AGENT_FROM_DROPPED)
+		put_in_place(agent, arrival);
 	agent_mark(agent);
 	return 0;
+}
+
+static int parse(const struct arrival *arrival, struct trust **ret_trust,
+		 struct policy_errors *errs)
+{
+	return trust_parse(arrival->file, arrival->bundle.bytes,
+			   arrival->bundle.len, ret_trust, errs);
 }
 
 /*
@@ -378,199 +327,172 @@ static int restore(struct agent *agent, const char *sha256,
 		   struct policy_errors *errs)
 {
 	const char *file = agent->opts->trust_file;
-	struct trust_bundle bundle = {0};
+	struct arrival arrival;
 	struct trust *next = NULL;
 	int r;
 
-	r = sha256[0] ? trust_bundle_read_ours(file, &bundle, errs) : -ENOENT;
+	arrival_init(&arrival, AGENT_FROM_FILE, KIND_TRUST, file);
+	r = sha256[0] ? trust_bundle_read_ours(file, &arrival.bundle, errs)
+		      : -ENOENT;
 	if (!r)
-		r = trust_parse(file, bundle.bytes, bundle.len, &next, errs);
+		r = parse(&arrival, &next, errs);
 	if (!r && strcmp(next->sha256, sha256) != 0) {
 		trust_free(next);
 		r = -EPERM;
 	}
 	if (!r)
-		r = adopt(agent, file, next, &bundle, "restored");
+		r = adopt(agent, &arrival, next, "restored");
 	if (!r)
 		(void)snprintf(agent->trust_read, sizeof(agent->trust_read),
 			       "%s", sha256);
-	trust_bundle_release(&bundle);
+	arrival_release(&arrival);
 	return r;
 }
 
-/* Those in the file are older than what the force sent, which is no fault of
- * it. */
-static bool is_superseded(const struct agent *agent, const struct trust *next)
+/* What the force sent is the newer one: that those in the file are older, or in
+ * a message for a group, is no fault of them. */
+static bool is_passed(const struct agent *agent, const struct arrival *arrival,
+		      const struct trust *next)
 {
-	return agent->trust && agent->trust->version == agent->pushed_trust &&
-	       next->version < agent->pushed_trust;
+	uint64_t version = agent->trust ? agent->trust->version : 0;
+
+	if (arrival->source == AGENT_FROM_FILE)
+		return version == agent->pushed_trust &&
+		       next->version < version;
+	return arrival->source == AGENT_FROM_FORCE && next->version < version;
 }
 
-/* What the administrator has put there, or the force sent, is the next one, or
- * the same. */
-static int take_next(struct agent *agent, const char *file, struct trust *next,
-		     const struct trust_bundle *bundle)
+/* Steals next: these are the next ones, or the same. */
+static int take_next(struct agent *agent, struct arrival *arrival,
+		     struct trust *next)
 {
 	struct trust_signers signers;
 	char why[TRUST_WORDS_MAX];
-	int r;
+	int r = 0;
 
-	if (agent->trust && strcmp(next->sha256, agent->trust->sha256) == 0) {
-		trust_free(next);
-		return 0;
-	}
-	if (file == agent->opts->trust_file && is_superseded(agent, next)) {
+	if (agent->trust && strcmp(next->sha256, agent->trust->sha256) == 0)
+		r = -EALREADY;
+	else if (is_passed(agent, arrival, next))
+		r = -ESTALE;
+	else if (agent->trust)
+		r = trust_succeeds(agent->trust, next, &arrival->bundle,
+				   &signers, why, sizeof(why));
+	if (!r)
+		return adopt(agent, arrival, next,
+			     agent->trust ? "updated" : "enrolled");
+	if (r == -ESTALE && arrival->source == AGENT_FROM_FILE)
 		log_notice("%s: its version %" PRIu64 " is older than %" PRIu64
 			   ", which the force sent and which stays in force",
-			   file, next->version, agent->trust->version);
-		trust_free(next);
-		return 0;
-	}
-	r = agent->trust ? trust_succeeds(agent->trust, next, bundle, &signers,
-					  why, sizeof(why))
-			 : 0;
-	if (!r)
-		return adopt(agent, file, next, bundle,
-			     agent->trust ? "updated" : "enrolled");
-	note_lack(agent, r == -ENOKEY, &signers);
+			   arrival->file, next->version, agent->trust->version);
 	trust_free(next);
-	return refuse_trust(agent, file, bundle, why);
+	if (r == -ESTALE || r == -EALREADY)
+		return r;
+	arrival_note_lack(arrival, r == -ENOKEY, &signers);
+	return arrival_refuse(agent, arrival, -EPERM, "%s", why);
 }
 
-/* What the force sent for a group may be older than what it sent for a host. */
-static bool is_passed(const struct agent *agent, const char *file,
-		      const struct trust *next)
+static int take_parsed(struct agent *agent, struct arrival *arrival,
+		       struct policy_errors *errs)
 {
-	return file != agent->next_file &&
-	       next->version < agent->trust->version;
-}
-
-/* From elsewhere than the administrator. */
-static int take_from(struct agent *agent, const char *file,
-		     const struct trust_bundle *bundle)
-{
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
 	struct trust *next = NULL;
 	int r;
 
+	r = parse(arrival, &next, errs);
+	return r ? arrival_refuse(agent, arrival, -EPERM, "%s",
+				  policy_errors_why(errs, r))
+		 : take_next(agent, arrival, next);
+}
+
+int agent_trust_take(struct agent *agent, struct arrival *arrival)
+{
+	struct policy_errors *errs;
+	int r;
+
+	if (!agent->trust || agent->trust_replaced)
+		return arrival_refuse(agent, arrival, -EPERM,
+				      "this host knows no anchors that they "
+				      "could follow");
+	errs = calloc(1, sizeof(*errs));
 	if (!errs)
 		return -ENOMEM;
-	if (!agent->trust || agent->trust_replaced)
-		r = refuse_trust(agent, file, bundle,
-				 "this host knows no anchors that they could "
-				 "follow");
-	else if (trust_parse(file, bundle->bytes, bundle->len, &next, errs))
-		r = refuse_trust(agent, file, bundle,
-				 errs->n ? errs->v[0].text
-					 : "they cannot be read");
-	else if (is_passed(agent, file, next))
-		r = -ESTALE;
-	else
-		r = take_next(agent, file, next, bundle);
-	if (r == -ESTALE)
-		trust_free(next);
+	r = take_parsed(agent, arrival, errs);
 	free(errs);
 	return r;
 }
 
-int agent_trust_push(struct agent *agent, const struct trust_bundle *bundle)
-{
-	return take_from(agent, AGENT_FORCE, bundle);
-}
-
-int agent_trust_drop(struct agent *agent, const struct trust_bundle *bundle)
-{
-	char hash[SIGN_HASH_CHARS_MAX];
-
-	sign_hash(bundle->bytes, bundle->len, hash);
-	if (agent->trust && strcmp(hash, agent->trust->sha256) == 0)
-		return -EALREADY;
-	agent->next_lacks = false;
-	return take_from(agent, agent->next_file, bundle);
-}
-
-int agent_trust_load(struct agent *agent)
+/* 0: those in force are as good as before. */
+static int load_file(struct agent *agent, struct policy_errors *errs)
 {
 	const char *file = agent->opts->trust_file;
-	struct policy_errors *errs = calloc(1, sizeof(*errs));
-	struct trust_bundle bundle = {0};
-	char sha256[SIGN_HASH_CHARS_MAX];
-	struct trust *next = NULL;
-	bool marked;
-	int r = 0;
+	struct arrival arrival;
+	int r;
 
-	if (!errs)
-		return -ENOMEM;
-	r = minisign_init();
-	if (r)
-		goto out;
-	agent->trust_problem[0] = '\0';
-	if (agent->trust_replaced) {
-		r = lost(agent, "not those that were in force", "");
-		goto out;
-	}
-	if (!agent->trust)
-		r = read_kept(agent);
-	if (r && r != -ENOENT)
-		goto out;
-	marked = agent_is_marked(agent, sha256);
-	if (!agent->trust && (marked || had_others(agent)) &&
-	    (!marked || restore(agent, sha256, errs))) {
-		r = lost(agent, "gone", "");
-		goto out;
-	}
-	r = access(file, F_OK) < 0 && errno == ENOENT
-		    ? -ENOENT
-		    : trust_bundle_read_ours(file, &bundle, errs);
-	if (r == -ENOENT) {
-		r = 0;
+	if (access(file, F_OK) < 0 && errno == ENOENT) {
 		if (agent->trust)
 			log_warning("%s is not there: version %" PRIu64
 				    " of the trust anchors stays in force",
 				    file, agent->trust->version);
-		goto out;
+		return 0;
+	}
+	arrival_init(&arrival, AGENT_FROM_FILE, KIND_TRUST, file);
+	r = trust_bundle_read_ours(file, &arrival.bundle, errs);
+	r = r ? arrival_refuse(agent, &arrival, -EPERM, "%s",
+			       policy_errors_why(errs, r))
+	      : take_parsed(agent, &arrival, errs);
+	arrival_release(&arrival);
+	if (r == -EALREADY || r == -ESTALE)
+		return 0;
+	if (r == -EPERM && agent->trust) {
+		log_error("version %" PRIu64
+			  " of the trust anchors stays in force",
+			  agent->trust->version);
+		return 0;
+	}
+	if (r)
+		log_error("until then no other policy comes into force");
+	return r;
+}
+
+/* 0: there are some in force, or may be the first. */
+static int load_kept(struct agent *agent, struct policy_errors *errs)
+{
+	char sha256[SIGN_HASH_CHARS_MAX];
+	bool marked;
+	int r = 0;
+
+	if (agent->trust_replaced)
+		return lost(agent, "not those that were in force", "");
+	if (!agent->trust)
+		r = read_kept(agent);
+	if (r && r != -ENOENT)
+		return r;
+	marked = agent_is_marked(agent, sha256);
+	if (!agent->trust && (marked || had_others(agent)) &&
+	    (!marked || restore(agent, sha256, errs)))
+		return lost(agent, "gone", "");
+	return 0;
+}
+
+int agent_trust_load(struct agent *agent)
+{
+	struct policy_errors *errs = calloc(1, sizeof(*errs));
+	int r;
+
+	if (!errs)
+		return -ENOMEM;
+	r = minisign_init();
+	if (!r) {
+		agent->trust_problem[0] = '\0';
+		r = load_kept(agent, errs);
 	}
 	if (!r)
-		r = trust_parse(file, bundle.bytes, bundle.len, &next, errs);
-	r = r ? refuse_trust(agent, file, bundle.bytes ? &bundle : NULL,
-			     policy_errors_why(errs, r))
-	      : take_next(agent, file, next, &bundle);
-	/* Those in force are as good as before. */
-	if (r == -EPERM && agent->trust)
-		r = 0;
-out:
+		r = load_file(agent, errs);
 	if (r)
 		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
 			       agent->trust_problem[0] ? agent->trust_problem
 						       : strerror(-r));
-	trust_bundle_release(&bundle);
 	free(errs);
 	return r;
-}
-
-/* ---- signatures of policies ---------------------------------------------- */
-
-int agent_trust_check(struct agent *agent, const struct trust *trust,
-		      const struct trust_bundle *bundle, char *why, size_t size)
-{
-	struct trust_signers signers;
-	bool enough;
-
-	json_decref(agent->next_signers);
-	agent->next_signers = json_array();
-	enough = trust_check(trust, bundle->signatures, bundle->n,
-			     bundle->bytes, bundle->len, &signers);
-	note_lack(agent, !enough, &signers);
-	if (!enough) {
-		trust_words(trust, bundle->signatures, &signers, why, size);
-		return -EPERM;
-	}
-	for (size_t i = 0; i < signers.n; i++)
-		if (signers.at[i].found == TRUST_SIGNED)
-			(void)json_array_append_new(
-				agent->next_signers,
-				json_string(signers.at[i].key->name));
-	return 0;
 }
 
 /* ---- the policy that is kept --------------------------------------------- */
@@ -676,9 +598,7 @@ out:
 void agent_trust_release(struct agent *agent)
 {
 	trust_free(agent->trust);
-	trust_bundle_release(&agent->next_bundle);
 	json_decref(agent->signers);
-	json_decref(agent->next_signers);
 	json_decref(agent->early);
 	free(agent->unkept);
 }

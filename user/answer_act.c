@@ -42,11 +42,12 @@ static int answer_request(struct agent *agent, struct control_client *client)
 
 static int answer_apply(struct agent *agent, struct control_client *client)
 {
-	struct trust_bundle bundle;
+	struct arrival arrival;
 	char told[TRUST_WORDS_MAX];
 	int r;
 
-	r = trust_bundle_from_json(client->request.bundle, &bundle);
+	arrival_init(&arrival, AGENT_FROM_FILE, KIND_ACT, client->request.file);
+	r = trust_bundle_from_json(client->request.bundle, &arrival.bundle);
 	if (r == -EUCLEAN || r == -EFBIG) {
 		control_fail(client, CONTROL_REFUSED,
 			     r == -EFBIG ? "more than %d signatures"
@@ -56,9 +57,8 @@ static int answer_apply(struct agent *agent, struct control_client *client)
 	}
 	if (r)
 		return r;
-	r = agent_act_apply(agent, client->request.file, &bundle, told,
-			    sizeof(told));
-	trust_bundle_release(&bundle);
+	r = agent_act_apply(agent, &arrival, told, sizeof(told));
+	arrival_release(&arrival);
 	return r && r != -EPERM ? r : reply(client, "act", !r, told);
 }
 

@@ -383,7 +383,7 @@ const char *kept(const char *name)
 
 static uint64_t start_agent(bool boot, bool log)
 {
-	struct policy *policy = NULL;
+	struct arrival first;
 	char text[256];
 	int r;
 
@@ -393,15 +393,18 @@ static uint64_t start_agent(bool boot, bool log)
 		agent_begins(&host.agent);
 	(void)json_array_clear(recorded);
 	host.agent.adopted |= guard_is_empty;
-	r = agent_policy_start(&host.agent, host.agent.adopted, &policy);
-	if (r)
+	r = agent_policy_start(&host.agent, host.agent.adopted, &first);
+	if (r) {
+		arrival_release(&first);
 		return 0;
+	}
 	load_state();
 	host.agent.guard = (struct guard *)&guarded;
 	if (log)
 		open_log();
 	agent_trust_started(&host.agent);
-	r = agent_policy_begin(&host.agent, policy);
+	r = agent_policy_begin(&host.agent, &first);
+	arrival_release(&first);
 	if (r)
 		return 0;
 	agent_describe(&host.agent, text, sizeof(text));

@@ -80,14 +80,14 @@ static void ask(void)
 static int apply_file(const char *file)
 {
 	struct policy_errors errs;
-	struct trust_bundle bundle;
+	struct arrival arrival;
 	int r;
 
-	assert_int_equal(trust_bundle_read(file, &bundle, &errs), 0);
+	arrival_init(&arrival, AGENT_FROM_FILE, KIND_ACT, "act.yaml");
+	assert_int_equal(trust_bundle_read(file, &arrival.bundle, &errs), 0);
 	told[0] = '\0';
-	r = agent_act_apply(&host.agent, "act.yaml", &bundle, told,
-			    sizeof(told));
-	trust_bundle_release(&bundle);
+	r = agent_act_apply(&host.agent, &arrival, told, sizeof(told));
+	arrival_release(&arrival);
 	return r;
 }
 

@@ -1520,6 +1520,7 @@ static void host_of_no_fleet_is_called_what_root_says(void **state)
 	(void)strcpy(hostname, "other-host");
 	put_policy_for(NAME, 5);
 	assert_int_equal(start(true), 0);
+	agent_ends();
 	put_policy_for("other-host", 5);
 	begin(true);
 	assert_int_equal(serial(), 5);

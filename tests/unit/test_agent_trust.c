@@ -280,12 +280,25 @@ static void anchors_of_every_start_are_written_down(void **state)
 
 /* ---- from the force ------------------------------------------------------ */
 
+static bool quiet;
+
+static int push_bundle(struct trust_bundle bundle, enum kind kind)
+{
+	struct arrival arrival;
+	int r;
+
+	arrival_init(&arrival, AGENT_FROM_FORCE, kind, AGENT_FORCE);
+	arrival.bundle = bundle;
+	arrival.quiet = quiet;
+	r = kind == KIND_TRUST ? agent_trust_take(&host.agent, &arrival)
+			       : agent_policy_push(&host.agent, &arrival);
+	arrival_release(&arrival);
+	return r;
+}
+
 static uint64_t push(int serial, unsigned int who)
 {
-	struct trust_bundle bundle = sent(put_policy, serial, who);
-
-	(void)agent_policy_push(&host.agent, &bundle);
-	assert_null(bundle.bytes);
+	(void)push_bundle(sent(put_policy, serial, who), KIND_POLICY);
 	return agent_serial(&host.agent);
 }
 
@@ -352,7 +365,7 @@ static void pushed_policy_is_refused_by_the_checks_of_a_file(void **state)
 		       "is older than 7"));
 	bundle = sent(put_policy, 8, ALICE | BOB);
 	((char *)bundle.bytes)[bundle.len - 2] ^= 1;
-	assert_int_not_equal(agent_policy_push(&host.agent, &bundle), 0);
+	assert_int_not_equal(push_bundle(bundle, KIND_POLICY), 0);
 	assert_non_null(
 		strstr(evidence_text(last_recorded("refused"), "problem"),
 		       "claims to be"));
@@ -360,12 +373,13 @@ static void pushed_policy_is_refused_by_the_checks_of_a_file(void **state)
 	/* Each is written down, and the policy in force is not to blame. */
 	assert_int_equal(json_array_size(recorded), 5);
 	assert_string_equal(host.agent.problem, "");
-	host.agent.push_quiet = true;
+	quiet = true;
 	assert_int_equal(push(8, ALICE), 7);
 	assert_int_equal(json_array_size(recorded), 5);
 	/* The same once more is no news. */
 	assert_int_equal(push(7, ALICE | BOB), 7);
 	assert_int_equal(json_array_size(recorded), 5);
+	quiet = false;
 	assert_int_equal(push(8, ALICE | BOB), 8);
 	assert_string_equal(host.agent.push_problem, "");
 }
@@ -388,10 +402,10 @@ static void pushed_policy_is_refused_when_it_is_not_for_this_host(void **state)
 	(void)state;
 	enrol();
 	bundle = sent(put_others_policy, 7, ALICE | BOB);
-	assert_int_equal(agent_policy_push(&host.agent, &bundle), -EPERM);
+	assert_int_equal(push_bundle(bundle, KIND_POLICY), -EPERM);
 	assert_non_null(strstr(host.agent.push_problem, "not for this host"));
 	bundle = sent(put_later_policy, 7, ALICE | BOB);
-	assert_int_equal(agent_policy_push(&host.agent, &bundle), -EPERM);
+	assert_int_equal(push_bundle(bundle, KIND_POLICY), -EPERM);
 	assert_non_null(strstr(host.agent.push_problem, "not valid before"));
 	assert_int_equal(push(7, ALICE | BOB), 7);
 }
@@ -419,11 +433,7 @@ static void put_next_trust(int64_t version, unsigned int who)
 
 static int push_trust(int version, unsigned int who)
 {
-	struct trust_bundle bundle = sent(put_next_trust, version, who);
-	int r = agent_trust_push(&host.agent, &bundle);
-
-	trust_bundle_release(&bundle);
-	return r;
+	return push_bundle(sent(put_next_trust, version, who), KIND_TRUST);
 }
 
 static void pushed_anchors_are_taken_when_they_may_follow(void **state)
@@ -436,7 +446,7 @@ static void pushed_anchors_are_taken_when_they_may_follow(void **state)
 	assert_string_equal(host.agent.trust_problem, "");
 	assert_int_equal(push_trust(2, ALICE | BOB), 0);
 	assert_int_equal(host.agent.trust->version, 2);
-	assert_int_equal(push_trust(2, ALICE | BOB), 0);
+	assert_int_equal(push_trust(2, ALICE | BOB), -EALREADY);
 	/* The file has the first version, which is no fault of it. */
 	assert_int_equal(reload(), 5);
 	assert_int_equal(host.agent.trust->version, 2);
