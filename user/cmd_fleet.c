@@ -16,6 +16,7 @@
 
 #include "clock.h"
 #include "fleet_view.h"
+#include "link_subject.h"
 #include "log.h"
 #include "policy_take.h"
 #include "state.h"
@@ -200,7 +201,7 @@ static int init(struct cmd_fleet *cmd, const char *issuer,
 	if (minisign_init())
 		return cmd_fleet_failed("libsodium", -ENOTSUP);
 	for (size_t i = 0; i < n; i++)
-		if (!enrolment_is_server(servers[i]))
+		if (!link_is_server(servers[i]))
 			return cmd_usage(FLEET_VERB,
 					 "init: %s: expected tls://HOST or "
 					 "tls://HOST:PORT",
@@ -447,28 +448,24 @@ static void print_subject(const char *before, const char *name,
 
 static void print_user(const struct fleet_host *host)
 {
-	static const char get[] = "$JS.API.DIRECT.GET.CORDON_POLICY.";
-	char before[128];
-
 	(void)printf("      {\n        user: \"CN=%s\"\n"
 		     "        permissions {\n          publish {\n"
 		     "            allow: [\n",
 		     host->token);
-	print_subject("cordon.report.", host->token, "");
-	print_subject("cordon.attest.", host->token, "");
-	(void)snprintf(before, sizeof(before), "%scordon.policy.host.", get);
-	print_subject(before, host->token, "");
-	(void)snprintf(before, sizeof(before), "%scordon.policy.group.", get);
+	print_subject(LINK_REPORT_OF, host->token, "");
+	print_subject(LINK_ATTEST_OF, host->token, "");
+	print_subject(LINK_GET LINK_POLICY_OF_HOST, host->token, "");
 	for (size_t i = 0; i < host->n_groups; i++)
-		print_subject(before, host->groups[i], "");
+		print_subject(LINK_GET LINK_POLICY_OF_GROUP, host->groups[i],
+			      "");
 	(void)printf("            ]\n          }\n          subscribe {\n"
 		     "            allow: [\n");
-	print_subject("cordon.policy.host.", host->token, "");
+	print_subject(LINK_POLICY_OF_HOST, host->token, "");
 	for (size_t i = 0; i < host->n_groups; i++)
-		print_subject("cordon.policy.group.", host->groups[i], "");
-	print_subject("cordon.ask.all", "", "");
-	print_subject("cordon.ask.host.", host->token, "");
-	print_subject("_INBOX.host.", host->token, ".>");
+		print_subject(LINK_POLICY_OF_GROUP, host->groups[i], "");
+	print_subject(LINK_ASK_ALL, "", "");
+	print_subject(LINK_ASK_OF, host->token, "");
+	print_subject(LINK_INBOX_OF_HOST, host->token, ".>");
 	(void)printf("            ]\n          }\n        }\n      }\n");
 }
 

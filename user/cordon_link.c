@@ -111,8 +111,7 @@ static int take_server(const char *url, struct link_config *config)
 {
 	if (config->n_servers == LINK_SERVERS_MAX)
 		return wrong("--server: %d at most", LINK_SERVERS_MAX);
-	if (strncmp(url, "tls://", 6) != 0 ||
-	    strlen(url) > LINK_SERVER_CHARS_MAX)
+	if (!link_is_server(url))
 		return wrong("--server: it is tls://NAME:PORT");
 	config->servers[config->n_servers++] = url;
 	return 0;
@@ -521,8 +520,9 @@ static int begin(const struct link_config *config, struct link_side *side)
 	side->config = config;
 	side->in.from = host ? LINK_FROM_AGENT : LINK_FROM_FLEET;
 	side->out.from = host ? LINK_FROM_LINK : LINK_FROM_FORCE;
-	(void)snprintf(side->inbox, sizeof(side->inbox), "_INBOX.%s%s",
-		       host ? "host." : "force", host ? config->host : "");
+	(void)snprintf(side->inbox, sizeof(side->inbox), "%s%s",
+		       host ? LINK_INBOX_OF_HOST : LINK_INBOX_OF_FORCE,
+		       host ? config->host : "");
 	r = link_become(config->user, config->root, side->words,
 			sizeof(side->words));
 	if (!r)

@@ -2,8 +2,8 @@
 /*
  * cordon-link(8): cordon_link.c has its options and waits for both sides,
  * cordon_link_sandbox.c takes away what it does not need, cordon_link_broker.c
- * knows the client library, cordon_link_host.c and cordon_link_force.c know
- * the subjects. One connection is all it makes: where that ends, it ends.
+ * knows the client library, cordon_link_host.c and cordon_link_force.c what
+ * is said there. One connection is all it makes: where that ends, it ends.
  */
 #ifndef CORDON_CORDON_LINK_H
 #define CORDON_CORDON_LINK_H
@@ -13,11 +13,9 @@
 #include <stdint.h>
 
 #include "link.h"
+#include "link_subject.h"
 
 #define LINK_SUBJECT_MAX 320 /* with the NUL: the longest is of a direct get */
-#define LINK_POLICIES	 "CORDON_POLICY"
-#define LINK_REPORTS	 "CORDON_REPORTS"
-#define LINK_CONSUMER	 "force"
 /* So long a report or policy waits for the broker to have it. */
 #define LINK_STORED_S 10
 

@@ -127,21 +127,6 @@ static void on_closed(natsConnection *connection, void *arg)
 
 /* ---- connecting ---------------------------------------------------------- */
 
-/* What its certificate has to be for: the name in tls://NAME:PORT. */
-static void name_of(const char *url, char *buf, size_t size)
-{
-	const char *name = url + sizeof("tls://") - 1, *end;
-
-	if (name[0] == '[') {
-		name++;
-		end = strchr(name, ']');
-	} else {
-		end = strchr(name, ':');
-	}
-	(void)snprintf(buf, size, "%.*s",
-		       (int)(end ? end - name : (long)strlen(name)), name);
-}
-
 static natsStatus set_handlers(natsOptions *options, struct broker *broker)
 {
 	natsStatus s = natsOptions_SetErrorHandler(options, on_error, broker);
@@ -169,7 +154,8 @@ static natsStatus set_tls(natsOptions *options,
 	char name[LINK_SERVER_CHARS_MAX + 1];
 	natsStatus s = natsOptions_SetSecure(options, true);
 
-	name_of(url, name, sizeof(name));
+	/* What its certificate has to be for. */
+	link_server_name(url, name, sizeof(name));
 	if (s == NATS_OK)
 		s = natsOptions_LoadCATrustedCertificates(options, config->ca);
 	if (s == NATS_OK)

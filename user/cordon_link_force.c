@@ -16,8 +16,6 @@
 #include "clock.h"
 #include "text.h"
 
-#define REPORT	"cordon.report."
-#define ATTEST	"cordon.attest."
 #define NS	1000000000LL
 #define NEXT	"$JS.API.CONSUMER.MSG.NEXT." LINK_REPORTS "." LINK_CONSUMER
 #define ACK	"$JS.ACK." LINK_REPORTS "." LINK_CONSUMER "."
@@ -98,16 +96,16 @@ static int make(struct link_side *side, const char *what, const char *info,
 /* Only the last one for each host and group is kept. */
 static int make_policies(struct link_side *side)
 {
-	return make(
-		side, "the stream of policies",
-		"$JS.API.STREAM.INFO." LINK_POLICIES,
-		"$JS.API.STREAM.CREATE." LINK_POLICIES,
-		json_pack("{s:s, s:[s], s:s, s:s, s:s, s:i, s:i, s:b, s:I}",
-			  "name", LINK_POLICIES, "subjects", "cordon.policy.>",
-			  "retention", "limits", "storage", "file", "discard",
-			  "old", "max_msgs_per_subject", 1, "max_msg_size",
-			  FLEET_POLICY_BYTES_MAX + 4096, "allow_direct", 1,
-			  "num_replicas", (json_int_t)side->config->replicas));
+	return make(side, "the stream of policies",
+		    "$JS.API.STREAM.INFO." LINK_POLICIES,
+		    "$JS.API.STREAM.CREATE." LINK_POLICIES,
+		    json_pack("{s:s, s:[s], s:s, s:s, s:s, s:i, s:i, s:b, s:I}",
+			      "name", LINK_POLICIES, "subjects",
+			      LINK_POLICY_ANY, "retention", "limits", "storage",
+			      "file", "discard", "old", "max_msgs_per_subject",
+			      1, "max_msg_size", FLEET_POLICY_BYTES_MAX + 4096,
+			      "allow_direct", 1, "num_replicas",
+			      (json_int_t)side->config->replicas));
 }
 
 /* What the force has acknowledged goes; what it has not, nothing displaces. */
@@ -119,7 +117,7 @@ static int make_reports(struct link_side *side)
 		"$JS.API.STREAM.CREATE." LINK_REPORTS,
 		json_pack(
 			"{s:s, s:[s], s:s, s:s, s:s, s:i, s:b, s:i, s:I, s:I}",
-			"name", LINK_REPORTS, "subjects", REPORT ">",
+			"name", LINK_REPORTS, "subjects", LINK_REPORT_OF ">",
 			"retention", "workqueue", "storage", "file", "discard",
 			"new", "max_msgs_per_subject", PER_HOST_MAX,
 			"discard_new_per_subject", 1, "max_msg_size",
@@ -159,7 +157,7 @@ static int begin(struct link_side *side)
 	(void)snprintf(subject, sizeof(subject), "%s.next.*", side->inbox);
 	if (!r)
 		r = broker_subscribe(side->broker, subject);
-	return r ? r : broker_subscribe(side->broker, ATTEST "*");
+	return r ? r : broker_subscribe(side->broker, LINK_ATTEST_OF "*");
 }
 
 /* ---- fetching ------------------------------------------------------------ */
@@ -262,7 +260,7 @@ static int put_off(struct link_side *side, const struct link_frame *frame)
 static int report(struct link_side *side, const struct broker_message *message)
 {
 	struct force *force = side->force;
-	const char *name = side_name(message->subject, REPORT);
+	const char *name = side_name(message->subject, LINK_REPORT_OF);
 	struct link_frame frame = {.type = LINK_REPORTED,
 				   .bytes = message->bytes,
 				   .len = message->len};
@@ -317,8 +315,9 @@ static int publish(struct link_side *side, const struct link_frame *frame)
 {
 	char subject[LINK_SUBJECT_MAX];
 
-	(void)snprintf(subject, sizeof(subject), "cordon.policy.%s.%s",
-		       frame->kind == LINK_HOST ? "host" : "group",
+	(void)snprintf(subject, sizeof(subject), "%s%s",
+		       frame->kind == LINK_HOST ? LINK_POLICY_OF_HOST
+						: LINK_POLICY_OF_GROUP,
 		       frame->name);
 	return side_store(side, frame, subject, NULL);
 }
@@ -327,8 +326,9 @@ static int ask(struct link_side *side, const struct link_frame *frame)
 {
 	char subject[LINK_SUBJECT_MAX];
 
-	(void)snprintf(subject, sizeof(subject), "cordon.ask.%s%s",
-		       frame->name[0] ? "host." : "all", frame->name);
+	(void)snprintf(subject, sizeof(subject), "%s%s",
+		       frame->name[0] ? LINK_ASK_OF : LINK_ASK_ALL,
+		       frame->name);
 	return broker_publish(side->broker, subject, NULL, NULL, frame->bytes,
 			      frame->len) == -EPIPE
 		       ? -EPIPE
@@ -359,7 +359,7 @@ static int take_message(struct link_side *side,
 	struct link_frame frame = {.type = LINK_ATTESTED,
 				   .bytes = message->bytes,
 				   .len = message->len};
-	const char *name = side_name(message->subject, ATTEST);
+	const char *name = side_name(message->subject, LINK_ATTEST_OF);
 
 	if (name && message->len <= LINK_BYTES_MAX) {
 		(void)snprintf(frame.name, sizeof(frame.name), "%s", name);
@@ -367,7 +367,8 @@ static int take_message(struct link_side *side,
 	}
 	if (is_status(side, message))
 		return side->force->fetching != FETCH_NONE ? no_more(side) : 0;
-	if (strncmp(message->subject, REPORT, sizeof(REPORT) - 1) == 0)
+	if (strncmp(message->subject, LINK_REPORT_OF,
+		    sizeof(LINK_REPORT_OF) - 1) == 0)
 		return report(side, message);
 	return 0;
 }

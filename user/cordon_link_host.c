@@ -14,12 +14,6 @@
 #include "clock.h"
 #include "text.h"
 
-#define POLICY_OF_HOST	"cordon.policy.host."
-#define POLICY_OF_GROUP "cordon.policy.group."
-#define ASK_ALL		"cordon.ask.all"
-#define ASK_HOST	"cordon.ask.host."
-#define DIRECT		"$JS.API.DIRECT.GET." LINK_POLICIES "."
-
 #define AGAIN_MS   10000
 #define REFRESH_MS (3600 * 1000)
 
@@ -39,7 +33,7 @@ static void policy_subject(const struct link_side *side, size_t i,
 			   char subject[LINK_SUBJECT_MAX])
 {
 	(void)snprintf(subject, LINK_SUBJECT_MAX, "%s%s",
-		       i ? POLICY_OF_GROUP : POLICY_OF_HOST,
+		       i ? LINK_POLICY_OF_GROUP : LINK_POLICY_OF_HOST,
 		       i ? side->config->groups[i - 1] : side->config->host);
 }
 
@@ -58,8 +52,8 @@ static int begin(struct link_side *side)
 		r = broker_subscribe(side->broker, subject);
 	}
 	if (!r)
-		r = broker_subscribe(side->broker, ASK_ALL);
-	(void)snprintf(subject, sizeof(subject), "%s%s", ASK_HOST,
+		r = broker_subscribe(side->broker, LINK_ASK_ALL);
+	(void)snprintf(subject, sizeof(subject), "%s%s", LINK_ASK_OF,
 		       side->config->host);
 	return r ? r : broker_subscribe(side->broker, subject);
 }
@@ -85,10 +79,10 @@ static int send_policy(struct link_side *side, uint8_t kind, const char *name,
 static int get_policy(struct link_side *side, size_t i)
 {
 	char policy[LINK_SUBJECT_MAX], reply[LINK_SUBJECT_MAX + 32];
-	char subject[sizeof(DIRECT) + LINK_SUBJECT_MAX];
+	char subject[sizeof(LINK_GET) + LINK_SUBJECT_MAX];
 
 	policy_subject(side, i, policy);
-	(void)snprintf(subject, sizeof(subject), "%s%s", DIRECT, policy);
+	(void)snprintf(subject, sizeof(subject), "%s%s", LINK_GET, policy);
 	(void)snprintf(reply, sizeof(reply), "%s.get.%zu", side->inbox, i);
 	return broker_publish(side->broker, subject, reply, NULL, "", 0);
 }
@@ -134,8 +128,9 @@ static int take_frame(struct link_side *side, const struct link_frame *frame)
 	char subject[LINK_SUBJECT_MAX];
 	bool report = frame->type == LINK_REPORT;
 
-	(void)snprintf(subject, sizeof(subject), "cordon.%s.%s",
-		       report ? "report" : "attest", side->config->host);
+	(void)snprintf(subject, sizeof(subject), "%s%s",
+		       report ? LINK_REPORT_OF : LINK_ATTEST_OF,
+		       side->config->host);
 	if (report)
 		return side_store(side, frame, subject, frame->name);
 	return broker_publish(side->broker, subject, NULL, NULL, frame->bytes,
@@ -157,13 +152,14 @@ static int take_message(struct link_side *side,
 	name = side_name(message->subject, get);
 	if (name)
 		return take_got(side, name, message);
-	name = side_name(message->subject, POLICY_OF_HOST);
+	name = side_name(message->subject, LINK_POLICY_OF_HOST);
 	if (name)
 		return send_policy(side, LINK_HOST, name, message);
-	name = side_name(message->subject, POLICY_OF_GROUP);
+	name = side_name(message->subject, LINK_POLICY_OF_GROUP);
 	if (name)
 		return send_policy(side, LINK_GROUP, name, message);
-	if (strncmp(message->subject, "cordon.ask.", 11) == 0 &&
+	if ((strcmp(message->subject, LINK_ASK_ALL) == 0 ||
+	     side_name(message->subject, LINK_ASK_OF)) &&
 	    message->len <= FLEET_ASK_BYTES_MAX)
 		return side_send(side, &frame);
 	return 0;

@@ -11,44 +11,12 @@
 #include "policy_take.h"
 #include "policy_yaml.h"
 
-#define WORD_CHARS                   \
-	"ABCDEFGHIJKLMNOPQRSTUVWXYZ" \
-	"abcdefghijklmnopqrstuvwxyz" \
-	"0123456789_-"
-
 #define KEY_EXAMPLE    "44 characters of base64"
 #define SERVER_EXAMPLE "tls://broker.example.org:4222"
 #define GROUP_EXAMPLE  "[print-shops]"
 
 /* So that a signature of a request is one of nothing else. */
 #define REQUEST_DOMAIN "cordon enrol request 1\n"
-
-/* ---- names --------------------------------------------------------------- */
-
-bool enrolment_is_server(const char *url)
-{
-	static const char scheme[] = "tls://";
-	const char *host = url + sizeof(scheme) - 1, *end;
-	uint64_t port;
-	size_t len;
-
-	if (strlen(url) > LINK_SERVER_CHARS_MAX ||
-	    strncmp(url, scheme, sizeof(scheme) - 1) != 0)
-		return false;
-	if (host[0] == '[') {
-		len = strspn(host + 1, "0123456789abcdefABCDEF:.");
-		end = host + 1 + len;
-		if (len < 2 || *end++ != ']')
-			return false;
-	} else {
-		len = strspn(host, WORD_CHARS ".");
-		end = host + len;
-		if (len == 0)
-			return false;
-	}
-	return *end == '\0' ||
-	       (*end == ':' && !text_parse_u64(end + 1, 1, 65535, &port));
-}
 
 /* ---- values -------------------------------------------------------------- */
 
@@ -212,7 +180,7 @@ static void take_servers(struct parser *ps, const struct policy_yaml *node,
 	for (; member; member = member->next) {
 		if (!take_scalar(ps, member, "a server", SERVER_EXAMPLE))
 			continue;
-		if (!enrolment_is_server(member->text)) {
+		if (!link_is_server(member->text)) {
 			take_fail(ps, member->pos,
 				  "a server is %s; expected its name or "
 				  "address and port such as " SERVER_EXAMPLE,

@@ -88,9 +88,4 @@ bool enrolment_fits(const struct enrolment *enrolment,
 		    const struct sign_public *key, const char *issuer,
 		    char *buf, size_t size);
 
-/*
- * Is it `tls://HOST' or `tls://HOST:PORT', without a path or a password?
- */
-bool enrolment_is_server(const char *url);
-
 #endif

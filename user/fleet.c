@@ -43,7 +43,7 @@ static void take_server(struct parser *ps, const struct policy_yaml *node,
 	static const char expected[] = "tls://HOST or tls://HOST:PORT";
 	const char *url = take_scalar(ps, node, "a server", expected);
 
-	if (url && !enrolment_is_server(url))
+	if (url && !link_is_server(url))
 		take_fail(ps, node->pos, "%s is no server; expected %s",
 			  take_quote(node).s, expected);
 	else if (url)
@@ -193,7 +193,7 @@ static bool may_be_fleet(const char *dir, const char *issuer,
 	    strlen(dir) >= FLEET_DIR_MAX)
 		return false;
 	for (size_t i = 0; i < n_servers; i++)
-		if (!enrolment_is_server(servers[i]))
+		if (!link_is_server(servers[i]))
 			return false;
 	return true;
 }

@@ -100,9 +100,7 @@ static int add_servers(struct link *link, const struct link_options *options)
 		return -EINVAL;
 	for (size_t i = 0; i < options->n_servers && !r; i++) {
 		url = options->servers[i];
-		if (strncmp(url, "tls://", 6) != 0 ||
-		    strlen(url) > LINK_SERVER_CHARS_MAX ||
-		    !text_is_clean(url, strlen(url), ""))
+		if (!link_is_server(url))
 			return -EINVAL;
 		r = add_option(link, "--server", url);
 	}

@@ -91,6 +91,12 @@ enum link_role {
 	LINK_OF_FORCE,
 };
 
+/* Is it `tls://NAME' or `tls://NAME:PORT', without a path or a password? */
+bool link_is_server(const char *url);
+
+/* NAME of one that is, without the brackets of an address. */
+void link_server_name(const char *url, char *buf, size_t size);
+
 /* All of it is copied. */
 struct link_options {
 	enum link_role role;

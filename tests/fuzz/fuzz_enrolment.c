@@ -19,7 +19,7 @@ static void check_parts(const struct enrolment *enrolment)
 	      enrolment->n_groups <= LINK_GROUPS_MAX);
 	CHECK(!fleet_name(enrolment->host, name));
 	for (size_t i = 0; i < enrolment->n_servers; i++)
-		CHECK(enrolment_is_server(enrolment->servers[i]));
+		CHECK(link_is_server(enrolment->servers[i]));
 	for (size_t i = 0; i < enrolment->n_groups; i++)
 		CHECK(fleet_is_name(enrolment->groups[i],
 				    strlen(enrolment->groups[i])));

@@ -367,6 +367,49 @@ static void link_is_not_made_of_wrong_options(void **state)
 	link_free(link);
 }
 
+static void server_is_a_name_and_perhaps_a_port(void **state)
+{
+	static const struct {
+		const char *url, *name; /* NULL: it is none */
+	} urls[] = {
+		{"tls://broker.example.org", "broker.example.org"},
+		{"tls://broker_1:4222", "broker_1"},
+		{"tls://192.0.2.1:1", "192.0.2.1"},
+		{"tls://[2001:db8::1]:4222", "2001:db8::1"},
+		{"tls://[::1]", "::1"},
+		{"", NULL},
+		{"tls://", NULL},
+		{"nats://broker", NULL},
+		{"TLS://broker", NULL},
+		{"tls://u:p@broker", NULL},
+		{"tls://broker/x", NULL},
+		{"tls://broker:0", NULL},
+		{"tls://broker:65536", NULL},
+		{"tls://broker:", NULL},
+		{"tls://[::1", NULL},
+		{"tls://[]", NULL},
+		{"tls://[::1]x", NULL},
+		{"tls://bro ker", NULL},
+	};
+	char name[LINK_SERVER_CHARS_MAX + 1], url[LINK_SERVER_CHARS_MAX + 2];
+
+	(void)state;
+	for (size_t i = 0; i < sizeof(urls) / sizeof(urls[0]); i++) {
+		assert_int_equal(link_is_server(urls[i].url),
+				 urls[i].name != NULL);
+		if (!urls[i].name)
+			continue;
+		link_server_name(urls[i].url, name, sizeof(name));
+		assert_string_equal(name, urls[i].name);
+	}
+	memset(url, 'b', sizeof(url));
+	memcpy(url, "tls://", 6);
+	url[LINK_SERVER_CHARS_MAX + 1] = '\0';
+	assert_false(link_is_server(url));
+	url[LINK_SERVER_CHARS_MAX] = '\0';
+	assert_true(link_is_server(url));
+}
+
 /* ---- frames -------------------------------------------------------------- */
 
 static const enum link_from sides[] = {LINK_FROM_AGENT, LINK_FROM_LINK,
@@ -536,6 +579,7 @@ static void queue_is_bounded_and_takes_the_longest_frame(void **state)
 int main(int argc, char **argv)
 {
 	const struct CMUnitTest tests[] = {
+		cmocka_unit_test(server_is_a_name_and_perhaps_a_port),
 		cmocka_unit_test(
 			frame_comes_back_from_each_side_that_may_send_it),
 		cmocka_unit_test(frame_is_refused_when_a_field_is_not_its_own),
