@@ -74,6 +74,10 @@ int cmd_fleet_next(struct link *link, int64_t until_ms,
 int cmd_fleet_connect(struct link *link, int64_t until_ms);
 
 /* The verbs that have files of their own, each as cmd_fleet(). */
+int cmd_fleet_approve(int argc, char **argv);
+int cmd_fleet_users(int argc, char **argv);
+int cmd_fleet_incidents(int argc, char **argv);
+int cmd_fleet_report(int argc, char **argv);
 int cmd_fleet_push(int argc, char **argv);
 int cmd_fleet_status(int argc, char **argv);
 int cmd_fleet_watch(int argc, char **argv);

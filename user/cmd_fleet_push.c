@@ -657,36 +657,46 @@ static int take_answer(struct pushing *pushing, const struct link_frame *frame)
 	return put(pushing, target, false);
 }
 
+/* An exit code. *worst: what the broker made of those before, and of this. */
+static int wait_settled(struct pushing *pushing, struct link *link,
+			const struct target *target, int64_t until, int *worst)
+{
+	struct link_frame frame;
+	int n, r;
+
+	while (!target->settled) {
+		n = cmd_fleet_next(link, until, &frame);
+		if (n <= 0 || frame.type == LINK_DISCONNECTED) {
+			(void)fprintf(stderr,
+				      "cordon fleet: %s: the broker did not "
+				      "say that it has it: push it again%s%s\n",
+				      name_of(target), n > 0 ? ": " : "",
+				      n > 0 ? link_state(link)->words : "");
+			return CMD_REACH;
+		}
+		r = take_answer(pushing, &frame);
+		*worst = r ? r : *worst;
+	}
+	return CMD_OK;
+}
+
 static int talk(struct pushing *pushing, struct link *link)
 {
 	int64_t until = clock_ms() + (int64_t)pushing->wait_s * 1000;
-	struct link_frame frame;
 	int r, worst = CMD_OK;
 
 	r = cmd_fleet_connect(link, until);
 	for (size_t i = 0; !r && i < pushing->n; i++) {
-		pushing->targets[i].next.pushed_s = clock_s(CLOCK_REALTIME);
-		pushing->targets[i].next.taken_s = 0;
-		r = put(pushing, &pushing->targets[i], true);
+		struct target *target = &pushing->targets[i];
+
+		target->next.pushed_s = clock_s(CLOCK_REALTIME);
+		target->next.taken_s = 0;
+		r = put(pushing, target, true);
 		if (!r)
-			r = send_one(link, &pushing->targets[i], i);
+			r = send_one(link, target, i);
 		/* Its buffer holds one that is long. */
-		while (!r && !pushing->targets[i].settled) {
-			r = cmd_fleet_next(link, until, &frame);
-			if (r > 0 && frame.type != LINK_DISCONNECTED) {
-				r = take_answer(pushing, &frame);
-				worst = r ? r : worst;
-				r = CMD_OK;
-				continue;
-			}
-			(void)fprintf(stderr,
-				      "cordon fleet: %s: the broker did not "
-				      "say that it has it: push it again%s%s\n",
-				      name_of(&pushing->targets[i]),
-				      r > 0 ? ": " : "",
-				      r > 0 ? link_state(link)->words : "");
-			r = CMD_REACH;
-		}
+		if (!r)
+			r = wait_settled(pushing, link, target, until, &worst);
 	}
 	return r ? r : worst;
 }

@@ -76,7 +76,7 @@ static void take_word(struct showing *showing, const struct link_frame *frame)
 			continue;
 		asked->fresh = true;
 		asked->word.attest = attest;
-		asked->word.seen_s = clock_s(CLOCK_REALTIME);
+		asked->word.heard_s = clock_s(CLOCK_REALTIME);
 		showing->answered++;
 	}
 }
@@ -171,7 +171,7 @@ static void judge(const struct showing *showing, struct asked *asked)
 		.fresh = asked->fresh,
 		.asked = showing->reached,
 		.receiving = showing->receiving,
-		.seen_s = fleet_seen_get(fleet, asked->host->name),
+		.looked_s = fleet_looked_get(fleet, asked->host->name),
 		.now_s = clock_s(CLOCK_REALTIME),
 	};
 	asked->found = fleet_findings(&asked->look);
@@ -200,12 +200,12 @@ static void heard_text(const struct asked *asked, char *buf, size_t size)
 		(void)snprintf(buf, size, "now");
 		return;
 	}
-	if (!asked->word.seen_s) {
+	if (!asked->word.heard_s) {
 		(void)snprintf(buf, size, "never");
 		return;
 	}
-	term_age((uint64_t)(asked->look.now_s > asked->word.seen_s
-				    ? asked->look.now_s - asked->word.seen_s
+	term_age((uint64_t)(asked->look.now_s > asked->word.heard_s
+				    ? asked->look.now_s - asked->word.heard_s
 				    : 0),
 		 age, sizeof(age));
 	(void)snprintf(buf, size, "%s ago", age);
@@ -215,7 +215,7 @@ static void policy_text(const struct asked *asked, char *buf, size_t size)
 {
 	const struct fleet_attest *attest = &asked->word.attest;
 
-	if (!asked->word.seen_s)
+	if (!asked->word.heard_s)
 		(void)snprintf(buf, size, "-");
 	else if (has(asked, FLEET_LAGS))
 		(void)snprintf(buf, size, "%" PRIu64 ", not %" PRIu64,
@@ -264,7 +264,7 @@ static void groups_text(const struct fleet_host *host, char *buf, size_t size)
 static int add_row(struct term_table *table, const struct asked *asked)
 {
 	const struct fleet_attest *attest = &asked->word.attest;
-	bool known = asked->word.seen_s != 0;
+	bool known = asked->word.heard_s != 0;
 	char heard[48], policy[96], evidence[64], open[32], groups[256];
 	const char *texts[N_ELEMENTS(columns)] = {
 		asked->host->name,
@@ -413,8 +413,8 @@ static void print_json(const struct asked *asked)
 	for (size_t i = 0; i < host->n_groups; i++)
 		(void)json_array_append_new(groups,
 					    json_string(host->groups[i]));
-	if (asked->word.seen_s)
-		text_format_time(asked->word.seen_s, seen, sizeof(seen));
+	if (asked->word.heard_s)
+		text_format_time(asked->word.heard_s, seen, sizeof(seen));
 	line = json_pack("{s:i, s:s, s:s, s:s, s:b, s:b, s:s*, s:o, s:o}",
 			 "cordon", 1, "type", "fleet_host", "host", host->name,
 			 "id", host->id, "good", !is_bad(asked), "fresh",
@@ -423,7 +423,7 @@ static void print_json(const struct asked *asked)
 	if (line && asked->has_pushed)
 		(void)json_object_set_new(line, "pushed",
 					  pushed_json(&asked->pushed));
-	if (line && asked->word.seen_s)
+	if (line && asked->word.heard_s)
 		(void)json_object_update_new(line, word_json(attest));
 	if (line)
 		(void)json_object_set_new(
@@ -498,8 +498,8 @@ static int mark_seen(struct showing *showing)
 	for (size_t i = 0; !r && i < showing->n; i++) {
 		const char *name = showing->hosts[i].host->name;
 
-		r = fleet_seen_put(showing->cmd.fleet, name,
-				   clock_s(CLOCK_REALTIME));
+		r = fleet_looked_put(showing->cmd.fleet, name,
+				     clock_s(CLOCK_REALTIME));
 		if (!r)
 			(void)printf("%s: what happened so far is taken for "
 				     "looked into\n",

@@ -171,7 +171,7 @@ static void look_at(struct watching *watching, struct fleet_host *host,
 		.fresh = watched->unanswered < SILENT_ASKS,
 		.asked = true,
 		.receiving = true,
-		.seen_s = fleet_seen_get(fleet, host->name),
+		.looked_s = fleet_looked_get(fleet, host->name),
 		.now_s = clock_s(CLOCK_REALTIME),
 	};
 }
@@ -214,7 +214,7 @@ static void put_word(struct watching *watching, const struct fleet_host *host)
 	if (fleet_try_lock(watching->cmd.fleet))
 		return;
 	if (!fleet_word_put(watching->cmd.fleet, host->name, &watched->word))
-		watched->put_s = watched->word.seen_s;
+		watched->put_s = watched->word.heard_s;
 	fleet_unlock(watching->cmd.fleet);
 }
 
@@ -292,7 +292,7 @@ static void take_word(struct watching *watching, const struct link_frame *frame)
 	    strcmp(attest.nonce, watching->nonce) != 0)
 		return;
 	watched = watched_of(watching, host);
-	same = watched->word.seen_s &&
+	same = watched->word.heard_s &&
 	       says_the_same(&watched->word.attest, &attest);
 	if (!watched->heard)
 		tell_first(watching, host, &attest);
@@ -302,8 +302,8 @@ static void take_word(struct watching *watching, const struct link_frame *frame)
 	watched->heard = true;
 	watched->unanswered = 0;
 	watched->word.attest = attest;
-	watched->word.seen_s = clock_s(CLOCK_REALTIME);
-	if (!same || watched->word.seen_s - watched->put_s >= WORD_S)
+	watched->word.heard_s = clock_s(CLOCK_REALTIME);
+	if (!same || watched->word.heard_s - watched->put_s >= WORD_S)
 		put_word(watching, host);
 	tell_changes(watching, host);
 }

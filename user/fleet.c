@@ -709,22 +709,22 @@ static void touch_hosts(const struct fleet *fleet)
 	(void)utimensat(AT_FDCWD, path, NULL, 0);
 }
 
-int fleet_approve(struct fleet *fleet, const struct enrolment_request *request,
-		  const char *const *groups, size_t n_groups, bool rekey,
-		  enum fleet_approval *ret_approval, char **ret_text,
-		  const char **ret_why)
+int fleet_approve(struct fleet *fleet, struct fleet_approving *approving)
 {
+	const struct enrolment_request *request = approving->request;
 	enum fleet_approval approval = FLEET_APPROVED;
 	struct fleet_host *before = NULL;
 	char path[FLEET_PATH_MAX], *text = NULL;
 	int r;
 
-	*ret_why = "its groups";
-	r = groups_good(groups, n_groups);
+	approving->why = "its groups";
+	r = groups_good(approving->groups, approving->n_groups);
 	if (!r)
-		r = find_before(fleet, request, rekey, &before, ret_why);
+		r = find_before(fleet, request, approving->rekey, &before,
+				&approving->why);
 	if (!r)
-		r = format_enrolment(fleet, request, groups, n_groups,
+		r = format_enrolment(fleet, request, approving->groups,
+				     approving->n_groups,
 				     before ? before->serial + 1 : 1, &text);
 	if (r)
 		goto out;
@@ -745,8 +745,8 @@ int fleet_approve(struct fleet *fleet, const struct enrolment_request *request,
 	if (r)
 		goto out;
 	touch_hosts(fleet);
-	*ret_approval = approval;
-	*ret_text = text;
+	approving->approval = approval;
+	approving->text = text;
 	text = NULL;
 out:
 	free(text);

@@ -9,7 +9,7 @@
  *	link/			ca.pem, cert.pem and key.pem, for the broker
  *	hosts/HOST/		enrolment.yaml, what was approved; evidence/,
  *				its log as it came; received.json,
- *				attested.json and seen.json
+ *				attested.json and looked.json
  *	pushed/			what was pushed, by group and by host, and
  *				every version of the trust anchors
  *	aside/			messages that were no host's
@@ -178,19 +178,29 @@ enum fleet_approval {
 	FLEET_REKEYED,	/* its evidence so far was moved away */
 };
 
+struct fleet_approving {
+	const struct enrolment_request *request;
+	const char *const *groups; /* that it belongs to from now on */
+	size_t n_groups;
+	bool rekey; /* it may have another key than before */
+	/* What becomes of it: */
+	enum fleet_approval approval;
+	char *text; /* of enrolment.yaml, for free() */
+	/* Whose subject it has, or what is wrong: until the next
+	 * fleet_reload(). */
+	const char *why;
+};
+
 /*
- * Approves the host of a request, under fleet_lock(): enrolment.yaml, whose
- * text is in *ret_text for free(), and a place for its evidence. groups are
- * those it belongs to from now on. rekey: it may have another key than before.
+ * Approves the host of a request, under fleet_lock(): enrolment.yaml, and a
+ * place for its evidence. .why is for where it fails, .approval and .text for
+ * where not.
  *
- * 0; -EEXIST: another host has the same name in subjects, which is in *ret_why
- * (static, or a host's name); -EKEYREJECTED: it is approved with another key;
- * -EINVAL: its name, or a group's; -ENOMEM; as write(2) says.
+ * 0; -EEXIST: another host has the same name in subjects; -EKEYREJECTED: it is
+ * approved with another key; -EINVAL: its name, or a group's; -ENOMEM; as
+ * write(2) says.
  */
-int fleet_approve(struct fleet *fleet, const struct enrolment_request *request,
-		  const char *const *groups, size_t n_groups, bool rekey,
-		  enum fleet_approval *ret_approval, char **ret_text,
-		  const char **ret_why);
+int fleet_approve(struct fleet *fleet, struct fleet_approving *approving);
 
 /* ---- what came ---------------------------------------------------------- */
 
@@ -203,12 +213,13 @@ int fleet_received_get(const struct fleet *fleet, const char *host,
 int fleet_received_put(struct fleet *fleet);
 
 /* What of a host had happened by then, somebody has looked into. 0: nothing. */
-int64_t fleet_seen_get(const struct fleet *fleet, const char *host);
-int fleet_seen_put(const struct fleet *fleet, const char *host, int64_t seen_s);
+int64_t fleet_looked_get(const struct fleet *fleet, const char *host);
+int fleet_looked_put(const struct fleet *fleet, const char *host,
+		     int64_t looked_s);
 
 /* The last word of a host, and when it came. */
 struct fleet_word {
-	int64_t seen_s; /* 0: never */
+	int64_t heard_s; /* 0: never */
 	struct fleet_attest attest;
 };
 

@@ -20,7 +20,7 @@
 
 #define RECEIVED_FILE "received.json"
 #define WORD_FILE     "attested.json"
-#define SEEN_FILE     "seen.json"
+#define LOOKED_FILE   "looked.json"
 #define FILE_MAX      65536U
 /* In JSON at most six times as long, and its signatures. */
 #define TRUST_MAX (8 * TRUST_FILE_BYTES_MAX)
@@ -230,38 +230,41 @@ int fleet_received_put(struct fleet *fleet)
 }
 
 struct looked {
-	int64_t seen_s;
+	int64_t looked_s;
 };
 
-static const struct member seen_members[] = {
-	MEMBER(MEMBER_TIME, looked, seen_s),
+static const struct member looked_members[] = {
+	MEMBER(MEMBER_TIME, looked, looked_s),
 };
 
-int64_t fleet_seen_get(const struct fleet *fleet, const char *host)
+int64_t fleet_looked_get(const struct fleet *fleet, const char *host)
 {
 	char path[FLEET_PATH_MAX];
-	struct looked seen = {0};
+	struct looked looked = {0};
 
-	fleet_host_path(fleet, host, SEEN_FILE, path);
-	return members_get(path, seen_members, N_ELEMENTS(seen_members), &seen)
+	fleet_host_path(fleet, host, LOOKED_FILE, path);
+	return members_get(path, looked_members, N_ELEMENTS(looked_members),
+			   &looked)
 		       ? 0
-		       : seen.seen_s;
+		       : looked.looked_s;
 }
 
-int fleet_seen_put(const struct fleet *fleet, const char *host, int64_t seen_s)
+int fleet_looked_put(const struct fleet *fleet, const char *host,
+		     int64_t looked_s)
 {
-	const struct looked seen = {seen_s};
+	const struct looked looked = {looked_s};
 	char path[FLEET_PATH_MAX];
 
-	fleet_host_path(fleet, host, SEEN_FILE, path);
-	return put_file(path, members_json(seen_members,
-					   N_ELEMENTS(seen_members), &seen));
+	fleet_host_path(fleet, host, LOOKED_FILE, path);
+	return put_file(path,
+			members_json(looked_members, N_ELEMENTS(looked_members),
+				     &looked));
 }
 
 /* ---- what a host said --------------------------------------------------- */
 
 static const struct member word_members[] = {
-	MEMBER(MEMBER_TIME, fleet_word, seen_s),
+	MEMBER(MEMBER_TIME, fleet_word, heard_s),
 };
 
 static const struct member attest_members[] = {

@@ -53,7 +53,7 @@ static uint64_t behind(const struct fleet_look *look)
 
 uint64_t fleet_lines_behind(const struct fleet_look *look)
 {
-	return look->word->seen_s ? behind(look) : 0;
+	return look->word->heard_s ? behind(look) : 0;
 }
 
 static uint32_t bit(enum fleet_finding finding, bool is)
@@ -102,7 +102,7 @@ static uint32_t word_findings(const struct fleet_look *look)
 {
 	const struct fleet_attest *attest = &look->word->attest;
 	bool lifted = strcmp(attest->mode, "lifted") == 0;
-	int64_t ahead = attest->time_s - look->word->seen_s;
+	int64_t ahead = attest->time_s - look->word->heard_s;
 
 	return policy_findings(look) |
 	       bit(FLEET_UNWELL,
@@ -126,11 +126,11 @@ uint32_t fleet_findings(const struct fleet_look *look)
 	found = bit(FLEET_SILENT, look->asked && !look->fresh) |
 		bit(FLEET_MISSING, received->gap_s != 0) |
 		bit(FLEET_FULL, received->full_s != 0) |
-		bit(FLEET_LOST, received->lost_s > look->seen_s) |
-		bit(FLEET_BROKEN, received->broken_s > look->seen_s) |
-		bit(FLEET_REPLACED, received->other_s > look->seen_s) |
-		bit(FLEET_IMPOSTOR, received->not_its_s > look->seen_s);
-	return look->word->seen_s ? found | word_findings(look) : found;
+		bit(FLEET_LOST, received->lost_s > look->looked_s) |
+		bit(FLEET_BROKEN, received->broken_s > look->looked_s) |
+		bit(FLEET_REPLACED, received->other_s > look->looked_s) |
+		bit(FLEET_IMPOSTOR, received->not_its_s > look->looked_s);
+	return look->word->heard_s ? found | word_findings(look) : found;
 }
 
 /* ---- words -------------------------------------------------------------- */
@@ -289,13 +289,13 @@ static void silent_words(const struct fleet_look *look, char *buf, size_t size)
 {
 	char when[48];
 
-	if (!look->word->seen_s) {
+	if (!look->word->heard_s) {
 		(void)snprintf(buf, size,
 			       "it was never heard: has it accepted its "
 			       "enrolment?");
 		return;
 	}
-	ago(look, look->word->seen_s, when, sizeof(when));
+	ago(look, look->word->heard_s, when, sizeof(when));
 	(void)snprintf(buf, size,
 		       "it does not answer; the last word of it came %s, and "
 		       "what stands here is of then",
@@ -304,7 +304,7 @@ static void silent_words(const struct fleet_look *look, char *buf, size_t size)
 
 static void clock_words(const struct fleet_look *look, char *buf, size_t size)
 {
-	int64_t off = look->word->attest.time_s - look->word->seen_s;
+	int64_t off = look->word->attest.time_s - look->word->heard_s;
 	char age[32];
 
 	term_age((uint64_t)(off < 0 ? -off : off), age, sizeof(age));

@@ -46,12 +46,12 @@ enum fleet_finding {
 struct fleet_look {
 	const struct fleet_host *host;
 	const struct fleet_received *received;
-	const struct fleet_word *word;	   /* seen_s 0: it never said any */
+	const struct fleet_word *word;	   /* heard_s 0: it never said any */
 	const struct fleet_pushed *pushed; /* all 0: nothing */
 	bool fresh;			   /* the word answers what was asked */
 	bool asked;	/* it should have by now; else silence is no finding */
 	bool receiving; /* somebody does, here and now */
-	int64_t seen_s; /* fleet_seen_get() */
+	int64_t looked_s; /* fleet_looked_get() */
 	int64_t now_s;
 };
 

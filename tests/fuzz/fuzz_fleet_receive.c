@@ -46,9 +46,7 @@ static void load_fleet(void)
 	static const char *const servers[] = {"tls://localhost"};
 	struct enrolment_request request = {.host = "print-01"};
 	struct policy_errors *errs;
-	enum fleet_approval approval;
-	const char *why;
-	char *text;
+	struct fleet_approving approving = {.request = &request};
 
 	if (fleet)
 		return;
@@ -58,9 +56,8 @@ static void load_fleet(void)
 	CHECK(errs && mkdtemp(dir));
 	CHECK(fleet_init(dir, "Example", servers, 1) == 0);
 	CHECK(fleet_open(dir, FLEET_READ, &fleet, errs) == 0);
-	CHECK(fleet_approve(fleet, &request, NULL, 0, false, &approval, &text,
-			    &why) == 0);
-	free(text);
+	CHECK(fleet_approve(fleet, &approving) == 0);
+	free(approving.text);
 	CHECK(fleet_reload(fleet, errs) == 0);
 	fleet->seal = force;
 	of = fleet_find(fleet, "print-01");

@@ -134,17 +134,14 @@ static void approve(struct box *box, const char *name,
 {
 	struct enrolment_request request = {.key = key->public};
 	const char *const groups[] = {"printers"};
-	enum fleet_approval approval;
-	const char *why;
-	char *text;
+	struct fleet_approving approving = {
+		.request = &request, .groups = groups, .n_groups = 1};
 
 	(void)strcpy(request.host, name);
 	assert_int_equal(fleet_lock(box->fleet), 0);
-	assert_int_equal(fleet_approve(box->fleet, &request, groups, 1, false,
-				       &approval, &text, &why),
-			 0);
+	assert_int_equal(fleet_approve(box->fleet, &approving), 0);
 	fleet_unlock(box->fleet);
-	free(text);
+	free(approving.text);
 	assert_int_equal(fleet_reload(box->fleet, &box->errs), 0);
 }
 
@@ -1055,13 +1052,16 @@ static int approve_as(struct box *box, const char *name,
 		      enum fleet_approval *approval, const char **why)
 {
 	struct enrolment_request request = {.key = key->public};
-	char *text = NULL;
+	struct fleet_approving approving = {.request = &request,
+					    .rekey = rekey};
 	int r;
 
 	(void)snprintf(request.host, sizeof(request.host), "%s", name);
-	r = fleet_approve(box->fleet, &request, NULL, 0, rekey, approval, &text,
-			  why);
-	free(text);
+	r = fleet_approve(box->fleet, &approving);
+	*why = approving.why;
+	if (!r)
+		*approval = approving.approval;
+	free(approving.text);
 	return r;
 }
 

@@ -28,7 +28,7 @@ static int well(void **state)
 	received = (struct fleet_received){.seq = 9, .reports = 1};
 	pushed = (struct fleet_pushed){.serial = 42, .sha256 = HASH};
 	word = (struct fleet_word){
-		.seen_s = NOW,
+		.heard_s = NOW,
 		.attest = {.time_s = NOW,
 			   .policy_serial = 42,
 			   .policy_sha256 = HASH,
