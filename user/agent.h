@@ -114,6 +114,8 @@ struct agent {
 	struct policy *policy; /* NULL: the guard's is one we could not read */
 	struct trust *trust;   /* NULL: nobody has to sign here */
 	char trust_problem[POLICY_ERROR_CHARS_MAX]; /* why the next is none */
+	/* Too few who are trusted by now have signed the policy in force. */
+	char signers_problem[POLICY_ERROR_CHARS_MAX];
 	uint64_t kept_serial; /* of the policy kept for a boot; 0: none */
 	char *unkept;	      /* what could not be kept yet; NULL: nothing */
 	uint64_t unkept_serial;
@@ -729,6 +731,13 @@ void agent_notify_ready(const struct agent *agent);
  * not it may begin. -ENOENT.
  */
 int agent_policy_find(struct agent *agent, struct policy **ret_policy);
+
+/*
+ * Would those who have signed the policy in force be enough by the trust
+ * anchors that are in force? It goes on whoever was revoked since; that is said
+ * when it begins to be so, and in agent->signers_problem as long as it is.
+ */
+void agent_policy_judge_signers(struct agent *agent);
 
 /* What the policy that was kept says of itself, if it is signed. */
 void agent_policy_look_at_kept(struct agent *agent);

@@ -312,6 +312,8 @@ static const char *trouble(const struct agent *agent)
 		return agent->problem;
 	if (agent->trust_problem[0])
 		return agent->trust_problem;
+	if (agent->signers_problem[0])
+		return agent->signers_problem;
 	if (agent->push_problem[0])
 		return agent->push_problem;
 	if (agent->policy && agent->policy->expires_s <= agent_now(agent))

@@ -320,10 +320,51 @@ void agent_policy_look_at_kept(struct agent *agent)
 		agent->kept_serial = serial;
 		agent_trust_had(agent, serial, arrival.policy->sha256);
 		agent_remember_policy(agent, arrival.policy, serial);
+		agent_policy_judge_signers(agent);
 	} else if (arrival.bundle.bytes) {
 		log_error("what it says does not count: %s", arrival.problem);
 	}
 	arrival_release(&arrival);
+}
+
+/* 0: enough have; -EPERM: why not. Else nothing is known of it. */
+static int check_signers(struct agent *agent, char *why, size_t size)
+{
+	char hash[SIGN_HASH_CHARS_MAX];
+	struct arrival kept;
+	uint64_t serial;
+	int r;
+
+	if (!agent->trust || agent->trust_replaced)
+		return -ENOENT;
+	arrival_init(&kept, AGENT_FROM_KEPT, KIND_POLICY, KEPT);
+	r = agent_trust_kept(agent, &kept.bundle, &serial);
+	if (!r) {
+		sign_hash(kept.bundle.bytes, kept.bundle.len, hash);
+		r = strcmp(hash, agent->had_sha256) != 0
+			    ? -ESTALE
+			    : arrival_check(&kept, agent->trust, why, size);
+	}
+	arrival_release(&kept);
+	return r;
+}
+
+void agent_policy_judge_signers(struct agent *agent)
+{
+	bool said = agent->signers_problem[0];
+	char why[TRUST_WORDS_MAX];
+
+	agent->signers_problem[0] = '\0';
+	if (check_signers(agent, why, sizeof(why)) != -EPERM)
+		return;
+	(void)snprintf(agent->signers_problem, sizeof(agent->signers_problem),
+		       "the policy in force, serial %" PRIu64 ", goes on, but "
+		       "could not begin anew: ask the issuer to have it signed "
+		       "again: %.400s",
+		       agent->had_serial, why);
+	log_clean(agent->signers_problem);
+	if (!said)
+		log_error("%s", agent->signers_problem);
 }
 
 /* ---- may it follow? ------------------------------------------------------ */
@@ -488,6 +529,7 @@ static void take_effect(struct agent *agent, struct arrival *arrival,
 		agent->problem[0] = '\0';
 	agent->push_problem[0] = '\0';
 	keep_signed(agent, arrival, counts);
+	agent_policy_judge_signers(agent);
 	tell_applied(agent->policy, applied);
 	if (arrival->source != AGENT_STRICT)
 		agent_remember_policy(agent, agent->policy, counts);
@@ -600,7 +642,8 @@ static bool is_in_force(const struct agent *agent,
 {
 	char hash[SIGN_HASH_CHARS_MAX];
 
-	if (!agent->policy)
+	/* That needs other signatures, which these may be. */
+	if (!agent->policy || agent->signers_problem[0])
 		return false;
 	sign_hash(bundle->bytes, bundle->len, hash);
 	return strcmp(hash, agent->policy->sha256) == 0;

@@ -309,6 +309,7 @@ static int adopt(struct agent *agent, struct arrival *arrival,
 	if (arrival->source == AGENT_FROM_DROPPED)
 		put_in_place(agent, arrival);
 	agent_mark(agent);
+	agent_policy_judge_signers(agent);
 	return 0;
 }
 

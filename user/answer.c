@@ -174,6 +174,9 @@ static json_t *status_trust(const struct agent *agent)
 	if (agent->trust_problem[0])
 		(void)json_object_set_new(object, "problem",
 					  json_string(agent->trust_problem));
+	else if (agent->signers_problem[0])
+		(void)json_object_set_new(object, "problem",
+					  json_string(agent->signers_problem));
 	return object;
 }
 

@@ -813,13 +813,15 @@ static unsigned int keys_of(int64_t version)
 	return version == 2 ? ALICE | MALLORY : CAROL | MALLORY;
 }
 
+static unsigned int revoked; /* by the next ones */
+
 static void put_next_trust(int64_t version, unsigned int who)
 {
 	char own[96];
 
 	(void)strcpy(own, host.trust);
 	(void)strcpy(host.trust, host.policy);
-	put_trust((int)version, 2, keys_of(version), 0, who);
+	put_trust((int)version, 2, keys_of(version), revoked, who);
 	(void)strcpy(host.trust, own);
 }
 
@@ -969,6 +971,42 @@ static void host_is_well_when_nobody_has_signed_what_is_refused(void **state)
 	push(6, ALICE | BOB);
 	wait_until(serial() == 6);
 	assert_string_equal(host.agent.push_problem, "");
+}
+
+/* It goes on, for a host is not to be without one; but it is no good one. */
+static void policy_goes_on_when_who_signed_it_is_revoked(void **state)
+{
+	(void)state;
+	join();
+	push(6, ALICE | BOB);
+	wait_until(serial() == 6);
+	revoked = BOB;
+	send_trust(2, ALICE | BOB | MALLORY);
+	revoked = 0;
+	wait_until(host.agent.trust->version == 2);
+	assert_int_equal(serial(), 6);
+	assert_non_null(
+		strstr(host.agent.signers_problem, "1 of 2 signatures"));
+	assert_string_equal(health_of_host(), "degraded");
+	/* As it comes with the next connection, it is not taken anew. */
+	push(6, ALICE | BOB);
+	wait_until(status_number("refused") == 1);
+	assert_int_equal(serial(), 6);
+	agent_dies();
+	begin(true);
+	assert_int_equal(serial(), 6);
+	assert_non_null(
+		strstr(host.agent.signers_problem, "1 of 2 signatures"));
+	connect_link();
+	assert_string_equal(health_of_host(), "degraded");
+	/* And the twin: the same, signed again by those who stay. */
+	push(6, ALICE | MALLORY);
+	wait_until(!host.agent.signers_problem[0]);
+	assert_string_equal(health_of_host(), "good");
+	agent_dies();
+	begin(true);
+	assert_int_equal(serial(), 6);
+	assert_string_equal(host.agent.signers_problem, "");
 }
 
 /* A group may have those of before. */
@@ -1580,6 +1618,7 @@ int main(int argc, char **argv)
 		in_a_fleet(
 			rubbish_is_told_so_often_and_keeps_nothing_good_away),
 		in_a_fleet(host_is_well_when_nobody_has_signed_what_is_refused),
+		in_a_fleet(policy_goes_on_when_who_signed_it_is_revoked),
 		in_a_fleet(older_anchors_are_passed_over_when_they_come_again),
 		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),

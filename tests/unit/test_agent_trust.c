@@ -278,6 +278,36 @@ static void anchors_of_every_start_are_written_down(void **state)
 			    host.agent.trust->sha256);
 }
 
+static void policy_goes_on_when_who_signed_it_is_revoked(void **state)
+{
+	(void)state;
+	enrol();
+	/* Who has not signed it is no matter. */
+	put_trust(2, 2, ALICE | BOB | MALLORY, CAROL, ALICE | BOB);
+	assert_int_equal(reload(), 5);
+	assert_int_equal(host.agent.trust->version, 2);
+	assert_string_equal(host.agent.signers_problem, "");
+	put_trust(3, 2, ALICE | MALLORY, BOB | CAROL, ALICE | BOB | MALLORY);
+	assert_int_equal(reload(), 5);
+	assert_int_equal(host.agent.trust->version, 3);
+	assert_non_null(strstr(host.agent.signers_problem,
+			       "the key of bob is revoked"));
+	assert_problem("the key of bob is revoked");
+	assert_int_equal(start(false), 5);
+	assert_non_null(strstr(host.agent.signers_problem, "is revoked"));
+	assert_int_equal(start(true), 5);
+	assert_non_null(strstr(host.agent.signers_problem, "is revoked"));
+	/* Another one by them is refused, and the same by others taken. */
+	put_policy(6, ALICE | BOB);
+	assert_int_equal(reload(), 5);
+	put_policy(5, ALICE | MALLORY);
+	assert_int_equal(reload(), 5);
+	assert_string_equal(host.agent.signers_problem, "");
+	assert_string_equal(host.agent.problem, "");
+	assert_int_equal(start(true), 5);
+	assert_string_equal(host.agent.signers_problem, "");
+}
+
 /* ---- from the force ------------------------------------------------------ */
 
 static bool quiet;
@@ -476,6 +506,7 @@ int main(void)
 		on_a_host(other_content_under_the_same_serial_is_refused),
 		on_a_host(next_anchors_are_taken_when_they_are_signed),
 		on_a_host(anchors_of_every_start_are_written_down),
+		on_a_host(policy_goes_on_when_who_signed_it_is_revoked),
 		on_a_host(pushed_policy_comes_into_force_and_stays),
 		on_a_host(pushed_policy_is_refused_by_the_checks_of_a_file),
 		on_a_host(
