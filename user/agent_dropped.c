@@ -18,41 +18,28 @@
 #include "agent.h"
 #include "agent_dropped.h"
 
-#include <dirent.h>
 #include <errno.h>
-#include <fcntl.h>
 #include <inttypes.h>
 #include <limits.h>
 #include <malloc.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/epoll.h>
-#include <sys/inotify.h>
-#include <sys/stat.h>
-#include <sys/timerfd.h>
-#include <unistd.h>
 
 #include "clock.h"
 #include "kind.h"
 #include "log.h"
-#include "place.h"
 #include "text.h"
 
-#define ENTRIES_MAX  4096 /* of the directory that are looked through */
-#define LINES_MAX    64	  /* written down in an hour */
+#define LINES_MAX    64 /* written down in an hour */
 #define HOUR_S	     3600
-#define SETTLE_MS    100
 #define REST_SHARE   4	  /* of the time a look takes, until the next one */
 #define INCOMPLETE_S 3600 /* all that have signed are good, but too few */
 #define DOUBTFUL_S   10	  /* something else is there as a signature */
 
-#define YAML	".yaml"
-#define MINISIG ".minisig"
-
 /* ---- what is known from before ------------------------------------------- */
 
-static struct agent_dropped *dropped_of(struct agent *agent)
+struct agent_dropped *dropped_get(struct agent *agent)
 {
 	struct agent_dropped *dropped = agent->dropped;
 
@@ -100,7 +87,7 @@ static void hash_refusal(const char *file, const char *sha256, const char *why,
 void agent_dropped_old(struct agent *agent, const json_t *line)
 {
 	const char *type = evidence_text(line, "type");
-	struct agent_dropped *dropped = dropped_of(agent);
+	struct agent_dropped *dropped = dropped_get(agent);
 	const char *sha256 = evidence_text(line, "sha256");
 	char hash[SIGN_HASH_CHARS_MAX];
 
@@ -163,7 +150,7 @@ static void refuse(struct agent *agent, struct dropped_file *file,
 }
 
 /* Of the directory itself. */
-static void set_problem(struct agent *agent, const char *why)
+void dropped_set_problem(struct agent *agent, const char *why)
 {
 	struct agent_dropped *dropped = agent->dropped;
 
@@ -176,14 +163,6 @@ static void set_problem(struct agent *agent, const char *why)
 }
 
 /* ---- files --------------------------------------------------------------- */
-
-static bool is_dropped_name(const char *name)
-{
-	size_t len = strlen(name);
-
-	return name[0] != '.' && len > sizeof(YAML) - 1 &&
-	       strcmp(name + len - (sizeof(YAML) - 1), YAML) == 0;
-}
 
 static struct dropped_file *find_file(struct agent_dropped *dropped,
 				      const char *name)
@@ -226,8 +205,7 @@ static struct dropped_file *place_for(struct agent_dropped *dropped,
 	return file;
 }
 
-/* What somebody tried and took away again leaves a trace. */
-static void forget(struct agent *agent, struct dropped_file *file)
+void dropped_forget(struct agent *agent, struct dropped_file *file)
 {
 	char why[POLICY_ERROR_CHARS_MAX];
 
@@ -236,160 +214,6 @@ static void forget(struct agent *agent, struct dropped_file *file)
 		refuse(agent, file, why);
 	}
 	*file = (struct dropped_file){0};
-}
-
-/* ---- which of them ------------------------------------------------------- */
-
-/* The newest, by when they were written or moved in. */
-struct listing {
-	char name[DROPPED_MAX][NAME_MAX + 1];
-	struct timespec at[DROPPED_MAX];
-	size_t n;
-	size_t left; /* that had no place */
-};
-
-static bool is_later(const struct timespec *a, const struct timespec *b)
-{
-	return a->tv_sec != b->tv_sec ? a->tv_sec > b->tv_sec
-				      : a->tv_nsec > b->tv_nsec;
-}
-
-static void list_one(struct listing *list, const char *name,
-		     const struct timespec *at)
-{
-	size_t i, last;
-
-	for (i = 0; i < list->n && !is_later(at, &list->at[i]); i++)
-		;
-	list->left += list->n == DROPPED_MAX;
-	if (i == DROPPED_MAX)
-		return;
-	last = list->n < DROPPED_MAX ? list->n++ : DROPPED_MAX - 1;
-	memmove(&list->name[i + 1], &list->name[i],
-		(last - i) * sizeof(list->name[0]));
-	memmove(&list->at[i + 1], &list->at[i],
-		(last - i) * sizeof(list->at[0]));
-	(void)snprintf(list->name[i], sizeof(list->name[i]), "%s", name);
-	list->at[i] = *at;
-}
-
-/* As place_open_dir(). */
-static int list_all(const struct agent *agent, struct listing *ret_list,
-		    char why[PLACE_WHY_CHARS_MAX])
-{
-	const struct dirent *entry;
-	struct stat st;
-	size_t seen = 0;
-	DIR *all = NULL;
-	int dir, r;
-
-	ret_list->n = ret_list->left = 0;
-	r = place_open_dir(agent->opts->drop_dir, &dir, why);
-	if (r)
-		return r;
-	all = fdopendir(dir);
-	if (!all) {
-		r = -errno;
-		(void)close(dir);
-		return r;
-	}
-	while ((entry = readdir(all)) && ++seen <= ENTRIES_MAX)
-		if (is_dropped_name(entry->d_name) &&
-		    !fstatat(dir, entry->d_name, &st, AT_SYMLINK_NOFOLLOW))
-			list_one(ret_list, entry->d_name, &st.st_ctim);
-	ret_list->left += seen > ENTRIES_MAX;
-	(void)closedir(all);
-	return 0;
-}
-
-static void pend(struct agent_dropped *dropped, const char *name, bool came)
-{
-	struct dropped_pending *pending;
-
-	for (size_t i = 0; i < dropped->n_pending; i++) {
-		pending = &dropped->pending[i];
-		if (strcmp(pending->name, name) == 0) {
-			pending->came = pending->came || came;
-			return;
-		}
-	}
-	if (dropped->n_pending == DROPPED_MAX) {
-		dropped->all = true;
-		return;
-	}
-	pending = &dropped->pending[dropped->n_pending++];
-	(void)snprintf(pending->name, sizeof(pending->name), "%s", name);
-	pending->came = came;
-}
-
-static bool has_come(const struct dropped_pending *pending, size_t n,
-		     const char *name)
-{
-	for (size_t i = 0; i < n; i++)
-		if (strcmp(pending[i].name, name) == 0)
-			return pending[i].came;
-	return false;
-}
-
-/* All that is there, and nothing that has gone. */
-static int pend_all(struct agent *agent)
-{
-	struct agent_dropped *dropped = agent->dropped;
-	struct listing *list = calloc(1, sizeof(*list));
-	struct dropped_pending before[DROPPED_MAX];
-	char why[PLACE_WHY_CHARS_MAX] = "";
-	size_t n_before, i, k;
-	int r;
-
-	r = list ? list_all(agent, list, why) : -ENOMEM;
-	if (r && !why[0] && r != -ENOENT)
-		(void)snprintf(why, sizeof(why), "%s", strerror(-r));
-	else if (!r && list->left)
-		(void)snprintf(why, sizeof(why),
-			       "%s: more than %d files are there: only the "
-			       "newest are looked at; take away those that "
-			       "nobody needs",
-			       agent->opts->drop_dir, DROPPED_MAX);
-	set_problem(agent, why);
-	memcpy(before, dropped->pending, sizeof(before));
-	n_before = dropped->n_pending;
-	dropped->n_pending = 0;
-	dropped->all = false;
-	for (i = 0; !r && i < list->n; i++)
-		pend(dropped, list->name[i],
-		     has_come(before, n_before, list->name[i]));
-	for (i = 0; !r && i < DROPPED_MAX; i++) {
-		if (dropped->files[i].state == DROPPED_NONE)
-			continue;
-		for (k = 0; k < list->n; k++)
-			if (strcmp(list->name[k], dropped->files[i].name) == 0)
-				break;
-		if (k == list->n)
-			forget(agent, &dropped->files[i]);
-	}
-	free(list);
-	return r;
-}
-
-/* A file, or a signature: of whatever may be called so. */
-static void pend_named(struct agent_dropped *dropped, const char *name,
-		       bool came)
-{
-	size_t len = strlen(name);
-	char base[NAME_MAX + 1];
-	const char *at;
-
-	if (is_dropped_name(name))
-		pend(dropped, name, came);
-	if (len < sizeof(MINISIG) ||
-	    strcmp(name + len - (sizeof(MINISIG) - 1), MINISIG) != 0)
-		return;
-	for (at = strstr(name, YAML "."); at; at = strstr(at + 1, YAML ".")) {
-		(void)snprintf(base, sizeof(base), "%.*s",
-			       (int)(at - name + (long)sizeof(YAML) - 1), name);
-		if (is_dropped_name(base))
-			pend(dropped, base, false);
-	}
 }
 
 /* ---- judging ------------------------------------------------------------- */
@@ -524,7 +348,7 @@ static void take_content(struct agent *agent, struct dropped_file *file,
 	if (has_grown(file, bundle))
 		file->doubtful = false;
 	(void)snprintf(name, sizeof(name), "%s", file->name);
-	forget(agent, file);
+	dropped_forget(agent, file);
 	file->since_s = agent->dropped->now_s;
 	(void)snprintf(file->name, sizeof(file->name), "%s", name);
 	(void)snprintf(file->sha256, sizeof(file->sha256), "%s", hash);
@@ -649,7 +473,7 @@ static int look_at(struct agent *agent, const char *name, bool came,
 		r = take(agent, place_for(dropped, name), came, &arrival, look);
 	} else if (r == -ENOENT) {
 		if (file)
-			forget(agent, file);
+			dropped_forget(agent, file);
 	} else if (r != -ENOMEM) {
 		file = place_for(dropped, name);
 		file->sha256[0] = '\0';
@@ -711,7 +535,7 @@ static void look_through(struct agent *agent)
 	/* One version of trust anchors after the other. */
 	for (size_t round = 0; look && !r && round < DROPPED_MAX; round++) {
 		if (dropped->all)
-			r = pend_all(agent);
+			r = dropped_pend_all(agent);
 		*look = (struct look){0};
 		n = dropped->n_pending;
 		memcpy(pending, dropped->pending, sizeof(pending));
@@ -731,7 +555,7 @@ static void look_through(struct agent *agent)
 	free(look);
 }
 
-static void look_now(struct agent *agent)
+void dropped_look_now(struct agent *agent)
 {
 	struct agent_dropped *dropped = agent->dropped;
 	const char *why = why_not(agent);
@@ -769,13 +593,13 @@ static int could_begin(struct agent *agent, const char *name, uint64_t serial,
 int agent_dropped_newest(struct agent *agent, uint64_t serial,
 			 struct arrival *ret_arrival)
 {
-	struct listing *list = calloc(1, sizeof(*list));
+	struct dropped_listing *list = calloc(1, sizeof(*list));
 	char why[PLACE_WHY_CHARS_MAX];
 	struct arrival best = {0}, next;
 	size_t n = 0;
 
 	if (list && agent->opts->drop_dir && !why_not(agent)[0] &&
-	    !list_all(agent, list, why))
+	    !dropped_list(agent, list, why))
 		n = list->n;
 	for (size_t i = 0; i < n; i++) {
 		if (could_begin(agent, list->name[i], serial, &next)) {
@@ -791,197 +615,4 @@ int agent_dropped_newest(struct agent *agent, uint64_t serial,
 		return -ENOENT;
 	*ret_arrival = best;
 	return 0;
-}
-
-/* ---- watching ------------------------------------------------------------ */
-
-/* Its name in the directory above it. */
-static const char *base_of(const struct agent *agent)
-{
-	return evidence_base(agent->opts->drop_dir);
-}
-
-static void watch_parent(const struct agent *agent)
-{
-	struct agent_dropped *dropped = agent->dropped;
-	const char *base = base_of(agent);
-	char path[PATH_MAX];
-
-	(void)snprintf(path, sizeof(path), "%.*s/",
-		       (int)(base - agent->opts->drop_dir),
-		       agent->opts->drop_dir);
-	dropped->parent_wd =
-		inotify_add_watch(dropped->inotify_fd, path,
-				  IN_CREATE | IN_MOVED_TO | IN_MOVED_FROM |
-					  IN_DELETE | IN_ATTRIB | IN_ONLYDIR);
-}
-
-static void watch_dir(const struct agent *agent)
-{
-	struct agent_dropped *dropped = agent->dropped;
-	int before = dropped->dir_wd;
-
-	dropped->dir_wd = inotify_add_watch(
-		dropped->inotify_fd, agent->opts->drop_dir,
-		IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE | IN_ATTRIB |
-			IN_MOVED_FROM | IN_DELETE | IN_ONLYDIR |
-			IN_DONT_FOLLOW);
-	if (dropped->dir_wd < 0 && errno != ENOENT && errno != ENOTDIR)
-		log_error("%s cannot be watched: %s; what is dropped there is "
-			  "seen on a reload",
-			  agent->opts->drop_dir, strerror(errno));
-	if (before >= 0 && before != dropped->dir_wd)
-		(void)inotify_rm_watch(dropped->inotify_fd, before);
-	dropped->all = true;
-}
-
-/* One that nobody opens to write: a link, or what is no file. */
-static bool is_whole(const struct agent *agent, const char *name)
-{
-	char path[PATH_MAX];
-	struct stat st;
-
-	return !text_path(agent->opts->drop_dir, name, path, sizeof(path)) &&
-	       !lstat(path, &st) && (!S_ISREG(st.st_mode) || st.st_nlink > 1);
-}
-
-static void take_event(struct agent *agent, const struct inotify_event *event)
-{
-	struct agent_dropped *dropped = agent->dropped;
-	const char *name = event->len ? event->name : "";
-
-	if (event->wd == dropped->parent_wd) {
-		if (strcmp(name, base_of(agent)) == 0)
-			watch_dir(agent);
-	} else if (event->wd != dropped->dir_wd || !name[0]) {
-		/* Too much happened to tell, or to the directory itself. */
-		dropped->all = dropped->all || event->wd == dropped->dir_wd ||
-			       (event->mask & IN_Q_OVERFLOW);
-	} else if (!(event->mask & IN_CREATE) || is_whole(agent, name)) {
-		pend_named(dropped, name,
-			   event->mask &
-				   (IN_CLOSE_WRITE | IN_MOVED_TO | IN_CREATE));
-	}
-}
-
-static void take_events(struct agent *agent)
-{
-	char buf[8192] __attribute__((aligned(8)));
-	const struct inotify_event *event;
-	ssize_t n, at;
-
-	while ((n = read(agent->dropped->inotify_fd, buf, sizeof(buf))) > 0)
-		for (at = 0; at < n;
-		     at += (ssize_t)sizeof(*event) + (ssize_t)event->len) {
-			event = (const struct inotify_event *)(buf + at);
-			take_event(agent, event);
-		}
-}
-
-/* For the look that is due, or for what has waited long enough. */
-static void set_timer(struct agent_dropped *dropped)
-{
-	struct itimerspec when = {0};
-	int64_t wait_ms = INT64_MAX, due_ms;
-
-	if (dropped->look_ms)
-		wait_ms = dropped->look_ms - clock_ms();
-	for (size_t i = 0; i < DROPPED_MAX; i++) {
-		if (dropped->files[i].state != DROPPED_WAITING)
-			continue;
-		due_ms = (dropped->files[i].due_s - dropped->now_s) * 1000;
-		if (due_ms < wait_ms)
-			wait_ms = due_ms;
-	}
-	if (wait_ms < 1)
-		wait_ms = 1;
-	if (wait_ms < INT64_MAX) {
-		when.it_value.tv_sec = wait_ms / 1000;
-		when.it_value.tv_nsec = wait_ms % 1000 * 1000000;
-	}
-	(void)timerfd_settime(dropped->timer_fd, 0, &when, NULL);
-}
-
-void agent_dropped_handle(struct agent *agent, int64_t now_s)
-{
-	struct agent_dropped *dropped = agent->dropped;
-	uint64_t n;
-
-	dropped->now_s = now_s;
-	take_events(agent);
-	(void)!read(dropped->timer_fd, &n, sizeof(n));
-	for (size_t i = 0; i < DROPPED_MAX; i++)
-		if (dropped->files[i].state == DROPPED_WAITING &&
-		    dropped->files[i].due_s <= now_s)
-			pend(dropped, dropped->files[i].name, false);
-	if (!dropped->look_ms && (dropped->all || dropped->n_pending)) {
-		dropped->look_ms = clock_ms() + SETTLE_MS;
-		if (dropped->look_ms < dropped->rest_ms)
-			dropped->look_ms = dropped->rest_ms;
-	} else if (dropped->look_ms && clock_ms() >= dropped->look_ms) {
-		look_now(agent);
-	}
-	set_timer(dropped);
-}
-
-void agent_dropped_look(struct agent *agent)
-{
-	if (!agent->dropped || agent->dropped->epoll_fd < 0)
-		return;
-	watch_parent(agent);
-	watch_dir(agent);
-	take_events(agent);
-	look_now(agent);
-	set_timer(agent->dropped);
-}
-
-static int open_fds(struct agent_dropped *dropped)
-{
-	struct epoll_event event = {.events = EPOLLIN};
-
-	dropped->inotify_fd = inotify_init1(IN_NONBLOCK | IN_CLOEXEC);
-	dropped->timer_fd =
-		timerfd_create(CLOCK_MONOTONIC, TFD_NONBLOCK | TFD_CLOEXEC);
-	dropped->epoll_fd = epoll_create1(EPOLL_CLOEXEC);
-	if (dropped->inotify_fd < 0 || dropped->timer_fd < 0 ||
-	    dropped->epoll_fd < 0 ||
-	    epoll_ctl(dropped->epoll_fd, EPOLL_CTL_ADD, dropped->inotify_fd,
-		      &event) < 0 ||
-	    epoll_ctl(dropped->epoll_fd, EPOLL_CTL_ADD, dropped->timer_fd,
-		      &event) < 0)
-		return -errno;
-	return 0;
-}
-
-int agent_dropped_start(struct agent *agent)
-{
-	struct agent_dropped *dropped = dropped_of(agent);
-	int r;
-
-	r = dropped ? open_fds(dropped) : -ENOMEM;
-	if (r) {
-		log_error("%s cannot be watched: %s", agent->opts->drop_dir,
-			  strerror(-r));
-		return r;
-	}
-	dropped->now_s = clock_s(CLOCK_BOOTTIME);
-	dropped->starting = true;
-	agent_dropped_look(agent);
-	return dropped->epoll_fd;
-}
-
-void agent_dropped_release(struct agent *agent)
-{
-	struct agent_dropped *dropped = agent->dropped;
-
-	agent->dropped = NULL;
-	if (!dropped)
-		return;
-	if (dropped->epoll_fd >= 0)
-		(void)close(dropped->epoll_fd);
-	if (dropped->timer_fd >= 0)
-		(void)close(dropped->timer_fd);
-	if (dropped->inotify_fd >= 0)
-		(void)close(dropped->inotify_fd);
-	free(dropped);
 }

@@ -7,7 +7,9 @@
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <time.h>
 
+#include "place.h"
 #include "policy.h"
 #include "sign.h"
 
@@ -67,5 +69,45 @@ struct agent_dropped {
 	unsigned int lines;	      /* written down in it */
 	uint64_t unwritten;
 };
+
+/* The newest, by when they were written or moved in. */
+struct dropped_listing {
+	char name[DROPPED_MAX][NAME_MAX + 1];
+	struct timespec at[DROPPED_MAX];
+	size_t n;
+	size_t left; /* that had no place */
+};
+
+struct agent;
+
+/* ---- agent_dropped.c ----------------------------------------------------- */
+
+/* What is known, from now on. NULL: no memory. */
+struct agent_dropped *dropped_get(struct agent *agent);
+
+/* Of the directory itself: says it, once. "": nothing is wrong any more. */
+void dropped_set_problem(struct agent *agent, const char *why);
+
+/* What somebody tried and took away again leaves a trace. */
+void dropped_forget(struct agent *agent, struct dropped_file *file);
+
+/* At all that is pending. */
+void dropped_look_now(struct agent *agent);
+
+/* ---- agent_dropped_list.c ------------------------------------------------ */
+
+/* As place_open_dir(). */
+int dropped_list(const struct agent *agent, struct dropped_listing *ret_list,
+		 char why[PLACE_WHY_CHARS_MAX]);
+
+/* One is to be looked at; that it came tells whether it was just now. */
+void dropped_pend(struct agent_dropped *dropped, const char *name, bool came);
+
+/* A file, or a signature: of whatever may be called so. */
+void dropped_pend_named(struct agent_dropped *dropped, const char *name,
+			bool came);
+
+/* All that is there, and nothing that has gone. As dropped_list(). */
+int dropped_pend_all(struct agent *agent);
 
 #endif
