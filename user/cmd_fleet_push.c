@@ -1,10 +1,9 @@
 // SPDX-License-Identifier: GPL-2.0-only
 /*
  * `cordon fleet push': what people have signed, to the hosts of a group or to
- * one. It is looked at here as the hosts will, so that nobody learns from
- * silence that they refuse it.
+ * one.
  */
-#include "cmd_fleet.h"
+#include "cmd_fleet_push.h"
 
 #include <dirent.h>
 #include <errno.h>
@@ -13,245 +12,22 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "act.h"
 #include "array.h"
 #include "clock.h"
 #include "cmd_policy.h"
-#include "kind.h"
 #include "policy_diff.h"
 #include "policy_take.h"
 #include "state.h"
-#include "trust.h"
 
 #define TARGETS_MAX 64
 #define WAIT_S	    30
-
-struct target {
-	enum fleet_target kind;
-	char name[FLEET_NAME_CHARS_MAX + 1];
-	struct fleet_host *host; /* of FLEET_TO_HOST */
-	struct fleet_pushed before;
-	struct fleet_pushed next;
-	char *text; /* the message */
-	size_t len;
-	bool settled; /* the broker has answered */
-};
-
-struct pushing {
-	struct cmd_fleet cmd;
-	const char *file; /* NULL: all that was pushed, again */
-	uint64_t wait_s;
-	struct target *targets;
-	size_t n;
-	struct trust *trust; /* of this fleet */
-	struct trust_bundle bundle;
-	char sha256[SIGN_HASH_CHARS_MAX];
-	/* One of them it is: */
-	struct policy *policy;
-	struct trust *next_trust;
-	bool is_act;
-	bool lifts; /* and enforcement is lifted by it */
-};
-
-/* ---- what it is --------------------------------------------------------- */
-
-static int refuse(const char *file, const char *why)
-{
-	(void)fprintf(stderr, "cordon fleet: %s: not pushed: %s\n", file, why);
-	return CMD_WRONG;
-}
-
-static int say_errors(struct pushing *pushing, const char *file, int r)
-{
-	const struct policy_errors *errs = &pushing->cmd.errs;
-
-	for (size_t i = 0; i < errs->n; i++)
-		(void)fprintf(stderr, "cordon fleet: %s\n", errs->v[i].text);
-	return errs->n ? CMD_WRONG : cmd_fleet_failed(file, r);
-}
-
-static int read_trust(struct pushing *pushing)
-{
-	char path[FLEET_PATH_MAX], *text = NULL;
-	size_t len;
-	int r;
-
-	(void)snprintf(path, sizeof(path), "%s/" FLEET_TRUST_FILE,
-		       pushing->cmd.fleet->dir);
-	policy_errors_init(&pushing->cmd.errs);
-	r = state_get(path, TRUST_FILE_BYTES_MAX, &text, &len);
-	if (r == -ENOENT) {
-		(void)fprintf(stderr,
-			      "cordon fleet: %s: there are no trust anchors: "
-			      "copy those of your hosts there: "
-			      "cordon-trust(5)\n",
-			      path);
-		return CMD_WRONG;
-	}
-	if (!r)
-		r = trust_parse(path, text, len, &pushing->trust,
-				&pushing->cmd.errs);
-	free(text);
-	return r ? say_errors(pushing, path, r) : CMD_OK;
-}
-
-static int check_signed(struct pushing *pushing)
-{
-	const struct trust_bundle *bundle = &pushing->bundle;
-	struct trust_signers signers;
-	char why[TRUST_WORDS_MAX];
-
-	if (trust_check(pushing->trust, bundle->signatures, bundle->n,
-			bundle->bytes, bundle->len, &signers))
-		return CMD_OK;
-	trust_words(pushing->trust, bundle->signatures, &signers, why,
-		    sizeof(why));
-	return refuse(pushing->file, why);
-}
-
-static int check_issuer(const struct pushing *pushing, const char *issuer)
-{
-	char why[512];
-
-	if (strcmp(issuer, pushing->trust->issuer) == 0 &&
-	    strcmp(issuer, pushing->cmd.fleet->issuer) == 0)
-		return CMD_OK;
-	(void)snprintf(why, sizeof(why),
-		       "its issuer is %.128s, that of the trust anchors "
-		       "%.128s, and that of the fleet %.128s",
-		       issuer, pushing->trust->issuer,
-		       pushing->cmd.fleet->issuer);
-	return refuse(pushing->file, why);
-}
-
-/* The hosts would refuse it, and not look at it again later. */
-static int check_dates(const struct pushing *pushing)
-{
-	int64_t now = clock_s(CLOCK_REALTIME);
-	char at[TEXT_NUMBER_CHARS_MAX], why[160];
-
-	if (pushing->policy->expires_s <= now) {
-		text_format_time(pushing->policy->expires_s, at, sizeof(at));
-		(void)snprintf(why, sizeof(why),
-			       "it expired at %s; sign one that did not", at);
-		return refuse(pushing->file, why);
-	}
-	if (pushing->policy->not_before_s > now) {
-		text_format_time(pushing->policy->not_before_s, at, sizeof(at));
-		(void)snprintf(why, sizeof(why),
-			       "it is not valid before %s; push it then", at);
-		return refuse(pushing->file, why);
-	}
-	return CMD_OK;
-}
-
-static int read_policy(struct pushing *pushing)
-{
-	const struct trust_bundle *bundle = &pushing->bundle;
-	int r;
-
-	r = check_signed(pushing);
-	if (r)
-		return r;
-	r = policy_parse(pushing->file, bundle->bytes, bundle->len,
-			 &pushing->policy, &pushing->cmd.errs);
-	if (r)
-		return say_errors(pushing, pushing->file, r);
-	r = check_issuer(pushing, pushing->policy->issuer);
-	return r ? r : check_dates(pushing);
-}
-
-/* The next version, or the one that is in force here, to more hosts. */
-static int read_next_trust(struct pushing *pushing)
-{
-	const struct trust_bundle *bundle = &pushing->bundle;
-	struct trust_signers signers;
-	char why[TRUST_WORDS_MAX];
-	int r;
-
-	r = trust_parse(pushing->file, bundle->bytes, bundle->len,
-			&pushing->next_trust, &pushing->cmd.errs);
-	if (r)
-		return say_errors(pushing, pushing->file, r);
-	if (strcmp(pushing->next_trust->sha256, pushing->trust->sha256) == 0 ||
-	    !trust_succeeds(pushing->trust, pushing->next_trust, bundle,
-			    &signers, why, sizeof(why)))
-		return CMD_OK;
-	return refuse(pushing->file, why);
-}
-
-/* What is meant for one host, and nobody else. */
-static int check_one_host(const struct pushing *pushing, const char *host)
-{
-	char why[512];
-
-	for (size_t i = 0; i < pushing->n; i++) {
-		const struct target *target = &pushing->targets[i];
-
-		if (target->host && strcmp(target->host->name, host) == 0 &&
-		    pushing->n == 1)
-			continue;
-		(void)snprintf(why, sizeof(why),
-			       "it is for the host %.128s alone: --host %.128s",
-			       host, host);
-		return refuse(pushing->file, why);
-	}
-	return CMD_OK;
-}
-
-static int read_act(struct pushing *pushing)
-{
-	const struct trust_bundle *bundle = &pushing->bundle;
-	struct act act;
-	int r;
-
-	r = check_signed(pushing);
-	if (r)
-		return r;
-	r = act_parse(pushing->file, bundle->bytes, bundle->len, &act,
-		      &pushing->cmd.errs);
-	if (r)
-		return say_errors(pushing, pushing->file, r);
-	pushing->is_act = true;
-	pushing->lifts = act.kind == ACT_BREAK_GLASS;
-	r = check_issuer(pushing, act.issuer);
-	return r ? r : check_one_host(pushing, act.host);
-}
-
-static int read_file(struct pushing *pushing)
-{
-	int r;
-
-	r = read_trust(pushing);
-	if (r)
-		return r;
-	policy_errors_init(&pushing->cmd.errs);
-	r = trust_bundle_read(pushing->file, &pushing->bundle,
-			      &pushing->cmd.errs);
-	if (r)
-		return say_errors(pushing, pushing->file, r);
-	sign_hash(pushing->bundle.bytes, pushing->bundle.len, pushing->sha256);
-	switch (kind_of(pushing->bundle.bytes)) {
-	case KIND_TRUST:
-		return read_next_trust(pushing);
-	case KIND_ACT:
-		return read_act(pushing);
-	case KIND_ENROLMENT:
-		/* It says by which broker a host is reached. */
-		return refuse(pushing->file,
-			      "no host takes an enrolment from a broker: on "
-			      "the host: cordon enroll accept");
-	default: /* whose parser says what is wrong */
-		return read_policy(pushing);
-	}
-}
 
 /* ---- to whom ------------------------------------------------------------ */
 
 static int add_target(struct pushing *pushing, enum fleet_target kind,
 		      const char *name)
 {
-	struct target *grown;
+	struct push_target *grown;
 
 	if (pushing->n >= TARGETS_MAX)
 		return cmd_usage(FLEET_VERB,
@@ -261,30 +37,31 @@ static int add_target(struct pushing *pushing, enum fleet_target kind,
 	if (!grown)
 		return cmd_fleet_failed(name, -ENOMEM);
 	pushing->targets = grown;
-	grown[pushing->n] = (struct target){.kind = kind};
+	grown[pushing->n] = (struct push_target){.kind = kind};
 	(void)snprintf(grown[pushing->n].name, sizeof(grown->name), "%s", name);
 	pushing->n++;
 	return CMD_OK;
 }
 
-static const char *sort_of(const struct target *target)
+static const char *sort_of(const struct push_target *target)
 {
 	return target->kind == FLEET_TO_HOST ? "host" : "group";
 }
 
-static const char *name_of(const struct target *target)
+static const char *name_of(const struct push_target *target)
 {
 	return target->host ? target->host->name : target->name;
 }
 
-static bool is_in(const struct fleet_host *host, const struct target *target)
+static bool is_in(const struct fleet_host *host,
+		  const struct push_target *target)
 {
 	return target->kind == FLEET_TO_HOST
 		       ? host == target->host
 		       : fleet_host_in(host, target->name);
 }
 
-static int find_target(struct pushing *pushing, struct target *target)
+static int find_target(struct pushing *pushing, struct push_target *target)
 {
 	struct fleet *fleet = pushing->cmd.fleet;
 	size_t members = 0;
@@ -316,7 +93,7 @@ static int find_target(struct pushing *pushing, struct target *target)
 /* ---- may it be pushed there? -------------------------------------------- */
 
 static int check_serial(const struct pushing *pushing,
-			const struct target *target)
+			const struct push_target *target)
 {
 	const struct fleet_pushed *before = &target->before;
 	char why[320];
@@ -335,12 +112,12 @@ static int check_serial(const struct pushing *pushing,
 		       pushing->policy->serial == before->serial ? "another "
 								 : "",
 		       before->serial, sort_of(target), name_of(target));
-	return refuse(pushing->file, why);
+	return cmd_push_refuse(pushing->file, why);
 }
 
 /* What each host will make of it. */
 static int check_hosts(const struct pushing *pushing,
-		       const struct target *target)
+		       const struct push_target *target)
 {
 	struct fleet *fleet = pushing->cmd.fleet;
 	struct fleet_pushed has;
@@ -367,7 +144,7 @@ static int check_hosts(const struct pushing *pushing,
 		if (!why[0])
 			continue;
 		if (target->kind == FLEET_TO_HOST)
-			return refuse(pushing->file, why);
+			return cmd_push_refuse(pushing->file, why);
 		(void)fprintf(stderr, "cordon fleet: %s: %s\n", pushing->file,
 			      why);
 	}
@@ -377,7 +154,7 @@ static int check_hosts(const struct pushing *pushing,
 /* ---- the message -------------------------------------------------------- */
 
 /* What was pushed there before goes along. */
-static int keep_rest(struct pushing *pushing, struct target *target,
+static int keep_rest(struct pushing *pushing, struct push_target *target,
 		     struct fleet_policy *rest)
 {
 	char *text = NULL;
@@ -393,7 +170,7 @@ static int keep_rest(struct pushing *pushing, struct target *target,
 	return r == -ENOENT ? 0 : r;
 }
 
-static int compare(struct pushing *pushing, const struct target *target,
+static int compare(struct pushing *pushing, const struct push_target *target,
 		   const struct trust_bundle *before)
 {
 	struct policy *old = NULL;
@@ -453,7 +230,7 @@ static struct trust_bundle *put_own(const struct pushing *pushing,
  * All versions up to the last that was pushed there, for hosts that were away;
  * the oldest stay behind where there is no room for all.
  */
-static int make_text(const struct fleet *fleet, struct target *target,
+static int make_text(const struct fleet *fleet, struct push_target *target,
 		     struct fleet_policy *message)
 {
 	int r;
@@ -475,7 +252,7 @@ static int make_text(const struct fleet *fleet, struct target *target,
 	return r;
 }
 
-static int make_message(struct pushing *pushing, struct target *target)
+static int make_message(struct pushing *pushing, struct push_target *target)
 {
 	const struct trust_bundle none = {0};
 	struct trust_bundle *own = NULL;
@@ -495,13 +272,14 @@ static int make_message(struct pushing *pushing, struct target *target)
 		*own = none;
 	fleet_policy_release(&message);
 	if (r == -EMSGSIZE)
-		return refuse(pushing->file,
-			      "with its signatures it is too long for a "
-			      "message");
+		return cmd_push_refuse(
+			pushing->file,
+			"with its signatures it is too long for a "
+			"message");
 	return r ? cmd_fleet_failed(pushing->file, r) : CMD_OK;
 }
 
-static int prepare(struct pushing *pushing, struct target *target)
+static int prepare(struct pushing *pushing, struct push_target *target)
 {
 	int r = CMD_OK;
 
@@ -522,7 +300,7 @@ static int take_pushed(struct pushing *pushing, const char *file)
 	enum fleet_target kind = FLEET_TO_GROUP;
 	char name[FLEET_NAME_CHARS_MAX + 1];
 	size_t len = strlen(file);
-	struct target *target;
+	struct push_target *target;
 	int r;
 
 	if (len < sizeof(suffix) ||
@@ -581,7 +359,7 @@ static int take_all_pushed(struct pushing *pushing)
 
 /* ---- to the broker ------------------------------------------------------ */
 
-static int put(struct pushing *pushing, struct target *target, bool text)
+static int put(struct pushing *pushing, struct push_target *target, bool text)
 {
 	int r;
 
@@ -591,7 +369,8 @@ static int put(struct pushing *pushing, struct target *target, bool text)
 	return r ? cmd_fleet_failed(target->name, r) : CMD_OK;
 }
 
-static int send_one(struct link *link, const struct target *target, size_t i)
+static int send_one(struct link *link, const struct push_target *target,
+		    size_t i)
 {
 	struct link_frame frame = {
 		.type = LINK_PUBLISH,
@@ -608,7 +387,7 @@ static int send_one(struct link *link, const struct target *target, size_t i)
 }
 
 static void say_taken(const struct pushing *pushing,
-		      const struct target *target)
+		      const struct push_target *target)
 {
 	if (pushing->cmd.common.json)
 		cmd_print_json(json_pack(
@@ -636,7 +415,7 @@ static void say_taken(const struct pushing *pushing,
 
 static int take_answer(struct pushing *pushing, const struct link_frame *frame)
 {
-	struct target *target;
+	struct push_target *target;
 
 	if ((frame->type != LINK_ACKED && frame->type != LINK_REFUSED) ||
 	    !frame->id || frame->id > pushing->n)
@@ -659,7 +438,8 @@ static int take_answer(struct pushing *pushing, const struct link_frame *frame)
 
 /* An exit code. *worst: what the broker made of those before, and of this. */
 static int wait_settled(struct pushing *pushing, struct link *link,
-			const struct target *target, int64_t until, int *worst)
+			const struct push_target *target, int64_t until,
+			int *worst)
 {
 	struct link_frame frame;
 	int n, r;
@@ -687,7 +467,7 @@ static int talk(struct pushing *pushing, struct link *link)
 
 	r = cmd_fleet_connect(link, until);
 	for (size_t i = 0; !r && i < pushing->n; i++) {
-		struct target *target = &pushing->targets[i];
+		struct push_target *target = &pushing->targets[i];
 
 		target->next.pushed_s = clock_s(CLOCK_REALTIME);
 		target->next.taken_s = 0;
@@ -744,7 +524,7 @@ static int push(struct pushing *pushing)
 	for (size_t i = 0; !r && i < pushing->n; i++)
 		r = find_target(pushing, &pushing->targets[i]);
 	if (!r)
-		r = pushing->file ? read_file(pushing)
+		r = pushing->file ? cmd_push_read(pushing)
 				  : take_all_pushed(pushing);
 	if (!r && pushing->next_trust)
 		r = keep_trust(pushing);
