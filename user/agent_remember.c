@@ -20,12 +20,12 @@
  * the evidence a line `recovered' is where reading begins anew.
  *
  * No memory of these, but of which policy that was: had_serial and had_sha256,
- * of the one with the highest serial, so that no other has the same; kept_serial,
- * what the one in policy.json counts as; unkept_serial, the same of one that
- * could not be written yet; pushed_serial, in link.json as `policy', of the
- * force's if that is in force: then the file may be older or missing. Which
- * enrolment was taken agent_enrolment.c remembers, in link.json and in the
- * lines `remembered'.
+ * of the one with the highest serial, so that no other has the same;
+ * kept_serial, what the one in policy.json counts as; unkept_serial, the same
+ * of one that could not be written yet; pushed_serial, in link.json as
+ * `policy', of the force's if that is in force: then the file may be older or
+ * missing. Which enrolment was taken agent_enrolment.c remembers, in link.json
+ * and in the lines `remembered'.
  */
 #include "agent.h"
 
