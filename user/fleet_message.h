@@ -108,8 +108,8 @@ struct fleet_policy {
 /*
  * The message, of which ret_len bytes are for free(); a NUL is behind them.
  * Signatures that are none are left out. -EINVAL: it has nothing, a policy
- * without serial, versions that do not rise, or what is no UTF-8; -EMSGSIZE: more than max bytes, such as
- * FLEET_POLICY_BYTES_MAX; -ENOMEM.
+ * without serial, versions that do not rise, or what is no UTF-8; -EMSGSIZE:
+ * more than max bytes, such as FLEET_POLICY_BYTES_MAX; -ENOMEM.
  */
 int fleet_policy_make(const struct fleet_policy *policy, size_t max,
 		      char **ret_text, size_t *ret_len);

@@ -347,8 +347,12 @@ static bool waits_for_others(struct fleet_receipt *receipt,
 			     const struct evidence_copy *copy,
 			     const struct place *first)
 {
-	int64_t left = receipt->host->received.later_s - time(NULL);
+	struct fleet_received *received = &receipt->host->received;
+	int64_t left = received->later_s - time(NULL);
 
+	/* The clock was set back. */
+	if (left > LATER_MAX_S + LATE_S)
+		left = received->later_s = 0;
 	if (left <= 0 || first->seq - first->skipped <= copy->seq + 1)
 		return false;
 	put_off(receipt, left);

@@ -16,6 +16,7 @@
 #include <sys/resource.h>
 #include <sys/stat.h>
 #include <sys/wait.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "evidence_verify.h"
@@ -818,6 +819,10 @@ static void reports_are_whole_when_room_was_made(void **state)
 	/* Once they should have come it is a gap as any other. */
 	received(box)->later_s = 1;
 	comes(box, make(box, 51, 60), FLEET_GAP);
+	comes(box, make(box, 41, 50), FLEET_TAKEN);
+	/* Nor does it wait for years because the clock was wrong. */
+	received(box)->later_s = time(NULL) + 86400;
+	comes(box, make(box, 61, 70), FLEET_GAP);
 }
 
 static void host_without_room_stays_so_when_none_is_made(void **state)
