@@ -469,10 +469,13 @@ void agent_trust_old(struct agent *agent, const json_t *line);
 
 /*
  * Writes down what was to be before there was a log, and compares the anchors
- * that were kept with those that the log tells of: where they are others, no
- * policy takes the place of the one in force any more.
+ * that were kept with those that the log and the guard tell of: where they are
+ * others, or gone, no policy takes the place of the one in force any more.
  */
 void agent_trust_started(struct agent *agent);
+
+/* People have to sign here, and who they are is not known. */
+bool agent_trust_is_lost(const struct agent *agent);
 
 /* The log goes on in another segment: the next agent reads no more than two. */
 void agent_trust_segment(struct agent *agent, uint64_t segment);

@@ -179,7 +179,7 @@ static int check_able(struct agent *agent, struct arrival *arrival)
 {
 	if (agent->trust && !agent->trust_replaced)
 		return 0;
-	if (arrival->source == AGENT_FROM_FILE && !agent->trust_replaced)
+	if (arrival->source == AGENT_FROM_FILE && !agent_trust_is_lost(agent))
 		return 0; /* nobody has to sign here */
 	return arrival_refuse(agent, arrival, -EPERM, "%s",
 			      agent->trust_problem[0]

@@ -135,8 +135,8 @@ int agent_policy_begin(struct agent *agent, struct arrival *first)
 {
 	int r = 0;
 
-	/* By whom this was signed nobody knows. */
-	if (agent->trust_replaced) {
+	/* By whom this was signed, or has to be, nobody knows. */
+	if (agent_trust_is_lost(agent)) {
 		(void)snprintf(agent->problem, sizeof(agent->problem), "%s",
 			       agent->trust_problem);
 		return has_policy(agent) ? 0 : begin_strict(agent, first);

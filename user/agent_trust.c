@@ -91,14 +91,47 @@ static void tell_replaced(struct agent *agent)
 						  json_string(REPLACED));
 }
 
-static bool guard_knows_others(const struct agent *agent)
+static bool guard_knows_others(const struct agent *agent, const char *sha256)
 {
 	const struct remembered *known = &guard_state(agent->guard)->remembered;
 	uint8_t read[sizeof(known->trust_sha256)] = {0};
 
-	(void)sign_hash_parse(agent->trust_read, read);
+	(void)sign_hash_parse(sha256, read);
 	return known->trust_version &&
 	       memcmp(known->trust_sha256, read, sizeof(read)) != 0;
+}
+
+/* Who tells that there were others than these; NULL: nobody. */
+static const char *others(const struct agent *agent, const char *sha256,
+			  bool ask_guard)
+{
+	if (agent->trust_told[0] && strcmp(agent->trust_told, sha256) != 0)
+		return "not those that the evidence tells of";
+	if (ask_guard && guard_knows_others(agent, sha256))
+		return "not those that the guard remembers";
+	return NULL;
+}
+
+static int compare(struct agent *agent, bool ask_guard)
+{
+	const char *how = others(agent, agent->trust_read, ask_guard);
+
+	if (!how)
+		return 0;
+	tell_replaced(agent);
+	return lost(agent, how, "");
+}
+
+/* Does anything tell of anchors, where there are none? */
+static bool were_there(const struct agent *agent)
+{
+	return agent->trust_told[0] ||
+	       guard_state(agent->guard)->remembered.trust_version;
+}
+
+bool agent_trust_is_lost(const struct agent *agent)
+{
+	return agent->trust_replaced || (!agent->trust && agent->was_enrolled);
 }
 
 void agent_trust_started(struct agent *agent)
@@ -106,15 +139,10 @@ void agent_trust_started(struct agent *agent)
 	json_t *line;
 	size_t i;
 
-	if (agent->trust && agent->trust_told[0] &&
-	    strcmp(agent->trust_told, agent->trust_read) != 0) {
-		tell_replaced(agent);
-		(void)lost(agent, "not those that the evidence tells of", "");
-	} else if (agent->trust && !agent->started &&
-		   guard_knows_others(agent)) {
-		tell_replaced(agent);
-		(void)lost(agent, "not those that the guard remembers", "");
-	}
+	if (agent->trust)
+		(void)compare(agent, !agent->started);
+	else if (!agent->was_enrolled && were_there(agent))
+		(void)lost(agent, "gone", "");
 	agent->started = true;
 	agent_remember_started(agent);
 	agent_mark(agent);
@@ -246,6 +274,9 @@ static int read_kept(struct agent *agent)
 			       "%s", agent->trust->sha256);
 		record_trust(agent, "kept");
 	}
+	/* They were put back, by whomever. */
+	if (!r && agent->started)
+		r = compare(agent, true);
 	free(bytes);
 	free(errs);
 	return r;
@@ -337,7 +368,8 @@ static int restore(struct agent *agent, const char *sha256,
 		      : -ENOENT;
 	if (!r)
 		r = parse(&arrival, &next, errs);
-	if (!r && strcmp(next->sha256, sha256) != 0) {
+	if (!r && (strcmp(next->sha256, sha256) != 0 ||
+		   (agent->started && others(agent, sha256, true)))) {
 		trust_free(next);
 		r = -EPERM;
 	}
@@ -468,7 +500,8 @@ static int load_kept(struct agent *agent, struct policy_errors *errs)
 	if (r && r != -ENOENT)
 		return r;
 	marked = agent_is_marked(agent, sha256);
-	if (!agent->trust && (marked || had_others(agent)) &&
+	if (!agent->trust &&
+	    (marked || agent->was_enrolled || had_others(agent)) &&
 	    (!marked || restore(agent, sha256, errs)))
 		return lost(agent, "gone", "");
 	return 0;

@@ -261,6 +261,76 @@ static void guard_that_is_pinned_remembers_when_all_files_are_gone(void **state)
 	assert_problem("not those that the guard remembers");
 }
 
+/* Where nothing says whose signatures count, none at all is not enough. */
+static void
+unsigned_policy_is_refused_when_the_guard_knows_anchors(void **state)
+{
+	struct guard_state before;
+
+	(void)state;
+	enrol();
+	before = guarded;
+	forget();
+	guarded = before;
+	assert_int_equal(unlink(host.trust), 0);
+	put_policy(8, 0);
+	assert_int_equal(start(false), 5);
+	assert_problem("are gone: put back");
+	/* The mark that says so is deleted too. */
+	end_agent(false);
+	unmark();
+	assert_int_equal(start(false), 5);
+	assert_problem("are gone: put back");
+	assert_int_equal(reload(), 5);
+	assert_problem("are gone: put back");
+	/* Nor does it begin anew with what comes now. */
+	put_trust(1, 1, MALLORY, 0, MALLORY);
+	put_policy(8, MALLORY);
+	assert_int_equal(reload(), 5);
+	assert_problem("are gone: put back");
+	shell("cp '%2$s/etc/trust.yaml' '%1$s'");
+	assert_int_equal(reload(), 5);
+	assert_problem("not those that the");
+}
+
+static void unsigned_policy_is_refused_when_the_log_knows_anchors(void **state)
+{
+	(void)state;
+	enrol();
+	end_agent(true);
+	shell("mkdir '%2$s/saved' && cd '%1$s' && "
+	      "mv trust.yaml* policy.json* '%2$s/saved'");
+	assert_int_equal(rename(host.trust, kept("../trust")), 0);
+	unmark();
+	put_policy(8, 0);
+	assert_int_equal(start(true), 0);
+	assert_strict("built-in", "/srv");
+	assert_problem("are gone: put back");
+	assert_int_equal(start(false), 0);
+	assert_problem("are gone: put back");
+	/* And the twin: what was there comes back. */
+	shell("mv '%2$s/saved'/* '%1$s'");
+	put_policy(8, ALICE | BOB);
+	assert_int_equal(reload(), 8);
+	assert_int_equal(start(false), 8);
+}
+
+/* Of a host that nobody has enrolled. */
+static void unsigned_policy_is_taken_when_nothing_knows_anchors(void **state)
+{
+	struct guard_state before;
+
+	(void)state;
+	put_policy(5, 0);
+	assert_int_equal(start(true), 5);
+	before = guarded;
+	forget();
+	guarded = before;
+	put_policy(8, 0);
+	assert_int_equal(start(false), 8);
+	assert_int_equal(start(true), 8);
+}
+
 static void host_is_enrolled_while_its_agent_runs(void **state)
 {
 	(void)state;
@@ -295,6 +365,11 @@ int main(void)
 		on_a_host(strict_host_ends_when_the_issuer_says_so),
 		on_a_host(
 			guard_that_is_pinned_remembers_when_all_files_are_gone),
+		on_a_host(
+			unsigned_policy_is_refused_when_the_guard_knows_anchors),
+		on_a_host(
+			unsigned_policy_is_refused_when_the_log_knows_anchors),
+		on_a_host(unsigned_policy_is_taken_when_nothing_knows_anchors),
 		on_a_host(host_is_enrolled_while_its_agent_runs),
 	};
 
