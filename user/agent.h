@@ -134,6 +134,7 @@ struct agent {
 	bool was_enrolled; /* before this agent began */
 	bool forgotten;	   /* and nothing remembers what was in force since */
 	bool started;	   /* what was kept has been compared with the log */
+	uint64_t amended;  /* how often what was refused may be good since */
 	struct remember remember;
 	uint64_t told_serial; /* the same, as the log tells of it; 0: none */
 	int64_t told_s;

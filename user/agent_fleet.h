@@ -55,6 +55,7 @@ struct agent_fleet {
 	/* Refused, and not to be judged again: hashes of messages. */
 	char known[FLEET_KNOWN_MAX][SIGN_HASH_CHARS_MAX];
 	size_t next_known;
+	uint64_t known_as;     /* agent->amended for which that is */
 	unsigned int may_tell; /* so often, of what is refused */
 	int64_t tell_ms;       /* clock_ms() for which that is */
 	char *later; /* the policy message whose moment comes, or NULL */

@@ -26,6 +26,17 @@
 
 /* ---- policies ------------------------------------------------------------ */
 
+/* Whatever may be judged otherwise by now is known no more. */
+static void review_known(const struct agent *agent)
+{
+	struct agent_fleet *fleet = agent->fleet;
+
+	if (fleet->known_as == agent->amended)
+		return;
+	fleet->known_as = agent->amended;
+	memset(fleet->known, 0, sizeof(fleet->known));
+}
+
 static bool is_known(const struct agent_fleet *fleet, const char *hash)
 {
 	for (size_t i = 0; i < FLEET_KNOWN_MAX; i++)
@@ -160,8 +171,6 @@ static int push_anchors(struct agent *agent, const struct taking *taking,
 	}
 	if (!agent->trust || agent->trust->version == before)
 		return r;
-	/* What others have signed may be good now. */
-	memset(agent->fleet->known, 0, sizeof(agent->fleet->known));
 	fleet_kept_write(agent);
 	return r;
 }
@@ -250,9 +259,10 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 	struct fleet_policy message;
 	char hash[SIGN_HASH_CHARS_MAX];
 	int64_t begun_ms = clock_ms();
-	uint64_t older = fleet->older;
+	uint64_t policies = fleet->policies;
 	int r;
 
+	review_known(agent);
 	sign_hash(bytes, len, hash);
 	if (is_known(fleet, hash)) {
 		charge_known(fleet, begun_ms);
@@ -268,12 +278,14 @@ void fleet_take_policy(struct agent *agent, const void *bytes, size_t len)
 		r = push_all(agent, &message, &taking);
 		fleet_policy_release(&message);
 	}
+	review_known(agent);
 	note_known(fleet, hash, r);
 	if (!r)
 		fleet->may_tell += !taking.quiet;
 	else
 		note_refused(fleet);
-	if (!r && fleet->older != older)
+	/* It may be what is in force, and come all day. */
+	if (!r && fleet->policies == policies)
 		charge_known(fleet, begun_ms);
 	if (taking.begins_s)
 		keep_later(fleet, taking.begins_s, bytes, len);

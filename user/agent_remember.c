@@ -368,6 +368,7 @@ int agent_remember_recover(struct agent *agent, uint64_t serial, int64_t time_s)
 	agent->told_serial = serial;
 	agent->told_s = time_s;
 	agent->had_serial = 0;
+	agent->amended++;
 	/* Twice: of each the copy before, too. */
 	r = agent_remember_save(agent);
 	if (!r)

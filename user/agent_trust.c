@@ -330,6 +330,8 @@ static int adopt(struct agent *agent, struct arrival *arrival,
 		arrival->source == AGENT_FROM_FORCE ? next->version : 0;
 	trust_free(agent->trust);
 	agent->trust = next;
+	/* What others have signed may be good now. */
+	agent->amended++;
 	if (agent->remember.known)
 		(void)agent_remember_save(agent);
 	log_notice("trust anchors %s: %s, version %" PRIu64 ", %" PRIu64

@@ -1052,6 +1052,31 @@ static void known_message_makes_a_pause_when_it_comes_all_day(void **state)
 	assert_int_equal(status_number("refused"), 1);
 }
 
+/* What is in force is no refusal, but to look at it takes time too. */
+static void policy_in_force_makes_a_pause_when_it_comes_all_day(void **state)
+{
+	struct agent_fleet *fleet;
+
+	(void)state;
+	join();
+	fleet = host.agent.fleet;
+	push(6, ALICE | BOB);
+	wait_until(serial() == 6);
+	for (int i = 0; i < 20; i++)
+		push(6, ALICE | BOB);
+	step(50);
+	assert_int_equal(fleet->resume_ms, 0);
+	for (int i = 0; !fleet->resume_ms && i < 1000; i++) {
+		fleet->busy_ms = clock_ms() + 8500;
+		push(6, ALICE | BOB);
+		step(1);
+	}
+	assert_int_not_equal(fleet->resume_ms, 0);
+	push(7, ALICE | BOB);
+	wait_until(serial() == 7);
+	assert_int_equal(status_number("refused"), 0);
+}
+
 static void put_soon_policy(int64_t serial, unsigned int who)
 {
 	char at[TEXT_NUMBER_CHARS_MAX], more[128];
@@ -1106,6 +1131,33 @@ static void anchors_come_into_force_before_the_policy(void **state)
 	assert_string_equal(host.agent.trust_problem, "");
 	assert_int_equal(serial(), 7);
 	connect_link();
+}
+
+/* The policy came before the anchors of those who have signed it, and these by
+ * another way. */
+static void refused_policy_is_good_when_anchors_come_otherwise(void **state)
+{
+	char own[sizeof(host.policy)];
+
+	(void)state;
+	join();
+	assert_int_equal(mkdir(host.drop, 0755), 0);
+	assert_true(agent_dropped_start(&host.agent) >= 0);
+	push(7, ALICE | MALLORY);
+	wait_until(status_number("refused") == 1);
+	push(7, ALICE | MALLORY);
+	step(50);
+	assert_int_equal(serial(), 5);
+	(void)strcpy(own, host.policy);
+	(void)snprintf(host.policy, sizeof(host.policy), "%s/policy.d/t.yaml",
+		       host.etc);
+	put_next_trust(2, ALICE | BOB | MALLORY);
+	(void)strcpy(host.policy, own);
+	agent_dropped_look(&host.agent);
+	assert_int_equal(host.agent.trust->version, 2);
+	push(7, ALICE | MALLORY);
+	wait_until(serial() == 7);
+	assert_int_equal(status_number("refused"), 1);
 }
 
 /* It was away for two updates, and takes one after the other. */
@@ -1621,8 +1673,10 @@ int main(int argc, char **argv)
 		in_a_fleet(policy_goes_on_when_who_signed_it_is_revoked),
 		in_a_fleet(older_anchors_are_passed_over_when_they_come_again),
 		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
+		in_a_fleet(policy_in_force_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
 		in_a_fleet(anchors_come_into_force_before_the_policy),
+		in_a_fleet(refused_policy_is_good_when_anchors_come_otherwise),
 		in_a_fleet(
 			anchors_come_one_by_one_when_the_host_has_missed_some),
 		in_a_fleet(anchors_are_refused_when_one_is_left_out),
