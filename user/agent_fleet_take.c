@@ -204,12 +204,12 @@ static int push_act(struct agent *agent, struct trust_bundle *bundle,
 	sign_hash(bundle->bytes, bundle->len, hash);
 	if (strcmp(hash, kept->act) == 0)
 		return 0;
-	/* Rubbish that came before it is not to be its end. */
-	if (taking->quiet)
-		return -EAGAIN;
 	begin_arrival(taking, KIND_ACT, bundle, &arrival);
 	r = agent_act_apply(agent, &arrival, told, sizeof(told));
 	arrival_release(&arrival);
+	/* Who asked for it is to know of it: it is judged, and told, again. */
+	if (r == -EPERM && taking->quiet)
+		return -EAGAIN;
 	if (r)
 		return r;
 	log_notice(AGENT_FORCE ": %s", told);
