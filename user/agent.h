@@ -151,7 +151,8 @@ struct agent {
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why the file is not in force */
 	/* Likewise what the force sent last, and somebody has signed. */
 	char push_problem[POLICY_ERROR_CHARS_MAX];
-	uint64_t pushed_serial; /* in force by what it sent; 0: none was */
+	enum kind push_problem_kind; /* that it was refused as */
+	uint64_t pushed_serial;	     /* in force by what it sent; 0: none was */
 	uint64_t pushed_trust;
 	struct agent_fleet *fleet; /* NULL: it was not loaded yet */
 	struct eventlog *log;
@@ -386,6 +387,10 @@ int arrival_refuse(struct agent *agent, struct arrival *arrival, int r,
 		   const char *format, ...)
 	__attribute__((format(printf, 4, 5)));
 bool arrival_is_said(const struct arrival *arrival);
+
+/* What the force has sent of that kind is in force: nothing of that kind is a
+ * problem any more. */
+void arrival_clear_pushed(struct agent *agent, enum kind kind);
 
 /* ---- agent_remember.c ---------------------------------------------------- */
 

@@ -154,6 +154,8 @@ int arrival_refuse(struct agent *agent, struct arrival *arrival, int r,
 	if (problem)
 		(void)snprintf(problem, POLICY_ERROR_CHARS_MAX, "%s",
 			       arrival->problem);
+	if (problem == agent->push_problem)
+		agent->push_problem_kind = arrival->kind;
 	if (!arrival_is_said(arrival))
 		return r;
 	log_error("%s refused: %s", words_of(arrival), arrival->problem);
@@ -161,4 +163,10 @@ int arrival_refuse(struct agent *agent, struct arrival *arrival, int r,
 		agent_trust_refused(agent, arrival->file, &arrival->bundle,
 				    arrival->problem);
 	return r;
+}
+
+void arrival_clear_pushed(struct agent *agent, enum kind kind)
+{
+	if (agent->push_problem_kind == kind)
+		agent->push_problem[0] = '\0';
 }

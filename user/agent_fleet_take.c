@@ -163,8 +163,10 @@ static int push_anchors(struct agent *agent, const struct taking *taking,
 	begin_arrival(taking, KIND_TRUST, next, &arrival);
 	r = agent_trust_take(agent, &arrival);
 	arrival_release(&arrival);
-	if (r == -EALREADY)
+	if (r == -EALREADY) {
+		arrival_clear_pushed(agent, KIND_TRUST);
 		return 0;
+	}
 	if (r == -ESTALE) {
 		agent->fleet->older++;
 		return 0;

@@ -332,6 +332,7 @@ static int adopt(struct agent *agent, struct arrival *arrival,
 	agent->trust = next;
 	/* What others have signed may be good now. */
 	agent->amended++;
+	arrival_clear_pushed(agent, KIND_TRUST);
 	if (agent->remember.known)
 		(void)agent_remember_save(agent);
 	log_notice("trust anchors %s: %s, version %" PRIu64 ", %" PRIu64

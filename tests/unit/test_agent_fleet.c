@@ -1025,6 +1025,32 @@ static void older_anchors_are_passed_over_when_they_come_again(void **state)
 	assert_int_equal(host.agent.trust->version, 2);
 }
 
+/* By who has the broker: one version was cut out of what the force sent. */
+static void host_is_well_when_the_anchors_come_that_were_left_out(void **state)
+{
+	(void)state;
+	join();
+	send_trust(3, ALICE | BOB | CAROL | MALLORY);
+	wait_until(status_number("refused") == 1);
+	assert_non_null(strstr(host.agent.push_problem, "one version at a"));
+	send_trust(2, ALICE | BOB | MALLORY);
+	wait_until(host.agent.trust->version == 2);
+	assert_string_equal(host.agent.push_problem, "");
+	/* So it is when those that are in force come again. */
+	send_trust(4, ALICE | MALLORY);
+	wait_until(status_number("refused") == 2);
+	assert_true(host.agent.push_problem[0]);
+	send_trust(2, ALICE | BOB | MALLORY);
+	wait_until(!host.agent.push_problem[0]);
+	/* And the twin: what is wrong with a policy no anchors mend. */
+	push(7, ALICE);
+	wait_until(status_number("refused") == 3);
+	assert_non_null(strstr(host.agent.push_problem, "1 of 2 signatures"));
+	send_trust(3, ALICE | MALLORY | CAROL);
+	wait_until(host.agent.trust->version == 3);
+	assert_non_null(strstr(host.agent.push_problem, "1 of 2 signatures"));
+}
+
 /* It costs little, and is nothing that may go on for ever. */
 static void known_message_makes_a_pause_when_it_comes_all_day(void **state)
 {
@@ -1691,6 +1717,8 @@ int main(int argc, char **argv)
 		in_a_fleet(host_is_well_when_nobody_has_signed_what_is_refused),
 		in_a_fleet(policy_goes_on_when_who_signed_it_is_revoked),
 		in_a_fleet(older_anchors_are_passed_over_when_they_come_again),
+		in_a_fleet(
+			host_is_well_when_the_anchors_come_that_were_left_out),
 		in_a_fleet(known_message_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_in_force_makes_a_pause_when_it_comes_all_day),
 		in_a_fleet(policy_comes_into_force_when_its_moment_comes),
