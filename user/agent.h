@@ -79,6 +79,7 @@ struct arrival {
 	json_t *signers;	    /* names of who has, and counts; or NULL */
 	bool lacks;		    /* too few have signed it */
 	bool doubtful;		    /* and what is no good signature is there */
+	bool for_others;	    /* hosts, by who has signed it */
 	int64_t begins_s;	    /* it is too early for it; 0: it is not */
 	struct policy *policy;	    /* that it is; NULL: none, or not yet */
 	char problem[POLICY_ERROR_CHARS_MAX]; /* why it is refused */
@@ -380,8 +381,9 @@ void arrival_note_lack(struct arrival *arrival, bool lacks,
  * is quiet or was dropped: who looks at what was dropped does that, once. There
  * is no arrival->policy any more.
  *
- * Of what the force sent only what somebody has signed whom this host trusts is
- * a problem of the agent: all else, who has the broker can make up.
+ * Of what the force sent only what somebody has signed whom this host trusts,
+ * and not for others, is a problem of the agent, and no act ever is: all else,
+ * who has the broker can make up, or send once more.
  */
 int arrival_refuse(struct agent *agent, struct arrival *arrival, int r,
 		   const char *format, ...)

@@ -67,8 +67,7 @@ int arrival_check(struct arrival *arrival, const struct trust *trust, char *why,
 	return 0;
 }
 
-/* What nobody has signed whom this host trusts, who has the broker can make up:
- * then it is nothing that is wrong with this host. */
+/* Whom this host trusts. */
 static bool somebody_signed(const struct agent *agent,
 			    const struct trust_bundle *bundle)
 {
@@ -83,16 +82,27 @@ static bool somebody_signed(const struct agent *agent,
 
 /* ---- refusing it --------------------------------------------------------- */
 
+/*
+ * Is it a problem of this host that what the force sent is refused? What nobody
+ * has signed, who has the broker can make up; and what was signed for another
+ * host, or works once as an act does, they can send again. That it is older is
+ * no fault of a host that has a newer one.
+ */
+static bool is_of_this_host(const struct agent *agent,
+			    const struct arrival *arrival, int r)
+{
+	return r != -ESTALE && arrival->kind != KIND_ACT &&
+	       !arrival->for_others && somebody_signed(agent, &arrival->bundle);
+}
+
 /* Where the status has it; NULL: nowhere. */
 static char *problem_of(struct agent *agent, const struct arrival *arrival,
 			int r)
 {
 	switch (arrival->source) {
 	case AGENT_FROM_FORCE:
-		/* That is older is no fault of a host that has a newer one. */
-		return r != -ESTALE && somebody_signed(agent, &arrival->bundle)
-			       ? agent->push_problem
-			       : NULL;
+		return is_of_this_host(agent, arrival, r) ? agent->push_problem
+							  : NULL;
 	case AGENT_FROM_DROPPED:
 		return NULL;
 	case AGENT_FROM_FILE:

@@ -224,19 +224,19 @@ static int push_act(struct agent *agent, struct trust_bundle *bundle,
 static int push_all(struct agent *agent, struct fleet_policy *message,
 		    struct taking *taking)
 {
-	int r = push_trust(agent, message, taking), act = 0, policy = 0;
+	int trust = push_trust(agent, message, taking), act = 0, policy = 0;
 
 	if (message->act.bytes)
 		act = push_act(agent, &message->act, taking);
 	if (message->policy.bytes)
 		policy = push_policy(agent, message, taking);
-	r = r ? r : act;
-	if (policy != -EALREADY)
-		return r ? r : policy;
-	/* What was wrong since is over, but for what came with it. */
-	if (!r)
-		agent->push_problem[0] = '\0';
-	return r;
+	if (policy == -EALREADY) {
+		policy = 0;
+		/* What was wrong since is over, but for what came with it. */
+		if (!trust)
+			agent->push_problem[0] = '\0';
+	}
+	return trust ? trust : act ? act : policy;
 }
 
 /* Its moment comes later: then it is as if it had been sent. */

@@ -154,6 +154,7 @@ static int check_host(struct agent *agent, struct arrival *arrival)
 	agent_host_name(agent, host);
 	if (policy_covers_host(arrival->policy, host))
 		return 0;
+	arrival->for_others = true;
 	return arrival_refuse(agent, arrival, -EPERM,
 			      "not for this host: none of its `hosts` matches "
 			      "%s; ask the issuer to add it",

@@ -802,6 +802,16 @@ static void put_others_policy(int64_t serial, unsigned int who)
 	put_policy_of("Police", serial, "hosts: [other-host]\n", who);
 }
 
+/* As the evidence tells of it. */
+static void assert_refused_for(const char *why)
+{
+	const char *problem =
+		evidence_text(last_recorded("refused"), "problem");
+
+	if (!strstr(problem, why))
+		fail_msg("got: %s", problem);
+}
+
 static uint64_t serial(void)
 {
 	return agent_serial(&host.agent);
@@ -912,9 +922,13 @@ static void policy_is_refused_when_it_is_forged_or_others(void **state)
 	wait_until(status_number("refused") == 1);
 	push(7, MALLORY | ALICE);
 	wait_until(status_number("refused") == 2);
+	push(5, ALICE | BOB);
+	wait_until(!host.agent.push_problem[0]);
+	/* Whoever has the broker sends here what another host got. */
 	send_policy(put_others_policy, 7, ALICE | BOB);
 	wait_until(status_number("refused") == 3);
-	assert_non_null(strstr(host.agent.push_problem, "not for this host"));
+	assert_refused_for("not for this host");
+	assert_string_equal(host.agent.push_problem, "");
 	assert_int_equal(serial(), 5);
 	assert_string_equal(host.agent.problem, "");
 	assert_int_equal(told("refused"), 3);
@@ -1356,6 +1370,54 @@ static void act_comes_through_when_there_was_rubbish_before_it(void **state)
 	assert_int_equal(status_number("refused"), 2);
 }
 
+/* Whoever has the broker keeps what was signed, and sends it where it likes. */
+static void host_is_well_when_an_act_comes_that_works_no_more(void **state)
+{
+	struct fleet_policy both = {.serial = 5};
+	char used[sizeof(act_text)];
+
+	(void)state;
+	join();
+	begin_acts();
+	for (int i = 0; i < 2; i++) {
+		(void)strcpy(used, act_text);
+		ask_for_act();
+		send_act(ALICE | BOB);
+		wait_until(guarded.lifted_until_ns);
+		assert_int_equal(agent_act_end(&host.agent), 0);
+	}
+	(void)strcpy(act_text, used);
+	send_act(ALICE | BOB);
+	wait_until(status_number("refused") == 1);
+	assert_refused_for("it was used before");
+	assert_string_equal(host.agent.push_problem, "");
+	/* One signature of it is left out. */
+	send_act(ALICE);
+	wait_until(status_number("refused") == 2);
+	assert_refused_for("1 of 2 signatures");
+	assert_string_equal(host.agent.push_problem, "");
+	ask_for_act();
+	*strstr(act_text, NAME) = 'q';
+	send_act(ALICE | BOB);
+	wait_until(status_number("refused") == 3);
+	assert_refused_for("it is for the host q");
+	assert_string_equal(host.agent.push_problem, "");
+	assert_string_equal(health_of_host(), "good");
+	assert_int_equal(guarded.lifted_until_ns, 0);
+	assert_int_equal(told("refused"), 3);
+	/* Nor does it keep the host from being well again. */
+	push(7, ALICE);
+	wait_until(status_number("refused") == 4);
+	assert_true(host.agent.push_problem[0]);
+	ask_for_act();
+	*strstr(act_text, NAME) = 'q';
+	both.act = sent(put_act, 0, ALICE | BOB);
+	both.policy = sent(put_policy, 5, ALICE | BOB);
+	send_message(&both);
+	wait_until(status_number("refused") == 5);
+	assert_string_equal(host.agent.push_problem, "");
+}
+
 /* ---- the link ------------------------------------------------------------ */
 
 static void link_is_started_again_when_it_says_what_is_no_frame(void **state)
@@ -1630,8 +1692,7 @@ static void host_is_called_what_it_is_enrolled_as(void **state)
 	(void)strcpy(hostname, "other-host");
 	send_policy(put_others_policy, 7, ALICE | BOB);
 	wait_until(status_number("refused") == 1);
-	assert_non_null(strstr(host.agent.push_problem,
-			       "none of its `hosts` matches " NAME));
+	assert_refused_for("none of its `hosts` matches " NAME);
 	put_policy_for("other-host", 7);
 	assert_int_equal(reload(), 5);
 	assert_problem("not for this host");
@@ -1730,6 +1791,7 @@ int main(int argc, char **argv)
 		in_a_fleet(host_attests_by_which_act_it_is_lifted),
 		in_a_fleet(act_took_effect_once_and_is_no_news_after_a_start),
 		in_a_fleet(act_comes_through_when_there_was_rubbish_before_it),
+		in_a_fleet(host_is_well_when_an_act_comes_that_works_no_more),
 		in_a_fleet(link_is_started_again_when_it_says_what_is_no_frame),
 		in_a_fleet(half_a_message_is_nothing_when_the_link_is_killed),
 		in_a_fleet(agent_goes_on_when_there_is_no_program),

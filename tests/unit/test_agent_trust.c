@@ -433,7 +433,11 @@ static void pushed_policy_is_refused_when_it_is_not_for_this_host(void **state)
 	enrol();
 	bundle = sent(put_others_policy, 7, ALICE | BOB);
 	assert_int_equal(push_bundle(bundle, KIND_POLICY), -EPERM);
-	assert_non_null(strstr(host.agent.push_problem, "not for this host"));
+	assert_non_null(
+		strstr(evidence_text(last_recorded("refused"), "problem"),
+		       "not for this host"));
+	/* But of who sent it there. */
+	assert_string_equal(host.agent.push_problem, "");
 	bundle = sent(put_later_policy, 7, ALICE | BOB);
 	assert_int_equal(push_bundle(bundle, KIND_POLICY), -EPERM);
 	assert_non_null(strstr(host.agent.push_problem, "not valid before"));
