@@ -440,7 +440,8 @@ int agent_remember_recover(struct agent *agent, uint64_t serial,
 bool agent_is_marked(const struct agent *agent,
 		     char ret_sha256[SIGN_HASH_CHARS_MAX]);
 
-/* It is, by the trust anchors in force. What goes wrong is said. */
+/* It is, by the trust anchors in force, or by those that were lost, of which
+ * what else tells goes away in time. What goes wrong is said. */
 void agent_mark(struct agent *agent);
 
 /* Is it one that must not be without protection, or begin anew? */
@@ -484,6 +485,11 @@ void agent_trust_started(struct agent *agent);
 
 /* People have to sign here, and who they are is not known. */
 bool agent_trust_is_lost(const struct agent *agent);
+
+/* Then: the hash of those that were in force, if the evidence or the guard
+ * tells of them. */
+bool agent_trust_told(const struct agent *agent,
+		      char ret_sha256[SIGN_HASH_CHARS_MAX]);
 
 /* The log goes on in another segment: the next agent reads no more than two. */
 void agent_trust_segment(struct agent *agent, uint64_t segment);

@@ -59,7 +59,9 @@ bool agent_is_marked(const struct agent *agent,
 	return r != -ENOENT;
 }
 
-static char *mark_text(const struct agent *agent)
+/* trust NULL: nothing but their hash is known of them. */
+static char *mark_text(const struct agent *agent, const struct trust *trust,
+		       const char *sha256)
 {
 	char id[SIGN_HASH_CHARS_MAX] = "", *text;
 	json_t *mark;
@@ -67,10 +69,12 @@ static char *mark_text(const struct agent *agent)
 	if (agent->has_host_public)
 		sign_hash(agent->host_public.bytes,
 			  sizeof(agent->host_public.bytes), id);
-	mark = json_pack("{s:i, s:s%, s:s, s:I, s:s}", "cordon", 1, "host", id,
-			 strlen(id) / 2, "issuer", agent->trust->issuer,
-			 "version", (json_int_t)agent->trust->version, "sha256",
-			 agent->trust->sha256);
+	mark = json_pack("{s:i, s:s%, s:s}", "cordon", 1, "host", id,
+			 strlen(id) / 2, "sha256", sha256);
+	if (mark && trust)
+		(void)json_object_update_new(
+			mark, json_pack("{s:s, s:I}", "issuer", trust->issuer,
+					"version", (json_int_t)trust->version));
 	text = mark ? json_dumps(mark, JSON_COMPACT) : NULL;
 	json_decref(mark);
 	return text;
@@ -78,13 +82,15 @@ static char *mark_text(const struct agent *agent)
 
 void agent_mark(struct agent *agent)
 {
+	const struct trust *trust = agent->trust_replaced ? NULL : agent->trust;
 	char path[4096] = MARK, old[4096], *text, *there = NULL;
+	char told[SIGN_HASH_CHARS_MAX];
 	size_t len = 0;
 	int r;
 
-	if (!agent->trust || agent->trust_replaced)
+	if (!trust && !agent_trust_told(agent, told))
 		return;
-	text = mark_text(agent);
+	text = mark_text(agent, trust, trust ? trust->sha256 : told);
 	r = text ? mark_path(agent, path, sizeof(path)) : -ENOMEM;
 	if (!r && state_get(path, MARK_BYTES_MAX, &there, &len) == 0 &&
 	    len == strlen(text) && memcmp(there, text, len) == 0)

@@ -67,6 +67,8 @@ static int lost(struct agent *agent, const char *how, const char *why)
 		evidence_object("refused",
 				json_pack("{s:s, s:s}", "file", path, "problem",
 					  agent->trust_problem)));
+	/* The log goes on without them, and a boot takes the guard away. */
+	agent_mark(agent);
 	return -EPERM;
 }
 
@@ -132,6 +134,27 @@ static bool were_there(const struct agent *agent)
 bool agent_trust_is_lost(const struct agent *agent)
 {
 	return agent->trust_replaced || (!agent->trust && agent->was_enrolled);
+}
+
+bool agent_trust_told(const struct agent *agent,
+		      char ret_sha256[SIGN_HASH_CHARS_MAX])
+{
+	const struct remembered *known;
+
+	if (!agent_trust_is_lost(agent))
+		return false;
+	if (agent->trust_told[0] &&
+	    strcmp(agent->trust_told, agent->trust_read) != 0) {
+		(void)strcpy(ret_sha256, agent->trust_told);
+		return true;
+	}
+	known = agent->guard ? &guard_state(agent->guard)->remembered : NULL;
+	if (!known || !known->trust_version)
+		return false;
+	for (size_t i = 0; i < sizeof(known->trust_sha256); i++)
+		(void)snprintf(ret_sha256 + 2 * i, 3, "%02x",
+			       known->trust_sha256[i]);
+	return true;
 }
 
 void agent_trust_started(struct agent *agent)

@@ -315,6 +315,100 @@ static void unsigned_policy_is_refused_when_the_log_knows_anchors(void **state)
 	assert_int_equal(start(false), 8);
 }
 
+/* Which anchors the mark tells of. */
+static void assert_marked(const char *sha256)
+{
+	char marked[SIGN_HASH_CHARS_MAX];
+
+	assert_true(agent_is_marked(&host.agent, marked));
+	assert_string_equal(marked, sha256);
+}
+
+/* All but the evidence and the guard. */
+static void lose_anchors(char ret_sha256[SIGN_HASH_CHARS_MAX])
+{
+	enrol();
+	(void)strcpy(ret_sha256, host.agent.trust->sha256);
+	end_agent(false);
+	shell("rm '%1$s'/trust.yaml* '%1$s'/policy.json*");
+	assert_int_equal(rename(host.trust, kept("../trust")), 0);
+	unmark();
+	put_policy(8, 0);
+}
+
+/* What else tells of them ends with a boot, and two segments later. */
+static void assert_lost_for_ever(const char *sha256)
+{
+	assert_marked(sha256);
+	forget();
+	put_trust(1, 1, MALLORY, 0, MALLORY);
+	put_policy(8, MALLORY);
+	assert_int_equal(start(true), 0);
+	assert_strict("built-in", "/srv");
+	assert_problem("are gone: put back");
+	assert_int_equal(reload(), 0);
+	assert_problem("are gone: put back");
+	assert_marked(sha256);
+}
+
+static void mark_comes_back_when_the_log_knows_anchors(void **state)
+{
+	char sha256[SIGN_HASH_CHARS_MAX];
+
+	(void)state;
+	lose_anchors(sha256);
+	assert_int_equal(start(true), 0);
+	assert_problem("are gone: put back");
+	assert_lost_for_ever(sha256);
+}
+
+static void mark_comes_back_when_the_guard_knows_anchors(void **state)
+{
+	char sha256[SIGN_HASH_CHARS_MAX];
+
+	(void)state;
+	lose_anchors(sha256);
+	shell("rm -r '%1$s/evidence'");
+	assert_int_equal(start(false), 5);
+	assert_problem("are gone: put back");
+	assert_lost_for_ever(sha256);
+}
+
+/* The administrator has them still. */
+static void anchors_that_were_lost_are_taken_when_they_are_back(void **state)
+{
+	char sha256[SIGN_HASH_CHARS_MAX];
+
+	(void)state;
+	lose_anchors(sha256);
+	assert_int_equal(start(false), 5);
+	put_trust(1, 1, MALLORY, 0, MALLORY);
+	put_policy(8, MALLORY);
+	assert_int_equal(reload(), 5);
+	assert_problem("are gone: put back");
+	assert_int_equal(rename(kept("../trust"), host.trust), 0);
+	put_policy(8, ALICE | BOB);
+	assert_int_equal(reload(), 8);
+	assert_string_equal(host.agent.problem, "");
+	assert_string_equal(host.agent.trust->sha256, sha256);
+	assert_int_equal(start(true), 8);
+}
+
+/* Where others were put, with a mark of their own, as well. */
+static void mark_is_of_the_anchors_that_were_replaced(void **state)
+{
+	char sha256[SIGN_HASH_CHARS_MAX];
+
+	(void)state;
+	lose_anchors(sha256);
+	put_trust(1, 1, MALLORY, 0, MALLORY);
+	shell("cp '%2$s/etc/trust.yaml' '%1$s' && "
+	      "echo '{\"sha256\": \"00\"}' >'%2$s/etc/enrolled'");
+	assert_int_equal(start(false), 5);
+	assert_problem("not those that the evidence tells of");
+	assert_marked(sha256);
+}
+
 /* Of a host that nobody has enrolled. */
 static void unsigned_policy_is_taken_when_nothing_knows_anchors(void **state)
 {
@@ -369,6 +463,10 @@ int main(void)
 			unsigned_policy_is_refused_when_the_guard_knows_anchors),
 		on_a_host(
 			unsigned_policy_is_refused_when_the_log_knows_anchors),
+		on_a_host(mark_comes_back_when_the_log_knows_anchors),
+		on_a_host(mark_comes_back_when_the_guard_knows_anchors),
+		on_a_host(anchors_that_were_lost_are_taken_when_they_are_back),
+		on_a_host(mark_is_of_the_anchors_that_were_replaced),
 		on_a_host(unsigned_policy_is_taken_when_nothing_knows_anchors),
 		on_a_host(host_is_enrolled_while_its_agent_runs),
 	};
