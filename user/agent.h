@@ -219,8 +219,11 @@ int agent_lock(struct agent *agent);
 /* All steps of a start. -errno: said; what was begun, cordond.c ends. */
 int agent_start(struct agent *agent);
 
-/* Where people have to sign, nobody else takes the guard away: -EPERM. */
-int agent_refuse_detach(void);
+/*
+ * Where people have to sign, as files or the guard remember, nobody else takes
+ * the guard away. 0, or -EPERM: said.
+ */
+int agent_may_detach(const struct agent_options *opts);
 
 /* ---- agent_guard.c ------------------------------------------------------- */
 

@@ -71,8 +71,11 @@ int agent_lock(struct agent *agent)
 	return r ? r : guard_lock(LOCK_FILE, &agent_say, &agent->lock_fd);
 }
 
-int agent_refuse_detach(void)
+int agent_may_detach(const struct agent_options *opts)
 {
+	if (!agent_trust_is_kept(opts) &&
+	    !guard_pinned_trust(opts->guard.pin_dir))
+		return 0;
 	log_error("--detach is refused: on this host only an act of the issuer "
 		  "takes the guard away, for trust anchors are in force: have "
 		  "what cordon act request uninstall writes signed, then "
@@ -102,8 +105,8 @@ static int start_enforcing(struct agent *agent)
 	int r;
 
 	r = agent_policy_start(agent, pinned, &first);
-	if (!r && agent->opts->detach && agent_trust_is_kept(agent->opts))
-		r = agent_refuse_detach();
+	if (!r && agent->opts->detach)
+		r = agent_may_detach(agent->opts);
 	if (!r)
 		r = agent_guard_start(agent, first.policy);
 	if (!r)

@@ -122,10 +122,9 @@ static int detach(const struct agent_options *opts)
 				  "cordond");
 		return EXIT_WRONG;
 	}
-	r = pinned && (agent_trust_is_kept(opts) ||
-		       guard_pinned_trust(opts->guard.pin_dir))
-		    ? agent_refuse_detach()
-		    : guard_detach_pins(opts->guard.pin_dir, &agent_say);
+	r = pinned ? agent_may_detach(opts) : 0;
+	if (!r)
+		r = guard_detach_pins(opts->guard.pin_dir, &agent_say);
 	if (!r && pinned)
 		log_notice("the guard is detached: nothing is protected now");
 	else if (!r)

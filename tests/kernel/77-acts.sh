@@ -257,6 +257,8 @@ acts_uninstall()
 	mv $state /run/state
 	acts_is_refused detaching_is_refused_when_its_files_are_gone \
 		"$bin/cordond" --detach --run-dir "$run"
+	acts_is_refused detaching_at_the_end_is_refused_when_its_files_are_gone \
+		cordond --foreground --detach
 	rm -rf $state
 	mv /run/state $state
 	acts_is_refused detaching_at_the_end_is_refused_without_an_act \
