@@ -61,19 +61,32 @@ void agent_enrolment_remember(const struct agent *agent, json_t *fields)
 /* ---- judging one --------------------------------------------------------- */
 
 /*
- * One that was taken stays, whoever is trusted since: the force would lose the
- * hosts to which it sends other anchors.
+ * Of who has signed, one that is known still, if only as revoked, is enough for
+ * an enrolment that was taken: the force would lose the hosts to which it sends
+ * other anchors. That it was taken says a file, and who can write that has
+ * signed nothing.
  */
-static bool is_signed(const struct agent *agent,
-		      const struct trust_bundle *bundle, char *why, size_t size)
+static bool was_taken(const struct agent *agent,
+		      const struct trust_bundle *bundle)
 {
+	struct trust all = trust_with_revoked(agent->trust);
 	char hash[SIGN_HASH_CHARS_MAX];
 	struct trust_signers signers;
 
 	sign_hash(bundle->bytes, bundle->len, hash);
-	if (strcmp(hash, agent->fleet->kept.sha256) == 0 ||
-	    trust_check(agent->trust, bundle->signatures, bundle->n,
-			bundle->bytes, bundle->len, &signers))
+	(void)trust_check(&all, bundle->signatures, bundle->n, bundle->bytes,
+			  bundle->len, &signers);
+	return signers.good && strcmp(hash, agent->fleet->kept.sha256) == 0;
+}
+
+static bool is_signed(const struct agent *agent,
+		      const struct trust_bundle *bundle, char *why, size_t size)
+{
+	struct trust_signers signers;
+
+	if (trust_check(agent->trust, bundle->signatures, bundle->n,
+			bundle->bytes, bundle->len, &signers) ||
+	    was_taken(agent, bundle))
 		return true;
 	trust_words(agent->trust, bundle->signatures, &signers, why, size);
 	return false;

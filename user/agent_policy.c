@@ -239,7 +239,7 @@ bool policy_is_superseded(const struct agent *agent,
 static int load_kept(struct agent *agent, struct arrival *arrival,
 		     uint64_t *ret_serial)
 {
-	struct trust all = *agent->trust;
+	struct trust all = trust_with_revoked(agent->trust);
 	int r;
 
 	arrival_init(arrival, AGENT_FROM_KEPT, KIND_POLICY, KEPT);
@@ -250,8 +250,6 @@ static int load_kept(struct agent *agent, struct arrival *arrival,
 			       strerror(-r));
 		return r;
 	}
-	for (size_t i = 0; i < all.n; i++)
-		all.keys[i].revoked = false;
 	r = take_signed(agent, arrival, &all);
 	if (!r && arrival->policy->serial < *ret_serial)
 		*ret_serial = arrival->policy->serial;

@@ -246,6 +246,16 @@ bool trust_check(const struct trust *trust,
 	return ret_signers->good >= trust->threshold;
 }
 
+struct trust trust_with_revoked(const struct trust *trust)
+{
+	struct trust all = *trust;
+
+	all.able = all.n;
+	for (size_t i = 0; i < all.n; i++)
+		all.keys[i].revoked = false;
+	return all;
+}
+
 const char *trust_signer_name(enum trust_signer signer)
 {
 	static const char *const names[] = {
@@ -360,6 +370,36 @@ static bool enough(const struct trust *trust, const struct trust_bundle *bundle,
 	return false;
 }
 
+static bool has_key(const struct trust *trust,
+		    const struct minisign_public *public)
+{
+	for (size_t i = 0; i < trust->n; i++)
+		if (memcmp(&trust->keys[i].public, public, sizeof(*public)) ==
+		    0)
+			return true;
+	return false;
+}
+
+/*
+ * What a key has signed may be in force longer than the key: a policy that is
+ * kept for a boot, an enrolment. Without the key nobody could tell any more.
+ */
+static bool forgets_nobody(const struct trust *old, const struct trust *next,
+			   char *buf, size_t size)
+{
+	for (size_t i = 0; i < old->n; i++) {
+		if (has_key(next, &old->keys[i].public))
+			continue;
+		(void)snprintf(buf, size,
+			       "the key of %s is left out: who signs no more "
+			       "stands under revoked, so that it can be told "
+			       "what was signed before",
+			       old->keys[i].name);
+		return false;
+	}
+	return true;
+}
+
 int trust_succeeds(const struct trust *old, const struct trust *next,
 		   const struct trust_bundle *bundle,
 		   struct trust_signers *ret_signers, char *buf, size_t size)
@@ -393,7 +433,7 @@ int trust_succeeds(const struct trust *old, const struct trust *next,
 			       next->version, old->version, old->version + 1);
 		return -EPERM;
 	}
-	return 0;
+	return forgets_nobody(old, next, buf, size) ? 0 : -EPERM;
 }
 
 /* ---- files -------------------------------------------------------------- */

@@ -150,6 +150,12 @@ bool trust_check(const struct trust *trust,
 		 const void *bytes, size_t len,
 		 struct trust_signers *ret_signers);
 
+/*
+ * The same keys, of which none is revoked: by them is known what was signed
+ * before. The issuer's name stays the other's.
+ */
+struct trust trust_with_revoked(const struct trust *trust);
+
 /* `1 of 2 signatures; 2 of the keys of ... have to sign it'. */
 void trust_summary(const struct trust *trust,
 		   const struct trust_signers *signers, char *buf, size_t size);
@@ -164,8 +170,9 @@ void trust_words(const struct trust *trust,
 
 /*
  * May `next', which is in the bundle, take the place of `old'? It has to be the
- * next version, of the same issuer, and as many of the old keys, and of its
- * own, have to have signed it as either takes. What of them have signed is in
+ * next version, of the same issuer, has to have every key of the old ones, if
+ * only as revoked, and as many of the old keys, and of its own, have to have
+ * signed it as either takes. What of them have signed is in
  * *ret_signers: by the old keys, for who is not among these by the new ones.
  * 0; -ENOKEY: too few have signed; -EPERM; then buf tells why.
  */

@@ -823,15 +823,14 @@ static unsigned int keys_of(int64_t version)
 	return version == 2 ? ALICE | MALLORY : CAROL | MALLORY;
 }
 
-static unsigned int revoked; /* by the next ones */
-
 static void put_next_trust(int64_t version, unsigned int who)
 {
 	char own[96];
 
 	(void)strcpy(own, host.trust);
 	(void)strcpy(host.trust, host.policy);
-	put_trust((int)version, 2, keys_of(version), revoked, who);
+	put_trust((int)version, 2, keys_of(version),
+		  (ALICE | BOB | CAROL) & ~keys_of(version), who);
 	(void)strcpy(host.trust, own);
 }
 
@@ -994,9 +993,7 @@ static void policy_goes_on_when_who_signed_it_is_revoked(void **state)
 	join();
 	push(6, ALICE | BOB);
 	wait_until(serial() == 6);
-	revoked = BOB;
 	send_trust(2, ALICE | BOB | MALLORY);
-	revoked = 0;
 	wait_until(host.agent.trust->version == 2);
 	assert_int_equal(serial(), 6);
 	assert_non_null(
@@ -1628,6 +1625,37 @@ static void enrolment_stays_when_a_signer_is_revoked_later(void **state)
 	refused_enrolment("the key of bob is revoked");
 }
 
+/* What is in a file of root's is nobody's signature. */
+static void enrolment_is_refused_when_only_a_file_knows_it(void **state)
+{
+	struct sign_public key = own_key();
+	char text[4096], hash[SIGN_HASH_CHARS_MAX];
+	json_t *link;
+	FILE *file;
+	size_t len;
+
+	(void)state;
+	put_enrolment("Police", NAME, &key, 3, ALICE | BOB);
+	begin(true);
+	agent_ends();
+	put_enrolment("Police", "print-2.example", &key, 9, MALLORY);
+	file = fopen(enrolment_file, "re");
+	assert_non_null(file);
+	len = fread(text, 1, sizeof(text), file);
+	(void)fclose(file);
+	sign_hash(text, len, hash);
+	link = json_load_file(kept("link.json"), 0, NULL);
+	assert_non_null(link);
+	assert_int_equal(
+		json_object_set_new(link, "enrolment", json_integer(9)), 0);
+	assert_int_equal(json_object_set_new(link, "sha256", json_string(hash)),
+			 0);
+	assert_int_equal(json_dump_file(link, kept("link.json"), 0), 0);
+	json_decref(link);
+	begin(false);
+	refused_enrolment("0 of 2 signatures");
+}
+
 static void drop_enrolment(const struct sign_public *key, uint64_t serial,
 			   unsigned int who)
 {
@@ -1800,6 +1828,7 @@ int main(int argc, char **argv)
 		in_a_fleet(
 			older_enrolment_is_refused_when_the_file_of_it_is_gone),
 		in_a_fleet(enrolment_stays_when_a_signer_is_revoked_later),
+		in_a_fleet(enrolment_is_refused_when_only_a_file_knows_it),
 		in_a_fleet(enrolment_is_taken_when_it_is_dropped),
 		in_a_fleet(host_is_called_what_it_is_enrolled_as),
 		in_a_fleet(host_of_no_fleet_is_called_what_root_says),

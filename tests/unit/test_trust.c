@@ -513,7 +513,7 @@ static void next_anchors_need_both_old_and_new_keys(void **state)
 	/* carol goes, dave comes */
 	const struct anchors next = {2, 2, "Police", 1 | 2 | 8, 4};
 	/* nobody stays */
-	const struct anchors others = {2, 1, "Police", 8, 0};
+	const struct anchors others = {2, 1, "Police", 8, 1 | 2 | 4};
 
 	(void)state;
 	assert_null(why_not(&next, 1 | 2));
@@ -540,6 +540,18 @@ static void next_anchors_are_the_next_version_of_the_same_issuer(void **state)
 	assert_non_null(strstr(why_not(&next, 7), "its issuer is Others"));
 }
 
+static void next_anchors_have_all_the_keys_if_only_as_revoked(void **state)
+{
+	struct anchors next = {2, 2, "Police", 1 | 2, 4};
+
+	(void)state;
+	assert_null(why_not(&next, 1 | 2));
+	next.revoked = 0;
+	assert_non_null(strstr(why_not(&next, 1 | 2), "carol is left out"));
+	next.keys = 1 | 2 | 8;
+	assert_non_null(strstr(why_not(&next, 1 | 2), "stands under revoked"));
+}
+
 int main(void)
 {
 	const struct CMUnitTest tests[] = {
@@ -559,6 +571,8 @@ int main(void)
 		cmocka_unit_test(signatures_are_found_beside_what_was_signed),
 		cmocka_unit_test(too_many_signatures_are_refused),
 		cmocka_unit_test(next_anchors_need_both_old_and_new_keys),
+		cmocka_unit_test(
+			next_anchors_have_all_the_keys_if_only_as_revoked),
 		cmocka_unit_test(
 			next_anchors_are_the_next_version_of_the_same_issuer),
 	};
