@@ -297,17 +297,23 @@ signed_starts()
 # signed once, and all its signatures are good.
 signed_remembers()
 {
-	local good=$serial gone
+	local good=$serial
 
 	serial=$((good - 2))
 	signed_policy 9 alice bob
-	for gone in "remembered.json* evidence" "*"; do
-		agent_stop
-		# shellcheck disable=SC2086 # patterns
-		(cd $state && rm -rf $gone)
-		signed_starts "older_one_is_refused_without_${gone//[ *]/}" \
-			"^$good .*is older than $good"
-	done
+	agent_stop
+	rm -rf "${state:?}"/remembered.json* "$state/evidence"
+	signed_starts older_one_is_refused_without_memory_and_evidence \
+		"^$good .*is older than $good"
+	agent_stop
+	rm -rf "${state:?}"/*
+	signed_starts older_one_is_refused_without_anchors \
+		"^$good .*the trust anchors of this host are gone"
+	agent_stop
+	signed_trust 2 2 alice bob -- carol >$sg_trust
+	signed_starts older_one_is_refused_when_its_anchors_are_back \
+		"^$good .*is older than $good"
+	rm $sg_trust
 	serial=$good
 }
 
