@@ -161,11 +161,12 @@ int arrival_refuse(struct agent *agent, struct arrival *arrival, int r,
 	policy_free(arrival->policy);
 	arrival->policy = NULL;
 	problem = problem_of(agent, arrival, r);
-	if (problem)
+	if (problem) {
 		(void)snprintf(problem, POLICY_ERROR_CHARS_MAX, "%s",
 			       arrival->problem);
-	if (problem == agent->push_problem)
-		agent->push_problem_kind = arrival->kind;
+		if (problem == agent->push_problem)
+			agent->push_problem_kind = arrival->kind;
+	}
 	if (!arrival_is_said(arrival))
 		return r;
 	log_error("%s refused: %s", words_of(arrival), arrival->problem);

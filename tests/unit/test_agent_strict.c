@@ -262,8 +262,7 @@ static void guard_that_is_pinned_remembers_when_all_files_are_gone(void **state)
 }
 
 /* Where nothing says whose signatures count, none at all is not enough. */
-static void
-unsigned_policy_is_refused_when_the_guard_knows_anchors(void **state)
+static void unsigned_policy_is_refused_when_guard_knows_anchors(void **state)
 {
 	struct guard_state before;
 
@@ -293,7 +292,7 @@ unsigned_policy_is_refused_when_the_guard_knows_anchors(void **state)
 	assert_problem("not those that the");
 }
 
-static void unsigned_policy_is_refused_when_the_log_knows_anchors(void **state)
+static void unsigned_policy_is_refused_when_log_knows_anchors(void **state)
 {
 	(void)state;
 	enrol();
@@ -459,10 +458,8 @@ int main(void)
 		on_a_host(strict_host_ends_when_the_issuer_says_so),
 		on_a_host(
 			guard_that_is_pinned_remembers_when_all_files_are_gone),
-		on_a_host(
-			unsigned_policy_is_refused_when_the_guard_knows_anchors),
-		on_a_host(
-			unsigned_policy_is_refused_when_the_log_knows_anchors),
+		on_a_host(unsigned_policy_is_refused_when_guard_knows_anchors),
+		on_a_host(unsigned_policy_is_refused_when_log_knows_anchors),
 		on_a_host(mark_comes_back_when_the_log_knows_anchors),
 		on_a_host(mark_comes_back_when_the_guard_knows_anchors),
 		on_a_host(anchors_that_were_lost_are_taken_when_they_are_back),
