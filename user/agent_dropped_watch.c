@@ -14,6 +14,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fd.h"
 #include "log.h"
 #include "text.h"
 
@@ -201,11 +202,8 @@ void agent_dropped_release(struct agent *agent)
 	agent->dropped = NULL;
 	if (!dropped)
 		return;
-	if (dropped->epoll_fd >= 0)
-		(void)close(dropped->epoll_fd);
-	if (dropped->timer_fd >= 0)
-		(void)close(dropped->timer_fd);
-	if (dropped->inotify_fd >= 0)
-		(void)close(dropped->inotify_fd);
+	close_fd(dropped->epoll_fd);
+	close_fd(dropped->timer_fd);
+	close_fd(dropped->inotify_fd);
 	free(dropped);
 }

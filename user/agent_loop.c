@@ -16,6 +16,7 @@
 #include <unistd.h>
 
 #include "clock.h"
+#include "fd.h"
 #include "log.h"
 
 #define AT_ONCE_MAX 8
@@ -215,12 +216,6 @@ int agent_loop_run(struct agent *agent)
 			handle(agent, events[i].data.ptr);
 	}
 	return 0;
-}
-
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		(void)close(fd);
 }
 
 void agent_loop_close(struct agent *agent)

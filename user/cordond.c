@@ -9,6 +9,7 @@
  */
 #include "agent.h"
 #include "enrolment.h"
+#include "fd.h"
 #include "log.h"
 #include "term.h"
 #include "version.h"
@@ -23,12 +24,6 @@
 enum exit_code { EXIT_OK, EXIT_WRONG, EXIT_USAGE, EXIT_UNINSTALLED };
 
 /* ---- the agent ----------------------------------------------------------- */
-
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		(void)close(fd);
-}
 
 static void stop_guard(struct agent *agent)
 {

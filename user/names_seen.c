@@ -20,6 +20,8 @@
 #include <sys/timerfd.h>
 #include <unistd.h>
 
+#include "fd.h"
+
 #define PACKET_MAX \
 	4096	       /* more than resolvers ask for: RFC 6891, DNS flag day */
 #define READS_MAX   32 /* of one socket at a time, */
@@ -50,12 +52,6 @@ int names_seen_new(struct names_seen **ret_seen)
 	seen->fds[0] = seen->fds[1] = seen->timer_fd = seen->epoll_fd = -1;
 	*ret_seen = seen;
 	return 0;
-}
-
-static void close_fd(int fd)
-{
-	if (fd >= 0)
-		(void)close(fd);
 }
 
 void names_seen_free(struct names_seen *seen)

@@ -3,6 +3,7 @@
 
 #include "array.h"
 #include "clock.h"
+#include "fd.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -119,14 +120,10 @@ void watch_free(struct watch *watch)
 		return;
 	free(watch->files);
 	free(watch->mounts);
-	if (watch->epoll >= 0)
-		(void)close(watch->epoll);
-	if (watch->mounts_fd >= 0)
-		(void)close(watch->mounts_fd);
-	if (watch->timer_fd >= 0)
-		(void)close(watch->timer_fd);
-	if (watch->fd >= 0)
-		(void)close(watch->fd);
+	close_fd(watch->epoll);
+	close_fd(watch->mounts_fd);
+	close_fd(watch->timer_fd);
+	close_fd(watch->fd);
 	free(watch);
 }
 
