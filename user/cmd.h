@@ -83,6 +83,19 @@ int cmd_take_shared(struct cmd_common *common, int code, const char *verb);
 int cmd_usage(const char *verb, const char *format, ...)
 	__attribute__((format(printf, 2, 3)));
 
+/* One of the verbs of a verb: `push' of `cordon fleet push'. */
+struct cmd_verb {
+	const char *name;
+	int (*fn)(int argc, char **argv);
+};
+
+/*
+ * Runs the one of n that argv[1] names, with the arguments from there on;
+ * false: there is none of that name.
+ */
+bool cmd_run_verb(const struct cmd_verb *verbs, size_t n, int argc, char **argv,
+		  int *ret_code);
+
 /* CMD_USAGE if arguments are left behind the options, else 0. */
 int cmd_no_more(const char *verb, int argc, char **argv);
 

@@ -8,6 +8,7 @@
 #include "act.h"
 #include "evidence.h"
 #include "log.h"
+#include "policy_take.h"
 #include "text.h"
 #include "trust.h"
 
@@ -205,21 +206,21 @@ static int end(int argc, char **argv)
 
 int cmd_act(int argc, char **argv)
 {
+	static const struct cmd_verb verbs[] = {
+		{"request", request},
+		{"apply", apply},
+		{"end", end},
+	};
 	struct cmd_common common = {0};
 	const char *what = argc >= 2 ? argv[1] : "";
+	int code;
 
 	if (strcmp(what, "--help") == 0)
 		return plain(argc, argv, &common) == CMD_DONE ? CMD_OK
 							      : CMD_USAGE;
 	if (argc < 2)
 		return cmd_usage(VERB, "request, apply or end?");
-	/* getopt_long() begins its messages with it. */
-	argv[1] = argv[0];
-	if (strcmp(what, "request") == 0)
-		return request(argc - 1, argv + 1);
-	if (strcmp(what, "apply") == 0)
-		return apply(argc - 1, argv + 1);
-	if (strcmp(what, "end") == 0)
-		return end(argc - 1, argv + 1);
+	if (cmd_run_verb(verbs, N_ELEMENTS(verbs), argc, argv, &code))
+		return code;
 	return cmd_usage(VERB, "%s: expected request, apply or end", what);
 }

@@ -9,6 +9,7 @@
 #include "enrolment.h"
 #include "evidence.h"
 #include "minisign.h"
+#include "policy_take.h"
 #include "trust.h"
 #include "version.h"
 
@@ -335,18 +336,19 @@ static int enroll_accept(int argc, char **argv)
 
 int cmd_enroll(int argc, char **argv)
 {
+	static const struct cmd_verb verbs[] = {
+		{"request", enroll_request},
+		{"accept", enroll_accept},
+	};
 	const char *what = argc >= 2 ? argv[1] : "";
+	int code;
 
 	/* The help is the same for both. */
 	if (strcmp(what, "--help") == 0)
 		return enroll_request(argc, argv);
 	if (argc < 2)
 		return cmd_usage(VERB, "request or accept?");
-	/* getopt_long() begins its messages with it. */
-	argv[1] = argv[0];
-	if (strcmp(what, "request") == 0)
-		return enroll_request(argc - 1, argv + 1);
-	if (strcmp(what, "accept") == 0)
-		return enroll_accept(argc - 1, argv + 1);
+	if (cmd_run_verb(verbs, N_ELEMENTS(verbs), argc, argv, &code))
+		return code;
 	return cmd_usage(VERB, "%s: expected request or accept", what);
 }

@@ -258,10 +258,7 @@ static int fleet_init_verb(int argc, char **argv)
 
 int cmd_fleet(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*fn)(int argc, char **argv);
-	} verbs[] = {
+	static const struct cmd_verb verbs[] = {
 		{"init", fleet_init_verb},
 		{"approve", cmd_fleet_approve},
 		{"push", cmd_fleet_push},
@@ -271,20 +268,15 @@ int cmd_fleet(int argc, char **argv)
 		{"incidents", cmd_fleet_incidents},
 		{"report", cmd_fleet_report},
 	};
-	const char *what = argc >= 2 ? argv[1] : "";
-
 	struct cmd_fleet cmd = {0};
+	int code;
 
-	if (strcmp(what, "--help") == 0)
+	if (argc >= 2 && strcmp(argv[1], "--help") == 0)
 		return cmd_fleet_take(&cmd, CMD_OPT_HELP) == CMD_DONE
 			       ? CMD_OK
 			       : CMD_USAGE;
-	/* getopt_long() begins its messages with it. */
-	if (argc >= 2)
-		argv[1] = argv[0];
-	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
-		if (strcmp(what, verbs[i].name) == 0)
-			return verbs[i].fn(argc - 1, argv + 1);
+	if (cmd_run_verb(verbs, N_ELEMENTS(verbs), argc, argv, &code))
+		return code;
 	return cmd_usage(FLEET_VERB, "expected init, approve, users, push, "
 				     "status, watch, incidents or report");
 }

@@ -673,10 +673,7 @@ static int explain(int argc, char **argv)
 
 int cmd_policy(int argc, char **argv)
 {
-	static const struct {
-		const char *name;
-		int (*fn)(int argc, char **argv);
-	} verbs[] = {
+	static const struct cmd_verb verbs[] = {
 		{"apply", cmd_policy_apply},
 		{"check", check},
 		{"diff", cmd_policy_diff},
@@ -688,16 +685,13 @@ int cmd_policy(int argc, char **argv)
 		{"verify", cmd_policy_verify},
 	};
 	const char *what = argc >= 2 ? argv[1] : "";
+	int code;
 
 	/* The help is the same for all but push. */
 	if (strcmp(what, "--help") == 0)
 		return check(argc, argv);
-	/* getopt_long() begins its messages with it. */
-	if (argc >= 2)
-		argv[1] = argv[0];
-	for (size_t i = 0; i < N_ELEMENTS(verbs); i++)
-		if (strcmp(what, verbs[i].name) == 0)
-			return verbs[i].fn(argc - 1, argv + 1);
+	if (cmd_run_verb(verbs, N_ELEMENTS(verbs), argc, argv, &code))
+		return code;
 	return cmd_usage("policy",
 			 "%s%sexpected apply, check, diff, explain, keygen, "
 			 "push, sign, simulate or verify",

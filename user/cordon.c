@@ -412,6 +412,22 @@ int cmd_usage(const char *verb, const char *format, ...)
 	return CMD_USAGE;
 }
 
+bool cmd_run_verb(const struct cmd_verb *verbs, size_t n, int argc, char **argv,
+		  int *ret_code)
+{
+	const char *what = argc >= 2 ? argv[1] : "";
+
+	for (size_t i = 0; i < n; i++) {
+		if (strcmp(what, verbs[i].name) != 0)
+			continue;
+		/* getopt_long() begins its messages with it. */
+		argv[1] = argv[0];
+		*ret_code = verbs[i].fn(argc - 1, argv + 1);
+		return true;
+	}
+	return false;
+}
+
 int cmd_no_more(const char *verb, int argc, char **argv)
 {
 	if (optind >= argc)
