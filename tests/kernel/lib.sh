@@ -457,8 +457,10 @@ cordond()
 agent_start()
 {
 	cat "$log" >>/out/cordond.all 2>/dev/null
+	# Here, for who was begun may come to it after the first look.
+	: >"$log"
 	"$bin/cordond" --policy "$policy" --state-dir "$state" \
-		--run-dir "$run" "$@" >"$log" 2>&1 &
+		--run-dir "$run" "$@" >>"$log" 2>&1 &
 	agent=$!
 	on_one wait_log 1 'cordond: ready'
 }
