@@ -13,6 +13,7 @@
 #include <fcntl.h>
 #include <inttypes.h>
 #include <libgen.h>
+#include <sched.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -24,6 +25,7 @@
 
 /* Files of one scan whose trouble is said one by one. */
 #define UNREADABLE_SAID_MAX 20U
+#define CAPTURE_TRIES	    16
 
 void guard_roots_free(struct guard_root *roots, size_t n)
 {
@@ -74,8 +76,9 @@ static uint8_t root_kind(const struct guard_root *root, bool is_dir)
  * Opens a file and takes from the guard who it is; with a label, the file gets
  * that if it has none. On overlayfs stat(2) would tell another identity.
  */
-int guard_capture(struct guard *guard, int dir, const char *name, int flags,
-		  const struct label *label, struct file_key *ret_key)
+static int capture_once(struct guard *guard, int dir, const char *name,
+			int flags, const struct label *label,
+			struct file_key *ret_key)
 {
 	struct capture *c = &guard->state->capture;
 	int fd, r = 0;
@@ -97,6 +100,24 @@ int guard_capture(struct guard *guard, int dir, const char *name, int flags,
 		return -EIO; /* the guard did not see it */
 	*ret_key = c->ret_key;
 	return 0;
+}
+
+/*
+ * Where the kernel preempts itself and bpf is no LSM it leaves a program out
+ * while another task is in the middle of it (bpf/again.h): then the next open
+ * is seen, or the one after it.
+ */
+int guard_capture(struct guard *guard, int dir, const char *name, int flags,
+		  const struct label *label, struct file_key *ret_key)
+{
+	int r = -EIO;
+
+	for (int i = 0; i < CAPTURE_TRIES && r == -EIO; i++) {
+		if (i)
+			(void)sched_yield();
+		r = capture_once(guard, dir, name, flags, label, ret_key);
+	}
+	return r;
 }
 
 /* Writes a label in the place of another. */
