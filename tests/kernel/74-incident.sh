@@ -216,6 +216,8 @@ incident_report()
 	told=$("$bin/cordon" report "$number" -o /out/incident.html $copy 2>&1)
 	check report_is_made_when_evidence_is_a_copy "$? $told" \
 		grep -qi "incident $number" /out/incident.html
+	# Wherever it is: older segments are compressed.
+	gunzip "$copy"/*.gz 2>/dev/null
 	sed -i 's/"records":10/"records":11/' $copy/*.jsonl
 	told=$("$bin/cordon" report "$number" -o - $copy 2>&1 >/dev/null)
 	check report_says_so_when_evidence_was_changed "$? $told" \
