@@ -145,6 +145,8 @@ void guard_forget_object(void);
  * this program; ends it, if there is one. */
 int guard_own_open(const struct guard *guard, const char *map);
 bool guard_own_has(const struct guard *guard, const char *program);
+/* Adds how often the kernel left its programs out. */
+int guard_own_skipped(const struct guard *guard, uint64_t *n);
 void guard_own_free(struct guard *guard);
 
 /* ---- pins (guard_pin.c) -------------------------------------------------- */
@@ -165,6 +167,9 @@ bool guard_is_attached(const struct guard *guard, const char *program);
 int guard_iterate(const struct guard *guard, const char *program);
 
 /* ---- maps (guard_map.c) -------------------------------------------------- */
+
+/* Adds how often the kernel left a program out. */
+int guard_add_skipped(int program, uint64_t *n);
 
 struct guard_map_form {
 	const char *name;

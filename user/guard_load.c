@@ -406,6 +406,19 @@ bool guard_own_has(const struct guard *guard, const char *program)
 	return own && bpf_program__autoload(own);
 }
 
+int guard_own_skipped(const struct guard *guard, uint64_t *n)
+{
+	struct bpf_program *program;
+	int r = 0;
+
+	bpf_object__for_each_program(program, guard->own->obj)
+	{
+		if (!r && bpf_program__autoload(program))
+			r = guard_add_skipped(bpf_program__fd(program), n);
+	}
+	return r;
+}
+
 void guard_own_free(struct guard *guard)
 {
 	for (size_t i = 0; i < guard->n_own_links; i++)

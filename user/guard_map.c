@@ -252,6 +252,17 @@ static int count_file(const void *key, const void *value, void *arg)
 	return 0;
 }
 
+int guard_add_skipped(int program, uint64_t *n)
+{
+	struct bpf_prog_info info = {0};
+	uint32_t len = sizeof(info);
+
+	if (bpf_obj_get_info_by_fd(program, &info, &len))
+		return -errno;
+	*n += info.recursion_misses;
+	return 0;
+}
+
 /*
  * How often the kernel ran something without one of our programs because the
  * program was under way on that CPU already.
@@ -259,13 +270,13 @@ static int count_file(const void *key, const void *value, void *arg)
 static int count_skipped(const struct guard *guard, uint64_t *ret_skipped)
 {
 	const struct dirent *entry;
-	struct bpf_prog_info info;
 	char path[GUARD_PIN_CHARS_MAX];
-	uint32_t len;
 	int fd, r = 0;
 	DIR *dir;
 
 	*ret_skipped = 0;
+	if (guard->own)
+		return guard_own_skipped(guard, ret_skipped);
 	dir = opendir(guard->pin_dir);
 	if (!dir)
 		return errno == ENOENT ? 0 : -errno;
@@ -278,12 +289,7 @@ static int count_skipped(const struct guard *guard, uint64_t *ret_skipped)
 			r = r ? r : -errno;
 			break;
 		}
-		len = sizeof(info);
-		memset(&info, 0, sizeof(info));
-		if (bpf_obj_get_info_by_fd(fd, &info, &len))
-			r = -errno;
-		else
-			*ret_skipped += info.recursion_misses;
+		r = guard_add_skipped(fd, ret_skipped);
 		(void)close(fd);
 	}
 	(void)closedir(dir);
