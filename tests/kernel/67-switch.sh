@@ -22,30 +22,11 @@ switch_run()
 	sed 's/^/# switching: /' /tmp/switching
 }
 
-# switch_failed LINE: what becomes of an act is not the switch's to say where the
-# kernel has skipped a program that judges it; what is told of acts, is.
-switch_failed()
-{
-	case $1 in
-	*refused:* | *budget*)
-		if grep -q '^# programs were skipped [1-9]' /tmp/switching
-		then
-			sw_skipped=yes
-			skip "switch: ${1%%:*}" "$1; $(grep skipped \
-				/tmp/switching)"
-			return
-		fi
-		;;
-	esac
-	fail "switch: ${1%%:*}" "$1"
-}
-
 switch_cases()
 {
 	local line receiver n
 
 	agent_gone
-	sw_skipped=
 	ip netns exec outside "$bin/tests/kernel/switching" --receive \
 		$sw_port >/dev/null &
 	receiver=$!
@@ -53,11 +34,10 @@ switch_cases()
 	while read -r word line; do
 		case $word in
 		ok) ok "switch: ${line%%:*}" ;;
-		FAIL) switch_failed "$line" ;;
+		FAIL) fail "switch: ${line%%:*}" "$line" ;;
 		esac
 	done </tmp/switching
-	check switch_comes_to_its_end "exit $sw_exit" \
-		[ $sw_exit = 0 -o "$sw_exit$sw_skipped" = 1yes ]
+	check switch_comes_to_its_end "exit $sw_exit" [ $sw_exit = 0 ]
 	# The twin: it sees a policy that comes in two halves.
 	switch_run halves
 	n=$(grep -cE '^FAIL (may|not|both) is ' /tmp/switching)
