@@ -22,6 +22,7 @@
 #include "array.h"
 #include "dataset.h"
 #include "decide.h"
+#include "fd.h"
 
 /* Files of one scan whose trouble is said one by one. */
 #define UNREADABLE_SAID_MAX 20U
@@ -72,16 +73,12 @@ static uint8_t root_kind(const struct guard_root *root, bool is_dir)
 
 /* ---- the guard's view of a file ---------------------------------------- */
 
-/*
- * Opens a file and takes from the guard who it is; with a label, the file gets
- * that if it has none. On overlayfs stat(2) would tell another identity.
- */
-static int capture_once(struct guard *guard, int dir, const char *name,
-			int flags, const struct label *label,
-			struct file_key *ret_key)
+/* Opens it once; false: the guard did not see that. *ret: as openat(2) says. */
+static bool capture_once(struct guard *guard, int dir, const char *name,
+			 int flags, const struct label *label, int *ret)
 {
 	struct capture *c = &guard->state->capture;
-	int fd, r = 0;
+	int fd;
 
 	__atomic_store_n(&c->ret_done, 0, __ATOMIC_RELAXED);
 	c->tid = (uint32_t)gettid();
@@ -90,33 +87,31 @@ static int capture_once(struct guard *guard, int dir, const char *name,
 	__atomic_store_n(&c->kind, label ? CAPTURE_LABEL : CAPTURE_IDENTITY,
 			 __ATOMIC_RELEASE);
 	fd = openat(dir, name, flags);
-	if (fd < 0)
-		r = -errno;
+	*ret = fd < 0 ? -errno : 0;
 	__atomic_store_n(&c->kind, CAPTURE_NONE, __ATOMIC_RELEASE);
-	if (r)
-		return r;
-	(void)close(fd);
-	if (!__atomic_load_n(&c->ret_done, __ATOMIC_ACQUIRE))
-		return -EIO; /* the guard did not see it */
-	*ret_key = c->ret_key;
-	return 0;
+	close_fd(fd);
+	return *ret || __atomic_load_n(&c->ret_done, __ATOMIC_ACQUIRE);
 }
 
 /*
- * Where the kernel preempts itself and bpf is no LSM it leaves a program out
- * while another task is in the middle of it (bpf/again.h): then the next open
- * is seen, or the one after it.
+ * Opens a file and takes from the guard who it is; with a label, the file gets
+ * that if it has none. On overlayfs stat(2) would tell another identity.
+ *
+ * A kernel that preempts itself leaves programs out now and then (bpf/again.h):
+ * there the next open is seen, or the one after it.
  */
 int guard_capture(struct guard *guard, int dir, const char *name, int flags,
 		  const struct label *label, struct file_key *ret_key)
 {
-	int r = -EIO;
+	int tries = guard->state->again ? CAPTURE_TRIES : 1, r = 0;
 
-	for (int i = 0; i < CAPTURE_TRIES && r == -EIO; i++) {
-		if (i)
-			(void)sched_yield();
-		r = capture_once(guard, dir, name, flags, label, ret_key);
+	while (!capture_once(guard, dir, name, flags, label, &r)) {
+		if (!--tries)
+			return -EIO;
+		(void)sched_yield();
 	}
+	if (!r)
+		*ret_key = guard->state->capture.ret_key;
 	return r;
 }
 
