@@ -1,12 +1,16 @@
 /* SPDX-License-Identifier: GPL-2.0-only */
 /*
- * Arrays that grow by one. Their capacity follows from how many elements they
- * have, so that nobody has to keep it, or can keep it wrong.
+ * How many elements an array has, and arrays that grow by one. Their capacity
+ * follows from how many elements they have, so that nobody has to keep it, or
+ * can keep it wrong.
  */
 #ifndef CORDON_ARRAY_H
 #define CORDON_ARRAY_H
 
 #include <stddef.h>
+
+/* Of an array proper, not of a pointer to one. */
+#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 /*
  * The array of n elements of size bytes with room for one more behind them,

@@ -6,9 +6,9 @@
 #include "cmd.h"
 #include "cmd_policy.h"
 #include "act.h"
+#include "array.h"
 #include "evidence.h"
 #include "log.h"
-#include "policy_take.h"
 #include "text.h"
 #include "trust.h"
 

@@ -4,12 +4,12 @@
  * its part by `cordon fleet approve'. No agent is needed: it looks when it
  * starts and is reloaded.
  */
+#include "array.h"
 #include "cmd.h"
 #include "cmd_fleet.h"
 #include "enrolment.h"
 #include "evidence.h"
 #include "minisign.h"
-#include "policy_take.h"
 #include "trust.h"
 #include "version.h"
 

@@ -13,13 +13,13 @@
 #include <sys/vfs.h>
 #include <unistd.h>
 
+#include "array.h"
+
 /* fs/xfs/libxfs/xfs_format.h: XFS_SB_MAGIC */
 #define XFS_MAGIC 0x58465342
 
 #define READ_BYTES (256U << 10)
 #define TICK_BYTES (64U << 20)
-
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 struct fs {
 	uint64_t magic;

@@ -13,7 +13,7 @@
 #include <bpf/btf.h>
 #include <bpf/libbpf.h>
 
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+#include "array.h"
 
 /* What a kernel may lack because it does the same thing another way; fexit
  * programs too, which only ever correct a charge downwards. */

@@ -14,7 +14,7 @@
 #include <bpf/bpf.h>
 #include <bpf/libbpf.h>
 
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+#include "array.h"
 
 /* Entries of a hash that one call reads; grows when a bucket has more. */
 #define BATCH 512U

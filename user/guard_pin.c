@@ -13,7 +13,7 @@
 
 #include <bpf/bpf.h>
 
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
+#include "array.h"
 
 int guard_pin_path(const struct guard *guard, const char *kind,
 		   const char *name, char path[GUARD_PIN_CHARS_MAX])

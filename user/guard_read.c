@@ -14,11 +14,10 @@
 #include <sys/stat.h>
 #include <time.h>
 
+#include "array.h"
 #include "args.h"
 #include "clock.h"
 #include "decide.h"
-
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 /* ---- names ------------------------------------------------------------- */
 

@@ -11,6 +11,7 @@
 #ifndef CORDON_POLICY_TAKE_H
 #define CORDON_POLICY_TAKE_H
 
+#include "array.h"
 #include "policy.h"
 
 #include <stdbool.h>
@@ -20,8 +21,6 @@
 #include "kind.h"
 #include "policy_yaml.h"
 #include "text.h"
-
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 struct parser {
 	const char *name; /* of the file */

@@ -7,6 +7,8 @@
 #include <string.h>
 #include <time.h>
 
+#include "array.h"
+
 #define NS_PER_S 1000000000ULL
 
 /* Longer words are never a slip of the pen for one of ours. */
@@ -29,8 +31,6 @@ static const struct unit time_units[] = {
 	{"hour", 3600 * NS_PER_S},	{"day", 86400 * NS_PER_S},
 	{"week", 7 * 86400 * NS_PER_S},
 };
-
-#define N_ELEMENTS(a) (sizeof(a) / sizeof((a)[0]))
 
 static bool is_digit(char c)
 {
